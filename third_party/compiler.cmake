@@ -1,0 +1,42 @@
+# Compiler settings of every target of the project, as one interface target `tsugi_options` (never exported, never
+# applied to third-party code), and ccache where it is installed.
+find_program(TSUGI_CCACHE ccache)
+if(TSUGI_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_C_COMPILER_LAUNCHER ${TSUGI_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${TSUGI_CCACHE})
+endif()
+
+add_library(tsugi_options INTERFACE)
+target_compile_options(tsugi_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual>)
+if(TSUGI_WERROR)
+  target_compile_options(tsugi_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+endif()
+
+# NaN and infinity keep their meaning (a NaN loss must be seen); errno and floating-point traps are never looked at.
+set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g -fno-omit-frame-pointer")
+set(CMAKE_C_FLAGS_SANITIZE "-O1 -g -fno-omit-frame-pointer")
+target_compile_options(tsugi_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fno-math-errno -fno-trapping-math>)
+if(TSUGI_MARCH)
+  target_compile_options(tsugi_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=${TSUGI_MARCH}>)
+endif()
+
+if(TSUGI_SANITIZE)
+  target_compile_options(tsugi_options INTERFACE -fsanitize=${TSUGI_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(tsugi_options INTERFACE -fsanitize=${TSUGI_SANITIZE})
+endif()
+target_compile_definitions(tsugi_options INTERFACE TSUGI_HAVE_ONEDNN=$<BOOL:${TSUGI_HAVE_ONEDNN}>)
+
+# One line for `tsugi doctor` and for the provenance in result files.
+set(TSUGI_BUILD_DESCRIPTION "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}, ${CMAKE_BUILD_TYPE}")
+foreach(setting "-march=" TSUGI_MARCH "-fsanitize=" TSUGI_SANITIZE)
+  if(setting MATCHES "^-")
+    set(prefix ${setting})
+  elseif(${setting})
+    string(APPEND TSUGI_BUILD_DESCRIPTION ", ${prefix}${${setting}}")
+  endif()
+endforeach()
+if(TSUGI_HAVE_ONEDNN)
+  string(APPEND TSUGI_BUILD_DESCRIPTION ", oneDNN")
+endif()
