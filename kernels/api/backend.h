@@ -1,0 +1,79 @@
+// The backend interface: a device's memory, and every op of training as one call on a parameter struct.
+// The CPU backend, the naive reference, and the CUDA and cuDNN backends implement it; engine code knows nothing else.
+// Calls are ordered (one stream) and, on a GPU, asynchronous until synchronize().
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "kernels/api/augment.h"
+#include "kernels/api/batch_norm.h"
+#include "kernels/api/conv2d.h"
+#include "kernels/api/dense.h"
+#include "kernels/api/error.h"
+#include "kernels/api/loss.h"
+#include "kernels/api/optimizer.h"
+#include "kernels/api/pointwise.h"
+#include "kernels/api/pool.h"
+#include "kernels/api/types.h"
+
+namespace tsugi {
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  // -- the device ---------------------------------------------------------------------------------------------
+  virtual std::string name() const = 0;         ///< "cpu", "reference", "cuda", ...
+  virtual std::string description() const = 0;  ///< for people: the chip, the libraries, the instruction set
+  /// Whether kernels of this backend compute in `dtype` on this machine, at full speed or not.
+  virtual bool supports(DType dtype) const = 0;
+  /// The host can read and write device pointers directly (CPU, integrated GPU): no copies are needed.
+  virtual bool shares_host_memory() const = 0;
+  virtual void* allocate(std::size_t bytes) = 0;  ///< 64-byte aligned or better; throws Error naming bytes
+  virtual void release(void* memory) noexcept = 0;
+  virtual void copy_to_device(void* to, const void* from, std::size_t bytes) = 0;
+  virtual void copy_to_host(void* to, const void* from, std::size_t bytes) = 0;
+  virtual void fill_zero(void* memory, std::size_t bytes) = 0;
+  virtual void synchronize() = 0;
+
+  // -- scratch memory: what an op needs beside its tensors, planned into the arena --------------------------------
+  virtual std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype) const = 0;
+  virtual std::size_t workspace_bytes(const DenseShape& shape, DType dtype) const = 0;
+  virtual std::size_t workspace_bytes(const BatchNormShape& shape, DType dtype) const = 0;
+  virtual std::size_t workspace_bytes(const AugmentForward& op) const = 0;
+  virtual std::size_t workspace_bytes(const GradientNorm& op) const = 0;
+
+  // -- ops --------------------------------------------------------------------------------------------------------
+  virtual void conv2d_forward(const Conv2dForward& op) = 0;
+  virtual void conv2d_backward_data(const Conv2dBackwardData& op) = 0;
+  virtual void conv2d_backward_weight(const Conv2dBackwardWeight& op) = 0;
+  virtual void dense_forward(const DenseForward& op) = 0;
+  virtual void dense_backward_data(const DenseBackwardData& op) = 0;
+  virtual void dense_backward_weight(const DenseBackwardWeight& op) = 0;
+  virtual void batch_norm_forward(const BatchNormForward& op) = 0;
+  virtual void batch_norm_backward(const BatchNormBackward& op) = 0;
+  virtual void pool_forward(const PoolForward& op) = 0;
+  virtual void pool_backward(const PoolBackward& op) = 0;
+  virtual void activation_forward(const ActivationForward& op) = 0;
+  virtual void activation_backward(const ActivationBackward& op) = 0;
+  virtual void dropout_forward(const DropoutForward& op) = 0;
+  virtual void dropout_backward(const DropoutBackward& op) = 0;
+  virtual void add_forward(const AddForward& op) = 0;
+  virtual void cast(const Cast& op) = 0;
+  virtual void softmax_cross_entropy(const SoftmaxCrossEntropy& op) = 0;
+  virtual void softmax(const Softmax& op) = 0;
+  virtual void augment_forward(const AugmentForward& op) = 0;
+  virtual void gradient_norm(const GradientNorm& op) = 0;
+  virtual void sgd_update(const SgdUpdate& op) = 0;
+  virtual void adam_update(const AdamUpdate& op) = 0;
+};
+
+/// The production CPU backend: oneDNN and vectorised C++ on `threads` threads (0 = all cores). Where the build has no
+/// oneDNN this is the reference backend, and description() says so. Throws Error on a negative count.
+std::unique_ptr<Backend> make_cpu_backend(int threads);
+
+/// The naive double-precision oracle (kernels/cpu/reference.h): slow, simple, what everything is checked against.
+std::unique_ptr<Backend> make_reference_backend();
+
+}  // namespace tsugi

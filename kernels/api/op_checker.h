@@ -1,0 +1,64 @@
+// The checks that validate_*.cpp are written with. Internal to kernels/api.
+#pragma once
+
+#include <string>
+
+#include "kernels/api/error.h"
+#include "kernels/api/types.h"
+
+namespace tsugi {
+
+/// Throws errors that begin with the op's name.
+class OpChecker {
+ public:
+  explicit OpChecker(const char* op) : op_(op) {}
+
+  void not_null(const char* what, const void* pointer) const {
+    if (pointer == nullptr) fail(std::string(what) + " is null, expected device memory");
+  }
+  void floating(const char* what, DType dtype) const {
+    if (dtype != DType::f32 && dtype != DType::f16 && dtype != DType::bf16) {
+      fail(std::string(what) + " is " + name_of(dtype) + ", expected f32, f16 or bf16");
+    }
+  }
+  void at_least(const char* what, double value, double least) const {
+    if (!(value >= least)) fail(std::string(what) + " is " + text(value) + ", expected at least " + text(least));
+  }
+  void above(const char* what, double value, double bound) const {
+    if (!(value > bound)) fail(std::string(what) + " is " + text(value) + ", expected more than " + text(bound));
+  }
+  /// low <= value < high; a NaN fails.
+  void in_range(const char* what, double value, double low, double high) const {
+    if (value >= low && value < high) return;
+    fail(std::string(what) + " is " + text(value) + ", expected at least " + text(low) + " and less than " +
+         text(high));
+  }
+  void activation(const Activation& activation) const {
+    if (activation.kind == ActivationKind::leaky_relu) {
+      in_range("slope", static_cast<double>(activation.slope), 0.0, 1.0);
+    }
+  }
+  /// The saved tensor whose sign an activation's backward pass reads.
+  void mask(const char* what, const Activation& used, const void* pointer) const {
+    activation(used);
+    if (used.kind != ActivationKind::none) not_null(what, pointer);
+  }
+  void distinct(const char* what, const void* one, const char* other_name, const void* other) const {
+    if (one != nullptr && one == other) {
+      fail(std::string(what) + " and " + other_name + " are the same memory, expected different memory");
+    }
+  }
+  [[noreturn]] void fail(const std::string& message) const { throw Error(std::string(op_) + ": " + message); }
+
+ private:
+  static std::string text(double value) {
+    if (value == static_cast<double>(static_cast<long long>(value < 1e15 && value > -1e15 ? value : 0.5))) {
+      return std::to_string(static_cast<long long>(value));
+    }
+    return std::to_string(value);
+  }
+
+  const char* op_;
+};
+
+}  // namespace tsugi

@@ -1,0 +1,49 @@
+// Element types, and the small enums that op structs share. Plain C++14: CUDA compilers read this file too.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__CUDACC__)
+#define TSUGI_HOST_DEVICE __host__ __device__
+#else
+#define TSUGI_HOST_DEVICE
+#endif
+
+namespace tsugi {
+
+/// Element type of a tensor in memory. Arithmetic accumulates in float32 (float64 in the reference).
+enum class DType : std::uint8_t { f32, f16, bf16, i8, u8 };
+
+/// Bytes of one element.
+constexpr std::size_t size_of(DType dtype) {
+  return dtype == DType::f32 ? 4 : (dtype == DType::f16 || dtype == DType::bf16) ? 2 : 1;
+}
+
+/// "f32", "f16", "bf16", "i8", "u8".
+const char* name_of(DType dtype);
+
+/// Whether an op replaces its output or adds to it (residual branches, gradients over micro-batches).
+enum class Write : std::uint8_t { overwrite, accumulate };
+
+enum class ActivationKind : std::uint8_t { none, relu, leaky_relu };
+
+/// y = x for x > 0, slope * x otherwise (relu: slope 0). The backward pass masks by the sign of the *output*,
+/// which equals the sign of the input because slope >= 0.
+struct Activation {
+  ActivationKind kind = ActivationKind::none;
+  float slope = 0.0f;  ///< leaky_relu only, 0 <= slope < 1
+};
+
+/// Everything that changes from step to step. It lies in device memory and ops read it by pointer, so that
+/// one captured graph serves every step: the host writes this struct, nothing else.
+struct StepState {
+  std::uint64_t seed = 0;   ///< key of every random draw
+  std::uint32_t epoch = 0;  ///< with the sample id and a purpose, the counter of a draw (philox.h)
+  std::uint32_t step = 0;   ///< optimizer steps done before this one
+  float lr = 0.0f;          ///< learning rate of this step
+  float adam_correction1 = 1.0f;  ///< 1 - beta1^(step+1)
+  float adam_correction2 = 1.0f;  ///< 1 - beta2^(step+1)
+};
+
+}  // namespace tsugi

@@ -1,0 +1,166 @@
+// Checks of whole op structs: layers with weights or windows, and augmentation.
+#include "kernels/api/op_checker.h"
+#include "kernels/api/validate.h"
+
+namespace tsugi {
+
+void validate(const Conv2dForward& op) {
+  const OpChecker check("conv2d_forward");
+  validate(op.shape, "conv2d_forward");
+  check.floating("dtype", op.dtype);
+  check.activation(op.activation);
+  check.not_null("x", op.x);
+  check.not_null("w", op.w);
+  check.not_null("y", op.y);
+  check.distinct("y", op.y, "x", op.x);
+}
+
+void validate(const Conv2dBackwardData& op) {
+  const OpChecker check("conv2d_backward_data");
+  validate(op.shape, "conv2d_backward_data");
+  check.floating("dtype", op.dtype);
+  check.not_null("d_y", op.d_y);
+  check.not_null("w", op.w);
+  check.mask("x", op.activation, op.x);
+  check.not_null("d_x", op.d_x);
+  check.distinct("d_x", op.d_x, "d_y", op.d_y);
+}
+
+void validate(const Conv2dBackwardWeight& op) {
+  const OpChecker check("conv2d_backward_weight");
+  validate(op.shape, "conv2d_backward_weight");
+  check.floating("dtype", op.dtype);
+  check.not_null("x", op.x);
+  check.not_null("d_y", op.d_y);
+  check.not_null("d_w", op.d_w);
+}
+
+void validate(const DenseForward& op) {
+  const OpChecker check("dense_forward");
+  validate(op.shape, "dense_forward");
+  check.floating("dtype", op.dtype);
+  check.activation(op.activation);
+  check.not_null("x", op.x);
+  check.not_null("w", op.w);
+  check.not_null("y", op.y);
+  check.distinct("y", op.y, "x", op.x);
+}
+
+void validate(const DenseBackwardData& op) {
+  const OpChecker check("dense_backward_data");
+  validate(op.shape, "dense_backward_data");
+  check.floating("dtype", op.dtype);
+  check.not_null("d_y", op.d_y);
+  check.not_null("w", op.w);
+  check.mask("x", op.activation, op.x);
+  check.not_null("d_x", op.d_x);
+  check.distinct("d_x", op.d_x, "d_y", op.d_y);
+}
+
+void validate(const DenseBackwardWeight& op) {
+  const OpChecker check("dense_backward_weight");
+  validate(op.shape, "dense_backward_weight");
+  check.floating("dtype", op.dtype);
+  check.not_null("x", op.x);
+  check.not_null("d_y", op.d_y);
+  check.not_null("d_w", op.d_w);
+}
+
+void validate(const BatchNormForward& op) {
+  const OpChecker check("batch_norm_forward");
+  validate(op.shape, "batch_norm_forward");
+  check.floating("dtype", op.dtype);
+  check.activation(op.activation);
+  check.above("eps", static_cast<double>(op.eps), 0.0);
+  check.at_least("momentum", static_cast<double>(op.momentum), 0.0);
+  check.at_least("1 - momentum", 1.0 - static_cast<double>(op.momentum), 0.0);
+  check.not_null("x", op.x);
+  check.not_null("gamma", op.gamma);
+  check.not_null("beta", op.beta);
+  check.not_null("running_mean", op.running_mean);
+  check.not_null("running_var", op.running_var);
+  check.not_null("y", op.y);
+  if ((op.saved_mean == nullptr) != (op.saved_inv_std == nullptr)) {
+    check.fail("one of saved_mean and saved_inv_std is null, expected both or neither");
+  }
+  if (op.saved_mean != nullptr) check.distinct("y", op.y, "x", op.x);
+}
+
+void validate(const BatchNormBackward& op) {
+  const OpChecker check("batch_norm_backward");
+  validate(op.shape, "batch_norm_backward");
+  check.floating("dtype", op.dtype);
+  check.not_null("x", op.x);
+  check.mask("y", op.activation, op.y);
+  check.not_null("d_y", op.d_y);
+  check.not_null("gamma", op.gamma);
+  check.not_null("saved_mean", op.saved_mean);
+  check.not_null("saved_inv_std", op.saved_inv_std);
+  check.not_null("d_gamma", op.d_gamma);
+  check.not_null("d_beta", op.d_beta);
+  check.not_null("d_x", op.d_x);
+  check.distinct("d_residual", op.d_residual, "d_y", op.d_y);
+  check.distinct("d_residual", op.d_residual, "d_x", op.d_x);
+}
+
+void validate(const PoolForward& op) {
+  const OpChecker check("pool_forward");
+  validate(op.shape, "pool_forward");
+  check.floating("dtype", op.dtype);
+  check.not_null("x", op.x);
+  check.not_null("y", op.y);
+  check.distinct("y", op.y, "x", op.x);
+}
+
+void validate(const PoolBackward& op) {
+  const OpChecker check("pool_backward");
+  validate(op.shape, "pool_backward");
+  check.floating("dtype", op.dtype);
+  check.not_null("d_y", op.d_y);
+  if (op.shape.kind == PoolKind::max) {
+    check.not_null("argmax", op.argmax);
+    check.mask("y", op.activation, op.y);
+  } else {
+    check.mask("x", op.activation, op.x);
+  }
+  check.not_null("d_x", op.d_x);
+  check.distinct("d_x", op.d_x, "d_y", op.d_y);
+}
+
+void validate(const AugmentForward& op) {
+  const OpChecker check("augment_forward");
+  check.at_least("n", op.n, 1);
+  check.at_least("h", op.h, 1);
+  check.at_least("w", op.w, 1);
+  check.at_least("photo_h", op.photo_h, op.h);
+  check.at_least("photo_w", op.photo_w, op.w);
+  check.at_least("variants", op.variants, 1);
+  check.floating("dtype", op.dtype);
+  const AugmentStrength& strength = op.strength;
+  const struct {
+    const char* what;
+    float value;
+  } probabilities[] = {
+      {"mirror", strength.mirror},
+      {"blur_probability", strength.blur_probability},
+      {"noise_probability", strength.noise_probability},
+  };
+  for (const auto& probability : probabilities) {
+    check.at_least(probability.what, static_cast<double>(probability.value), 0.0);
+    check.at_least((std::string("1 - ") + probability.what).c_str(), 1.0 - static_cast<double>(probability.value), 0.0);
+  }
+  check.at_least("rotation", static_cast<double>(strength.rotation), 0.0);
+  check.in_range("scale", static_cast<double>(strength.scale), 0.0, 1.0);
+  check.at_least("shift", static_cast<double>(strength.shift), 0.0);
+  check.at_least("brightness", static_cast<double>(strength.brightness), 0.0);
+  check.at_least("contrast", static_cast<double>(strength.contrast), 0.0);
+  check.at_least("blur_sigma", static_cast<double>(strength.blur_sigma), 0.0);
+  check.at_least("noise_sigma", static_cast<double>(strength.noise_sigma), 0.0);
+  check.not_null("step", op.step);
+  check.not_null("photos", op.photos);
+  check.not_null("photo_index", op.photo_index);
+  check.not_null("sample_ids", op.sample_ids);
+  check.not_null("x", op.x);
+}
+
+}  // namespace tsugi

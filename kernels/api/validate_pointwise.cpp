@@ -1,0 +1,139 @@
+// Checks of whole op structs: element-by-element ops, the loss and the optimizers.
+#include "kernels/api/op_checker.h"
+#include "kernels/api/validate.h"
+
+namespace tsugi {
+
+void validate(const ActivationForward& op) {
+  const OpChecker check("activation_forward");
+  check.floating("dtype", op.dtype);
+  check.activation(op.activation);
+  if (op.count == 0) return;
+  check.not_null("x", op.x);
+  check.not_null("y", op.y);
+}
+
+void validate(const ActivationBackward& op) {
+  const OpChecker check("activation_backward");
+  check.floating("dtype", op.dtype);
+  check.activation(op.activation);
+  if (op.count == 0) return;
+  check.mask("y", op.activation, op.y);
+  check.not_null("d_y", op.d_y);
+  check.not_null("d_x", op.d_x);
+  if (op.write == Write::accumulate) check.distinct("d_x (accumulated)", op.d_x, "d_y", op.d_y);
+}
+
+void validate(const DropoutForward& op) {
+  const OpChecker check("dropout_forward");
+  check.at_least("n", op.n, 1);
+  check.floating("dtype", op.dtype);
+  check.in_range("rate", static_cast<double>(op.rate), 0.0, 1.0);
+  if (op.per_sample == 0) return;
+  // A draw's block number is 32-bit, and a block holds four numbers.
+  check.in_range("per_sample", static_cast<double>(op.per_sample), 0.0, 4.0 * 4294967296.0);
+  check.not_null("step", op.step);
+  check.not_null("sample_ids", op.sample_ids);
+  check.not_null("x", op.x);
+  check.not_null("y", op.y);
+  check.not_null("mask", op.mask);
+}
+
+void validate(const DropoutBackward& op) {
+  const OpChecker check("dropout_backward");
+  check.floating("dtype", op.dtype);
+  check.in_range("rate", static_cast<double>(op.rate), 0.0, 1.0);
+  check.activation(op.activation);
+  if (op.count == 0) return;
+  check.not_null("mask", op.mask);
+  check.mask("y", op.activation, op.y);
+  check.not_null("d_y", op.d_y);
+  check.not_null("d_x", op.d_x);
+  if (op.write == Write::accumulate) check.distinct("d_x (accumulated)", op.d_x, "d_y", op.d_y);
+}
+
+void validate(const AddForward& op) {
+  const OpChecker check("add_forward");
+  check.floating("dtype", op.dtype);
+  check.activation(op.activation);
+  if (op.count == 0) return;
+  check.not_null("a", op.a);
+  check.not_null("b", op.b);
+  check.not_null("y", op.y);
+}
+
+void validate(const Cast& op) {
+  const OpChecker check("cast");
+  check.floating("from_dtype", op.from_dtype);
+  check.floating("to_dtype", op.to_dtype);
+  if (op.count == 0) return;
+  check.not_null("from", op.from);
+  check.not_null("to", op.to);
+}
+
+void validate(const SoftmaxCrossEntropy& op) {
+  const OpChecker check("softmax_cross_entropy");
+  check.at_least("n", op.n, 1);
+  check.at_least("classes", op.classes, 1);
+  check.floating("dtype", op.dtype);
+  check.in_range("smoothing", static_cast<double>(op.smoothing), 0.0, 1.0);
+  check.not_null("logits", op.logits);
+  check.not_null("labels", op.labels);
+  check.not_null("sample_loss", op.sample_loss);
+}
+
+void validate(const Softmax& op) {
+  const OpChecker check("softmax");
+  check.at_least("n", op.n, 1);
+  check.at_least("classes", op.classes, 1);
+  check.floating("dtype", op.dtype);
+  check.not_null("logits", op.logits);
+  check.not_null("probabilities", op.probabilities);
+}
+
+void validate(const GradientNorm& op) {
+  const OpChecker check("gradient_norm");
+  check.at_least("max_norm", static_cast<double>(op.max_norm), 0.0);
+  if (op.count != 0) check.not_null("g", op.g);
+  check.not_null("norm", op.norm);
+  check.not_null("scale", op.scale);
+}
+
+namespace {
+
+void validate_buffers(const OpChecker& check, const UpdateBuffers& buffers) {
+  if (buffers.decayed > buffers.count) {
+    check.fail("decayed is " + std::to_string(buffers.decayed) + ", expected at most the count, " +
+               std::to_string(buffers.count));
+  }
+  if (buffers.compute != nullptr) check.floating("compute_dtype", buffers.compute_dtype);
+  check.not_null("step", buffers.step);
+  check.not_null("scale", buffers.scale);
+  if (buffers.count == 0) return;
+  check.not_null("w", buffers.w);
+  check.not_null("g", buffers.g);
+}
+
+}  // namespace
+
+void validate(const SgdUpdate& op) {
+  const OpChecker check("sgd_update");
+  validate_buffers(check, op.buffers);
+  check.in_range("momentum", static_cast<double>(op.momentum), 0.0, 1.0);
+  check.at_least("weight_decay", static_cast<double>(op.weight_decay), 0.0);
+  if (op.buffers.count != 0 && op.momentum != 0.0f) check.not_null("m", op.m);
+}
+
+void validate(const AdamUpdate& op) {
+  const OpChecker check("adam_update");
+  validate_buffers(check, op.buffers);
+  check.in_range("beta1", static_cast<double>(op.beta1), 0.0, 1.0);
+  check.in_range("beta2", static_cast<double>(op.beta2), 0.0, 1.0);
+  check.above("eps", static_cast<double>(op.eps), 0.0);
+  check.at_least("weight_decay", static_cast<double>(op.weight_decay), 0.0);
+  if (op.buffers.count == 0) return;
+  check.not_null("m", op.m);
+  check.not_null("v", op.v);
+}
+
+}  // namespace tsugi
