@@ -1,0 +1,77 @@
+// The production CPU backend: oneDNN for convolutions and matrix products, vectorised C++ for the rest. Made by
+// make_cpu_backend(); public here so that tests can look at its caches.
+#pragma once
+
+#include <string>
+
+#include "kernels/api/backend.h"
+#include "kernels/cpu/conv2d.h"
+#include "kernels/cpu/conv2d_direct.h"
+#include "kernels/cpu/dense.h"
+
+namespace tsugi {
+namespace cpu {
+
+/// Every op checks its struct, then runs on `threads` threads before it returns. One object serves one thread at a time.
+class CpuBackend : public Backend {
+ public:
+  /// threads: 0 = all cores. Throws Error on a negative count.
+  explicit CpuBackend(int threads);
+
+  std::string name() const override { return "cpu"; }
+  std::string description() const override;
+  bool supports(DType dtype) const override;
+  bool shares_host_memory() const override { return true; }
+  void* allocate(std::size_t bytes) override;
+  void release(void* memory) noexcept override;
+  void copy_to_device(void* to, const void* from, std::size_t bytes) override;
+  void copy_to_host(void* to, const void* from, std::size_t bytes) override;
+  void fill_zero(void* memory, std::size_t bytes) override;
+  void synchronize() override {}
+
+  std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype) const override;
+  std::size_t workspace_bytes(const DenseShape& shape, DType dtype) const override;
+  std::size_t workspace_bytes(const BatchNormShape& shape, DType dtype) const override;
+  std::size_t workspace_bytes(const AugmentForward& op) const override;
+  std::size_t workspace_bytes(const GradientNorm& op) const override;
+
+  void conv2d_forward(const Conv2dForward& op) override;
+  void conv2d_backward_data(const Conv2dBackwardData& op) override;
+  void conv2d_backward_weight(const Conv2dBackwardWeight& op) override;
+  void dense_forward(const DenseForward& op) override;
+  void dense_backward_data(const DenseBackwardData& op) override;
+  void dense_backward_weight(const DenseBackwardWeight& op) override;
+  void batch_norm_forward(const BatchNormForward& op) override;
+  void batch_norm_backward(const BatchNormBackward& op) override;
+  void pool_forward(const PoolForward& op) override;
+  void pool_backward(const PoolBackward& op) override;
+  void activation_forward(const ActivationForward& op) override;
+  void activation_backward(const ActivationBackward& op) override;
+  void dropout_forward(const DropoutForward& op) override;
+  void dropout_backward(const DropoutBackward& op) override;
+  void add_forward(const AddForward& op) override;
+  void cast(const Cast& op) override;
+  void softmax_cross_entropy(const SoftmaxCrossEntropy& op) override;
+  void softmax(const Softmax& op) override;
+  void augment_forward(const AugmentForward& op) override;
+  void gradient_norm(const GradientNorm& op) override;
+  void sgd_update(const SgdUpdate& op) override;
+  void adam_update(const AdamUpdate& op) override;
+
+  int threads() const { return threads_; }
+  /// Primitives made so far: does not grow once every shape has been seen.
+  std::size_t cached_primitives() const {
+    return conv2d_.cached_primitives() + direct_.cached_plans() + dense_.cached_primitives();
+  }
+
+ private:
+  void use_threads() const;
+
+  int threads_;
+  mutable Conv2dDirect direct_;  ///< where it covers the shape
+  mutable Conv2dOnednn conv2d_;
+  mutable DenseOnednn dense_;
+};
+
+}  // namespace cpu
+}  // namespace tsugi

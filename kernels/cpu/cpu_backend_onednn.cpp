@@ -1,0 +1,227 @@
+// The CPU backend's memory, description, and the way from each op of the interface to its function.
+#include "kernels/cpu/cpu_backend.h"
+
+#include <omp.h>
+
+#include <cstring>
+#include <memory>
+#include <new>
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include "kernels/api/validate.h"
+#include "kernels/cpu/augment.h"
+#include "kernels/cpu/cpu_info.h"
+#include "kernels/cpu/ops.h"
+
+namespace tsugi {
+namespace cpu {
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+
+int checked_threads(int threads) {
+  if (threads < 0) throw Error("cpu: threads is " + std::to_string(threads) + ", expected 0 (all cores) or more");
+  return threads == 0 ? omp_get_num_procs() : threads;
+}
+
+/// Throws Error when `op` came without the workspace that it needs; `bytes` is called only then.
+template <typename Op, typename Bytes>
+void require_workspace(const Op& op, const char* name, const Bytes& bytes) {
+  if (op.workspace != nullptr) return;
+  const std::size_t needed = bytes();
+  if (needed != 0) throw Error(std::string(name) + ": workspace is null, expected " + std::to_string(needed) + " bytes");
+}
+
+}  // namespace
+
+CpuBackend::CpuBackend(int threads) : threads_(checked_threads(threads)), direct_(threads_) { omp_set_dynamic(0); }
+
+std::string CpuBackend::description() const {
+  const dnnl_version_t* version = dnnl_version();
+  return cpu_model_name() + ", " + std::to_string(threads_) + (threads_ == 1 ? " thread" : " threads") + ", oneDNN " +
+         std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch) +
+         ", " + cpu_features().describe();
+}
+
+bool CpuBackend::supports(DType dtype) const {
+  return dtype == DType::f32 || (dtype == DType::bf16 && cpu_features().avx512_bf16);
+}
+
+void* CpuBackend::allocate(std::size_t bytes) {
+  void* memory = bytes <= PTRDIFF_MAX ? ::operator new(bytes, kAlignment, std::nothrow) : nullptr;
+  if (memory == nullptr) throw Error("cpu: cannot allocate " + std::to_string(bytes) + " bytes");
+  return memory;
+}
+
+void CpuBackend::release(void* memory) noexcept { ::operator delete(memory, kAlignment); }
+
+void CpuBackend::copy_to_device(void* to, const void* from, std::size_t bytes) {
+  if (bytes != 0 && to != from) std::memcpy(to, from, bytes);
+}
+
+void CpuBackend::copy_to_host(void* to, const void* from, std::size_t bytes) {
+  if (bytes != 0 && to != from) std::memcpy(to, from, bytes);
+}
+
+void CpuBackend::fill_zero(void* memory, std::size_t bytes) {
+  if (bytes != 0) std::memset(memory, 0, bytes);
+}
+
+/// oneDNN takes the thread count of the OpenMP runtime.
+void CpuBackend::use_threads() const { omp_set_num_threads(threads_); }
+
+std::size_t CpuBackend::workspace_bytes(const Conv2dShape& shape, DType dtype) const {
+  validate(shape, "conv2d");
+  use_threads();
+  return direct_.covers(shape, dtype) ? direct_.workspace_bytes(shape, dtype) : conv2d_.workspace_bytes(shape, dtype);
+}
+
+std::size_t CpuBackend::workspace_bytes(const DenseShape& shape, DType dtype) const {
+  validate(shape, "dense");
+  use_threads();
+  return dense_.workspace_bytes(shape, dtype);
+}
+
+std::size_t CpuBackend::workspace_bytes(const BatchNormShape& shape, DType) const {
+  validate(shape, "batch_norm");
+  return batch_norm_workspace_bytes(shape, threads_);
+}
+
+std::size_t CpuBackend::workspace_bytes(const AugmentForward& op) const { return augment_workspace_bytes(op); }
+
+std::size_t CpuBackend::workspace_bytes(const GradientNorm& op) const { return gradient_norm_workspace_bytes(op.count); }
+
+void CpuBackend::conv2d_forward(const Conv2dForward& op) {
+  validate(op);
+  require_workspace(op, "conv2d_forward", [&] { return workspace_bytes(op.shape, op.dtype); });
+  if (direct_.covers(op.shape, op.dtype)) return direct_.forward(op);
+  use_threads();
+  conv2d_.forward(op);
+}
+
+void CpuBackend::conv2d_backward_data(const Conv2dBackwardData& op) {
+  validate(op);
+  require_workspace(op, "conv2d_backward_data", [&] { return workspace_bytes(op.shape, op.dtype); });
+  if (direct_.covers(op.shape, op.dtype)) return direct_.backward_data(op);
+  use_threads();
+  conv2d_.backward_data(op, threads_);
+}
+
+void CpuBackend::conv2d_backward_weight(const Conv2dBackwardWeight& op) {
+  validate(op);
+  require_workspace(op, "conv2d_backward_weight", [&] { return workspace_bytes(op.shape, op.dtype); });
+  if (direct_.covers(op.shape, op.dtype)) return direct_.backward_weight(op);
+  use_threads();
+  conv2d_.backward_weight(op);
+}
+
+void CpuBackend::dense_forward(const DenseForward& op) {
+  validate(op);
+  require_workspace(op, "dense_forward", [&] { return workspace_bytes(op.shape, op.dtype); });
+  use_threads();
+  dense_.forward(op);
+}
+
+void CpuBackend::dense_backward_data(const DenseBackwardData& op) {
+  validate(op);
+  require_workspace(op, "dense_backward_data", [&] { return workspace_bytes(op.shape, op.dtype); });
+  use_threads();
+  dense_.backward_data(op, threads_);
+}
+
+void CpuBackend::dense_backward_weight(const DenseBackwardWeight& op) {
+  validate(op);
+  require_workspace(op, "dense_backward_weight", [&] { return workspace_bytes(op.shape, op.dtype); });
+  use_threads();
+  dense_.backward_weight(op, threads_);
+}
+
+void CpuBackend::batch_norm_forward(const BatchNormForward& op) {
+  validate(op);
+  require_workspace(op, "batch_norm_forward", [&] { return workspace_bytes(op.shape, op.dtype); });
+  cpu::batch_norm_forward(op, threads_);
+}
+
+void CpuBackend::batch_norm_backward(const BatchNormBackward& op) {
+  validate(op);
+  require_workspace(op, "batch_norm_backward", [&] { return workspace_bytes(op.shape, op.dtype); });
+  cpu::batch_norm_backward(op, threads_);
+}
+
+void CpuBackend::pool_forward(const PoolForward& op) {
+  validate(op);
+  cpu::pool_forward(op, threads_);
+}
+
+void CpuBackend::pool_backward(const PoolBackward& op) {
+  validate(op);
+  cpu::pool_backward(op, threads_);
+}
+
+void CpuBackend::activation_forward(const ActivationForward& op) {
+  validate(op);
+  cpu::activation_forward(op, threads_);
+}
+
+void CpuBackend::activation_backward(const ActivationBackward& op) {
+  validate(op);
+  cpu::activation_backward(op, threads_);
+}
+
+void CpuBackend::dropout_forward(const DropoutForward& op) {
+  validate(op);
+  cpu::dropout_forward(op, threads_);
+}
+
+void CpuBackend::dropout_backward(const DropoutBackward& op) {
+  validate(op);
+  cpu::dropout_backward(op, threads_);
+}
+
+void CpuBackend::add_forward(const AddForward& op) {
+  validate(op);
+  cpu::add_forward(op, threads_);
+}
+
+void CpuBackend::cast(const Cast& op) {
+  validate(op);
+  cpu::cast(op, threads_);
+}
+
+void CpuBackend::softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
+  validate(op);
+  cpu::softmax_cross_entropy(op, threads_);
+}
+
+void CpuBackend::softmax(const Softmax& op) {
+  validate(op);
+  cpu::softmax(op, threads_);
+}
+
+void CpuBackend::augment_forward(const AugmentForward& op) {
+  tsugi::validate(op);
+  require_workspace(op, "augment_forward", [&] { return augment_workspace_bytes(op); });
+  cpu::augment_forward(op, threads_);
+}
+
+void CpuBackend::gradient_norm(const GradientNorm& op) {
+  validate(op);
+  require_workspace(op, "gradient_norm", [&] { return workspace_bytes(op); });
+  cpu::gradient_norm(op, threads_);
+}
+
+void CpuBackend::sgd_update(const SgdUpdate& op) {
+  validate(op);
+  cpu::sgd_update(op, threads_);
+}
+
+void CpuBackend::adam_update(const AdamUpdate& op) {
+  validate(op);
+  cpu::adam_update(op, threads_);
+}
+
+}  // namespace cpu
+
+std::unique_ptr<Backend> make_cpu_backend(int threads) { return std::make_unique<cpu::CpuBackend>(threads); }
+
+}  // namespace tsugi

@@ -1,0 +1,64 @@
+// A vector of float32 lanes through the compiler's vector types, loaded from and stored to float32 or bfloat16 memory:
+// for loops whose sums must stay in registers.
+#pragma once
+
+#include <cstring>
+#if defined(__AVX512BF16__) && defined(__AVX512VL__)
+#include <immintrin.h>
+#endif
+
+#include "kernels/cpu/element.h"
+
+namespace tsugi {
+namespace cpu {
+
+/// Lanes of the widest vector that this build has: what functions can return without an ABI of their own.
+#if defined(__AVX512F__)
+constexpr std::size_t kVector = 16;
+#elif defined(__AVX__)
+constexpr std::size_t kVector = 8;
+#else
+constexpr std::size_t kVector = 4;
+#endif
+
+typedef float FloatVector __attribute__((vector_size(kVector * 4), may_alias));
+typedef std::uint32_t BitsVector __attribute__((vector_size(kVector * 4), may_alias));
+typedef std::uint16_t HalfVector __attribute__((vector_size(kVector * 2), may_alias));
+
+inline FloatVector load_lanes(const float* from) {
+  FloatVector value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+inline FloatVector load_lanes(const Bf16* from) {
+  HalfVector half;
+  std::memcpy(&half, from, sizeof half);
+  return (FloatVector)(__builtin_convertvector(half, BitsVector) << 16);
+}
+
+inline void store_lanes(float* to, FloatVector value) { std::memcpy(to, &value, sizeof value); }
+
+/// Rounded to nearest even; float32 denormals may become zero.
+inline void store_lanes(Bf16* to, FloatVector value) {
+#if defined(__AVX512BF16__) && defined(__AVX512VL__)
+  const __m256bh half = _mm512_cvtneps_pbh((__m512)value);
+#else
+  const BitsVector bits = (BitsVector)value;
+  const BitsVector rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
+  const BitsVector quiet = (bits >> 16) | 0x40u;
+  const HalfVector half = __builtin_convertvector((bits & 0x7FFFFFFFu) > 0x7F800000u ? quiet : rounded, HalfVector);
+#endif
+  std::memcpy(to, &half, sizeof half);
+}
+
+inline FloatVector forward_lanes(NoActivation, FloatVector x) { return x; }
+inline FloatVector forward_lanes(Relu, FloatVector x) { return x < 0.0f ? FloatVector{} : x; }
+inline FloatVector forward_lanes(LeakyRelu act, FloatVector x) { return x < 0.0f ? act.slope * x : x; }
+
+inline FloatVector backward_lanes(NoActivation, FloatVector, FloatVector d_y) { return d_y; }
+inline FloatVector backward_lanes(Relu, FloatVector y, FloatVector d_y) { return y > 0.0f ? d_y : FloatVector{}; }
+inline FloatVector backward_lanes(LeakyRelu act, FloatVector y, FloatVector d_y) { return y > 0.0f ? d_y : act.slope * d_y; }
+
+}  // namespace cpu
+}  // namespace tsugi

@@ -1,0 +1,32 @@
+// The epilogue of backward-data where a library wrote the plain product: d_x = act'(x) * (product [+ d_x]).
+#pragma once
+
+#include "kernels/cpu/element.h"
+#include "kernels/cpu/parallel.h"
+
+namespace tsugi {
+namespace cpu {
+
+/// product: [count] of `dtype`, may be d_x itself when overwriting. x: read only when activation.kind != none.
+inline void mask_gradient(DType dtype, Activation activation, Write write, std::size_t count, const void* product,
+                          const void* x, void* d_x, int threads) {
+  with_dtype(dtype, "backward_data", [&](auto element) {
+    using T = decltype(element);
+    with_activation(activation, [&](auto act) {
+      const T* from = static_cast<const T*>(product);
+      const T* y = static_cast<const T*>(act.kMasks ? x : product);
+      T* to = static_cast<T*>(d_x);
+      const bool accumulate = write == Write::accumulate;
+      parallel_for(threads, count, 1, [=](std::size_t begin, std::size_t end) {
+#pragma omp simd
+        for (std::size_t i = begin; i < end; ++i) {
+          const float before = accumulate ? to_float(to[i]) : 0.0f;
+          to[i] = from_float<T>(act.backward(to_float(y[i]), to_float(from[i]) + before));
+        }
+      }, 64);
+    });
+  });
+}
+
+}  // namespace cpu
+}  // namespace tsugi

@@ -1,0 +1,141 @@
+// What the *_onednn.cpp files share: a primitive with its arguments bound once, the cache that keeps it, and a cursor
+// over the caller's workspace. Included by those files only.
+#pragma once
+
+#include <array>
+#include <cstring>
+#include <map>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <string>
+#include <vector>
+
+#include "kernels/api/error.h"
+#include "kernels/api/types.h"
+
+namespace tsugi {
+namespace cpu {
+namespace onednn {
+
+/// Everything that selects a primitive: pass, type, flags, sizes.
+using Key = std::array<std::int32_t, 20>;
+
+inline std::int32_t bits_of(float value) {
+  std::int32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+inline dnnl::memory::data_type data_type(DType dtype) {
+  if (dtype == DType::bf16) return dnnl::memory::data_type::bf16;
+  if (dtype == DType::f32) return dnnl::memory::data_type::f32;
+  throw Error(std::string("cpu: dtype is ") + name_of(dtype) + ", the CPU computes in f32 or bf16");
+}
+
+/// Hands out 64-byte aligned pieces of the workspace, in the same order in sizing and in use.
+class Cursor {
+ public:
+  explicit Cursor(void* workspace) : base_(static_cast<char*>(workspace)) {}
+  void* take(std::size_t bytes) {
+    void* piece = base_ == nullptr ? nullptr : base_ + used_;
+    used_ += (bytes + 63) / 64 * 64;
+    return piece;
+  }
+  std::size_t used() const { return used_; }
+
+ private:
+  char* base_;
+  std::size_t used_ = 0;
+};
+
+/// A primitive and its memory objects; run() only sets their pointers, nothing is allocated.
+class Bound {
+ public:
+  Bound() = default;
+  Bound(const dnnl::engine& engine, dnnl::primitive primitive) : engine_(engine), primitive_(std::move(primitive)) {}
+
+  /// Adds an argument; the order of calls is the order of pointers in run().
+  void bind(int argument, const dnnl::memory::desc& desc) {
+    memories_.emplace_back(desc, engine_, nullptr);
+    arguments_.push_back(dnnl_exec_arg_t{argument, memories_.back().get()});
+  }
+
+  template <std::size_t N>
+  void run(const dnnl::stream& stream, const void* const (&pointers)[N]) {
+    if (N != memories_.size()) throw Error("onednn: " + std::to_string(N) + " arguments, " +
+                                           std::to_string(memories_.size()) + " are bound");
+    for (std::size_t i = 0; i < N; ++i) memories_[i].set_data_handle(const_cast<void*>(pointers[i]));
+    const dnnl_status_t status = dnnl_primitive_execute(primitive_.get(), stream.get(), static_cast<int>(N),
+                                                        arguments_.data());
+    if (status != dnnl_success) throw Error("onednn: a primitive failed with status " + std::to_string(status));
+  }
+
+  explicit operator bool() const { return !memories_.empty(); }
+
+ private:
+  dnnl::engine engine_;
+  dnnl::primitive primitive_;
+  std::vector<dnnl::memory> memories_;
+  std::vector<dnnl_exec_arg_t> arguments_;
+};
+
+/// Engine, stream and the entries made so far. make(entry) fills a new entry; oneDNN's exceptions become Error.
+template <typename Entry>
+class Cache {
+ public:
+  Cache() : engine(dnnl::engine::kind::cpu, 0), stream(engine) {}
+
+  template <typename Make>
+  Entry& get(const Key& key, const char* op, const Make& make) {
+    const auto found = entries_.find(key);
+    if (found != entries_.end()) return found->second;
+    try {
+      Entry entry;
+      make(entry);
+      return entries_.emplace(key, std::move(entry)).first->second;
+    } catch (const dnnl::error& error) {
+      throw Error(std::string(op) + ": oneDNN has no implementation (" + error.what() + ")");
+    }
+  }
+
+  std::size_t size() const { return entries_.size(); }
+
+  dnnl::engine engine;
+  dnnl::stream stream;
+
+ private:
+  std::map<Key, Entry> entries_;
+};
+
+inline dnnl::primitive_attr with_user_scratchpad(Activation activation = {}) {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (activation.kind != ActivationKind::none) {
+    const float slope = activation.kind == ActivationKind::relu ? 0.0f : activation.slope;
+    dnnl::post_ops post_ops;
+    post_ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, slope, 0.0f);
+    attributes.set_post_ops(post_ops);
+  }
+  return attributes;
+}
+
+/// to = from (in another layout) [+ to]; *scratch is what it needs of the workspace, bytes.
+inline Bound make_reorder(const dnnl::engine& engine, const dnnl::memory::desc& from, const dnnl::memory::desc& to,
+                          Write write, std::size_t* scratch) {
+  dnnl::primitive_attr attributes = with_user_scratchpad();
+  if (write == Write::accumulate) {
+    dnnl::post_ops post_ops;
+    post_ops.append_sum(1.0f);
+    attributes.set_post_ops(post_ops);
+  }
+  const dnnl::reorder::primitive_desc desc(engine, from, engine, to, attributes);
+  Bound bound(engine, dnnl::reorder(desc));
+  bound.bind(DNNL_ARG_FROM, from);
+  bound.bind(DNNL_ARG_TO, to);
+  bound.bind(DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc());
+  *scratch = desc.scratchpad_desc().get_size();
+  return bound;
+}
+
+}  // namespace onednn
+}  // namespace cpu
+}  // namespace tsugi

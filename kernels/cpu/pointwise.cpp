@@ -1,0 +1,77 @@
+// Activation, residual add and cast on the CPU: one pass over memory each, bound by bandwidth.
+#include "kernels/cpu/element.h"
+#include "kernels/cpu/ops.h"
+#include "kernels/cpu/parallel.h"
+
+namespace tsugi {
+namespace cpu {
+
+void activation_forward(const ActivationForward& op, int threads) {
+  with_dtype(op.dtype, "activation_forward", [&](auto element) {
+    using T = decltype(element);
+    with_activation(op.activation, [&](auto act) {
+      const T* x = static_cast<const T*>(op.x);
+      T* y = static_cast<T*>(op.y);
+      parallel_for(threads, op.count, 1, [=](std::size_t begin, std::size_t end) {
+#pragma omp simd
+        for (std::size_t i = begin; i < end; ++i) y[i] = from_float<T>(act.forward(to_float(x[i])));
+      }, 64);
+    });
+  });
+}
+
+void activation_backward(const ActivationBackward& op, int threads) {
+  with_dtype(op.dtype, "activation_backward", [&](auto element) {
+    using T = decltype(element);
+    with_activation(op.activation, [&](auto act) {
+      const T* y = static_cast<const T*>(act.kMasks ? op.y : op.d_y);
+      const T* d_y = static_cast<const T*>(op.d_y);
+      T* d_x = static_cast<T*>(op.d_x);
+      const bool accumulate = op.write == Write::accumulate;
+      parallel_for(threads, op.count, 1, [=](std::size_t begin, std::size_t end) {
+        if (accumulate) {
+#pragma omp simd
+          for (std::size_t i = begin; i < end; ++i)
+            d_x[i] = from_float<T>(to_float(d_x[i]) + act.backward(to_float(y[i]), to_float(d_y[i])));
+        } else {
+#pragma omp simd
+          for (std::size_t i = begin; i < end; ++i)
+            d_x[i] = from_float<T>(act.backward(to_float(y[i]), to_float(d_y[i])));
+        }
+      }, 64);
+    });
+  });
+}
+
+void add_forward(const AddForward& op, int threads) {
+  with_dtype(op.dtype, "add_forward", [&](auto element) {
+    using T = decltype(element);
+    with_activation(op.activation, [&](auto act) {
+      const T* a = static_cast<const T*>(op.a);
+      const T* b = static_cast<const T*>(op.b);
+      T* y = static_cast<T*>(op.y);
+      parallel_for(threads, op.count, 1, [=](std::size_t begin, std::size_t end) {
+#pragma omp simd
+        for (std::size_t i = begin; i < end; ++i) y[i] = from_float<T>(act.forward(to_float(a[i]) + to_float(b[i])));
+      }, 64);
+    });
+  });
+}
+
+void cast(const Cast& op, int threads) {
+  with_dtype(op.from_dtype, "cast", [&](auto from_element) {
+    with_dtype(op.to_dtype, "cast", [&](auto to_element) {
+      using From = decltype(from_element);
+      using To = decltype(to_element);
+      const From* from = static_cast<const From*>(op.from);
+      To* to = static_cast<To*>(op.to);
+      parallel_for(threads, op.count, 1, [=](std::size_t begin, std::size_t end) {
+#pragma omp simd
+        for (std::size_t i = begin; i < end; ++i) to[i] = from_float<To>(to_float(from[i]));
+      }, 64);
+    });
+  });
+}
+
+}  // namespace cpu
+}  // namespace tsugi

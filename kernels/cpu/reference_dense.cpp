@@ -1,0 +1,75 @@
+// dense forward, backward-data and backward-weight of the double-precision reference.
+#include "kernels/cpu/reference.h"
+#include "kernels/cpu/reference_scalar.h"
+
+namespace tsugi {
+namespace reference {
+
+template <typename T>
+void dense_forward(const DenseForward& op) {
+  const std::size_t in = static_cast<std::size_t>(op.shape.in), out = static_cast<std::size_t>(op.shape.out);
+  const T* x = static_cast<const T*>(op.x);
+  const T* w = static_cast<const T*>(op.w);
+  T* y = static_cast<T*>(op.y);
+  for (std::size_t n = 0; n < static_cast<std::size_t>(op.shape.n); ++n) {
+    for (std::size_t o = 0; o < out; ++o) {
+      double sum = op.bias == nullptr ? 0.0 : static_cast<double>(op.bias[o]);
+      for (std::size_t i = 0; i < in; ++i) {
+        sum += static_cast<double>(x[n * in + i]) * static_cast<double>(w[o * in + i]);
+      }
+      y[n * out + o] = static_cast<T>(activate(op.activation, sum));
+    }
+  }
+}
+
+template <typename T>
+void dense_backward_data(const DenseBackwardData& op) {
+  const std::size_t in = static_cast<std::size_t>(op.shape.in), out = static_cast<std::size_t>(op.shape.out);
+  const T* d_y = static_cast<const T*>(op.d_y);
+  const T* w = static_cast<const T*>(op.w);
+  T* d_x = static_cast<T*>(op.d_x);
+  for (std::size_t n = 0; n < static_cast<std::size_t>(op.shape.n); ++n) {
+    for (std::size_t i = 0; i < in; ++i) {
+      double sum = 0.0;
+      for (std::size_t o = 0; o < out; ++o) {
+        sum += static_cast<double>(d_y[n * out + o]) * static_cast<double>(w[o * in + i]);
+      }
+      const double mask = activation_derivative(op.activation, static_cast<const T*>(op.x), n * in + i);
+      d_x[n * in + i] = static_cast<T>(mask * (sum + old_value(op.write, d_x[n * in + i])));
+    }
+  }
+}
+
+template <typename T>
+void dense_backward_weight(const DenseBackwardWeight& op) {
+  const std::size_t rows = static_cast<std::size_t>(op.shape.n);
+  const std::size_t in = static_cast<std::size_t>(op.shape.in), out = static_cast<std::size_t>(op.shape.out);
+  const T* x = static_cast<const T*>(op.x);
+  const T* d_y = static_cast<const T*>(op.d_y);
+  for (std::size_t o = 0; o < out; ++o) {
+    for (std::size_t i = 0; i < in; ++i) {
+      double sum = 0.0;
+      for (std::size_t n = 0; n < rows; ++n) {
+        sum += static_cast<double>(d_y[n * out + o]) * static_cast<double>(x[n * in + i]);
+      }
+      op.d_w[o * in + i] = static_cast<float>(sum + old_value(op.write, op.d_w[o * in + i]));
+    }
+    if (op.d_bias == nullptr) continue;
+    double sum = 0.0;
+    for (std::size_t n = 0; n < rows; ++n) sum += static_cast<double>(d_y[n * out + o]);
+    op.d_bias[o] = static_cast<float>(sum + old_value(op.write, op.d_bias[o]));
+  }
+}
+
+template void dense_forward<double>(const DenseForward&);
+template void dense_forward<float>(const DenseForward&);
+template void dense_forward<Bfloat16>(const DenseForward&);
+template void dense_backward_data<double>(const DenseBackwardData&);
+template void dense_backward_data<float>(const DenseBackwardData&);
+template void dense_backward_data<Bfloat16>(const DenseBackwardData&);
+template void dense_backward_weight<double>(const DenseBackwardWeight&);
+template void dense_backward_weight<float>(const DenseBackwardWeight&);
+template void dense_backward_weight<Bfloat16>(const DenseBackwardWeight&);
+
+}  // namespace reference
+}  // namespace tsugi

@@ -1,0 +1,80 @@
+// Softmax and softmax cross-entropy of the double-precision reference. Largest logits are subtracted first, so that
+// no exponential overflows.
+#include <algorithm>
+#include <string>
+
+#include "kernels/cpu/reference.h"
+#include "kernels/cpu/reference_scalar.h"
+
+namespace tsugi {
+namespace reference {
+namespace {
+
+/// softmax(row)_j = exp(row_j - largest) / sum.
+struct RowSoftmax {
+  int predicted = 0;  ///< the first of the largest
+  double largest = 0.0, sum = 0.0;
+};
+
+template <typename T>
+RowSoftmax row_softmax(const T* row, int classes) {
+  RowSoftmax result;
+  for (int j = 1; j < classes; ++j) {
+    if (static_cast<double>(row[j]) > static_cast<double>(row[result.predicted])) result.predicted = j;
+  }
+  result.largest = static_cast<double>(row[result.predicted]);
+  for (int j = 0; j < classes; ++j) result.sum += std::exp(static_cast<double>(row[j]) - result.largest);
+  return result;
+}
+
+}  // namespace
+
+template <typename T>
+void softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
+  const double smoothing = static_cast<double>(op.smoothing), scale = static_cast<double>(op.grad_scale);
+  for (int n = 0; n < op.n; ++n) {
+    const int label = op.labels[n];
+    if (label < 0 || label >= op.classes) {
+      throw Error("softmax_cross_entropy: label is " + std::to_string(label) + ", there are " +
+                  std::to_string(op.classes) + " classes");
+    }
+    const std::size_t first = static_cast<std::size_t>(n) * op.classes;
+    const T* row = static_cast<const T*>(op.logits) + first;
+    const RowSoftmax softmax = row_softmax(row, op.classes);
+    double loss = 0.0;
+    for (int j = 0; j < op.classes; ++j) {
+      const double logit = static_cast<double>(row[j]);  // read before d_logits, which may lie on it, is written
+      const double target = (j == label ? 1.0 - smoothing : 0.0) + smoothing / op.classes;
+      const double log_probability = logit - softmax.largest - std::log(softmax.sum);
+      if (target != 0.0) loss -= target * log_probability;  // 0 * -inf is no loss
+      if (op.d_logits == nullptr) continue;
+      T* d_row = static_cast<T*>(op.d_logits) + first;
+      d_row[j] = static_cast<T>(scale * (std::exp(log_probability) - target));
+    }
+    op.sample_loss[n] = static_cast<float>(loss);
+    if (op.predicted != nullptr) op.predicted[n] = softmax.predicted;
+  }
+}
+
+template <typename T>
+void softmax(const Softmax& op) {
+  for (int n = 0; n < op.n; ++n) {
+    const std::size_t first = static_cast<std::size_t>(n) * op.classes;
+    const T* row = static_cast<const T*>(op.logits) + first;
+    const RowSoftmax softmax = row_softmax(row, op.classes);
+    for (int j = 0; j < op.classes; ++j) {
+      const double exponential = std::exp(static_cast<double>(row[j]) - softmax.largest);
+      op.probabilities[first + j] = static_cast<float>(exponential / softmax.sum);
+    }
+  }
+}
+
+template void softmax_cross_entropy<double>(const SoftmaxCrossEntropy&);
+template void softmax_cross_entropy<float>(const SoftmaxCrossEntropy&);
+template void softmax_cross_entropy<Bfloat16>(const SoftmaxCrossEntropy&);
+template void softmax<double>(const Softmax&);
+template void softmax<float>(const Softmax&);
+template void softmax<Bfloat16>(const Softmax&);
+
+}  // namespace reference
+}  // namespace tsugi
