@@ -1,0 +1,25 @@
+// The marker segments of a JPEG file: where its EXIF block lies, whether its end is there, and whether its Huffman
+// tables have a legal size. Decoders tolerate a missing end and fill the rest with grey, and stb_image 2.27 writes
+// beyond its tables when a file asks for more than 256 codes, so both are looked at here. Source: ITU-T T.81, annex B.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace tsugi {
+
+struct JpegFile {
+  std::size_t exif = 0, exif_bytes = 0;  ///< the EXIF block ("Exif", two zeros, TIFF data), none when exif_bytes is 0
+  bool complete = false;                 ///< the end-of-image marker was reached
+  bool tables_fit = true;                ///< no Huffman table has more than 256 codes
+};
+
+/// Walks over the segments; never reads outside `bytes`.
+JpegFile read_jpeg_file(const std::vector<std::uint8_t>& bytes);
+
+/// The orientation, 1 to 8, that the EXIF block at `exif` asks for; 1 when it asks for none.
+/// Source: Exif 2.3, tag 0x0112.
+int exif_orientation(const std::uint8_t* exif, std::size_t bytes);
+
+}  // namespace tsugi

@@ -1,0 +1,149 @@
+// Worker threads take photos by number and decode each into its own place, so the result cannot depend on their count.
+#include "engine/data/photo_store.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <new>
+#include <system_error>
+#include <thread>
+
+#include "engine/data/decode.h"
+#include "engine/data/pixel_block.h"
+#include "kernels/api/error.h"
+
+namespace tsugi {
+namespace {
+
+/// Decodes photos on several threads. The threads are joined before it goes away.
+class DecodePool {
+ public:
+  DecodePool(const std::vector<Photo>& photos, const PhotoStoreOptions& options, std::uint8_t* pixels)
+      : photos_(photos), preprocessing_(options.preprocessing), pixels_(pixels), reasons_(photos.size()) {
+    const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    const std::size_t wanted = static_cast<std::size_t>(options.threads > 0 ? options.threads : cores);
+    try {
+      for (std::size_t t = 0; t < std::min(wanted, photos.size()); ++t) workers_.emplace_back([this] { work(); });
+    } catch (const std::system_error& error) {  // fewer threads than wanted will do, none will not
+      if (workers_.empty()) throw Error(std::string("photos: no thread to decode on: ") + error.what());
+    }
+  }
+  ~DecodePool() {
+    stop_ = true;
+    for (std::thread& worker : workers_) worker.join();
+  }
+  DecodePool(const DecodePool&) = delete;
+  DecodePool& operator=(const DecodePool&) = delete;
+
+  /// Returns when every photo was tried. What `progress` throws passes through.
+  void wait(const std::function<void(std::size_t, std::size_t)>& progress) {
+    for (std::size_t done = 0; done < photos_.size();) {
+      {
+        std::unique_lock<std::mutex> lock(mutex_);
+        finished_.wait_for(lock, std::chrono::milliseconds(100), [this] { return done_ == photos_.size(); });
+        done = done_;
+      }
+      if (progress) progress(done, photos_.size());
+    }
+  }
+
+  /// Why each photo could not be read; empty where it could. To be looked at after wait().
+  const std::vector<std::string>& reasons() const { return reasons_; }
+
+ private:
+  void work() {
+    for (std::size_t i = next_++; i < photos_.size() && !stop_; i = next_++) {
+      const std::size_t side = static_cast<std::size_t>(preprocessing_.stored_size);
+      try {
+        prepare_photo(photos_[i], preprocessing_, pixels_ + i * side * side * 3);
+      } catch (const std::bad_alloc&) {
+        reasons_[i] = "needs more memory than there is";
+      } catch (const std::exception& error) {
+        reasons_[i] = without_prefix(error.what(), photos_[i].file + ": ");
+      }
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (++done_ == photos_.size()) finished_.notify_one();
+    }
+  }
+
+  static std::string without_prefix(const std::string& text, const std::string& prefix) {
+    return text.compare(0, prefix.size(), prefix) == 0 ? text.substr(prefix.size()) : text;
+  }
+
+  const std::vector<Photo>& photos_;
+  const Preprocessing& preprocessing_;
+  std::uint8_t* pixels_;
+  std::vector<std::string> reasons_;
+  std::atomic<std::size_t> next_{0};
+  std::atomic<bool> stop_{false};
+  std::mutex mutex_;
+  std::condition_variable finished_;
+  std::size_t done_ = 0;
+  std::vector<std::thread> workers_;
+};
+
+void check_options(std::size_t photos, std::size_t labels, const PhotoStoreOptions& options) {
+  if (photos != labels) {
+    throw Error("photos: " + std::to_string(photos) + " photos, " + std::to_string(labels) + " labels");
+  }
+  if (photos == 0) throw Error("photos: 0 photos, at least 1 expected");
+  if (options.threads < 0) {
+    throw Error("photos: threads is " + std::to_string(options.threads) + ", expected 0 or more");
+  }
+  if (!(options.max_broken_fraction >= 0.0 && options.max_broken_fraction <= 1.0)) {
+    throw Error("photos: broken fraction allowed is " + std::to_string(options.max_broken_fraction) +
+                ", expected 0 to 1");
+  }
+  validate(options.preprocessing, "photos");
+}
+
+void check_broken(std::size_t photos, const std::vector<BrokenPhoto>& broken, double max_fraction) {
+  const std::size_t allowed =
+      std::max<std::size_t>(1, static_cast<std::size_t>(max_fraction * static_cast<double>(photos)));
+  if (broken.size() <= allowed && broken.size() < photos) return;
+  std::string message = "photos: " + std::to_string(broken.size()) + " of " + std::to_string(photos) +
+                        " cannot be read, at most " + std::to_string(std::min(allowed, photos - 1)) + " may be broken";
+  for (std::size_t i = 0; i < std::min<std::size_t>(broken.size(), 3); ++i) {
+    message += "; " + broken[i].file + ": " + broken[i].reason;
+  }
+  throw Error(message);
+}
+
+}  // namespace
+
+PhotoStore::PhotoStore(const std::vector<Photo>& photos, const std::vector<int>& labels,
+                       const PhotoStoreOptions& options)
+    : preprocessing_(options.preprocessing) {
+  check_options(photos.size(), labels.size(), options);
+  block_ = std::make_unique<PixelBlock>(photos.size() * photo_bytes(), options.resident_bytes);
+  DecodePool pool(photos, options, block_->data());
+  pool.wait(options.progress);
+  for (std::size_t i = 0; i < photos.size(); ++i) {
+    if (!pool.reasons()[i].empty()) {
+      broken_.push_back({photos[i].file, pool.reasons()[i]});
+      continue;
+    }
+    const std::size_t place = photos_.size();
+    if (place != i) {
+      std::memcpy(block_->data() + place * photo_bytes(), block_->data() + i * photo_bytes(), photo_bytes());
+    }
+    photos_.push_back(photos[i]);
+    labels_.push_back(labels[i]);
+  }
+  check_broken(photos.size(), broken_, options.max_broken_fraction);
+}
+
+PhotoStore::~PhotoStore() = default;
+PhotoStore::PhotoStore(PhotoStore&&) noexcept = default;
+PhotoStore& PhotoStore::operator=(PhotoStore&&) noexcept = default;
+
+const std::uint8_t* PhotoStore::pixels() const { return block_->data(); }
+std::size_t PhotoStore::bytes() const { return photos_.size() * photo_bytes(); }
+std::size_t PhotoStore::photo_bytes() const {
+  return static_cast<std::size_t>(preprocessing_.stored_size) * preprocessing_.stored_size * 3;
+}
+
+}  // namespace tsugi

@@ -1,0 +1,67 @@
+// Decoded photos in one block of bytes, as the augmentation op reads them: decoded on all cores before training starts,
+// kept in memory when they fit a budget and in an unlinked, mapped temporary file otherwise. Nobody outside can tell.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/data/photo.h"
+
+namespace tsugi {
+
+class PixelBlock;
+
+/// A photo that could not be read, and why.
+struct BrokenPhoto {
+  std::string file, reason;
+};
+
+struct PhotoStoreOptions {
+  Preprocessing preprocessing;
+  int threads = 0;  ///< decoding threads, 0 = all cores
+  /// Broken photos are skipped and listed. More than this fraction of all photos fails the run; one broken photo never
+  /// does, unless it is the only photo: a single bad download should not stop a training, a bad disk or a wrong folder
+  /// should.
+  double max_broken_fraction = 0.05;
+  std::size_t resident_bytes = std::size_t{2}
+                               << 30;  ///< beyond this the pixels lie in a mapped temporary file (TMPDIR)
+  /// Called on the calling thread, now and then and at the end. What it throws stops the decoding and leaves the
+  /// constructor.
+  std::function<void(std::size_t done, std::size_t total)> progress;
+};
+
+/// The decoded photos, in the order given, without the broken ones. The content does not depend on the thread count.
+class PhotoStore {
+ public:
+  /// Decodes `photos` ([n], labels [n]). Throws Error when the sizes differ, when more photos are broken than the
+  /// options allow (naming the first ones), or when memory or temporary disk space runs out.
+  PhotoStore(const std::vector<Photo>& photos, const std::vector<int>& labels, const PhotoStoreOptions& options);
+  ~PhotoStore();
+  PhotoStore(PhotoStore&&) noexcept;
+  PhotoStore& operator=(PhotoStore&&) noexcept;
+
+  std::size_t size() const { return photos_.size(); }
+  const Preprocessing& preprocessing() const { return preprocessing_; }
+  /// [size,stored_size,stored_size,3] uint8, host memory, 64-byte aligned; lives as long as the store.
+  const std::uint8_t* pixels() const;
+  std::size_t bytes() const;        ///< of pixels()
+  std::size_t photo_bytes() const;  ///< of one photo
+  int label(std::size_t i) const { return labels_[i]; }
+  const std::vector<int>& labels() const { return labels_; }
+  const Photo& photo(std::size_t i) const { return photos_[i]; }
+  const std::vector<Photo>& photos() const { return photos_; }
+  const std::vector<BrokenPhoto>& broken() const { return broken_; }
+
+ private:
+  Preprocessing preprocessing_;
+  std::vector<Photo> photos_;
+  std::vector<int> labels_;
+  std::vector<BrokenPhoto> broken_;
+  std::unique_ptr<PixelBlock> block_;
+};
+
+}  // namespace tsugi

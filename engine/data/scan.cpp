@@ -1,0 +1,110 @@
+// Two levels of folders, read once and sorted; links are followed but the depth is fixed, so a loop of links ends
+// nowhere.
+#include "engine/data/scan.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+
+#include "kernels/api/error.h"
+
+namespace tsugi {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_photo_name(const std::string& name) {
+  std::string extension = fs::path(name).extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
+  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
+}
+
+/// What a folder holds, each list sorted bytewise; hidden entries are left out.
+struct Listing {
+  std::vector<std::string> folders, photos, others;
+};
+
+Listing list_folder(const fs::path& dir) {
+  std::error_code error;
+  const fs::file_status status = fs::status(dir, error);
+  if (status.type() == fs::file_type::not_found) throw Error(dir.string() + ": no such folder");
+  if (!error && !fs::is_directory(status)) throw Error(dir.string() + ": is not a folder");
+  fs::directory_iterator entry(dir, error), end;
+  Listing listing;
+  for (; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name[0] == '.') continue;
+    std::error_code unreadable;  // a broken link or a loop of links: listed with the others
+    const fs::file_status kind = entry->status(unreadable);
+    if (fs::is_directory(kind)) {
+      listing.folders.push_back(name);
+    } else if (fs::is_regular_file(kind) && is_photo_name(name)) {
+      listing.photos.push_back(name);
+    } else {
+      listing.others.push_back(name);
+    }
+  }
+  if (error) throw Error(dir.string() + ": cannot be read: " + error.message());
+  for (auto* names : {&listing.folders, &listing.photos, &listing.others}) std::sort(names->begin(), names->end());
+  return listing;
+}
+
+void add_person(const fs::path& dir, const std::string& name, const Listing& listing, PhotoFolder* result) {
+  check_name(name, dir.parent_path().string());
+  if (listing.photos.empty()) throw Error(dir.string() + ": holds no photo (*.jpg, *.jpeg, *.png)");
+  for (const std::string& file : listing.photos) {
+    check_name(file, dir.string());
+    result->photos.push_back({name, name + "/" + file, (dir / file).string(), nullptr});
+    result->labels.push_back(static_cast<int>(result->class_names.size()));
+  }
+  result->class_names.push_back(name);
+  for (const auto* names : {&listing.others, &listing.folders}) {
+    for (const std::string& entry : *names) result->ignored.push_back(name + "/" + entry);
+  }
+}
+
+PhotoFolder scan_listed(const fs::path& dir, const Listing& listing, int min_classes) {
+  const std::size_t found = listing.folders.size();
+  if (found == 0) {
+    const std::size_t entries = listing.photos.size() + listing.others.size();
+    throw Error(
+        dir.string() +
+        (entries == 0 ? ": is empty" : ": holds " + std::to_string(listing.photos.size()) + " photos but no folder") +
+        ", expected a folder of photos for each person");
+  }
+  PhotoFolder result;
+  for (const std::string& name : listing.folders) add_person(dir / name, name, list_folder(dir / name), &result);
+  if (found < static_cast<std::size_t>(std::max(min_classes, 1))) {
+    throw Error(dir.string() + ": holds " + std::to_string(found) + (found == 1 ? " person" : " people") +
+                ", at least " + std::to_string(min_classes) + " are needed");
+  }
+  for (const auto* names : {&listing.photos, &listing.others}) {
+    result.ignored.insert(result.ignored.end(), names->begin(), names->end());
+  }
+  return result;
+}
+
+/// The folder's own name, also for "photos/", "." and links.
+std::string folder_name(const fs::path& dir) {
+  std::error_code error;
+  fs::path path = fs::absolute(dir, error).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  return path.filename().string();
+}
+
+}  // namespace
+
+PhotoFolder scan_photos(const std::string& dir, int min_classes) {
+  return scan_listed(dir, list_folder(dir), min_classes);
+}
+
+PhotoFolder scan_person(const std::string& dir) {
+  const Listing listing = list_folder(dir);
+  if (listing.photos.empty()) return scan_listed(dir, listing, 1);
+  PhotoFolder result;
+  add_person(dir, folder_name(dir), listing, &result);
+  return result;
+}
+
+}  // namespace tsugi

@@ -1,0 +1,29 @@
+// Finds photos: one folder a person, *.jpg *.jpeg *.png in any case. Nothing is decoded here.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/data/photo.h"
+
+namespace tsugi {
+
+/// Photos of several people. Sorted bytewise by class, then by file name, so that the order depends on the names alone.
+struct PhotoFolder {
+  std::vector<std::string> class_names;  ///< sorted, distinct
+  std::vector<Photo> photos;
+  std::vector<int> labels;  ///< [photos] index into class_names
+  std::vector<std::string>
+      ignored;  ///< entries that are no photos, relative to the folder; hidden entries are not listed
+};
+
+/// Scans DIR/<person>/<photo>. Links are followed; folders inside a person's folder are ignored and listed.
+/// Throws Error naming the folder when it is missing, is no folder, holds fewer than `min_classes` people, when a
+/// person's folder holds no photo, or when a name is not safe (check_name).
+PhotoFolder scan_photos(const std::string& dir, int min_classes = 2);
+
+/// Scans one person's folder of photos (the class takes the folder's name), or a folder of such folders.
+/// Photos directly in `dir` make it one person's folder. Throws as scan_photos does.
+PhotoFolder scan_person(const std::string& dir);
+
+}  // namespace tsugi
