@@ -1,0 +1,331 @@
+// Parses a model's JSON strictly: every unknown word is an error that names the layer, so that a typing slip
+// never becomes a silently different network.
+#include "engine/model/description.h"
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "engine/model/builtin_models.h"
+#include "engine/state/json_check.h"
+#include "kernels/api/error.h"
+
+namespace tsugi {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kMaxLayers = 2000;
+constexpr std::size_t kMaxFileBytes = 16u << 20;
+
+struct TypeName {
+  LayerType type;
+  const char* name;
+  std::set<std::string> fields;
+};
+
+const std::vector<TypeName>& type_table() {
+  static const std::vector<TypeName> table = {
+      {LayerType::conv2d, "conv2d", {"filters", "kernel", "stride", "pad", "groups", "bias"}},
+      {LayerType::dense, "dense", {"units", "bias"}},
+      {LayerType::batch_norm, "batch_norm", {"eps", "momentum"}},
+      {LayerType::relu, "relu", {}},
+      {LayerType::leaky_relu, "leaky_relu", {"slope"}},
+      {LayerType::max_pool, "max_pool", {"kernel", "stride", "pad"}},
+      {LayerType::average_pool, "average_pool", {"kernel", "stride", "pad"}},
+      {LayerType::global_average_pool, "global_average_pool", {}},
+      {LayerType::dropout, "dropout", {"rate"}},
+      {LayerType::add, "add", {}},
+      {LayerType::flatten, "flatten", {}},
+  };
+  return table;
+}
+
+/// One layer's JSON object, read field by field; `where` opens every message.
+class Fields {
+ public:
+  Fields(const Json& object, std::string where) : object_(object), where_(std::move(where)) {}
+
+  [[noreturn]] void fail(const std::string& message) const { throw Error(where_ + ": " + message); }
+
+  int integer(const char* key, int fallback, int low, int high) const {
+    const auto found = object_.find(key);
+    if (found == object_.end()) {
+      if (fallback < low) fail(std::string("has no \"") + key + "\"");
+      return fallback;
+    }
+    return checked(*found, key, low, high);
+  }
+
+  /// A number, or [rows, columns].
+  void pair(const char* key, int fallback, int low, int& rows, int& columns) const {
+    const auto found = object_.find(key);
+    if (found != object_.end() && found->is_array()) {
+      if (found->size() != 2) fail(std::string("\"") + key + "\" has " + std::to_string(found->size()) + " numbers, expected 2");
+      rows = checked((*found)[0], key, low, 1024);
+      columns = checked((*found)[1], key, low, 1024);
+    } else {
+      rows = columns = integer(key, fallback, low, 1024);
+    }
+  }
+
+  float number(const char* key, float fallback, double low, double below) const {
+    const auto found = object_.find(key);
+    if (found == object_.end()) return fallback;
+    if (!found->is_number()) fail(std::string("\"") + key + "\" is " + found->dump() + ", expected a number");
+    const double value = found->get<double>();
+    if (!(value >= low && value < below)) {
+      std::ostringstream text;
+      text << "\"" << key << "\" is " << value << ", expected at least " << low << " and below " << below;
+      fail(text.str());
+    }
+    return static_cast<float>(value);
+  }
+
+  bool boolean(const char* key, bool fallback) const {
+    const auto found = object_.find(key);
+    if (found == object_.end()) return fallback;
+    if (!found->is_boolean()) fail(std::string("\"") + key + "\" is " + found->dump() + ", expected true or false");
+    return found->get<bool>();
+  }
+
+  const Json& object() const { return object_; }
+
+ private:
+  int checked(const Json& value, const char* key, int low, int high) const {
+    if (!value.is_number_integer() || value.get<std::int64_t>() < low || value.get<std::int64_t>() > high)
+      fail(std::string("\"") + key + "\" is " + value.dump() + ", expected a whole number from " + std::to_string(low) +
+           " to " + std::to_string(high));
+    return value.get<int>();
+  }
+
+  const Json& object_;
+  std::string where_;
+};
+
+const TypeName& find_type(const Fields& fields) {
+  const Json& object = fields.object();
+  const auto found = object.find("type");
+  if (found == object.end() || !found->is_string()) fields.fail("has no \"type\"");
+  const std::string type = found->get<std::string>();
+  std::string known;
+  for (const TypeName& row : type_table()) {
+    if (type == row.name) return row;
+    known += std::string(known.empty() ? "" : ", ") + row.name;
+  }
+  fields.fail("unknown layer type \"" + type + "\", known are " + known);
+}
+
+void read_inputs(const Fields& fields, const std::map<std::string, int>& names, int previous, Layer& layer) {
+  const auto resolve = [&](const Json& value) {
+    if (!value.is_string()) fields.fail("an input is " + value.dump() + ", expected a layer's name");
+    const std::string name = value.get<std::string>();
+    if (name == "input") return -1;
+    const auto found = names.find(name);
+    if (found == names.end()) fields.fail("its input \"" + name + "\" is not the name of an earlier layer");
+    return found->second;
+  };
+  const std::size_t expected = layer.type == LayerType::add ? 2 : 1;
+  const auto found = fields.object().find("inputs");
+  const auto single = fields.object().find("input");
+  if (found != fields.object().end()) {
+    if (single != fields.object().end()) fields.fail("has both \"input\" and \"inputs\", expected one of them");
+    if (!found->is_array()) fields.fail("\"inputs\" is " + found->dump() + ", expected a list of layer names");
+    for (const Json& value : *found) layer.inputs.push_back(resolve(value));
+  } else if (single != fields.object().end()) {
+    layer.inputs.push_back(resolve(*single));
+  } else if (layer.type != LayerType::add) {
+    layer.inputs.push_back(previous);
+  }
+  if (layer.inputs.size() != expected)
+    fields.fail("has " + std::to_string(layer.inputs.size()) + " inputs, expected " + std::to_string(expected));
+}
+
+void read_type_fields(const Fields& fields, Layer& layer) {
+  constexpr int kMany = 1 << 20;
+  switch (layer.type) {
+    case LayerType::conv2d: {
+      layer.filters = fields.integer("filters", 0, 1, kMany);
+      fields.pair("kernel", 0, 1, layer.kernel_h, layer.kernel_w);
+      fields.pair("stride", 1, 1, layer.stride_h, layer.stride_w);
+      fields.pair("pad", 0, 0, layer.pad_h, layer.pad_w);
+      const auto groups = fields.object().find("groups");
+      const bool depthwise = groups != fields.object().end() && *groups == "depthwise";
+      layer.groups = depthwise ? 0 : fields.integer("groups", 1, 1, kMany);
+      layer.bias = fields.boolean("bias", true);
+      break;
+    }
+    case LayerType::dense: {
+      const auto units = fields.object().find("units");
+      const bool head = units != fields.object().end() && *units == "classes";
+      layer.units = head ? 0 : fields.integer("units", 0, 1, kMany);
+      layer.bias = fields.boolean("bias", true);
+      break;
+    }
+    case LayerType::max_pool:
+    case LayerType::average_pool:
+      fields.pair("kernel", 0, 1, layer.kernel_h, layer.kernel_w);
+      fields.pair("stride", layer.kernel_h, 1, layer.stride_h, layer.stride_w);
+      fields.pair("pad", 0, 0, layer.pad_h, layer.pad_w);
+      break;
+    case LayerType::batch_norm:
+      layer.eps = fields.number("eps", 1e-5f, 1e-12, 1.0);
+      layer.momentum = fields.number("momentum", 0.1f, 0.0, 1.0);
+      break;
+    case LayerType::leaky_relu:
+      layer.slope = fields.number("slope", 0.01f, 0.0, 1.0);
+      break;
+    case LayerType::dropout:
+      layer.rate = fields.number("rate", 0.5f, 0.0, 1.0);
+      break;
+    default:
+      break;
+  }
+}
+
+void check_known_fields(const Fields& fields, const TypeName& type) {
+  static const std::set<std::string> common = {"type", "name", "input", "inputs"};
+  for (const auto& [key, value] : fields.object().items())
+    if (common.count(key) == 0 && type.fields.count(key) == 0)
+      fields.fail(std::string("a ") + type.name + " layer has no field \"" + key + "\"");
+}
+
+SampleShape read_input(const Json& root, const std::string& origin) {
+  const auto input = root.find("input");
+  if (input == root.end() || !input->is_array() || input->size() != 3)
+    throw Error(origin + ": \"input\" must be [height, width, channels]");
+  int sizes[3];
+  for (std::size_t i = 0; i < 3; ++i) {
+    const Json& value = (*input)[i];
+    if (!value.is_number_integer() || value.get<std::int64_t>() < 1 || value.get<std::int64_t>() > 4096)
+      throw Error(origin + ": \"input\" has the size " + value.dump() + ", expected a whole number from 1 to 4096");
+    sizes[i] = value.get<int>();
+  }
+  if (sizes[2] != 3) throw Error(origin + ": \"input\" has " + std::to_string(sizes[2]) + " channels, photos have 3");
+  return {sizes[0], sizes[1], sizes[2]};
+}
+
+Layer read_layer(const Json& object, std::size_t index, const std::string& origin, std::map<std::string, int>& names) {
+  std::string where = origin + ": layer " + std::to_string(index + 1);
+  if (!object.is_object()) throw Error(where + " is " + object.dump() + ", expected an object");
+  Layer layer;
+  const auto name = object.find("name");
+  if (name != object.end()) {
+    if (!name->is_string() || name->get<std::string>().empty() || name->get<std::string>().size() > 200)
+      throw Error(where + ": \"name\" must be a word of 1 to 200 letters");
+    layer.name = name->get<std::string>();
+    if (layer.name.find_first_of("/.\" \t\n") != std::string::npos)
+      throw Error(where + ": the name \"" + layer.name + "\" holds a dot, slash, quote or space");
+  }
+  const Fields unnamed(object, layer.name.empty() ? where : where + " (" + layer.name + ")");
+  const TypeName& type = find_type(unnamed);
+  layer.type = type.type;
+  if (layer.name.empty()) layer.name = type.name + std::to_string(index + 1);
+  const Fields fields(object, where + " (" + layer.name + ")");
+  if (layer.name == "input" || !names.emplace(layer.name, static_cast<int>(index)).second)
+    fields.fail("the name is taken already");
+  check_known_fields(fields, type);
+  std::map<std::string, int> earlier = names;
+  earlier.erase(layer.name);
+  read_inputs(fields, earlier, static_cast<int>(index) - 1, layer);
+  read_type_fields(fields, layer);
+  return layer;
+}
+
+Json parse_json(const std::string& text, const std::string& origin) {
+  check_json_object(text, origin);  // before a tree is built: depth, and keys that stand twice
+  return Json::parse(text);
+}
+
+/// A layer whose output goes nowhere would never be trained: surely a slip.
+void check_all_read(const Model& model, const std::string& origin) {
+  std::vector<bool> read(model.layers.size(), false);
+  for (const Layer& layer : model.layers)
+    for (const int input : layer.inputs)
+      if (input >= 0) read[static_cast<std::size_t>(input)] = true;
+  for (std::size_t i = 0; i + 1 < model.layers.size(); ++i)
+    if (!read[i]) throw Error(origin + ": layer " + std::to_string(i + 1) + " (" + model.layers[i].name + "): nobody reads its output");
+}
+
+/// Reports shapes that do not fit together now, not at the first step.
+void check_shapes(const Model& model, const std::string& origin) {
+  try {
+    infer_shapes(model, 2);
+  } catch (const Error& error) {
+    throw Error(origin + ": " + error.what());
+  }
+}
+
+}  // namespace
+
+const char* name_of(LayerType type) {
+  for (const TypeName& row : type_table())
+    if (row.type == type) return row.name;
+  return "?";
+}
+
+Model parse_model(const std::string& text, const std::string& origin) {
+  const Json root = parse_json(text, origin);
+  for (const auto& [key, value] : root.items())
+    if (key != "name" && key != "input" && key != "layers" && key != "training" && key != "about")
+      throw Error(origin + ": unknown field \"" + key + "\"");
+  Model model;
+  const auto name = root.find("name");
+  if (name == root.end() || !name->is_string() || name->get<std::string>().empty())
+    throw Error(origin + ": \"name\" is missing");
+  model.name = name->get<std::string>();
+  model.input = read_input(root, origin);
+  const auto layers = root.find("layers");
+  if (layers == root.end() || !layers->is_array() || layers->empty() || layers->size() > kMaxLayers)
+    throw Error(origin + ": \"layers\" must be a list of 1 to " + std::to_string(kMaxLayers) + " layers");
+  std::map<std::string, int> names;
+  for (std::size_t i = 0; i < layers->size(); ++i) model.layers.push_back(read_layer((*layers)[i], i, origin, names));
+  const Layer& head = model.layers.back();
+  if (head.type != LayerType::dense || head.units != 0)
+    throw Error(origin + ": the last layer (" + head.name + ") must be a dense layer with \"units\": \"classes\"");
+  for (std::size_t i = 0; i + 1 < model.layers.size(); ++i)
+    if (model.layers[i].type == LayerType::dense && model.layers[i].units == 0)
+      throw Error(origin + ": layer " + std::to_string(i + 1) + " (" + model.layers[i].name +
+                  ") has \"units\": \"classes\", which only the last layer may have");
+  const auto training = root.find("training");
+  if (training != root.end() && !training->is_object()) throw Error(origin + ": \"training\" must be an object");
+  model.training = training == root.end() ? "{}" : training->dump();
+  model.json = root.dump();
+  check_all_read(model, origin);
+  check_shapes(model, origin);
+  return model;
+}
+
+Model find_model(const std::string& name_or_path) {
+  std::string known;
+  for (const BuiltinModel& builtin : kBuiltinModels) {
+    if (name_or_path == builtin.name) return parse_model(builtin.json, std::string("built-in model ") + builtin.name);
+    known += std::string(known.empty() ? "" : ", ") + builtin.name;
+  }
+  std::ifstream file(name_or_path, std::ios::binary);
+  if (!file) throw Error("model " + name_or_path + ": neither a file nor one of the built-in models " + known);
+  std::string text(kMaxFileBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (file.bad()) throw Error("model " + name_or_path + ": cannot be read");
+  if (text.size() > kMaxFileBytes) throw Error("model " + name_or_path + ": larger than " + std::to_string(kMaxFileBytes) + " bytes");
+  return parse_model(text, "model " + name_or_path);
+}
+
+std::vector<std::string> builtin_model_names() {
+  std::vector<std::string> names;
+  for (const BuiltinModel& builtin : kBuiltinModels) names.emplace_back(builtin.name);
+  return names;
+}
+
+Model with_input_size(const Model& model, int size) {
+  Json root = Json::parse(model.json);
+  root["input"] = {size, size, model.input.c};
+  return parse_model(root.dump(), "model " + model.name + " at size " + std::to_string(size));
+}
+
+}  // namespace tsugi

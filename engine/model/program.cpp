@@ -1,0 +1,225 @@
+// Plans a program: which consumer masks which gradient, how long every buffer lives, where it lies.
+#include "engine/model/program.h"
+
+#include <algorithm>
+
+namespace tsugi {
+namespace {
+
+/// Whether a node's backward can apply the mask of the activation that made its input (see kernels/api).
+bool can_mask(NodeKind kind, bool only_consumer) {
+  if (kind == NodeKind::conv2d || kind == NodeKind::dense) return true;
+  return only_consumer && (kind == NodeKind::pool || kind == NodeKind::dropout);
+}
+
+}  // namespace
+
+Program::Program(Backend& backend, const Model& model, const ParameterLayout& layout, int classes, int batch, DType dtype,
+                 ProgramMode mode)
+    : backend_(backend),
+      model_(model),
+      layout_(layout),
+      classes_(classes),
+      batch_(batch),
+      dtype_(dtype),
+      mode_(mode),
+      graph_(build_graph(model, classes, mode == ProgramMode::training)) {
+  if (batch < 1) throw Error("program: batch is " + std::to_string(batch) + ", expected at least 1");
+  masks_own_output_.assign(graph_.nodes.size(), false);
+  input_gradients_.resize(graph_.nodes.size());
+  if (mode_ == ProgramMode::training) plan_gradients();
+  plan_buffers();
+}
+
+bool Program::wants_gradient(int value) const { return value != 0; }
+
+/// Walks backwards once: the first consumer met overwrites a gradient, the later ones add to it, the last one masks it.
+void Program::plan_gradients() {
+  std::vector<int> readers_left(graph_.values.size(), 0);
+  for (const Node& node : graph_.nodes)
+    for (const int input : node.inputs) ++readers_left[static_cast<std::size_t>(input)];
+  std::vector<bool> written(graph_.values.size(), false);
+  for (std::size_t n = graph_.nodes.size(); n-- > 0;) {
+    const Node& node = graph_.nodes[n];
+    input_gradients_[n].resize(node.inputs.size());
+    // Last input first: a batch norm added to its own input writes the residual's gradient, then adds d_x from a spare.
+    for (std::size_t i = node.inputs.size(); i-- > 0;) {
+      const int input = node.inputs[i];
+      const auto v = static_cast<std::size_t>(input);
+      InputGradient plan;
+      plan.wanted = wants_gradient(input);
+      plan.write = written[v] ? Write::accumulate : Write::overwrite;
+      written[v] = true;
+      const int producer = graph_.values[v].producer;
+      if (plan.wanted && --readers_left[v] == 0 && producer >= 0) {
+        const Node& made_by = graph_.nodes[static_cast<std::size_t>(producer)];
+        const bool has_mask = made_by.activation.kind != ActivationKind::none && made_by.kind != NodeKind::batch_norm;
+        plan.masks = has_mask && can_mask(node.kind, graph_.values[v].consumers.size() == 1);
+        if (has_mask && !plan.masks) masks_own_output_[static_cast<std::size_t>(producer)] = true;
+      }
+      input_gradients_[n][i] = plan;
+    }
+  }
+}
+
+int Program::request(std::size_t bytes, int first, int last) {
+  requests_.push_back({bytes, first, last});
+  return static_cast<int>(requests_.size()) - 1;
+}
+
+void Program::extend(int request, int time) {
+  BufferRequest& buffer = requests_[static_cast<std::size_t>(request)];
+  buffer.first = std::min(buffer.first, time);
+  buffer.last = std::max(buffer.last, time);
+}
+
+/// Dropout overwrites its input when nobody else reads it: the masks that its neighbours take from the value stay right, because
+/// a dropped element's gradient is zero anyway.
+bool Program::in_place(const Node& node) const {
+  return node.kind == NodeKind::dropout && node.inputs[0] != 0 &&
+         graph_.values[static_cast<std::size_t>(node.inputs[0])].consumers.size() == 1;
+}
+
+void Program::plan_buffers() {
+  const std::size_t element = size_of(dtype_);
+  const auto batch = static_cast<std::size_t>(batch_);
+  value_request_.assign(graph_.values.size(), -1);
+  gradient_request_.assign(graph_.values.size(), -1);
+  buffers_.resize(graph_.nodes.size());
+  const int end_of_forward = static_cast<int>(graph_.nodes.size()) + 1;
+
+  value_request_[0] = request(graph_.values[0].count * batch * element, 0, 0);
+  for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+    const Node& node = graph_.nodes[n];
+    const auto out = static_cast<std::size_t>(node.output);
+    value_request_[out] = in_place(node) ? value_request_[static_cast<std::size_t>(node.inputs[0])]
+                                         : request(graph_.values[out].count * batch * element, forward_time(n), forward_time(n));
+    for (const int input : node.inputs) extend(value_request_[static_cast<std::size_t>(input)], forward_time(n));
+    extend(value_request_[out], forward_time(n));
+    plan_node(n);
+  }
+  extend(value_request_[static_cast<std::size_t>(graph_.logits)], end_of_forward);
+  if (mode_ == ProgramMode::training) {
+    const auto logits = static_cast<std::size_t>(graph_.logits);
+    gradient_request_[logits] = request(graph_.values[logits].count * batch * element, end_of_forward, end_of_forward);
+    for (std::size_t n = graph_.nodes.size(); n-- > 0;) {
+      const Node& node = graph_.nodes[n];
+      const int time = backward_time(n);
+      extend(gradient_request_[static_cast<std::size_t>(node.output)], time);
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+        const auto v = static_cast<std::size_t>(node.inputs[i]);
+        if (!input_gradients_[n][i].wanted) continue;
+        const bool sole = graph_.values[v].consumers.size() == 1;
+        const bool reuse = i == 0 && sole && (node.kind == NodeKind::batch_norm || node.kind == NodeKind::dropout ||
+                                              node.kind == NodeKind::activation);
+        if (gradient_request_[v] < 0)
+          gradient_request_[v] = reuse ? gradient_request_[static_cast<std::size_t>(node.output)]
+                                       : request(graph_.values[v].count * batch * element, time, time);
+        extend(gradient_request_[v], time);
+      }
+    }
+  }
+  plan_ = plan_arena(requests_);
+}
+
+/// Requests what node n saves for its backward pass and its scratch memory, and keeps alive what that pass reads.
+void Program::plan_node(std::size_t n) {
+  const Node& node = graph_.nodes[n];
+  NodeBuffers& buffers = buffers_[n];
+  const bool training = mode_ == ProgramMode::training;
+  const int forward = forward_time(n), backward = backward_time(n);
+  const std::size_t out_count = graph_.values[static_cast<std::size_t>(node.output)].count * static_cast<std::size_t>(batch_);
+
+  if (const std::size_t bytes = workspace_bytes(node); bytes > 0) {
+    buffers.forward_workspace = request(bytes, forward, forward);
+    if (training) buffers.backward_workspace = request(bytes, backward, backward);
+  }
+  if (!training) return;
+
+  const auto keep = [&](int value) { extend(value_request_[static_cast<std::size_t>(value)], backward); };
+  const bool masks_input = input_gradients_[n][0].masks;
+  const bool own_mask = node.activation.kind != ActivationKind::none &&
+                        (node.kind == NodeKind::batch_norm || masks_own_output_[n]);
+  if (own_mask) keep(node.output);
+  switch (node.kind) {
+    case NodeKind::conv2d:
+    case NodeKind::dense:
+      keep(node.inputs[0]);
+      break;
+    case NodeKind::batch_norm:
+      keep(node.inputs[0]);
+      buffers.saved = request(static_cast<std::size_t>(node.in.c) * sizeof(float), forward, backward);
+      buffers.saved_inv_std = request(static_cast<std::size_t>(node.in.c) * sizeof(float), forward, backward);
+      if (input_gradients_[n][0].write == Write::accumulate)
+        buffers.spare_gradient = request(out_count * size_of(dtype_), backward, backward);
+      break;
+    case NodeKind::pool:
+      if (pool_shape(node).kind == PoolKind::max) {
+        buffers.saved = request(out_count, forward, backward);
+        if (masks_input) keep(node.output);
+      } else if (masks_input) {
+        keep(node.inputs[0]);
+      }
+      break;
+    case NodeKind::dropout:
+      buffers.saved = request(out_count, forward, backward);
+      if (masks_input) keep(node.output);
+      break;
+    case NodeKind::add:
+    case NodeKind::activation:
+      break;
+  }
+}
+
+std::size_t Program::workspace_bytes(const Node& node) const {
+  switch (node.kind) {
+    case NodeKind::conv2d: return backend_.workspace_bytes(conv_shape(node), dtype_);
+    case NodeKind::dense: return backend_.workspace_bytes(dense_shape(node), dtype_);
+    case NodeKind::batch_norm: return backend_.workspace_bytes(batch_norm_shape(node), dtype_);
+    default: return 0;
+  }
+}
+
+Conv2dShape Program::conv_shape(const Node& node) const {
+  const Layer& layer = model_.layers[static_cast<std::size_t>(node.layer)];
+  Conv2dShape shape;
+  shape.n = batch_;
+  shape.h = node.in.h;
+  shape.w = node.in.w;
+  shape.c = node.in.c;
+  shape.k = layer.filters;
+  shape.r = layer.kernel_h;
+  shape.s = layer.kernel_w;
+  shape.stride_h = layer.stride_h;
+  shape.stride_w = layer.stride_w;
+  shape.pad_h = layer.pad_h;
+  shape.pad_w = layer.pad_w;
+  shape.groups = layer.groups == 0 ? node.in.c : layer.groups;
+  return shape;
+}
+
+DenseShape Program::dense_shape(const Node& node) const {
+  return {batch_, static_cast<int>(node.in.count()), node.out.c};
+}
+
+BatchNormShape Program::batch_norm_shape(const Node& node) const { return {batch_ * node.in.h * node.in.w, node.in.c}; }
+
+PoolShape Program::pool_shape(const Node& node) const {
+  const Layer& layer = model_.layers[static_cast<std::size_t>(node.layer)];
+  PoolShape shape;
+  shape.n = batch_;
+  shape.h = node.in.h;
+  shape.w = node.in.w;
+  shape.c = node.in.c;
+  shape.kind = layer.type == LayerType::max_pool ? PoolKind::max : PoolKind::average;
+  const bool global = layer.type == LayerType::global_average_pool;
+  shape.r = global ? node.in.h : layer.kernel_h;
+  shape.s = global ? node.in.w : layer.kernel_w;
+  shape.stride_h = global ? node.in.h : layer.stride_h;
+  shape.stride_w = global ? node.in.w : layer.stride_w;
+  shape.pad_h = layer.pad_h;
+  shape.pad_w = layer.pad_w;
+  return shape;
+}
+
+}  // namespace tsugi

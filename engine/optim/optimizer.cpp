@@ -1,0 +1,90 @@
+// Holds the moments and issues the fused update.
+#include "engine/optim/optimizer.h"
+
+#include <cmath>
+
+namespace tsugi {
+namespace {
+
+std::vector<std::string> moment_names(const OptimizerSettings& settings) {
+  std::vector<std::string> names;
+  if (settings.kind == OptimizerKind::sgd) {
+    if (settings.momentum != 0.0f) names.emplace_back("momentum");
+  } else {
+    names.emplace_back("adam_m");
+    names.emplace_back("adam_v");
+  }
+  return names;
+}
+
+}  // namespace
+
+const char* name_of(OptimizerKind kind) {
+  switch (kind) {
+    case OptimizerKind::sgd: return "sgd";
+    case OptimizerKind::adam: return "adam";
+    case OptimizerKind::adamw: return "adamw";
+  }
+  return "?";
+}
+
+OptimizerKind parse_optimizer(const std::string& name) {
+  for (const OptimizerKind kind : {OptimizerKind::sgd, OptimizerKind::adam, OptimizerKind::adamw})
+    if (name == name_of(kind)) return kind;
+  throw Error("optimizer: unknown \"" + name + "\", known are sgd, adam, adamw");
+}
+
+Optimizer::Optimizer(Backend& backend, const OptimizerSettings& settings, std::size_t count, std::size_t decayed)
+    : backend_(backend), settings_(settings), count_(count), decayed_(decayed), norm_(backend, 2 * sizeof(float)) {
+  for (const std::string& name : moment_names(settings)) moments_.push_back({name, DeviceBuffer(backend, count * sizeof(float))});
+  GradientNorm norm;
+  norm.count = count;
+  workspace_ = DeviceBuffer(backend, backend.workspace_bytes(norm));
+}
+
+std::size_t Optimizer::bytes(const OptimizerSettings& settings, std::size_t count) {
+  return moment_names(settings).size() * count * sizeof(float);
+}
+
+float* Optimizer::moment(const std::string& name) {
+  for (MomentBuffer& moment : moments_)
+    if (moment.name == name) return moment.buffer.as<float>();
+  return nullptr;
+}
+
+const float* Optimizer::norm() const { return norm_.as<float>(); }
+
+void Optimizer::prepare(StepState& state) const {
+  const double steps = state.step + 1.0;
+  state.adam_correction1 = static_cast<float>(1.0 - std::pow(static_cast<double>(settings_.beta1), steps));
+  state.adam_correction2 = static_cast<float>(1.0 - std::pow(static_cast<double>(settings_.beta2), steps));
+}
+
+void Optimizer::update(float* w, const float* g, void* compute, DType compute_dtype, const StepState* step) {
+  GradientNorm norm;
+  norm.count = count_;
+  norm.g = g;
+  norm.max_norm = settings_.clip_norm;
+  norm.norm = norm_.as<float>();
+  norm.scale = norm_.as<float>() + 1;
+  norm.workspace = workspace_.data();
+  backend_.gradient_norm(norm);
+
+  UpdateBuffers buffers;
+  buffers.count = count_;
+  buffers.decayed = decayed_;
+  buffers.step = step;
+  buffers.scale = norm.scale;
+  buffers.w = w;
+  buffers.g = g;
+  buffers.compute = compute;
+  buffers.compute_dtype = compute_dtype;
+  if (settings_.kind == OptimizerKind::sgd) {
+    backend_.sgd_update({buffers, settings_.momentum, settings_.nesterov, settings_.weight_decay, moment("momentum")});
+  } else {
+    backend_.adam_update({buffers, settings_.beta1, settings_.beta2, settings_.eps, settings_.weight_decay,
+                          settings_.kind == OptimizerKind::adamw, moment("adam_m"), moment("adam_v")});
+  }
+}
+
+}  // namespace tsugi

@@ -1,0 +1,60 @@
+// The optimizer: its settings, its moments (one flat buffer each), and one fused update a step.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/core/arena.h"
+#include "kernels/api/backend.h"
+
+namespace tsugi {
+
+enum class OptimizerKind : std::uint8_t { sgd, adam, adamw };
+
+const char* name_of(OptimizerKind kind);
+/// "sgd", "adam" or "adamw". Throws Error on any other word.
+OptimizerKind parse_optimizer(const std::string& name);
+
+struct OptimizerSettings {
+  OptimizerKind kind = OptimizerKind::sgd;
+  float lr = 0.05f;
+  float momentum = 0.9f;   ///< sgd
+  bool nesterov = true;    ///< sgd
+  float beta1 = 0.9f, beta2 = 0.999f, eps = 1e-8f;  ///< adam, adamw
+  float weight_decay = 5e-4f;  ///< of weights only; biases and batch norm are never decayed
+  float clip_norm = 0.0f;      ///< largest norm of the whole gradient, 0 = no clipping
+};
+
+/// A named moment buffer, as checkpoints store it: "momentum", "adam_m", "adam_v".
+struct MomentBuffer {
+  std::string name;
+  DeviceBuffer buffer;  ///< [layout.count()] float32, device
+};
+
+class Optimizer {
+ public:
+  /// `count` elements in the flat buffers, of which the first `decayed` get weight decay.
+  Optimizer(Backend& backend, const OptimizerSettings& settings, std::size_t count, std::size_t decayed);
+
+  /// One update of all parameters. w, g: [count]; compute: a copy of the new weights in `compute_dtype`, or null;
+  /// step: device. Clips by the norm of the whole gradient first.
+  void update(float* w, const float* g, void* compute, DType compute_dtype, const StepState* step);
+
+  /// Fills the fields of `state` that depend on the number of steps done so far (state.step must be set).
+  void prepare(StepState& state) const;
+
+  std::vector<MomentBuffer>& moments() { return moments_; }
+  float* moment(const std::string& name);       ///< device, null when this optimizer has none of that name
+  const float* norm() const;                    ///< [1], device: the gradient's norm at the last update
+  static std::size_t bytes(const OptimizerSettings& settings, std::size_t count);  ///< device memory of the moments
+  std::size_t scratch_bytes() const { return norm_.bytes() + workspace_.bytes(); }  ///< device memory beside the moments
+
+ private:
+  Backend& backend_;
+  OptimizerSettings settings_;
+  std::size_t count_, decayed_;
+  std::vector<MomentBuffer> moments_;
+  DeviceBuffer norm_, workspace_;
+};
+
+}  // namespace tsugi

@@ -1,0 +1,49 @@
+// Files that are either complete or not there: everything tsugi saves is written to a temporary file beside its target,
+// synced, and renamed over it, so a full disk, a kill or a power cut leaves the old file as it was.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tsugi {
+
+/// A file being written. Nothing is visible under its path before commit(); without commit() the destructor removes
+/// the temporary. Every failure throws an Error that names the path and the system's reason.
+class AtomicFile {
+ public:
+  /// Opens a temporary file beside `path`. Throws when the folder cannot be written to, or when `path` exists and is
+  /// not a regular file.
+  explicit AtomicFile(const std::string& path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  /// Appends `size` bytes (host).
+  void write(const void* bytes, std::size_t size);
+
+  /// Syncs the file, renames it to `path` and syncs the folder.
+  void commit();
+
+  /// Bytes written so far.
+  std::uint64_t size() const { return size_; }
+
+ private:
+  [[noreturn]] void fail(const std::string& what, int code);
+  void discard() noexcept;
+
+  std::string path_;
+  std::string temporary_;
+  std::uint64_t size_ = 0;
+  int descriptor_ = -1;
+};
+
+/// Replaces the file at `path` by these bytes (host), or throws and leaves it as it was.
+void write_file_atomically(const std::string& path, const void* bytes, std::size_t size);
+void write_file_atomically(const std::string& path, const std::string& text);
+
+/// The whole of a regular file. Throws when it cannot be read, is not a regular file, or is larger than `limit` bytes.
+std::vector<std::uint8_t> read_file(const std::string& path, std::uint64_t limit = std::uint64_t{1} << 36);
+
+}  // namespace tsugi

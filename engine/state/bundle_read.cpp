@@ -1,0 +1,224 @@
+// Reads bundles as a stream: members are taken in the manifest's order, checked against it, and kept in memory.
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "engine/state/bundle.h"
+#include "engine/state/file_kind.h"
+#include "engine/state/json_check.h"
+#include "engine/state/manifest.h"
+#include "engine/state/sha256.h"
+#include "kernels/api/error.h"
+
+namespace tsugi {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+struct Member {
+  std::string name;
+  Bytes bytes;
+};
+
+struct FreeArchive {
+  void operator()(archive* a) const { archive_read_free(a); }
+};
+using Archive = std::unique_ptr<archive, FreeArchive>;
+
+// The regular files of an archive that libarchive has opened.
+class TarReader {
+ public:
+  TarReader(archive* opened, std::string place) : archive_(opened), place_(std::move(place)) {}
+
+  // The name of the next member, or an empty one at the end.
+  std::string next() {
+    const int status = archive_read_next_header(archive_, &entry_);
+    if (status == ARCHIVE_EOF) return {};
+    if (status != ARCHIVE_OK) fail("is not a readable tar");
+    const char* name = archive_entry_pathname_utf8(entry_);
+    if (name == nullptr) name = archive_entry_pathname(entry_);
+    if (name == nullptr || *name == '\0') throw Error(place_ + ": a member has no readable name, a name expected");
+    if (archive_entry_filetype(entry_) != AE_IFREG || archive_entry_hardlink(entry_) != nullptr ||
+        archive_entry_symlink(entry_) != nullptr || archive_entry_sparse_count(entry_) != 0)
+      throw Error(place_ + ": member " + shown(name) + " is a link, folder or device, a plain file expected");
+    return name;
+  }
+
+  // The current member's bytes; the archive must declare `size` of them at most, exactly where `exact`.
+  Bytes read(const std::string& name, std::uint64_t size, bool exact) {
+    const la_int64_t declared = archive_entry_size(entry_);
+    if (declared < 0 || static_cast<std::uint64_t>(declared) > size ||
+        (exact && static_cast<std::uint64_t>(declared) != size))
+      throw Error(place_ + ": member " + shown(name) + " has " + std::to_string(declared) + " bytes, " +
+                  (exact ? "" : "at most ") + std::to_string(size) + " expected");
+    // Grow as bytes arrive: a cut archive may declare more than it has.
+    constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
+    Bytes bytes;
+    while (bytes.size() < static_cast<std::uint64_t>(declared)) {
+      const std::size_t done = bytes.size();
+      bytes.resize(static_cast<std::size_t>(std::min<std::uint64_t>(done + kPiece, declared)));
+      const la_ssize_t got = archive_read_data(archive_, bytes.data() + done, bytes.size() - done);
+      if (got < 0) fail("member " + shown(name) + " cannot be read");
+      if (static_cast<std::size_t>(got) != bytes.size() - done)
+        throw Error(place_ + ": member " + shown(name) + " ends after " + std::to_string(done + got) + " bytes, " +
+                    std::to_string(declared) + " expected");
+    }
+    return bytes;
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const {
+    const char* text = archive_error_string(archive_);
+    throw Error(place_ + ": " + what + ": " + (text == nullptr ? "unknown reason" : text));
+  }
+
+  archive* archive_;
+  archive_entry* entry_ = nullptr;
+  std::string place_;
+};
+
+void check_limits(const Manifest& manifest, const BundleLimits& limits, const std::string& place) {
+  const auto too_much = [&](const std::string& what, std::uint64_t found, std::uint64_t limit) {
+    throw Error(place + ": " + what + " " + std::to_string(found) + ", at most " + std::to_string(limit) + " expected");
+  };
+  if (manifest.members.size() - 1 > limits.photos)
+    too_much("the number of photos is", manifest.members.size() - 1, limits.photos);
+  std::uint64_t total = 0;
+  for (const auto& member : manifest.members) {
+    const std::uint64_t limit = member.role == "checkpoint" ? limits.checkpoint_bytes : limits.photo_bytes;
+    if (member.size > limit) too_much("the bytes of " + shown(member.name) + " are", member.size, limit);
+    total += member.size;
+    if (total > limits.total_bytes) too_much("the bytes of all members are", total, limits.total_bytes);
+  }
+}
+
+void check_checkpoint(const Manifest& manifest, const Checkpoint& checkpoint, const std::string& place) {
+  if (manifest.class_names != checkpoint.class_names)
+    throw Error(place + ": the manifest names " + std::to_string(manifest.class_names.size()) +
+                " classes, the checkpoint has " + std::to_string(checkpoint.class_names.size()) +
+                "; the same names in the same order expected");
+  const std::string model = sha256_hex(checkpoint.model);
+  if (manifest.model_sha256 != model)
+    throw Error(place + ": the manifest's model has digest " + shown(manifest.model_sha256) +
+                ", the checkpoint's has " + model);
+}
+
+Bytes read_member(TarReader& tar, const ManifestMember& member, const std::string& place) {
+  const std::string name = tar.next();
+  if (name != member.name)
+    throw Error(place + ": the next member is " + (name.empty() ? "missing" : shown(name)) + ", the manifest lists " +
+                shown(member.name));
+  Bytes bytes = tar.read(name, member.size, true);
+  const std::string digest = sha256_hex(bytes);
+  if (digest != member.sha256)
+    throw Error(place + ": member " + shown(name) + " has digest " + digest + ", the manifest lists " + member.sha256);
+  return bytes;
+}
+
+Bundle read_members(archive* opened, const std::string& place, const BundleLimits& limits) {
+  TarReader tar(opened, place);
+  const std::string first = tar.next();
+  if (first != kManifestName)
+    throw Error(place + ": the first member is " + (first.empty() ? "missing" : shown(first)) + ", " +
+                shown(kManifestName) + " expected");
+  const Bytes text = tar.read(first, limits.manifest_bytes, false);
+  const std::string where = place + ": " + kManifestName;
+  const Manifest manifest = parse_manifest(std::string(text.begin(), text.end()), where);
+  check_limits(manifest, limits, place);
+
+  Bundle bundle;
+  const Bytes checkpoint = read_member(tar, manifest.members[0], place);
+  bundle.checkpoint = decode_checkpoint(checkpoint.data(), checkpoint.size(), place + ": " + kCheckpointName);
+  check_checkpoint(manifest, bundle.checkpoint, place);
+  bundle.kind = bundle.checkpoint.kind;
+  bundle.strategy = manifest.strategy;
+  bundle.fraction = manifest.fraction;
+  bundle.seed = manifest.seed;
+  for (std::size_t i = 1; i < manifest.members.size(); ++i) {
+    const ManifestMember& member = manifest.members[i];
+    const PhotoName photo = parse_photo_name(member.name, place);
+    const auto& names = manifest.class_names;
+    if (std::find(names.begin(), names.end(), photo.class_name) == names.end())
+      throw Error(place + ": photo " + shown(member.name) + " is of class " + shown(photo.class_name) +
+                  ", which is not among the checkpoint's " + std::to_string(names.size()) + " classes");
+    bundle.photos.push_back(
+        {photo.class_name, photo.file, photo.test, std::make_shared<const Bytes>(read_member(tar, member, place)), {}});
+  }
+  const std::string extra = tar.next();
+  if (!extra.empty()) throw Error(place + ": member " + shown(extra) + " is not in the manifest");
+  return bundle;
+}
+
+// tar only, and no decompression.
+Archive new_reader() {
+  Archive reader(archive_read_new());
+  if (!reader || archive_read_support_format_tar(reader.get()) != ARCHIVE_OK)
+    throw Error("bundle: libarchive cannot read tar, support for it expected");
+  return reader;
+}
+
+// A complete tar is a whole number of 512-byte blocks of which the last two are zeros; libarchive would accept less.
+constexpr std::size_t kEndBytes = 1024;
+
+void check_end(std::uint64_t size, const std::uint8_t* end, const std::string& place) {
+  if (size % 512 != 0 || std::any_of(end, end + kEndBytes, [](std::uint8_t byte) { return byte != 0; }))
+    throw Error(place + ": has " + std::to_string(size) +
+                " bytes and does not end like a tar, two blocks of zeros expected (cut?)");
+}
+
+void check_kind(const std::string& path) {
+  const FileKind kind = detect_file_kind(path);
+  if (kind == FileKind::tar) return;
+  const char* what = kind == FileKind::compressed    ? "is compressed"
+                     : kind == FileKind::safetensors ? "looks like a checkpoint"
+                                                     : "is not a tar";
+  throw Error(path + ": " + what + ", a bundle (plain .tar) expected");
+}
+
+struct Descriptor {
+  int value;
+  ~Descriptor() {
+    if (value >= 0) ::close(value);
+  }
+};
+
+}  // namespace
+
+Bundle read_bundle(const std::string& path, const BundleLimits& limits) {
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  if (file.value < 0) throw Error(path + ": cannot be opened: " + std::strerror(errno));
+  struct stat info {};
+  if (::fstat(file.value, &info) != 0 || !S_ISREG(info.st_mode))
+    throw Error(path + ": is a folder or a device, a regular file is expected");
+  check_kind(path);
+  std::uint8_t end[kEndBytes] = {1};
+  const bool read = info.st_size >= static_cast<off_t>(kEndBytes) &&
+                    ::pread(file.value, end, kEndBytes, info.st_size - static_cast<off_t>(kEndBytes)) ==
+                        static_cast<ssize_t>(kEndBytes);
+  if (!read) end[0] = 1;
+  check_end(static_cast<std::uint64_t>(info.st_size), end, path);
+  const Archive reader = new_reader();
+  if (archive_read_open_fd(reader.get(), file.value, std::size_t{1} << 16) != ARCHIVE_OK)
+    throw Error(path + ": cannot be read as a tar, a bundle (plain .tar) expected");
+  return read_members(reader.get(), path, limits);
+}
+
+Bundle decode_bundle(const std::uint8_t* bytes, std::size_t size, const std::string& place,
+                     const BundleLimits& limits) {
+  if (size < kEndBytes)
+    throw Error(place + ": has " + std::to_string(size) + " bytes, at least " + std::to_string(kEndBytes) +
+                " expected");
+  check_end(size, bytes + size - kEndBytes, place);
+  const Archive reader = new_reader();
+  if (archive_read_open_memory(reader.get(), bytes, size) != ARCHIVE_OK)
+    throw Error(place + ": cannot be read as a tar, a bundle (plain .tar) expected");
+  return read_members(reader.get(), place, limits);
+}
+
+}  // namespace tsugi

@@ -1,0 +1,220 @@
+// Checkpoint <-> .safetensors bytes. The header lists parameters, statistics, then each buffer of moments as
+// "<buffer>/<parameter>"; an int8 tensor is followed by its scale. int8 files hold one tensor of bytes, "packed": the
+// tensors as a .safetensors file of their own, gzipped, since plain int8 with its scales and header is some percent
+// more than an eighth of a full checkpoint. "sha256" in the metadata is the digest of the whole file with its own 64
+// digits replaced by zeros.
+#include "engine/state/checkpoint.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "engine/state/atomic_file.h"
+#include "engine/state/checkpoint_metadata.h"
+#include "engine/state/gzip.h"
+#include "engine/state/json_check.h"
+#include "engine/state/quantize.h"
+#include "engine/state/sha256.h"
+#include "kernels/api/error.h"
+
+namespace tsugi {
+namespace {
+
+constexpr std::size_t kDigits = 64;
+
+// Where the digest's digits lie. Quotes inside JSON strings are escaped, so this text can only be the metadata's own
+// key.
+std::size_t digest_position(const std::uint8_t* bytes, std::size_t size, const std::string& place) {
+  static const char kKey[] = "\"sha256\":\"";
+  constexpr std::size_t kKeyLength = sizeof kKey - 1;
+  const auto* found = std::search(bytes, bytes + size, kKey, kKey + kKeyLength);
+  const auto position = static_cast<std::size_t>(found - bytes) + kKeyLength;
+  if (found == bytes + size || size - position < kDigits + 1 || bytes[position + kDigits] != '"')
+    throw Error(place + ": has no digest of 64 digits in its metadata, one expected (not a tsugi checkpoint?)");
+  return position;
+}
+
+std::string digest_of(const std::uint8_t* bytes, std::size_t size, std::size_t position) {
+  Sha256 digest;
+  digest.update(bytes, position);
+  digest.update(std::string(kDigits, '0').data(), kDigits);
+  digest.update(bytes + position + kDigits, size - position - kDigits);
+  return digest.hex();
+}
+
+void check_digest(const std::uint8_t* bytes, std::size_t size, const std::string& place) {
+  const std::size_t position = digest_position(bytes, size, place);
+  const std::string stored(reinterpret_cast<const char*>(bytes + position), kDigits);
+  const std::string found = digest_of(bytes, size, position);
+  if (stored != found)
+    throw Error(place + ": its bytes have digest " + found + ", " + shown(stored) +
+                " expected (damaged, or changed by another program)");
+}
+
+void check_tensors(const std::vector<NamedTensor>& tensors, const std::string& place) {
+  for (const auto& tensor : tensors) {
+    if (tensor.dtype != DType::f32)
+      throw Error(place + ": tensor " + shown(tensor.name) + " has elements of " +
+                  std::to_string(size_of(tensor.dtype)) + " bytes, float32 expected");
+    if (tensor.name.find('/') != std::string::npos)
+      throw Error(place + ": tensor " + shown(tensor.name) + " has a '/' in its name, which only moments have");
+  }
+}
+
+void check_moments(const Checkpoint& checkpoint, const std::string& place) {
+  for (const auto& [buffer, tensors] : checkpoint.moments) {
+    if (buffer.empty() || buffer.find('/') != std::string::npos)
+      throw Error(place + ": moments are named " + shown(buffer) + ", a name without '/' expected");
+    if (tensors.size() != checkpoint.parameters.size())
+      throw Error(place + ": " + shown(buffer) + " has " + std::to_string(tensors.size()) + " tensors, " +
+                  std::to_string(checkpoint.parameters.size()) + " parameters expect as many");
+    for (std::size_t i = 0; i < tensors.size(); ++i)
+      if (tensors[i].name != checkpoint.parameters[i].name || tensors[i].shape != checkpoint.parameters[i].shape)
+        throw Error(place + ": tensor " + std::to_string(i) + " of " + shown(buffer) + " is " + shown(tensors[i].name) +
+                    ", the parameter is " + shown(checkpoint.parameters[i].name) +
+                    "; the same name and shape expected");
+  }
+}
+
+void append(SafetensorsFile& file, const std::vector<NamedTensor>& tensors, CheckpointKind kind) {
+  for (const auto& tensor : tensors) {
+    if (kind == CheckpointKind::full) {
+      file.tensors.push_back(tensor);
+    } else if (kind == CheckpointKind::int8 && wants_int8(tensor)) {
+      for (auto& part : to_int8(tensor)) file.tensors.push_back(std::move(part));
+    } else {
+      file.tensors.push_back(to_half(tensor));
+    }
+  }
+}
+
+constexpr const char* kPacked = "packed";
+constexpr const char* kUnpackedSize = "packed_from";
+constexpr std::uint64_t kMostUnpacked = std::uint64_t{1}
+                                        << 30;  // a gigabyte of int8: far beyond the devices meant here
+
+void pack(SafetensorsFile& file) {
+  SafetensorsFile inner;
+  inner.tensors = std::move(file.tensors);
+  const std::vector<std::uint8_t> bytes = encode_safetensors(inner);
+  std::vector<std::uint8_t> packed = gzip(bytes);
+  const auto size = static_cast<std::int64_t>(packed.size());
+  file.metadata[kUnpackedSize] = std::to_string(bytes.size());
+  file.tensors = {{kPacked, DType::u8, {size}, std::move(packed)}};
+}
+
+void unpack(SafetensorsFile& file, const std::string& place) {
+  if (file.tensors.size() != 1 || file.tensors[0].name != kPacked || file.tensors[0].dtype != DType::u8)
+    throw Error(place + ": has " + std::to_string(file.tensors.size()) + " tensors, one of bytes named " +
+                shown(kPacked) + " expected in an int8 checkpoint");
+  const std::string& text = file.metadata[kUnpackedSize];
+  const bool number = !text.empty() && text.size() <= 10 && text.find_first_not_of("0123456789") == std::string::npos;
+  if (!number || std::stoull(text) > kMostUnpacked)
+    throw Error(place + ": " + kUnpackedSize + " is " + shown(text) + ", a number of bytes up to " +
+                std::to_string(kMostUnpacked) + " expected");
+  const std::string where = place + ": tensor " + shown(kPacked);
+  const auto bytes = gunzip(file.tensors[0].data, std::stoull(text), where);
+  file.tensors = decode_safetensors(bytes.data(), bytes.size(), where).tensors;
+}
+
+// Hands out a file's tensors in order, dequantised to float32.
+class TensorReader {
+ public:
+  TensorReader(std::vector<NamedTensor>& tensors, CheckpointKind kind, const std::string& place)
+      : tensors_(tensors), kind_(kind), place_(place) {}
+
+  bool done() const { return next_ == tensors_.size(); }
+
+  NamedTensor next() {
+    NamedTensor tensor = take();
+    if (kind_ == CheckpointKind::int8 && tensor.dtype == DType::i8) return from_int8(tensor, take(), place_);
+    if (kind_ == CheckpointKind::full && tensor.dtype != DType::f32)
+      throw Error(place_ + ": tensor " + shown(tensor.name) + " has elements of " +
+                  std::to_string(size_of(tensor.dtype)) + " bytes, float32 expected in a full checkpoint");
+    return from_half(std::move(tensor), place_);
+  }
+
+  std::vector<NamedTensor> next(std::size_t count) {
+    std::vector<NamedTensor> result;
+    for (std::size_t i = 0; i < count; ++i) result.push_back(next());
+    return result;
+  }
+
+ private:
+  NamedTensor take() {
+    if (done()) throw Error(place_ + ": has " + std::to_string(tensors_.size()) + " tensors, its metadata counts more");
+    return std::move(tensors_[next_++]);
+  }
+
+  std::vector<NamedTensor>& tensors_;
+  CheckpointKind kind_;
+  const std::string& place_;
+  std::size_t next_ = 0;
+};
+
+void read_moments(TensorReader& reader, const std::string& place, Checkpoint& checkpoint) {
+  while (!reader.done()) {
+    NamedTensor tensor = reader.next();
+    const auto slash = tensor.name.find('/');
+    if (slash == std::string::npos || checkpoint.kind != CheckpointKind::full)
+      throw Error(place + ": tensor " + shown(tensor.name) + " is neither a parameter nor a statistic that the " +
+                  "metadata counts, nor a moment of a full checkpoint");
+    auto& buffer = checkpoint.moments[tensor.name.substr(0, slash)];
+    tensor.name.erase(0, slash + 1);
+    buffer.push_back(std::move(tensor));
+  }
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> encode_checkpoint(const Checkpoint& checkpoint, CheckpointKind kind) {
+  check_tensors(checkpoint.parameters, "checkpoint");
+  check_tensors(checkpoint.statistics, "checkpoint");
+  check_moments(checkpoint, "checkpoint");
+  SafetensorsFile file;
+  file.metadata = format_metadata(checkpoint, kind);
+  append(file, checkpoint.parameters, kind);
+  append(file, checkpoint.statistics, kind);
+  if (kind == CheckpointKind::full)
+    for (const auto& [buffer, tensors] : checkpoint.moments) {
+      check_tensors(tensors, "checkpoint");
+      for (NamedTensor tensor : tensors) {
+        tensor.name = buffer + "/" + tensor.name;
+        file.tensors.push_back(std::move(tensor));
+      }
+    }
+  if (kind == CheckpointKind::int8) pack(file);
+  std::vector<std::uint8_t> bytes = encode_safetensors(file);
+  const std::size_t position = digest_position(bytes.data(), bytes.size(), "checkpoint");
+  const std::string digest = digest_of(bytes.data(), bytes.size(), position);
+  std::copy(digest.begin(), digest.end(), bytes.begin() + static_cast<std::ptrdiff_t>(position));
+  return bytes;
+}
+
+Checkpoint decode_checkpoint(const std::uint8_t* bytes, std::size_t size, const std::string& place) {
+  SafetensorsFile file = decode_safetensors(bytes, size, place);
+  Checkpoint checkpoint;
+  const TensorCounts counts = parse_metadata(file.metadata, place, checkpoint);
+  check_digest(bytes, size, place);
+  if (checkpoint.kind == CheckpointKind::int8) unpack(file, place);
+  TensorReader reader(file.tensors, checkpoint.kind, place);
+  checkpoint.parameters = reader.next(counts.parameters);
+  checkpoint.statistics = reader.next(counts.statistics);
+  check_tensors(checkpoint.parameters, place);
+  check_tensors(checkpoint.statistics, place);
+  read_moments(reader, place, checkpoint);
+  check_moments(checkpoint, place);
+  return checkpoint;
+}
+
+void write_checkpoint(const std::string& path, const Checkpoint& checkpoint, CheckpointKind kind) {
+  const auto bytes = encode_checkpoint(checkpoint, kind);
+  write_file_atomically(path, bytes.data(), bytes.size());
+}
+
+Checkpoint read_checkpoint(const std::string& path) {
+  const auto bytes = read_file(path);
+  return decode_checkpoint(bytes.data(), bytes.size(), path);
+}
+
+}  // namespace tsugi

@@ -1,0 +1,138 @@
+// The manifest's JSON, and the names that members of a bundle may have.
+#include "engine/state/manifest.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "engine/state/json_check.h"
+#include "engine/state/subset.h"
+#include "kernels/api/error.h"
+
+namespace tsugi {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kFormat = "tsugi-bundle";
+constexpr int kVersion = 1;
+
+bool usable(const std::string& part) {
+  constexpr std::size_t kLongest = 255;
+  return !part.empty() && part.size() <= kLongest && part != "." && part != ".." &&
+         std::none_of(part.begin(), part.end(),
+                      [](char c) { return c == '/' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+bool is_digest(const std::string& text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+json to_json(const ManifestMember& member) {
+  return {{"name", member.name}, {"size", member.size}, {"sha256", member.sha256}, {"role", member.role}};
+}
+
+ManifestMember parse_member(const json& item, const std::string& place) {
+  ManifestMember member;
+  item.at("name").get_to(member.name);
+  const std::string where = place + ": member " + shown(member.name);
+  if (!item.at("size").is_number_unsigned())
+    throw Error(where + " has size " + shown(item.at("size").dump()) + ", a whole number expected");
+  item.at("size").get_to(member.size);
+  item.at("sha256").get_to(member.sha256);
+  item.at("role").get_to(member.role);
+  if (!is_digest(member.sha256))
+    throw Error(where + " has digest " + shown(member.sha256) + ", 64 lower-case hex digits expected");
+  std::string role = "checkpoint";
+  if (member.name != kCheckpointName) role = parse_photo_name(member.name, place).test ? "test" : "train";
+  if (member.role != role) throw Error(where + " has role " + shown(member.role) + ", " + shown(role) + " expected");
+  return member;
+}
+
+void check_members(const std::vector<ManifestMember>& members, const std::string& place) {
+  if (members.empty() || members[0].name != kCheckpointName)
+    throw Error(place + ": the first member is " + (members.empty() ? "missing" : shown(members[0].name)) + ", " +
+                shown(kCheckpointName) + " expected");
+  std::set<std::string> names;
+  std::set<std::string> photos;  // without the folder that says what they are for
+  for (const auto& member : members) {
+    if (!names.insert(member.name).second)
+      throw Error(place + ": member " + shown(member.name) + " stands twice, once expected");
+    if (member.role != "checkpoint" && !photos.insert(member.name.substr(member.name.find('/'))).second)
+      throw Error(place + ": photo " + shown(member.name) + " is for training and for testing, one expected");
+  }
+}
+
+Manifest from_json(const json& root, const std::string& place) {
+  Manifest manifest;
+  if (root.at("format") != kFormat || root.at("version") != kVersion)
+    throw Error(place + ": format and version are " + shown(root.at("format").dump()) + " and " +
+                shown(root.at("version").dump()) + ", " + kFormat + " and " + std::to_string(kVersion) + " expected");
+  try {
+    manifest.strategy = name_of(subset_strategy(root.at("strategy").get<std::string>()));
+  } catch (const Error& error) {
+    throw Error(place + ": " + error.what());
+  }
+  root.at("fraction").get_to(manifest.fraction);
+  if (!(manifest.fraction >= 0.0 && manifest.fraction <= 1.0))
+    throw Error(place + ": fraction is " + std::to_string(manifest.fraction) + ", 0 to 1 expected");
+  if (!root.at("seed").is_number_unsigned())
+    throw Error(place + ": seed is " + shown(root.at("seed").dump()) + ", a whole number expected");
+  root.at("seed").get_to(manifest.seed);
+  root.at("model_sha256").get_to(manifest.model_sha256);
+  root.at("class_names").get_to(manifest.class_names);
+  for (const json& item : root.at("members")) manifest.members.push_back(parse_member(item, place));
+  check_members(manifest.members, place);
+  return manifest;
+}
+
+}  // namespace
+
+std::string photo_member_name(const std::string& class_name, const std::string& file, bool test) {
+  return std::string(test ? "test/" : "photos/") + class_name + "/" + file;
+}
+
+PhotoName parse_photo_name(const std::string& name, const std::string& place) {
+  PhotoName photo;
+  const auto first = name.find('/');
+  const auto second = first == std::string::npos ? first : name.find('/', first + 1);
+  if (second != std::string::npos) {
+    const std::string folder = name.substr(0, first);
+    photo.test = folder == "test";
+    photo.class_name = name.substr(first + 1, second - first - 1);
+    photo.file = name.substr(second + 1);
+    if ((photo.test || folder == "photos") && usable(photo.class_name) && usable(photo.file)) return photo;
+  }
+  throw Error(place + ": member is named " + shown(name) + ", photos/<class>/<file> or test/<class>/<file> expected");
+}
+
+std::string format_manifest(const Manifest& manifest) {
+  const json head = {{"format", kFormat},
+                     {"version", kVersion},
+                     {"strategy", manifest.strategy},
+                     {"fraction", manifest.fraction},
+                     {"seed", manifest.seed},
+                     {"model_sha256", manifest.model_sha256},
+                     {"class_names", manifest.class_names}};
+  try {
+    std::string text = head.dump();
+    text.back() = ',';
+    text += "\n\"members\":[\n";
+    for (std::size_t i = 0; i < manifest.members.size(); ++i)
+      text += to_json(manifest.members[i]).dump() + (i + 1 < manifest.members.size() ? ",\n" : "\n");
+    return text + "]}\n";
+  } catch (const json::exception&) {
+    throw Error("bundle: the name of a class or of a photo is not UTF-8, UTF-8 expected");
+  }
+}
+
+Manifest parse_manifest(const std::string& text, const std::string& place) {
+  check_json_object(text, place);
+  try {
+    return from_json(json::parse(text), place);
+  } catch (const json::exception& problem) {
+    throw Error(place + ": is not a bundle's manifest: " + problem.what());
+  }
+}
+
+}  // namespace tsugi

@@ -1,0 +1,51 @@
+// SHA-256 through OpenSSL's EVP interface.
+#include "engine/state/sha256.h"
+
+#include <openssl/evp.h>
+
+#include "kernels/api/error.h"
+
+namespace tsugi {
+
+struct Sha256::State {
+  EVP_MD_CTX* context = EVP_MD_CTX_new();
+  ~State() { EVP_MD_CTX_free(context); }
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+  if (state_->context == nullptr || EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) != 1)
+    throw Error("sha256: OpenSSL cannot start a digest, SHA-256 expected to be available");
+}
+
+Sha256::~Sha256() = default;
+
+void Sha256::update(const void* bytes, std::size_t size) {
+  if (size == 0) return;
+  if (EVP_DigestUpdate(state_->context, bytes, size) != 1) throw Error("sha256: OpenSSL failed while adding bytes");
+}
+
+std::string Sha256::hex() {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int length = 0;
+  if (EVP_DigestFinal_ex(state_->context, digest, &length) != 1)
+    throw Error("sha256: OpenSSL failed while ending the digest");
+  static const char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (unsigned int i = 0; i < length; ++i) {
+    text += kDigits[digest[i] >> 4];
+    text += kDigits[digest[i] & 15];
+  }
+  return text;
+}
+
+std::string sha256_hex(const void* bytes, std::size_t size) {
+  Sha256 digest;
+  digest.update(bytes, size);
+  return digest.hex();
+}
+
+std::string sha256_hex(const std::string& text) { return sha256_hex(text.data(), text.size()); }
+
+std::string sha256_hex(const std::vector<std::uint8_t>& bytes) { return sha256_hex(bytes.data(), bytes.size()); }
+
+}  // namespace tsugi

@@ -1,0 +1,56 @@
+// Decoding with a report of what was skipped, and splits that agree with a checkpoint.
+#include "engine/train/dataset.h"
+
+#include <algorithm>
+#include <set>
+
+namespace tsugi {
+
+PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preprocessing, int threads, const RunObserver& observer) {
+  constexpr std::size_t kListed = 10;
+  const auto say = [&](const std::string& line) {
+    if (observer.say) observer.say(line);
+  };
+  if (!folder.ignored.empty())
+    say("ignored " + std::to_string(folder.ignored.size()) + " files that are no photos, " + folder.ignored.front() + " the first");
+  PhotoStoreOptions options;
+  options.preprocessing = preprocessing;
+  options.threads = threads;
+  options.progress = observer.decoding;
+  PhotoStore store(folder.photos, folder.labels, options);
+  for (std::size_t i = 0; i < std::min(kListed, store.broken().size()); ++i)
+    say("skipped broken photo " + store.broken()[i].file + ": " + store.broken()[i].reason);
+  if (!store.broken().empty())
+    say("skipped " + std::to_string(store.broken().size()) + " broken photos of " + std::to_string(folder.photos.size()));
+  return store;
+}
+
+Split split_as_trained(const std::vector<Photo>& photos, const std::vector<int>& labels, const Checkpoint& checkpoint,
+                       double test_fraction, std::uint64_t seed) {
+  Split drawn = split_by_person(photos, labels, test_fraction, seed);
+  if (checkpoint.test_photos.empty()) return drawn;
+  const std::set<std::string> test(checkpoint.test_photos.begin(), checkpoint.test_photos.end());
+  const std::set<std::string> train(checkpoint.train_photos.begin(), checkpoint.train_photos.end());
+  const std::set<std::uint32_t> drawn_test(drawn.test.begin(), drawn.test.end());
+  Split split;
+  for (std::uint32_t i = 0; i < photos.size(); ++i) {
+    const bool listed = test.count(photos[i].file) != 0;
+    const bool is_new = !listed && train.count(photos[i].file) == 0;
+    (listed || (is_new && drawn_test.count(i) != 0) ? split.test : split.train).push_back(i);
+  }
+  return split;
+}
+
+std::vector<int> labels_among(const PhotoFolder& folder, const std::vector<std::string>& class_names, const std::string& place) {
+  std::vector<int> labels;
+  for (const Photo& photo : folder.photos) {
+    const auto found = std::find(class_names.begin(), class_names.end(), photo.class_name);
+    if (found == class_names.end())
+      throw Error(place + ": holds photos of " + photo.class_name + ", who is not among the " + std::to_string(class_names.size()) +
+                  " people that the checkpoint knows");
+    labels.push_back(static_cast<int>(found - class_names.begin()));
+  }
+  return labels;
+}
+
+}  // namespace tsugi

@@ -1,0 +1,26 @@
+// Photos decoded and split, as a run, an evaluation or a bundle needs them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/data/photo_store.h"
+#include "engine/data/scan.h"
+#include "engine/data/split.h"
+#include "engine/state/checkpoint.h"
+#include "engine/train/run.h"
+
+namespace tsugi {
+
+/// Decodes, tells the observer about ignored and broken files, and drops the broken ones.
+PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preprocessing, int threads, const RunObserver& observer);
+
+/// The split that `checkpoint` was trained with: its own list where it has one (photos it never saw are split by name), else the draw
+/// of its settings again. Throws as split_by_person.
+Split split_as_trained(const std::vector<Photo>& photos, const std::vector<int>& labels, const Checkpoint& checkpoint,
+                       double test_fraction, std::uint64_t seed);
+
+/// labels of `folder` as indices into `class_names`. Throws Error naming `place` and the person for a person that is not among them.
+std::vector<int> labels_among(const PhotoFolder& folder, const std::vector<std::string>& class_names, const std::string& place);
+
+}  // namespace tsugi

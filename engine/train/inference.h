@@ -1,0 +1,40 @@
+// Runs a network forward over chosen photos, unaugmented: evaluation, prediction and features.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/model/program.h"
+#include "engine/train/network.h"
+#include "engine/train/photo_source.h"
+
+namespace tsugi {
+
+/// Results in the order of the photos that were asked for.
+struct Predictions {
+  std::vector<std::int32_t> predicted;  ///< [photos] class index
+  std::vector<float> loss;              ///< [photos] cross-entropy without smoothing
+  std::vector<float> probabilities;     ///< [photos, classes]
+  std::vector<float> features;          ///< [photos, features_count]; empty unless asked for
+};
+
+class Inference {
+ public:
+  /// Computes in float32, in batches of at most `batch` photos. With `scratch` (a trainer's arena, unused between steps) the batch is
+  /// halved until its tensors fit there; they get memory of their own only where not even one photo fits.
+  Inference(const Network& network, int batch, const DeviceBuffer* scratch = nullptr);
+
+  std::size_t arena_bytes() const { return program_->arena_bytes(); }
+  std::size_t features_count() const { return program_->features_count(); }
+
+  /// photos: indices into the source's store. Labels come from the store.
+  Predictions run(const PhotoSource& source, const std::vector<std::uint32_t>& photos, bool with_features = false);
+
+ private:
+  const Network& network_;
+  std::unique_ptr<Program> program_;
+  DeviceBuffer arena_, indices_, results_, step_, augment_workspace_;
+};
+
+}  // namespace tsugi

@@ -1,0 +1,43 @@
+// The record of a run: one JSON object an evaluation, kept in the checkpoint and written as JSON lines.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/train/evaluation.h"
+#include "engine/train/trainer.h"
+
+namespace tsugi {
+
+/// One evaluation. `loss` is the mean training loss since the one before; accuracies are of test photos.
+struct MetricsRow {
+  double wall_s = 0.0;  ///< seconds from the start of the run (a hand-over: from just before the bundle is opened)
+  std::uint32_t step = 0, epoch = 0;
+  double loss = 0.0;
+  double train_accuracy = 0.0;  ///< on augmented training samples
+  double accuracy = 0.0;
+  bool handover = false;  ///< whether the next two are given
+  double accuracy_general = 0.0, accuracy_personal = 0.0;
+};
+
+/// What a checkpoint's metrics hold: every evaluation so far, and the sums of the unfinished epoch.
+struct MetricsHistory {
+  std::vector<MetricsRow> rows;
+  StepTotals unfinished;
+  double wall_s = 0.0;            ///< seconds trained so far, in all processes
+  double accuracy_general_before = 0.0;  ///< a hand-over: of the checkpoint as it was received
+  std::vector<Tally> before;      ///< a hand-over: [classes] the same, person by person
+};
+
+/// One line of the metrics file, without the newline.
+std::string to_json(const MetricsRow& row);
+
+std::string to_json(const MetricsHistory& history);
+/// Throws Error naming `place` when the text is not such an object.
+MetricsHistory metrics_from_json(const std::string& text, const std::string& place);
+
+/// Replaces the file at `path` by one line a row: a continued run rewrites what an interrupted one left behind.
+void write_metrics(const std::string& path, const std::vector<MetricsRow>& rows);
+
+}  // namespace tsugi

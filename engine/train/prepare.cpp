@@ -1,0 +1,55 @@
+// Checks, announcements and descriptions at the start of a run.
+#include "engine/train/prepare.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "engine/core/device.h"
+#include "engine/core/version.h"
+#include "engine/state/atomic_file.h"
+
+namespace tsugi {
+
+void check_outputs(const RunOptions& options) {
+  for (const std::string& path : {options.output, options.metrics})
+    if (!path.empty()) AtomicFile probe(path);  // opens a temporary beside the target and removes it again
+}
+
+void announce(const RunObserver& observer, const Backend& backend, const Network& network, const Trainer& trainer,
+              std::size_t train_photos, std::size_t test_photos) {
+  if (!observer.say) return;
+  const auto mib = [](std::size_t bytes) { return std::to_string((bytes + (1u << 19)) >> 20) + " MiB"; };
+  const MemoryPlan& memory = trainer.memory();
+  observer.say("device " + backend.name() + " (" + backend.description() + "), precision " + precision_name(trainer.dtype()));
+  observer.say("model " + network.model().name + ", " + std::to_string(network.layout().trained_count()) + " parameters, " +
+               std::to_string(network.classes()) + " people, " + std::to_string(train_photos) + " training and " +
+               std::to_string(test_photos) + " test photos");
+  const std::string micro = memory.micro_batch == trainer.batch()
+                                ? "batch " + std::to_string(trainer.batch())
+                                : "batch " + std::to_string(trainer.batch()) + " in micro-batches of " + std::to_string(memory.micro_batch);
+  observer.say(micro + ", memory " + mib(memory.total()) + ": arena " + mib(memory.arena) + ", parameters and moments " +
+               mib(memory.parameters) + ", photos " + mib(memory.photos));
+}
+
+void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Preprocessing& preprocessing, const PhotoStore& store,
+              const Split& split) {
+  checkpoint.settings = to_json(settings);
+  checkpoint.preprocessing = to_json(preprocessing);
+  checkpoint.train_photos.clear();
+  checkpoint.test_photos.clear();
+  for (const std::uint32_t i : split.train) checkpoint.train_photos.push_back(store.photo(i).file);
+  for (const std::uint32_t i : split.test) checkpoint.test_photos.push_back(store.photo(i).file);
+}
+
+std::string provenance_json(const std::vector<std::string>& class_names, const std::vector<std::string>& personal_classes,
+                            std::size_t train_photos, const std::string& command) {
+  nlohmann::ordered_json json;
+  json["tsugi"] = version();
+  json["command"] = command;
+  json["classes_seen"] = class_names.size();
+  json["training_photos"] = train_photos;
+  json["personal"] = !personal_classes.empty();
+  return json.dump();
+}
+
+}  // namespace tsugi

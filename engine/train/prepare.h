@@ -1,0 +1,28 @@
+// The steps that pretraining and the hand-over share before their run starts.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/data/photo_store.h"
+#include "engine/data/split.h"
+#include "engine/train/run.h"
+
+namespace tsugi {
+
+/// Throws Error when a file of the run could not be written at its end: found out now, not after an hour.
+void check_outputs(const RunOptions& options);
+
+/// Tells the observer the device, the precision, the model's size, the photos and the planned memory.
+void announce(const RunObserver& observer, const Backend& backend, const Network& network, const Trainer& trainer,
+              std::size_t train_photos, std::size_t test_photos);
+
+/// Puts settings, preprocessing and the lists of training and test photos into a checkpoint.
+void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Preprocessing& preprocessing, const PhotoStore& store,
+              const Split& split);
+
+/// Which classes the weights saw, which of them came from personal data, and by which command.
+std::string provenance_json(const std::vector<std::string>& class_names, const std::vector<std::string>& personal_classes,
+                            std::size_t train_photos, const std::string& command);
+
+}  // namespace tsugi

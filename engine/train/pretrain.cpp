@@ -1,0 +1,95 @@
+// Prepares a pretraining run: photos, split, model, weights.
+#include "engine/train/pretrain.h"
+
+#include <nlohmann/json.hpp>
+
+#include "engine/core/device.h"
+#include "engine/state/atomic_file.h"
+#include "engine/train/dataset.h"
+#include "engine/train/prepare.h"
+
+namespace tsugi {
+namespace {
+
+/// Settings, weakest first: defaults, the model's own, the continued checkpoint's, the request's.
+TrainSettings settings_for(const PretrainRequest& request, const Model& model, const Checkpoint* from) {
+  TrainSettings settings;
+  apply_json(settings, model.training, "model " + (from != nullptr ? request.continue_from : request.model) + ": training");
+  if (from != nullptr) {
+    apply_json(settings, from->settings, request.continue_from + ": settings");
+    settings.seed = from->progress.seed;
+  }
+  apply_json(settings, request.train.overrides, "command line");
+  if (from != nullptr && settings.seed != from->progress.seed)
+    throw Error("seed is " + std::to_string(settings.seed) + ", but " + request.continue_from + " was trained with seed " +
+                std::to_string(from->progress.seed) + " and goes on with it");
+  return settings;
+}
+
+Preprocessing preprocessing_for(const PretrainRequest& request, const Model& model, const Checkpoint* from) {
+  if (from != nullptr) return preprocessing_from_json(from->preprocessing, request.continue_from + ": preprocessing");
+  if (model.input.h != model.input.w)
+    throw Error("model " + model.name + ": input is " + std::to_string(model.input.h) + "x" + std::to_string(model.input.w) +
+                ", photos are cropped to squares");
+  Preprocessing preprocessing = default_preprocessing(model.input.h);
+  if (request.crop > 0.0) {  // of what the network sees; the stored square has a margin around it
+    preprocessing.crop = static_cast<float>(std::min(1.0, request.crop * preprocessing.stored_size / preprocessing.size));
+    validate(preprocessing, "--crop");
+  }
+  return preprocessing;
+}
+
+/// A continued run trains on the photos it knew: in the middle of an epoch anything else could not be the same run.
+void check_same_photos(const Checkpoint& from, const PhotoStore& store, const Split& split, const std::string& place) {
+  if (from.progress.batch == 0 || from.train_photos.empty()) return;
+  std::vector<std::string> now;
+  for (const std::uint32_t i : split.train) now.push_back(store.photo(i).file);
+  if (now != from.train_photos)
+    throw Error(place + ": stopped in the middle of an epoch over " + std::to_string(from.train_photos.size()) +
+                " training photos; the folder now has " + std::to_string(now.size()) + " or others, and the epoch cannot go on");
+}
+
+}  // namespace
+
+RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer) {
+  const Stopwatch clock;
+  Checkpoint from;
+  const bool continued = !request.continue_from.empty();
+  if (continued) from = read_checkpoint(request.continue_from);
+  Model model = continued ? parse_model(from.model, request.continue_from + ": model") : find_model(request.model);
+  if (!continued && request.size > 0) model = with_input_size(model, request.size);
+  const TrainSettings settings = settings_for(request, model, continued ? &from : nullptr);
+  const Preprocessing preprocessing = preprocessing_for(request, model, continued ? &from : nullptr);
+  check_outputs(request.train.run);
+  const std::unique_ptr<Backend> backend = make_backend(request.train.device, request.train.threads);
+  const DType dtype = choose_precision(request.train.precision, *backend);
+
+  PhotoFolder folder = scan_photos(request.photos);
+  if (continued && folder.class_names != from.class_names) {
+    folder.labels = labels_among(folder, from.class_names, request.photos);
+    folder.class_names = from.class_names;
+  }
+  const PhotoStore store = load_photos(folder, preprocessing, request.train.threads, observer);
+  const Split split = split_as_trained(store.photos(), store.labels(), from, settings.test_fraction, settings.seed);
+  if (continued) check_same_photos(from, store, split, request.continue_from);
+
+  Network network(*backend, model, folder.class_names);
+  if (!continued) network.initialise(settings.seed);
+  const PhotoSource source(*backend, store);
+  Trainer trainer(network, source, split.train, settings, {dtype, request.train.memory_budget});
+  if (continued) trainer.load(from, request.continue_from);
+  if (continued && from.moments.empty() && observer.say)
+    observer.say(request.continue_from + " (" + name_of(from.kind) + ") holds no optimizer state: it starts anew");
+  announce(observer, *backend, network, trainer, split.train.size(), split.test.size());
+
+  Run run{network, trainer, source, split.test, {}, false, settings, from, {}, clock};
+  run.personal.assign(folder.class_names.size(), false);
+  for (std::size_t i = 0; i < folder.class_names.size(); ++i)
+    for (const std::string& name : from.personal_classes) run.personal[i] = run.personal[i] || name == folder.class_names[i];
+  if (continued) run.history = metrics_from_json(from.metrics, request.continue_from);
+  describe(run.checkpoint, settings, preprocessing, store, split);
+  run.checkpoint.provenance = provenance_json(folder.class_names, from.personal_classes, split.train.size(), "pretrain");
+  return run_training(run, request.train.run, observer);
+}
+
+}  // namespace tsugi

@@ -1,0 +1,32 @@
+// Pretraining on general photos, from nothing or on from a checkpoint.
+#pragma once
+
+#include <string>
+
+#include "engine/train/run.h"
+
+namespace tsugi {
+
+/// What every command that trains takes.
+struct TrainRequest {
+  std::string device = "auto";
+  std::string precision = "auto";
+  int threads = 0;                  ///< 0 = all cores
+  std::size_t memory_budget = 0;    ///< bytes, 0 = no limit
+  std::string overrides = "{}";     ///< JSON object of TrainSettings fields: what the command line names
+  RunOptions run;
+};
+
+struct PretrainRequest {
+  TrainRequest train;
+  std::string photos;               ///< folder of people
+  std::string model = "faces-resnet";  ///< built-in name or JSON file
+  int size = 0;                     ///< input pixels a side, 0 = as the model says
+  double crop = 0.0;                ///< centre square of the shorter side that the network sees, 0 = default
+  std::string continue_from;        ///< checkpoint to go on from; "" = from nothing
+};
+
+/// Scans, decodes, splits, trains. Throws Error on unusable input before anything is written.
+RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer);
+
+}  // namespace tsugi

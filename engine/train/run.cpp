@@ -1,0 +1,158 @@
+// The loop over epochs: step, evaluate, save.
+#include "engine/train/run.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/core/device.h"
+
+namespace tsugi {
+namespace {
+
+constexpr int kEvaluationBatch = 64;
+
+/// The loss of a step is checked before its update; weights that the update made infinite must not replace the last good checkpoint.
+void check_finite(const std::vector<NamedTensor>& tensors, std::uint32_t step) {
+  for (const NamedTensor& tensor : tensors)
+    for (const float value : values_of(tensor))
+      if (!std::isfinite(value))
+        throw Error("training: step " + std::to_string(step) + ": tensor " + tensor.name + " holds " + std::to_string(value) +
+                    ", expected finite numbers; try a smaller --lr or --clip-norm");
+}
+
+class Runner {
+ public:
+  Runner(Run& run, const RunOptions& options, const RunObserver& observer)
+      : run_(run),
+        options_(options),
+        observer_(observer),
+        inference_(run.network, std::max(1, std::min<int>(kEvaluationBatch, static_cast<int>(run.test_photos.size()))),
+                   &run.trainer.arena()),
+        earlier_wall_s_(run.history.wall_s) {}
+
+  RunSummary run() {
+    Trainer& trainer = run_.trainer;
+    const auto epochs = static_cast<std::uint32_t>(run_.settings.epochs);
+    RunSummary summary;
+    if (trainer.progress().epoch >= epochs) {  // continued from a finished run, which may have been killed before its last metrics
+      finish_epoch(false);
+      if (!options_.metrics.empty()) write_metrics(options_.metrics, run_.history.rows);
+    }
+    while (trainer.progress().epoch < epochs) {
+      if (trainer.epoch_finished()) {  // continued from a checkpoint of an epoch's very end
+        trainer.next_epoch();
+        continue;
+      }
+      one_step();
+      if (trainer.epoch_finished()) {
+        finish_epoch(true);
+      } else if (options_.checkpoint_every != 0 && trainer.progress().step % options_.checkpoint_every == 0) {
+        save();
+      }
+      if (observer_.should_stop && observer_.should_stop() && trainer.progress().epoch < epochs) {
+        summary.stopped = true;
+        break;
+      }
+    }
+    save();
+    fill(summary);
+    return summary;
+  }
+
+ private:
+  double wall_s() const { return earlier_wall_s_ + run_.clock.seconds(); }
+
+  void one_step() {
+    const Stopwatch clock;
+    const StepTotals totals = run_.trainer.step();
+    step_seconds_ += clock.seconds();
+    images_ += totals.samples;
+    run_.history.unfinished.add(totals);
+    if (observer_.step) observer_.step(status());
+  }
+
+  RunStatus status() const {
+    const Trainer& trainer = run_.trainer;
+    const StepTotals& sums = run_.history.unfinished;
+    RunStatus status;
+    status.epochs = static_cast<std::uint32_t>(run_.settings.epochs);
+    status.epoch = trainer.progress().epoch + 1;
+    status.step = trainer.progress().batch;
+    status.steps = trainer.steps_per_epoch();
+    status.loss = sums.loss / static_cast<double>(sums.samples);
+    status.accuracy = static_cast<double>(sums.correct) / static_cast<double>(sums.samples);
+    status.images_per_s = static_cast<double>(images_) / step_seconds_;
+    const double steps_left = static_cast<double>(status.epochs - status.epoch) * status.steps + (status.steps - status.step);
+    status.seconds_left = steps_left * trainer.batch() / status.images_per_s;
+    return status;
+  }
+
+  void finish_epoch(bool trained) {
+    evaluation_ = evaluate(inference_, run_.source, run_.test_photos, run_.network.classes(), run_.personal);
+    if (!trained) return;
+    StepTotals& sums = run_.history.unfinished;
+    run_.trainer.next_epoch();
+    MetricsRow row;
+    row.wall_s = wall_s();
+    row.step = run_.trainer.progress().step;
+    row.epoch = run_.trainer.progress().epoch;
+    row.loss = sums.loss / static_cast<double>(sums.samples);
+    row.train_accuracy = static_cast<double>(sums.correct) / static_cast<double>(sums.samples);
+    row.accuracy = evaluation_.overall.accuracy();
+    row.handover = run_.handover;
+    row.accuracy_general = evaluation_.general.accuracy();
+    row.accuracy_personal = evaluation_.personal.accuracy();
+    sums = {};
+    run_.history.rows.push_back(row);
+    save();
+    if (!options_.metrics.empty()) write_metrics(options_.metrics, run_.history.rows);
+    if (observer_.evaluated) observer_.evaluated(row, evaluation_);
+  }
+
+  void save() {
+    const TrainingProgress& now = run_.trainer.progress();
+    if (options_.output.empty() || (saved_once_ && saved_.step == now.step && saved_.epoch == now.epoch)) return;
+    run_.history.wall_s = wall_s();
+    run_.trainer.store(run_.checkpoint);
+    check_finite(run_.checkpoint.parameters, now.step);
+    check_finite(run_.checkpoint.statistics, now.step);
+    for (const auto& [buffer, tensors] : run_.checkpoint.moments) check_finite(tensors, now.step);
+    run_.checkpoint.metrics = to_json(run_.history);
+    write_checkpoint(options_.output, run_.checkpoint, options_.output_kind);
+    saved_ = now;
+    saved_once_ = true;
+  }
+
+  void fill(RunSummary& summary) const {
+    summary.history = run_.history;
+    summary.evaluation = evaluation_;
+    summary.progress = run_.trainer.progress();
+    summary.wall_s = wall_s();
+    summary.images_per_s = step_seconds_ > 0.0 ? static_cast<double>(images_) / step_seconds_ : 0.0;
+    summary.peak_memory_bytes = peak_process_bytes();
+    summary.device = run_.network.backend().name();
+    summary.precision = precision_name(run_.trainer.dtype());
+    summary.class_names = run_.network.class_names();
+    summary.personal = run_.personal;
+    summary.memory = run_.trainer.memory();
+  }
+
+  Run& run_;
+  const RunOptions& options_;
+  const RunObserver& observer_;
+  Inference inference_;
+  double earlier_wall_s_;  // of the processes that this run continues
+  double step_seconds_ = 0.0;
+  std::uint64_t images_ = 0;
+  Evaluation evaluation_;
+  TrainingProgress saved_;
+  bool saved_once_ = false;
+};
+
+}  // namespace
+
+RunSummary run_training(Run& run, const RunOptions& options, const RunObserver& observer) {
+  return Runner(run, options, observer).run();
+}
+
+}  // namespace tsugi

@@ -1,0 +1,42 @@
+// Every choice that a training run makes and a checkpoint remembers. Order of precedence, weakest first: the defaults here, the
+// model's own "training" object, the checkpoint that is continued, the command line.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "engine/data/photo.h"
+#include "engine/optim/optimizer.h"
+#include "engine/optim/schedule.h"
+
+namespace tsugi {
+
+struct TrainSettings {
+  int epochs = 10;
+  int batch = 64;               ///< samples an optimizer step
+  std::uint32_t variants = 9;   ///< of each training photo an epoch: the photo itself and variants - 1 random draws
+  double test_fraction = 0.2;   ///< of each person's photos, before augmentation
+  std::uint64_t seed = 1;
+  float label_smoothing = 0.1f;
+  bool balanced = false;            ///< every class equally often, however many photos it has
+  bool frozen_batch_norm = false;   ///< normalise with the running statistics and leave them alone
+  OptimizerSettings optimizer;
+  Schedule schedule;
+  AugmentStrength augment;
+};
+
+/// Throws Error naming `place`, the field and both values when a field is out of range.
+void validate(const TrainSettings& settings, const std::string& place);
+
+/// The settings as a JSON object.
+std::string to_json(const TrainSettings& settings);
+
+/// Overwrites the fields that the JSON object `text` names. Throws Error naming `place` on unknown fields, wrong types, and values out
+/// of range.
+void apply_json(TrainSettings& settings, const std::string& text, const std::string& place);
+
+/// Preprocessing as a JSON object, and back.
+std::string to_json(const Preprocessing& preprocessing);
+Preprocessing preprocessing_from_json(const std::string& text, const std::string& place);
+
+}  // namespace tsugi

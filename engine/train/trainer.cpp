@@ -1,0 +1,223 @@
+// One optimizer step is: upload what changed, then per micro-batch augment, forward, loss and backward, then one update.
+#include "engine/train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+
+#include "engine/data/sample_order.h"
+
+namespace tsugi {
+namespace {
+
+std::string megabytes(std::size_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f MiB", static_cast<double>(bytes) / (1 << 20));
+  return text;
+}
+
+}  // namespace
+
+Trainer::Trainer(Network& network, const PhotoSource& source, std::vector<std::uint32_t> train_photos, const TrainSettings& settings,
+                 const TrainerOptions& options)
+    : network_(network),
+      source_(source),
+      train_photos_(std::move(train_photos)),
+      settings_(settings),
+      options_(options),
+      optimizer_(network.backend(), settings.optimizer, network.layout().count(), network.layout().decayed()) {
+  validate(settings_, "training settings");
+  if (train_photos_.empty()) throw Error("training: there are 0 training photos, expected at least 1");
+  if (!network.backend().supports(options.dtype))
+    throw Error("training: device " + network.backend().name() + " does not compute in " + name_of(options.dtype) +
+                "; use --precision fp32");
+  for (const std::uint32_t photo : train_photos_) {
+    train_labels_.push_back(source.store().label(photo));
+    if (train_labels_.back() >= network.classes())
+      throw Error("training: photo " + source.store().photo(photo).file + " has class " + std::to_string(train_labels_.back()) +
+                  ", the network has " + std::to_string(network.classes()));
+  }
+  const std::uint64_t samples = std::uint64_t{train_photos_.size()} * settings_.variants;
+  if (samples > 0xFFFFFFFFu)
+    throw Error("training: " + std::to_string(train_photos_.size()) + " photos x " + std::to_string(settings_.variants) +
+                " variants exceed the 2^32 samples of an epoch");
+  batch_ = static_cast<int>(std::min<std::uint64_t>(samples, static_cast<std::uint64_t>(settings_.batch)));
+  steps_per_epoch_ = static_cast<std::uint32_t>(samples / static_cast<std::uint64_t>(batch_));
+  progress_.seed = settings_.seed;
+
+  plan_memory();
+  Backend& backend = network.backend();
+  arena_ = DeviceBuffer(backend, program_->arena_bytes());
+  program_->bind(arena_.data());
+  gradients_ = DeviceBuffer(backend, network.layout().count() * sizeof(float));
+  if (options_.dtype != DType::f32) compute_ = DeviceBuffer(backend, network.layout().count() * size_of(options_.dtype));
+  staging_ = DeviceBuffer(backend, staging_bytes());
+  results_ = DeviceBuffer(backend, static_cast<std::size_t>(batch_) * 2 * sizeof(float));
+  host_staging_.resize(staging_bytes());
+  host_results_.resize(static_cast<std::size_t>(batch_) * 2);
+  augment_workspace_ = DeviceBuffer(backend, backend.workspace_bytes(augmentation(program_->batch())));
+  refresh_compute();
+}
+
+/// What every micro-batch's augmentation has in common.
+AugmentForward Trainer::augmentation(int samples) const {
+  AugmentForward op = augment_op(source_.store().preprocessing(), source_.device(), samples);
+  op.variants = settings_.variants;
+  op.strength = settings_.augment;
+  op.dtype = options_.dtype;
+  return op;
+}
+
+/// StepState, then photo indices, sample ids and labels of the whole batch: one upload a step.
+std::size_t Trainer::staging_bytes() const {
+  return sizeof(StepState) + static_cast<std::size_t>(batch_) * 3 * sizeof(std::uint32_t);
+}
+
+/// The largest micro-batch that divides the batch and fits the budget.
+void Trainer::plan_memory() {
+  const ParameterLayout& layout = network_.layout();
+  const std::size_t count = layout.count();
+  memory_.parameters = 2 * count * sizeof(float) + layout.statistics_count() * sizeof(float) +
+                       Optimizer::bytes(settings_.optimizer, count) +
+                       (options_.dtype == DType::f32 ? 0 : count * size_of(options_.dtype));
+  memory_.photos = source_.store().bytes();
+  for (int micro = batch_; micro >= 1; --micro) {
+    if (batch_ % micro != 0) continue;
+    program_ = std::make_unique<Program>(network_.backend(), network_.model(), layout, network_.classes(), micro, options_.dtype,
+                                         ProgramMode::training);
+    memory_.arena = program_->arena_bytes();
+    memory_.other = staging_bytes() + static_cast<std::size_t>(batch_) * 2 * sizeof(float) + optimizer_.scratch_bytes() +
+                    network_.backend().workspace_bytes(augmentation(micro));
+    memory_.micro_batch = micro;
+    if (options_.memory_budget == 0 || memory_.total() <= options_.memory_budget) return;
+  }
+  throw Error("training: --memory is " + megabytes(options_.memory_budget) + ", but even one sample at a time needs " +
+              megabytes(memory_.total()) + " (" + megabytes(memory_.photos) + " of it photos, " + megabytes(memory_.parameters) +
+              " parameters and moments)");
+}
+
+void Trainer::refresh_compute() {
+  if (compute_.bytes() == 0) return;
+  network_.backend().cast({network_.layout().count(), DType::f32, options_.dtype, network_.parameters(), compute_.data()});
+}
+
+void Trainer::start_epoch() {
+  const std::size_t length = train_photos_.size() * settings_.variants;
+  order_ = settings_.balanced ? balanced_order(train_labels_, settings_.variants, length, settings_.seed, progress_.epoch)
+                              : shuffled_order(train_photos_.size(), settings_.variants, settings_.seed, progress_.epoch);
+}
+
+StepTotals Trainer::step() {
+  if (epoch_finished()) next_epoch();
+  if (order_.empty()) start_epoch();
+  Backend& backend = network_.backend();
+  const auto batch = static_cast<std::size_t>(batch_);
+
+  StepState state;
+  state.seed = settings_.seed;
+  state.epoch = progress_.epoch;
+  state.step = progress_.step;
+  state.lr = learning_rate(settings_.schedule, settings_.optimizer.lr, progress_.step, steps_per_epoch_, settings_.epochs);
+  optimizer_.prepare(state);
+  std::memcpy(host_staging_.data(), &state, sizeof state);
+  auto* host = reinterpret_cast<std::uint32_t*>(host_staging_.data() + sizeof state);
+  for (std::size_t i = 0; i < batch; ++i) {
+    const std::uint32_t sample = order_[progress_.batch * batch + i];
+    const std::uint32_t position = sample / settings_.variants;
+    host[i] = train_photos_[position];
+    host[batch + i] = sample;
+    host[2 * batch + i] = static_cast<std::uint32_t>(train_labels_[position]);
+  }
+  backend.copy_to_device(staging_.data(), host_staging_.data(), host_staging_.size());
+  const auto* step_state = staging_.as<StepState>();
+  const auto* indices = reinterpret_cast<const std::uint32_t*>(staging_.as<std::uint8_t>() + sizeof(StepState));
+  auto* losses = results_.as<float>();
+  auto* predicted = reinterpret_cast<std::int32_t*>(losses + batch);
+
+  Pass pass;
+  pass.parameters = network_.parameters();
+  pass.compute = compute_.bytes() == 0 ? static_cast<const void*>(network_.parameters()) : compute_.data();
+  pass.statistics = network_.statistics();
+  pass.gradients = gradients_.as<float>();
+  pass.batch_norm = settings_.frozen_batch_norm ? BatchNormMode::running_statistics : BatchNormMode::batch_statistics;
+  pass.step = step_state;
+  const int micro = program_->batch();
+  for (int begin = 0; begin < batch_; begin += micro) {
+    pass.sample_ids = indices + batch + begin;
+    pass.write = begin == 0 ? Write::overwrite : Write::accumulate;
+    AugmentForward augment = augmentation(micro);
+    augment.step = step_state;
+    augment.photo_index = indices + begin;
+    augment.sample_ids = pass.sample_ids;
+    augment.x = program_->input();
+    augment.workspace = augment_workspace_.data();
+    backend.augment_forward(augment);
+    program_->forward(pass);
+    SoftmaxCrossEntropy loss;
+    loss.n = micro;
+    loss.classes = network_.classes();
+    loss.dtype = options_.dtype;
+    loss.smoothing = settings_.label_smoothing;
+    loss.grad_scale = 1.0f / static_cast<float>(batch_);
+    loss.logits = program_->logits();
+    loss.labels = reinterpret_cast<const std::int32_t*>(indices + 2 * batch + begin);
+    loss.sample_loss = losses + begin;
+    loss.predicted = predicted + begin;
+    loss.d_logits = program_->d_logits();
+    backend.softmax_cross_entropy(loss);
+    program_->backward(pass);
+  }
+  optimizer_.update(network_.parameters(), gradients_.as<float>(), compute_.data(), options_.dtype, step_state);
+
+  float norm = 0.0f;
+  backend.copy_to_host(host_results_.data(), results_.data(), results_.bytes());
+  backend.copy_to_host(&norm, optimizer_.norm(), sizeof norm);
+  StepTotals totals;
+  totals.samples = batch;
+  const auto* classes_found = reinterpret_cast<const std::int32_t*>(host_results_.data() + batch);
+  for (std::size_t i = 0; i < batch; ++i) {
+    totals.loss += static_cast<double>(host_results_[i]);
+    totals.correct += static_cast<std::uint32_t>(classes_found[i]) == host[2 * batch + i];
+  }
+  if (!std::isfinite(totals.loss) || !std::isfinite(norm))
+    throw Error("training: step " + std::to_string(progress_.step + 1) + ": loss is " + std::to_string(totals.loss / static_cast<double>(batch)) +
+                " and the gradient's norm " + std::to_string(norm) + ", expected finite numbers; try a smaller --lr or --clip-norm");
+  ++progress_.step;
+  ++progress_.batch;
+  return totals;
+}
+
+void Trainer::next_epoch() {
+  ++progress_.epoch;
+  progress_.batch = 0;
+  order_.clear();
+}
+
+void Trainer::store(Checkpoint& checkpoint) {
+  network_.store(checkpoint);
+  checkpoint.progress = progress_;
+  checkpoint.moments.clear();
+  for (MomentBuffer& moment : optimizer_.moments())
+    checkpoint.moments[moment.name] =
+        network_.store_flat(network_.layout().parameters(), network_.layout().count(), moment.buffer.as<float>());
+}
+
+void Trainer::load(const Checkpoint& checkpoint, const std::string& place) {
+  network_.load(checkpoint, place);
+  for (MomentBuffer& moment : optimizer_.moments()) {
+    const auto found = checkpoint.moments.find(moment.name);
+    if (found != checkpoint.moments.end())
+      network_.load_flat(found->second, network_.layout().parameters(), network_.layout().count(), moment.buffer.as<float>(),
+                         place + " (" + moment.name + ")");
+  }
+  progress_ = checkpoint.progress;
+  settings_.seed = progress_.seed;
+  order_.clear();
+  if (progress_.batch > steps_per_epoch_)
+    throw Error(place + ": stands at batch " + std::to_string(progress_.batch) + " of its epoch, these photos make " +
+                std::to_string(steps_per_epoch_) + " batches");
+  refresh_compute();
+}
+
+}  // namespace tsugi
