@@ -1,0 +1,19 @@
+// Loads a checkpoint onto a device.
+#include "tools/checkpoint_session.h"
+
+#include "engine/core/device.h"
+
+namespace tsugi::tools {
+
+CheckpointSession::CheckpointSession(const std::string& path, const std::string& device, int threads)
+    : checkpoint(read_checkpoint(path)),
+      model(parse_model(checkpoint.model, path + ": model")),
+      preprocessing(preprocessing_from_json(checkpoint.preprocessing, path + ": preprocessing")) {
+  if (checkpoint.class_names.empty()) throw Error(path + ": knows 0 people, at least 1 expected");
+  apply_json(settings, checkpoint.settings, path + ": settings");
+  backend = make_backend(device, threads);
+  network = std::make_unique<Network>(*backend, model, checkpoint.class_names);
+  network->load(checkpoint, path);
+}
+
+}  // namespace tsugi::tools

@@ -1,0 +1,46 @@
+// What a command of the tsugi binary is: a function that adds itself to the command line and runs when it was chosen.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace tsugi::tools {
+
+using Json = nlohmann::ordered_json;
+
+/// Exit statuses of the binary.
+constexpr int kOk = 0, kFailed = 1, kUsage = 2;
+
+/// What every command has.
+struct Common {
+  bool json = false;   ///< one JSON object as the last line of stdout
+  bool quiet = false;  ///< no progress, no tables; errors still go to stderr
+};
+
+/// Adds --json and --quiet, and an example under the help.
+void add_common(CLI::App& command, Common& common, const std::string& example);
+
+/// Prints `result` as the last line of stdout when --json was given.
+void finish(const Common& common, const Json& result);
+
+/// Throws CLI::ValidationError when both paths are the same file, which the command would read and overwrite, or write twice.
+void refuse_same_file(const std::string& one, const std::string& other);
+
+/// A number for JSON: null when it is not finite.
+Json number(double value);
+
+/// Each adds one command to `app`; `run` gets what to do when that command was chosen: a function that returns the exit status.
+using Run = std::function<int()>;
+void add_synth(CLI::App& app, Run& run);
+void add_pretrain(CLI::App& app, Run& run);
+void add_bundle(CLI::App& app, Run& run);
+void add_resume(CLI::App& app, Run& run);
+void add_eval(CLI::App& app, Run& run);
+void add_predict(CLI::App& app, Run& run);
+void add_compact(CLI::App& app, Run& run);
+void add_inspect(CLI::App& app, Run& run);
+void add_doctor(CLI::App& app, Run& run);
+
+}  // namespace tsugi::tools

@@ -1,0 +1,51 @@
+// tsugi compact: a checkpoint without what only training needs, at 2 bytes or 1 byte a weight.
+#include <memory>
+
+#include "engine/state/atomic_file.h"
+#include "tools/checkpoint_session.h"
+#include "tools/command.h"
+#include "tools/console.h"
+
+namespace tsugi::tools {
+namespace {
+
+struct Options {
+  Common common;
+  std::string checkpoint, output, as = "fp16";
+};
+
+int compact_command(const Options& options) {
+  install_stop_signals();  // not asked for: writing is short, and a temporary must not stay behind
+  const Checkpoint checkpoint = CheckpointSession(options.checkpoint, "reference", 1).checkpoint;
+  const CheckpointKind kind = options.as == "fp16" ? CheckpointKind::fp16 : CheckpointKind::int8;
+  write_checkpoint(options.output, checkpoint, kind);
+  const std::size_t before = read_file(options.checkpoint).size(), after = read_file(options.output).size();
+  if (!options.common.quiet)
+    print_table({{"checkpoint", "size"},
+                 {options.checkpoint, bytes_text(static_cast<double>(before))},
+                 {options.output, bytes_text(static_cast<double>(after))}});
+  Json json;
+  json["checkpoint"] = options.output;
+  json["bytes"] = after;
+  json["bytes_before"] = before;
+  json["kind"] = options.as;
+  finish(options.common, json);
+  return kOk;
+}
+
+}  // namespace
+
+void add_compact(CLI::App& app, Run& run) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("compact", "Write a smaller copy of a checkpoint, for sending");
+  command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
+  command->add_option("--as", options->as, "fp16 or int8")->capture_default_str()->check(CLI::IsMember({"fp16", "int8"}));
+  command->add_option("-o,--output", options->output, "Checkpoint to write (.safetensors)")->required();
+  add_common(*command, options->common, "tsugi compact server.safetensors --as int8 -o small.safetensors");
+  command->callback([options, &run] {
+    refuse_same_file(options->checkpoint, options->output);
+    run = [options] { return compact_command(*options); };
+  });
+}
+
+}  // namespace tsugi::tools

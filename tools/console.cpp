@@ -1,0 +1,141 @@
+// Progress, tables and signals.
+#include "tools/console.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+#include <cstdarg>
+#include <cstdio>
+
+namespace tsugi::tools {
+namespace {
+
+volatile std::sig_atomic_t stop_signal = 0;
+
+extern "C" void on_stop_signal(int signal) {
+  stop_signal = 1;
+  std::signal(signal, SIG_DFL);  // the next one ends the process
+}
+
+std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)));
+std::string format(const char* pattern, ...) {
+  char text[512];
+  va_list arguments;
+  va_start(arguments, pattern);
+  std::vsnprintf(text, sizeof text, pattern, arguments);
+  va_end(arguments);
+  return text;
+}
+
+/// Characters, not bytes: names may be UTF-8.
+std::size_t width_of(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+/// Of the terminal behind stderr; 80 where it does not say.
+std::size_t columns() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
+}
+
+bool looks_like_number(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789.,+-% :eE") == std::string::npos;
+}
+
+}  // namespace
+
+Console::Console(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) == 1) {}
+
+Console::~Console() { clear(); }
+
+void Console::clear() {
+  if (drawn_ > 0) std::fprintf(stderr, "\r%*s\r", static_cast<int>(drawn_), "");
+  drawn_ = 0;
+}
+
+void Console::say(const std::string& line) {
+  if (quiet_) return;
+  clear();
+  std::fprintf(stderr, "%s\n", line.c_str());
+  drawn_once_ = false;  // the next progress line comes at once
+}
+
+void Console::error(const std::string& message) { std::fprintf(stderr, "tsugi: error: %s\n", message.c_str()); }
+
+void Console::progress(const std::string& whole) {
+  constexpr double kRedraw = 0.1;
+  if (quiet_ || !terminal_ || (drawn_once_ && since_draw_.seconds() < kRedraw)) return;
+  const std::string line = whole.substr(0, columns() - 1);  // a line that wraps could not be redrawn
+  const std::size_t width = width_of(line);
+  std::fprintf(stderr, "\r%s%*s", line.c_str(), static_cast<int>(drawn_ > width ? drawn_ - width : 0), "");
+  std::fflush(stderr);
+  drawn_ = std::max(width, std::size_t{1});
+  since_draw_ = Stopwatch();
+  drawn_once_ = true;
+}
+
+RunObserver Console::observer() {
+  RunObserver observer;
+  observer.say = [this](const std::string& line) { say(line); };
+  observer.decoding = [this](std::size_t done, std::size_t total) { progress(format("decoding photos %zu/%zu", done, total)); };
+  observer.step = [this](const RunStatus& s) {
+    progress(format("epoch %u/%u  step %u/%u  loss %.3f  accuracy %s  %.0f images/s  %s left", s.epoch, s.epochs, s.step, s.steps,
+                    s.loss, percent(s.accuracy).c_str(), s.images_per_s, duration(s.seconds_left).c_str()));
+  };
+  observer.evaluated = [this](const MetricsRow& row, const Evaluation&) {
+    std::string line = format("epoch %u  loss %.4f  test accuracy %s", row.epoch, row.loss, percent(row.accuracy).c_str());
+    if (row.handover)
+      line += format(" (general %s, personal %s)", percent(row.accuracy_general).c_str(), percent(row.accuracy_personal).c_str());
+    say(line + "  " + duration(row.wall_s));
+  };
+  observer.should_stop = stop_requested;
+  return observer;
+}
+
+void print_table(const std::vector<std::vector<std::string>>& rows) {
+  if (rows.empty()) return;
+  const std::size_t columns = rows[0].size();
+  std::vector<std::size_t> width(columns, 0);
+  std::vector<bool> right(columns, rows.size() > 1);
+  for (std::size_t r = 0; r < rows.size(); ++r)
+    for (std::size_t c = 0; c < columns; ++c) {
+      width[c] = std::max(width[c], width_of(rows[r][c]));
+      if (r > 0 && !looks_like_number(rows[r][c])) right[c] = false;
+    }
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t c = 0; c < columns; ++c) {
+      const std::string pad(width[c] - width_of(row[c]), ' ');
+      line += (c > 0 ? "  " : "") + (right[c] ? pad + row[c] : row[c] + pad);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    std::printf("%s\n", line.c_str());
+  }
+}
+
+std::string percent(double fraction) { return std::isfinite(fraction) ? format("%.1f %%", 100.0 * fraction) : "-"; }
+
+std::string duration(double seconds) {
+  const auto whole = static_cast<long>(std::isfinite(seconds) ? std::lround(std::max(seconds, 0.0)) : 0);
+  if (whole >= 3600) return format("%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+  return format("%ld:%02ld", whole / 60, whole % 60);
+}
+
+std::string bytes_text(double bytes) {
+  if (bytes >= 1e9) return format("%.2f GB", bytes / 1e9);
+  if (bytes >= 1e6) return format("%.2f MB", bytes / 1e6);
+  if (bytes >= 1e3) return format("%.1f kB", bytes / 1e3);
+  return format("%.0f B", bytes);
+}
+
+void install_stop_signals() {
+  std::signal(SIGINT, on_stop_signal);
+  std::signal(SIGTERM, on_stop_signal);
+}
+
+bool stop_requested() { return stop_signal != 0; }
+
+}  // namespace tsugi::tools

@@ -1,0 +1,49 @@
+// What people see while a command works: lines, a progress line on terminals, tables. Everything but results goes to stderr.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/train/run.h"
+
+namespace tsugi::tools {
+
+class Console {
+ public:
+  explicit Console(bool quiet);
+  ~Console();
+  Console(const Console&) = delete;
+  Console& operator=(const Console&) = delete;
+
+  /// A line on stderr; nothing when quiet.
+  void say(const std::string& line);
+  /// "tsugi: error: ..." on stderr, always.
+  static void error(const std::string& message);
+
+  /// Redraws the progress line (terminals only, at most ten times a second), cut to the terminal's width. ASCII only.
+  void progress(const std::string& whole);
+
+  /// The observer that a training command gives to its run.
+  RunObserver observer();
+
+ private:
+  void clear();
+
+  bool quiet_, terminal_;
+  std::size_t drawn_ = 0;  // width of the progress line on the screen
+  Stopwatch since_draw_;
+  bool drawn_once_ = false;
+};
+
+/// Rows of equal length as aligned columns on stdout, the first row a heading. Numbers align right.
+void print_table(const std::vector<std::vector<std::string>>& rows);
+
+std::string percent(double fraction);     ///< "91.2 %", "-" when not finite
+std::string duration(double seconds);     ///< "0:42", "12:05", "2:03:11"
+std::string bytes_text(double bytes);     ///< "4.9 MB" (powers of 1000)
+
+/// Whether SIGINT or SIGTERM came since install_stop_signals(); a second one ends the process at once.
+void install_stop_signals();
+bool stop_requested();
+
+}  // namespace tsugi::tools

@@ -1,0 +1,90 @@
+// tsugi doctor: what this machine and this build have, for people and for bug reports.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <thread>
+
+#include "engine/core/device.h"
+#include "engine/core/version.h"
+#include "tools/command.h"
+#include "tools/console.h"
+
+namespace tsugi::tools {
+namespace {
+
+struct Options {
+  Common common;
+};
+
+/// The value of the first "key : value" line of a /proc file; "unknown" when there is none.
+std::string proc_value(const char* path, const std::string& key) {
+  std::ifstream file(path);
+  std::string line;
+  while (std::getline(file, line)) {
+    if (line.compare(0, key.size(), key) != 0) continue;
+    const std::size_t value = line.find_first_not_of(" \t", line.find(':') + 1);
+    return value == std::string::npos ? "unknown" : line.substr(value);
+  }
+  return "unknown";
+}
+
+Json device_report(const std::string& name) {
+  Json json;
+  json["name"] = name;
+  try {
+    const std::unique_ptr<Backend> backend = make_backend(name, 0);
+    json["available"] = true;
+    json["description"] = backend->description();
+    json["precisions"] = Json::array();
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16})
+      if (backend->supports(dtype)) json["precisions"].push_back(precision_name(dtype));
+    json["auto_precision"] = precision_name(choose_precision("auto", *backend));
+  } catch (const Error& error) {
+    json["available"] = false;
+    json["description"] = error.what();
+  }
+  return json;
+}
+
+int doctor_command(const Options& options) {
+  Json json;
+  json["version"] = version();
+  json["build"] = build_description();
+  json["cpu"] = proc_value("/proc/cpuinfo", "model name");
+  json["cores"] = std::thread::hardware_concurrency();
+  json["memory_bytes"] = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  json["memory_available"] = proc_value("/proc/meminfo", "MemAvailable");
+  const char* tmp = std::getenv("TMPDIR");
+  json["temporary_folder"] = tmp != nullptr ? tmp : "/tmp";
+  json["devices"] = Json::array();
+  for (const char* name : {"cpu", "cuda", "cudnn", "simt", "reference"}) json["devices"].push_back(device_report(name));
+  if (!options.common.quiet && !options.common.json) {
+    std::printf("tsugi %s (%s)\n", version(), build_description());
+    std::printf("CPU: %s, %u cores; memory: %s, available %s; temporary files in %s\n\n", json["cpu"].get<std::string>().c_str(),
+                std::thread::hardware_concurrency(), bytes_text(json["memory_bytes"].get<double>()).c_str(),
+                json["memory_available"].get<std::string>().c_str(), json["temporary_folder"].get<std::string>().c_str());
+    std::vector<std::vector<std::string>> table = {{"device", "here", "precisions", "what it is"}};
+    for (const Json& device : json["devices"]) {
+      std::string precisions;
+      if (device.contains("precisions"))
+        for (const Json& name : device["precisions"]) precisions += (precisions.empty() ? "" : " ") + name.get<std::string>();
+      table.push_back({device["name"], device["available"].get<bool>() ? "yes" : "no", precisions, device["description"]});
+    }
+    print_table(table);
+  }
+  finish(options.common, json);
+  return kOk;
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, Run& run) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("doctor", "What this machine and this build have");
+  add_common(*command, options->common, "tsugi doctor");
+  command->callback([options, &run] { run = [options] { return doctor_command(*options); }; });
+}
+
+}  // namespace tsugi::tools

@@ -1,0 +1,167 @@
+// tsugi inspect: what a checkpoint, a bundle or a model description holds.
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "engine/core/device.h"
+#include "engine/model/program.h"
+#include "engine/state/bundle.h"
+#include "engine/state/file_kind.h"
+#include "engine/train/settings.h"
+#include "tools/command.h"
+#include "tools/console.h"
+
+namespace tsugi::tools {
+namespace {
+
+struct Options {
+  Common common;
+  std::string file;
+  int batch = 64, classes = 32;
+};
+
+std::string shape_text(const SampleShape& s) { return std::to_string(s.h) + "x" + std::to_string(s.w) + "x" + std::to_string(s.c); }
+
+std::string millions(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, value >= 1e6 ? "%.2f M" : value >= 1e3 ? "%.1f k" : "%.0f", value >= 1e6 ? value / 1e6 : value >= 1e3 ? value / 1e3 : value);
+  return text;
+}
+
+/// Layers, shapes, parameters, FLOPs, and the arena of a training step and of inference.
+void inspect_model(const Model& model, const std::string& file, int classes, int batch, bool print, Json& json) {
+  TrainSettings settings;
+  apply_json(settings, model.training, file + ": training");
+  const std::vector<LayerCost> costs = layer_costs(model, classes);
+  std::vector<std::vector<std::string>> table = {{"layer", "type", "output", "parameters", "FLOPs a photo", "activation bytes"}};
+  double flops = 0.0, activations = 0.0;
+  std::size_t parameters = 0;
+  json["layers"] = Json::array();
+  for (std::size_t i = 0; i < costs.size(); ++i) {
+    const Layer& layer = model.layers[i];
+    const double bytes = static_cast<double>(costs[i].output.count() * sizeof(float));
+    flops += costs[i].forward_flops;
+    activations += bytes;
+    parameters += costs[i].parameters;
+    table.push_back({layer.name, name_of(layer.type), shape_text(costs[i].output), costs[i].parameters == 0 ? "" : std::to_string(costs[i].parameters),
+                     costs[i].forward_flops == 0.0 ? "" : millions(costs[i].forward_flops), bytes_text(bytes)});
+    json["layers"].push_back({{"name", layer.name}, {"type", name_of(layer.type)}, {"output", shape_text(costs[i].output)},
+                              {"parameters", costs[i].parameters}, {"forward_flops", costs[i].forward_flops}, {"activation_bytes", bytes}});
+  }
+  table.push_back({"total", "", "", std::to_string(parameters), millions(flops), bytes_text(activations)});
+
+  const std::unique_ptr<Backend> backend = make_backend("auto", 0);
+  const ParameterLayout layout(model, classes);
+  const Program training(*backend, model, layout, classes, batch, DType::f32, ProgramMode::training);
+  const Program inference(*backend, model, layout, classes, batch, DType::f32, ProgramMode::inference);
+  json["model"] = model.name;
+  json["description"] = Json::parse(model.json);
+  json["parameters"] = parameters;
+  json["forward_flops"] = flops;
+  json["batch"] = batch;
+  json["training_arena_bytes"] = training.arena_bytes();
+  json["inference_arena_bytes"] = inference.arena_bytes();
+  if (!print) return;
+  std::printf("model %s, input %s, %d classes\n\n", model.name.c_str(), shape_text(model.input).c_str(), classes);
+  print_table(table);
+  std::printf("\nmemory for batch %d in float32 on %s, planned: %s to train, %s to predict\n", batch, backend->name().c_str(),
+              bytes_text(static_cast<double>(training.arena_bytes())).c_str(), bytes_text(static_cast<double>(inference.arena_bytes())).c_str());
+}
+
+std::string joined(const std::vector<std::string>& names, std::size_t most) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(most, names.size()); ++i) text += (i > 0 ? ", " : "") + names[i];
+  if (names.size() > most) text += ", … (" + std::to_string(names.size()) + " in all)";
+  return text;
+}
+
+void inspect_checkpoint(const Checkpoint& checkpoint, bool print, Json& json) {
+  json["checkpoint"] = name_of(checkpoint.kind);
+  json["class_names"] = checkpoint.class_names;
+  json["personal_classes"] = checkpoint.personal_classes;
+  json["progress"] = {{"seed", checkpoint.progress.seed}, {"epoch", checkpoint.progress.epoch}, {"batch", checkpoint.progress.batch}, {"step", checkpoint.progress.step}};
+  json["moments"] = Json::array();
+  for (const auto& [name, tensors] : checkpoint.moments) json["moments"].push_back(name);
+  json["preprocessing"] = Json::parse(checkpoint.preprocessing);
+  json["settings"] = Json::parse(checkpoint.settings);
+  json["provenance"] = Json::parse(checkpoint.provenance);
+  if (!print) return;
+  std::printf("checkpoint (%s), epoch %u, step %u, seed %llu\n", name_of(checkpoint.kind), checkpoint.progress.epoch, checkpoint.progress.step,
+              static_cast<unsigned long long>(checkpoint.progress.seed));
+  std::printf("people: %s\n", joined(checkpoint.class_names, 8).c_str());
+  std::printf("personal: %s\n", checkpoint.personal_classes.empty() ? "none" : joined(checkpoint.personal_classes, 8).c_str());
+  std::string moments;
+  for (const auto& [name, tensors] : checkpoint.moments) moments += (moments.empty() ? "" : ", ") + name;
+  std::printf("optimizer state: %s\n", moments.empty() ? "none" : moments.c_str());
+  std::printf("photos it knows: %zu training, %zu test\n", checkpoint.train_photos.size(), checkpoint.test_photos.size());
+  std::printf("settings: %s\npreprocessing: %s\nprovenance: %s\n\n", checkpoint.settings.c_str(), checkpoint.preprocessing.c_str(), checkpoint.provenance.c_str());
+}
+
+void inspect_bundle(const Bundle& bundle, bool print, Json& json) {
+  std::map<std::string, std::pair<std::size_t, std::size_t>> people;
+  std::size_t bytes = 0, train = 0;
+  for (const BundlePhoto& photo : bundle.photos) {
+    auto& counts = people[photo.class_name];
+    ++(photo.test ? counts.second : counts.first);
+    train += photo.test ? 0 : 1;
+    bytes += photo.bytes->size();
+  }
+  json["bundle"] = {{"strategy", bundle.strategy}, {"fraction", bundle.fraction}, {"seed", bundle.seed}, {"photos", train},
+                    {"test_photos", bundle.photos.size() - train}, {"photo_bytes", bytes}};
+  if (!print) return;
+  std::printf("bundle, %s choice of %.3g of the training photos (seed %llu), photos of %s\n\n", bundle.strategy.c_str(), bundle.fraction,
+              static_cast<unsigned long long>(bundle.seed), bytes_text(static_cast<double>(bytes)).c_str());
+  std::vector<std::vector<std::string>> table = {{"person", "training photos", "test photos"}};
+  for (const auto& [name, counts] : people) table.push_back({name, std::to_string(counts.first), std::to_string(counts.second)});
+  print_table(table);
+  std::printf("\n");
+}
+
+int inspect_command(const Options& options) {
+  const bool print = !options.common.quiet && !options.common.json;
+  Json json;
+  const std::vector<std::string> builtin = builtin_model_names();
+  if (std::find(builtin.begin(), builtin.end(), options.file) != builtin.end()) {
+    inspect_model(find_model(options.file), options.file, options.classes, options.batch, print, json);
+    finish(options.common, json);
+    return kOk;
+  }
+  Checkpoint checkpoint;
+  switch (detect_file_kind(options.file)) {
+    case FileKind::safetensors:
+      checkpoint = read_checkpoint(options.file);
+      break;
+    case FileKind::tar: {
+      Bundle bundle = read_bundle(options.file);
+      inspect_bundle(bundle, print, json);
+      checkpoint = std::move(bundle.checkpoint);
+      break;
+    }
+    case FileKind::compressed:
+      throw Error(options.file + ": is compressed; checkpoints and bundles are not, expected .safetensors or a plain .tar");
+    case FileKind::unknown:
+      inspect_model(find_model(options.file), options.file, options.classes, options.batch, print, json);
+      finish(options.common, json);
+      return kOk;
+  }
+  if (checkpoint.class_names.empty()) throw Error(options.file + ": knows 0 people, at least 1 expected");
+  inspect_checkpoint(checkpoint, print, json);
+  inspect_model(parse_model(checkpoint.model, options.file + ": model"), options.file, static_cast<int>(checkpoint.class_names.size()), options.batch, print, json);
+  finish(options.common, json);
+  return kOk;
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, Run& run) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("inspect", "What a checkpoint, a bundle or a model holds");
+  command->add_option("FILE", options->file, "Checkpoint, bundle, model JSON, or the name of a built-in model")->required();
+  command->add_option("--batch", options->batch, "Samples to plan memory for")->capture_default_str()->check(CLI::Range(1, 65536));
+  command->add_option("--classes", options->classes, "People, for a model that is not part of a checkpoint")->capture_default_str()
+      ->check(CLI::Range(1, 1000000));
+  add_common(*command, options->common, "tsugi inspect server.safetensors");
+  command->callback([options, &run] { run = [options] { return inspect_command(*options); }; });
+}
+
+}  // namespace tsugi::tools

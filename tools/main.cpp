@@ -1,0 +1,84 @@
+// The tsugi binary: picks the command, runs it, turns errors into exit statuses. One file beside this one holds each command.
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <new>
+
+#include "engine/core/version.h"
+#include "tools/command.h"
+#include "tools/console.h"
+
+namespace tsugi::tools {
+
+void add_common(CLI::App& command, Common& common, const std::string& example) {
+  command.add_flag("--json", common.json, "End stdout with one JSON object");
+  command.add_flag("-q,--quiet", common.quiet, "Print errors only, and what --json asks for");
+  command.footer("Example:\n  " + example);
+}
+
+void finish(const Common& common, const Json& result) {
+  if (common.json) std::printf("%s\n", result.dump().c_str());
+  if (std::fflush(stdout) != 0) throw std::runtime_error("standard output cannot be written");
+}
+
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+void refuse_same_file(const std::string& one, const std::string& other) {
+  std::error_code ignored;
+  const auto absolute = [&](const std::string& path) { return std::filesystem::weakly_canonical(path, ignored); };
+  if (!one.empty() && !other.empty() && absolute(one) == absolute(other))
+    throw CLI::ValidationError(one + " and " + other + " are the same file, two expected");
+}
+
+namespace {
+
+/// What stderr gets when the command line cannot be understood.
+std::string usage_message(const CLI::App* app, const CLI::Error& error) {
+  const std::string start = "tsugi: error: ";
+  const std::vector<CLI::App*> chosen = app->get_subcommands();
+  if (!chosen.empty())
+    return start + error.what() + "\nRun tsugi " + chosen.front()->get_name() + " --help for more information.\n";
+  const std::vector<std::string> rest = app->remaining();
+  if (rest.empty()) return start + "a command is expected\n\n" + app->help();
+  std::string known;
+  for (const CLI::App* command : app->get_subcommands({})) known += (known.empty() ? "" : ", ") + command->get_name();
+  return start + "unknown command or option \"" + rest.front() + "\", known commands are " + known +
+         "\nRun tsugi --help for more information.\n";
+}
+
+}  // namespace
+}  // namespace tsugi::tools
+
+int main(int argc, char** argv) {
+  using namespace tsugi::tools;
+  CLI::App app("tsugi trains image classifiers on a server and hands the training over to a small device.", "tsugi");
+  app.set_version_flag("--version", std::string("tsugi ") + tsugi::version() + " (" + tsugi::build_description() + ")");
+  app.require_subcommand(1);
+  app.failure_message(usage_message);
+  app.footer("Every command has --help with an example.\nExit status: 0 done, 1 failed, 2 wrong usage.");
+  Run run;
+  add_synth(app, run);
+  add_pretrain(app, run);
+  add_bundle(app, run);
+  add_resume(app, run);
+  add_eval(app, run);
+  add_predict(app, run);
+  add_compact(app, run);
+  add_inspect(app, run);
+  add_doctor(app, run);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kOk : kUsage;
+  }
+  std::signal(SIGXFSZ, SIG_IGN);  // a file past the limit of `ulimit -f` is then an error like a full disk
+  try {
+    return run();
+  } catch (const std::bad_alloc&) {
+    Console::error("out of memory; try a smaller --batch or a --memory budget");
+  } catch (const std::exception& error) {
+    Console::error(error.what());
+  }
+  return kFailed;
+}

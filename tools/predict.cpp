@@ -1,0 +1,79 @@
+// tsugi predict: names for photos.
+#include <algorithm>
+#include <memory>
+#include <numeric>
+
+#include "engine/data/decode.h"
+#include "engine/train/dataset.h"
+#include "tools/checkpoint_session.h"
+#include "tools/command.h"
+#include "tools/console.h"
+
+namespace tsugi::tools {
+namespace {
+
+struct Options {
+  Common common;
+  std::string checkpoint, device = "auto";
+  std::vector<std::string> images;
+  int threads = 0, top = 3;
+};
+
+int predict_command(const Options& options) {
+  const CheckpointSession session(options.checkpoint, options.device, options.threads);
+  const std::vector<std::string>& names = session.checkpoint.class_names;
+  std::vector<Photo> photos;
+  for (const std::string& path : options.images) {
+    photos.push_back({"", path, path, nullptr});
+    photos.back().bytes = read_photo(photos.back());
+    (void)decode_image(*photos.back().bytes, path);  // a photo that was asked for by name must not be skipped in silence
+  }
+  PhotoStoreOptions store_options;
+  store_options.preprocessing = session.preprocessing;
+  store_options.threads = options.threads;
+  const PhotoStore store(photos, std::vector<int>(photos.size(), 0), store_options);
+  const PhotoSource source(*session.backend, store);
+  Inference inference(*session.network, static_cast<int>(std::min<std::size_t>(64, photos.size())));
+  std::vector<std::uint32_t> all(photos.size());
+  std::iota(all.begin(), all.end(), 0u);
+  const Predictions predictions = inference.run(source, all);
+
+  Json json;
+  json["predictions"] = Json::array();
+  std::vector<std::vector<std::string>> table = {{"photo", "person", "probability"}};
+  const auto top = static_cast<std::size_t>(std::min<int>(options.top, static_cast<int>(names.size())));
+  for (std::size_t i = 0; i < photos.size(); ++i) {
+    const float* row = &predictions.probabilities[i * names.size()];
+    std::vector<std::size_t> order(names.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return row[a] > row[b]; });
+    Json entry;
+    entry["photo"] = options.images[i];
+    entry["top"] = Json::array();
+    for (std::size_t k = 0; k < top; ++k) {
+      const auto probability = static_cast<double>(row[order[k]]);
+      entry["top"].push_back({{"name", names[order[k]]}, {"probability", probability}});
+      table.push_back({k == 0 ? options.images[i] : "", names[order[k]], percent(probability)});
+    }
+    json["predictions"].push_back(entry);
+  }
+  if (!options.common.quiet && !options.common.json) print_table(table);
+  finish(options.common, json);
+  return kOk;
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app, Run& run) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("predict", "Who is on these photos");
+  command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
+  command->add_option("IMAGE", options->images, "JPEG or PNG files")->required();
+  command->add_option("--top", options->top, "Names a photo")->capture_default_str()->check(CLI::Range(1, 1000000));
+  command->add_option("--device", options->device, "auto, cpu or reference")->capture_default_str();
+  command->add_option("--threads", options->threads, "Threads, 0 = all cores")->capture_default_str()->check(CLI::Range(0, 1024));
+  add_common(*command, options->common, "tsugi predict device.safetensors holiday.jpg --top 3");
+  command->callback([options, &run] { run = [options] { return predict_command(*options); }; });
+}
+
+}  // namespace tsugi::tools

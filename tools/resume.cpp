@@ -1,0 +1,92 @@
+// tsugi resume: continues a hand-over on the device, with personal photos.
+#include <algorithm>
+#include <memory>
+
+#include "engine/train/handover.h"
+#include "tools/console.h"
+#include "tools/train_options.h"
+
+namespace tsugi::tools {
+namespace {
+
+struct Options {
+  Common common;
+  TrainOptions train;
+  HandoverRequest request;
+  std::string new_row = "imprint";
+};
+
+/// Who was forgotten: accuracy a person before and after, the largest loss first.
+void print_forgetting(const RunSummary& summary) {
+  struct Row {
+    std::string name;
+    double before, after;
+    std::uint64_t photos;
+  };
+  std::vector<Row> people;
+  const auto& after = summary.evaluation.per_class;
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    const bool known = i < summary.history.before.size();
+    people.push_back({summary.class_names[i] + (summary.personal[i] ? " (personal)" : ""),
+                      known ? summary.history.before[i].accuracy() : std::nan(""), after[i].accuracy(), after[i].photos});
+  }
+  const auto change = [](const Row& row) { return std::isfinite(row.before) && std::isfinite(row.after) ? row.after - row.before : 2.0; };
+  std::stable_sort(people.begin(), people.end(), [&](const Row& a, const Row& b) { return change(a) < change(b); });
+  std::vector<std::vector<std::string>> table = {{"person", "before", "after", "test photos"}};
+  for (const Row& row : people) table.push_back({row.name, percent(row.before), percent(row.after), std::to_string(row.photos)});
+  print_table(table);
+}
+
+int resume_command(const Options& options) {
+  HandoverRequest request = options.request;
+  request.train = options.train.collect();
+  request.new_row = options.new_row == "imprint" ? NewRow::imprint : NewRow::random;
+  install_stop_signals();
+  RunSummary summary;
+  {
+    Console console(options.common.quiet);
+    summary = resume(request, console.observer());
+  }
+  const std::string& output = request.train.run.output;
+  const Evaluation& evaluation = summary.evaluation;
+  if (!options.common.quiet && !summary.stopped) {
+    print_forgetting(summary);
+    std::printf("\n");
+    print_table({{"", "before", "after"},
+                 {"overall", "", percent(evaluation.overall.accuracy())},
+                 {"general people", percent(summary.history.accuracy_general_before), percent(evaluation.general.accuracy())},
+                 {"personal", "", percent(evaluation.personal.accuracy())}});
+    std::printf("\n%s after opening the bundle, %s written (it holds personal data)\n", duration(summary.wall_s).c_str(), output.c_str());
+  }
+  Json json = summary_json(summary, output);
+  json["accuracy_general"] = number(evaluation.general.accuracy());
+  json["accuracy_general_before"] = number(summary.history.accuracy_general_before);
+  json["accuracy_personal"] = number(evaluation.personal.accuracy());
+  finish(options.common, json);
+  std::string command = "tsugi resume " + shell_word(request.bundle) + " --personal " + shell_word(request.personal);
+  if (request.personal_photos > 0) command += " --personal-photos " + std::to_string(request.personal_photos);
+  return report_end(summary, options.train, command);
+}
+
+}  // namespace
+
+void add_resume(CLI::App& app, Run& run) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("resume", "Take a bundle over: add personal people and train on");
+  command->add_option("BUNDLE", options->request.bundle, "Bundle that tsugi bundle wrote (.tar)")->required();
+  command->add_option("--personal", options->request.personal, "One person's folder of photos, or a folder of such folders")->required();
+  command->add_option("--personal-photos", options->request.personal_photos, "Most training photos of a personal person, 0 = all")
+      ->capture_default_str();
+  command->add_option("--new-row", options->new_row, "Start of a new person's row of the last layer: imprint or random")
+      ->capture_default_str()->check(CLI::IsMember({"imprint", "random"}));
+  command->add_option("--continue", options->request.continue_from, "Checkpoint of an interrupted hand-over to go on from");
+  options->train.add(*command);
+  add_common(*command, options->common, "tsugi resume handover.tar --personal photos/Tony_Blair -o device.safetensors");
+  command->callback([options, &run] {
+    options->train.check();
+    refuse_same_file(options->request.bundle, options->train.collect().run.output);
+    run = [options] { return resume_command(*options); };
+  });
+}
+
+}  // namespace tsugi::tools

@@ -1,0 +1,44 @@
+// The options that pretrain and resume share, and what both print at their end.
+#pragma once
+
+#include <string>
+
+#include "engine/train/pretrain.h"
+#include "tools/command.h"
+
+namespace tsugi::tools {
+
+/// Holds the values that CLI11 writes to; collect() turns those that were given into a request.
+class TrainOptions {
+ public:
+  void add(CLI::App& command);
+  /// Only what was named on the command line becomes an override: everything else keeps its default, the model's or the checkpoint's value.
+  TrainRequest collect() const;
+  /// Throws CLI::ValidationError when a value can be seen to be wrong before any file is opened.
+  void check() const;
+  /// The options that were given and that no checkpoint remembers, as " --threads 2 ...": what continuing must repeat.
+  std::string repeated() const;
+  /// What the stopped run leaves out of its checkpoint; empty when it is a full one.
+  std::string lost_by_compact() const;
+
+ private:
+  /// An option that sets one field of TrainSettings (or of AugmentStrength) when it is given.
+  template <class T>
+  void setting(CLI::App& command, const std::string& flag, const std::string& field, const std::string& help);
+
+  TrainRequest request_;
+  std::string memory_, compact_;
+  std::vector<CLI::Option*> not_remembered_;
+  std::vector<std::function<void(Json&)>> given_;
+};
+
+/// The JSON object of a finished run; `output` is the checkpoint's path.
+Json summary_json(const RunSummary& summary, const std::string& output);
+
+/// Exit status of a run that ended by itself or was stopped; says how to go on: the command, without the options of TrainOptions.
+int report_end(const RunSummary& summary, const TrainOptions& options, const std::string& command);
+
+/// `text` as one word of a shell's command line.
+std::string shell_word(const std::string& text);
+
+}  // namespace tsugi::tools
