@@ -1,0 +1,251 @@
+"""The main job as a user does it: synth, pretrain, bundle, resume, eval, predict, inspect, compact; and what lands on stdout,
+on stderr, on a terminal, and in the files."""
+import errno
+import fcntl
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import tarfile
+import termios
+import threading
+
+import support
+
+PRETRAIN = {"accuracy", "epochs", "steps", "wall_s", "images_per_s", "peak_memory_bytes", "device", "precision", "checkpoint"}
+RESUME = PRETRAIN | {"accuracy_general", "accuracy_general_before", "accuracy_personal"}
+METRICS = {"wall_s", "step", "epoch", "loss", "accuracy", "train_accuracy"}
+
+
+def accuracies(value, name=""):
+    """Every number of a JSON value that stands under a name with "accuracy" in it, or under per_class."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from accuracies(part, key if name != "per_class" else name)
+    elif isinstance(value, (int, float)) and ("accuracy" in name or name == "per_class"):
+        yield value
+
+
+class MainJob(support.CommandLine):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.general = cls.people("people", 3)
+        cls.new = cls.people("new", 1, first=4)[0]
+        options = ("--size", "32", "--epochs", "2", "--augment", "2", "--batch", "8", "--threads", "1")
+        cls.pretrained = cls.result("pretrain", "people", "-o", "server.safetensors", "--model", "faces-mobile",
+                                    "--metrics", "server.jsonl", *options)
+        cls.bundled = cls.result("bundle", "server.safetensors", "--photos", "people", "--fraction", "0.5", "-o", "handover.tar")
+        cls.resumed = cls.result("resume", "handover.tar", "--personal", "new", "-o", "device.safetensors",
+                                 "--metrics", "device.jsonl", *options[2:])
+
+    def rows(self, name):
+        return [json.loads(line) for line in self.read(name).decode().splitlines()]
+
+    def test_pretrain_and_resume_report_all_fields(self):
+        for result, fields, name in ((self.pretrained, PRETRAIN, "server"), (self.resumed, RESUME, "device")):
+            self.assertEqual(set(result), fields)
+            self.assertEqual((result["epochs"], result["checkpoint"]), (2, f"{name}.safetensors"))
+            for positive in ("steps", "wall_s", "images_per_s", "peak_memory_bytes"):
+                self.assertGreater(result[positive], 0)
+            self.assertEqual(result["device"], "cpu")
+            self.assertIn(result["precision"], ("fp32", "bf16"))
+            for value in accuracies(result):
+                self.assertTrue(0 <= value <= 1, result)
+        self.assertEqual(self.resumed["accuracy_general_before"], self.pretrained["accuracy"])
+
+    def test_metrics_are_a_json_line_an_evaluation(self):
+        for name, result, more in (("server", self.pretrained, set()), ("device", self.resumed, {"accuracy_general", "accuracy_personal"})):
+            rows = self.rows(f"{name}.jsonl")
+            self.assertEqual([row["epoch"] for row in rows], [1, 2])
+            self.assertEqual([row["step"] for row in rows], [result["steps"] // 2, result["steps"]])
+            self.assertTrue(0 < rows[0]["wall_s"] < rows[1]["wall_s"] <= result["wall_s"])
+            for row in rows:
+                self.assertEqual(set(row), METRICS | more)
+                self.assertGreater(row["loss"], 0)
+                self.assertTrue(all(0 <= value <= 1 for value in accuracies(row)), row)
+            for field in {"accuracy"} | more:
+                self.assertEqual(rows[-1][field], result[field])
+
+    def test_any_tar_lists_the_bundle_and_its_photos_are_the_files_themselves(self):
+        listed = subprocess.run(["tar", "tf", self.path("handover.tar")], check=True, capture_output=True, text=True)
+        names = listed.stdout.splitlines()
+        self.assertEqual(listed.stderr, "")
+        self.assertEqual(names[:2], ["manifest.json", "checkpoint.safetensors"])
+        photos = [name for name in names if name.startswith("photos/")]
+        tests = [name for name in names if name.startswith("test/")]
+        self.assertEqual(len(names), 2 + len(photos) + len(tests))
+        self.assertEqual({name.split("/")[1] for name in photos}, set(self.general), "someone is left out")
+        with tarfile.open(self.path("handover.tar")) as tar:
+            for name in photos + tests:
+                self.assertEqual(tar.extractfile(name).read(), self.read("people/" + name.split("/", 1)[1]), name)
+            self.assertEqual(tar.extractfile("checkpoint.safetensors").read(), self.read("server.safetensors"))
+            manifest = json.load(tar.extractfile("manifest.json"))
+        self.assertEqual([member["name"] for member in manifest["members"]], names[1:])
+        self.assertEqual((manifest["strategy"], manifest["fraction"]), ("stratified", 0.5))
+        self.assertTrue({"photos", "bytes", "fraction", "strategy"} <= set(self.bundled))
+        self.assertEqual((self.bundled["photos"], self.bundled["bytes"]), (len(photos), os.path.getsize(self.path("handover.tar"))))
+
+    def test_eval_measures_what_was_kept_for_testing(self):
+        server = self.result("eval", "server.safetensors", "--photos", "people", "--confusion")
+        self.assertTrue({"accuracy", "photos", "per_class"} <= set(server))
+        self.assertEqual(server["accuracy"], self.pretrained["accuracy"])
+        self.assertEqual(set(server["per_class"]), set(self.general))
+        self.assertEqual(sum(map(sum, server["confusion"])), server["photos"])
+        # The device knows only half of the server's training photos; the other half must not pass for unseen ones.
+        device = self.result("eval", "device.safetensors", "--photos", "people")
+        self.assertEqual((device["accuracy"], device["photos"]), (self.resumed["accuracy_general"], server["photos"]))
+        personal = self.result("eval", "device.safetensors", "--photos", "new")
+        self.assertEqual(personal["accuracy"], self.resumed["accuracy_personal"])
+        everything = self.result("eval", "device.safetensors", "--photos", "people", "--all")
+        self.assertEqual(everything["photos"], 18)
+        for value in accuracies([server, device, personal, everything]):
+            self.assertTrue(0 <= value <= 1)
+
+    def test_predict_ranks_names(self):
+        photo = f"new/{self.new}/{sorted(os.listdir(self.path('new', self.new)))[0]}"
+        result = self.result("predict", "device.safetensors", photo, "--top", "9")["predictions"]
+        self.assertEqual([entry["photo"] for entry in result], [photo])
+        top = [entry["probability"] for entry in result[0]["top"]]
+        self.assertEqual({entry["name"] for entry in result[0]["top"]}, {self.new, *self.general})
+        self.assertEqual(top, sorted(top, reverse=True))
+        self.assertAlmostEqual(sum(top), 1, places=4)
+
+    def test_inspect_tells_personal_checkpoints_from_others(self):
+        device = self.result("inspect", "device.safetensors")
+        self.assertEqual((device["personal_classes"], device["provenance"]["personal"]), ([self.new], True))
+        self.assertEqual(device["class_names"], [*self.general, self.new])
+        server = self.result("inspect", "handover.tar")
+        self.assertEqual((server["personal_classes"], server["provenance"]["personal"]), ([], False))
+        self.assertEqual(server["bundle"]["photos"], self.bundled["photos"])
+        model = self.result("inspect", "faces-mobile", "--classes", "3")
+        self.assertEqual(model["parameters"], server["parameters"])
+        for text in (self.tsugi("inspect", "device.safetensors").stdout, self.tsugi("inspect", "handover.tar").stdout):
+            for word in ("faces-mobile", "parameters", "FLOPs", "memory", self.general[0]):
+                self.assertIn(word, text)
+
+    def test_personal_checkpoints_are_not_bundled(self):
+        self.refuses(["bundle", "device.safetensors", "--photos", "people", "-o", "leak.tar"], "device.safetensors", self.new, "personal")
+
+    def test_compact_checkpoints_are_small_and_still_work(self):
+        self.tsugi("pretrain", "people", "-o", "default", "--size", "32", "--epochs", "1", "--augment", "1")
+        full = os.path.getsize(self.path("default"))
+        for kind, share in (("fp16", 4), ("int8", 8)):
+            result = self.result("compact", "default", "--as", kind, "-o", kind)
+            self.assertEqual((result["bytes"], result["bytes_before"]), (os.path.getsize(self.path(kind)), full))
+            # The header aside: it lists every photo in a full checkpoint, so its share says little about a run on 18 photos.
+            body = support.parse_safetensors(self.read(kind))[1]
+            self.assertLessEqual(len(body) * share, full)
+            self.assertIn("accuracy", self.result("eval", kind, "--photos", "people"))
+            self.result("bundle", kind, "--photos", "people", "-o", f"{kind}.tar")
+            resumed = self.result("resume", f"{kind}.tar", "--personal", "new", "-o", f"{kind}.device", "--epochs", "1", "--batch", "8")
+            self.assertEqual(set(resumed), RESUME)
+            self.assertFalse([name for name in support.tensors(self.read(kind)) if "/" in name], "moments in a compact checkpoint")
+
+    def test_a_checkpoint_trains_on_for_more_epochs(self):
+        result = self.result("pretrain", "people", "--continue", "server.safetensors", "-o", "longer", "--epochs", "3", "--metrics", "longer.jsonl")
+        self.assertEqual(result["epochs"], 3)
+        rows = self.rows("longer.jsonl")
+        self.assertEqual(rows[:2], self.rows("server.jsonl"))
+        self.assertEqual(rows[2]["epoch"], 3)
+
+    def test_a_continued_run_keeps_its_model(self):
+        go_on = ["pretrain", "people", "--continue", "server.safetensors", "-o", "other"]
+        self.refuses([*go_on, "--model", "faces-cnn"], "--model is faces-cnn", "server.safetensors has faces-mobile")
+        self.refuses([*go_on, "--size", "64"], "--size is 64", "server.safetensors has 32")
+        self.refuses([*go_on, "--crop", "0.9"], "--crop is 0.9", "server.safetensors has 0.")
+        self.tsugi(*go_on, "--model", "faces-mobile", "--size", "32")
+
+    def test_a_finished_run_that_is_continued_writes_its_metrics_again(self):
+        self.tsugi("pretrain", "people", "--continue", "server.safetensors", "-o", "again", "--metrics", "again.jsonl")
+        self.assertEqual(self.read("again.jsonl"), self.read("server.jsonl"))
+
+
+class Output(support.CommandLine):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.people("people", 2)
+        cls.write("tiny.json", json.dumps(support.TINY_MODEL))
+        cls.train = ("pretrain", "people", "-o", "c.safetensors", *support.TINY)
+        cls.tsugi(*cls.train)
+
+    def commands(self):
+        photo = "people/" + sorted(os.listdir(self.path("people")))[0]
+        photo += "/" + os.listdir(self.path(photo))[0]
+        return (self.train, ("eval", "c.safetensors", "--photos", "people"), ("predict", "c.safetensors", photo),
+                ("inspect", "c.safetensors"), ("compact", "c.safetensors", "-o", "small"), ("doctor",),
+                ("bundle", "c.safetensors", "--photos", "people", "-o", "b.tar"), ("synth", f"drawn{self.drawn()}", "--photos", "1", "--people", "1"))
+
+    def drawn(self):
+        return sum(name.startswith("drawn") for name in os.listdir(self.folder))
+
+    def test_the_last_line_of_stdout_is_one_object(self):
+        for command in self.commands():
+            with self.subTest(command[0]):
+                self.assertIsInstance(json.loads(self.tsugi(*command, "--json").stdout.splitlines()[-1]), dict)
+
+    def test_quiet_prints_nothing_else(self):
+        for command in self.commands():
+            with self.subTest(command[0]):
+                done = self.tsugi(*command, "--json", "--quiet")
+                self.assertEqual((done.stdout.count("\n"), done.stderr), (1, ""))
+                json.loads(done.stdout)
+        for command in self.commands():
+            with self.subTest(command[0]):
+                done = self.tsugi(*command, "--quiet")
+                self.assertEqual((done.stdout, done.stderr), ("", ""))
+
+    def test_only_results_go_to_stdout_and_no_progress_line_to_a_file(self):
+        done = self.tsugi(*self.train)
+        self.assertEqual(len(done.stdout.splitlines()), 2, done.stdout)
+        self.assertRegex(done.stdout, r"^test accuracy .*checkpoint\n.* c\.safetensors\n$")
+        self.assertRegex(done.stderr, r"device cpu.*\nmodel tiny, .*\nbatch 8, memory .*\nepoch 1  loss .*  test accuracy ")
+        self.assertNotIn("\r", done.stderr + done.stdout)
+        self.assertNotIn("images/s", done.stderr)
+
+    def test_a_terminal_gets_a_progress_line(self):
+        main_end, terminal = pty.openpty()
+        columns = 70
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        seen = []
+
+        def drain():
+            while True:
+                try:
+                    part = os.read(main_end, 65536)
+                except OSError as error:
+                    if error.errno == errno.EIO:  # the other end is closed
+                        return
+                    raise
+                if not part:
+                    return
+                seen.append(part)
+
+        train = ("pretrain", "people", "-o", "watched", "--model", "tiny.json", "--epochs", "2", "--augment", "20", "--batch", "8")
+        reader = threading.Thread(target=drain)
+        reader.start()
+        done = subprocess.run([support.BINARY, *train], cwd=self.folder, stdout=subprocess.PIPE, stderr=terminal,
+                              env=support.environment(), timeout=300)
+        os.close(terminal)
+        reader.join()
+        os.close(main_end)
+        text = b"".join(seen).decode()
+        self.assertEqual(done.returncode, 0, text)
+        self.assertRegex(text, r"\repoch [12]/2  step \d+/\d+  loss [0-9.]+  accuracy [0-9.]+ %  \d+ images/s", text)
+        # The line is wiped before anything else is written, so no trace of it stays.
+        self.assertRegex(text, r"\r +\repoch [12]  loss ")
+        self.assertFalse(re.search(r"images/s[^\r]*\n", text), text)
+        self.assertLess(max(len(drawn) for drawn in re.findall(r"\r(epoch \d+/\d+[^\r\n]*)", text)), columns, text)
+
+    def test_a_full_stdout_is_a_failure(self):
+        for extra in ("--json", "--threads=1"):
+            with self.subTest(extra), open("/dev/full", "w") as full:
+                done = self.tsugi("eval", "c.safetensors", "--photos", "people", extra, status=1, stdout=full)
+                self.assertIn("standard output cannot be written", done.stderr)
+
+
+if __name__ == "__main__":
+    support.main()

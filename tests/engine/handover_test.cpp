@@ -1,0 +1,300 @@
+// The hand-over: a grown head that keeps what it knew, imprinted rows by their formula, and whole runs on a small bundle,
+// in one go and interrupted.
+#include "engine/train/handover.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "engine/state/bundle.h"
+#include "tests/engine/photos.h"
+#include "tests/engine/support.h"
+
+namespace tsugi::test {
+namespace {
+
+constexpr const char* kLayers = R"({"type": "conv2d", "name": "conv1", "filters": 6, "kernel": 3, "stride": 2}, {"type": "batch_norm", "name": "bn1"}, {"type": "relu"},
+    {"type": "dropout", "rate": 0.2}, {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"})";
+
+Model tiny_model() { return parse_model(model_json(kLayers, 16), "tiny"); }
+
+Checkpoint trained_checkpoint(OptimizerKind kind) {
+  const std::unique_ptr<Backend> backend = make_cpu_backend(1);
+  TrainSettings settings = short_settings();
+  settings.optimizer.kind = kind;
+  Training training(*backend, tiny_model(), make_photos(3, 4), settings);
+  training.steps(4);
+  Checkpoint checkpoint;
+  training.trainer.store(checkpoint);
+  return checkpoint;
+}
+
+void expect_grown(const std::vector<NamedTensor>& before, const std::vector<NamedTensor>& after, std::int64_t added) {
+  REQUIRE(before.size() == after.size());
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const NamedTensor& old = before[i];
+    const NamedTensor& grown = after[i];
+    CAPTURE(old.name);
+    CHECK(grown.name == old.name);
+    if (old.name.rfind("head.", 0) != 0) {
+      CHECK(grown.data == old.data);
+      continue;
+    }
+    CHECK(grown.shape[0] == old.shape[0] + added);
+    REQUIRE(grown.data.size() == old.data.size() / static_cast<std::size_t>(old.shape[0]) * static_cast<std::size_t>(grown.shape[0]));
+    CHECK(std::memcmp(grown.data.data(), old.data.data(), old.data.size()) == 0);
+    CHECK(std::all_of(grown.data.begin() + static_cast<std::ptrdiff_t>(old.data.size()), grown.data.end(), [](std::uint8_t byte) { return byte == 0; }));
+  }
+}
+
+TEST_CASE("a grown head keeps its rows and their moments bit for bit and adds rows of zeros") {
+  for (const OptimizerKind kind : {OptimizerKind::sgd, OptimizerKind::adamw}) {
+    const Checkpoint before = trained_checkpoint(kind);
+    REQUIRE(before.moments.size() == (kind == OptimizerKind::sgd ? 1 : 2));
+    Checkpoint after = before;
+    grow_head(after, tiny_model(), {"new_a", "new_b"}, "photos");
+    CHECK(after.class_names == std::vector<std::string>{"p0", "p1", "p2", "new_a", "new_b"});
+    CHECK(after.personal_classes == std::vector<std::string>{"new_a", "new_b"});
+    expect_grown(before.parameters, after.parameters, 2);
+    for (const auto& [name, tensors] : before.moments) expect_grown(tensors, after.moments.at(name), 2);
+    // The grown checkpoint loads into a network of five people.
+    const std::unique_ptr<Backend> backend = make_cpu_backend(1);
+    Network network(*backend, tiny_model(), after.class_names);
+    network.load(after, "grown");
+  }
+}
+
+TEST_CASE("a person that the checkpoint knows already is refused by name") {
+  Checkpoint checkpoint = trained_checkpoint(OptimizerKind::sgd);
+  expect_parts(error_of([&] { grow_head(checkpoint, tiny_model(), {"somebody", "p1"}, "photos"); }), {"photos", "p1", "3 people"});
+}
+
+TEST_CASE("a head that does not fit its people is an error, not a crash") {
+  Checkpoint nobody = trained_checkpoint(OptimizerKind::sgd);
+  nobody.class_names.clear();
+  expect_parts(error_of([&] { grow_head(nobody, tiny_model(), {"x"}, "photos"); }), {"photos", "0 people"});
+  for (NamedTensor& tensor : nobody.parameters)
+    if (tensor.name == "head.weight" || tensor.name == "head.bias") {
+      tensor.shape[0] = 0;
+      tensor.data.clear();
+    }
+  expect_parts(error_of([&] { grow_head(nobody, tiny_model(), {"x"}, "photos"); }), {"photos", "0 people"});
+  Checkpoint four = trained_checkpoint(OptimizerKind::sgd);
+  four.class_names.push_back("p3");
+  expect_parts(error_of([&] { grow_head(four, tiny_model(), {"x"}, "photos"); }), {"photos", "head.weight", "3", "4 people"});
+}
+
+TEST_CASE("imprinted rows follow their formula") {
+  const std::unique_ptr<Backend> backend = make_reference_backend();
+  const Model model = parse_model(R"({"name": "t", "input": [1, 1, 3], "layers": [{"type": "dense", "name": "head", "units": "classes"}]})", "t");
+  Network network(*backend, model, {"a", "b", "c"});
+  const ParameterInfo& weight = *network.layout().find(0, "weight");
+  const ParameterInfo& bias = *network.layout().find(0, "bias");
+  const float rows[] = {3, 0, 4, 0, 1, 0};  // norms 5 and 1: 3 in the mean
+  std::copy(rows, rows + 6, network.parameters() + weight.offset);
+  network.parameters()[bias.offset] = 0.5f;
+  network.parameters()[bias.offset + 1] = -1.5f;
+  // f0 = (1, 2, 0) from photos of a and b, f = (1, 2, 2) from photos of c.
+  imprint_rows(network, 2, {0, 2, 0, 2, 2, 0, 1, 2, 1, 1, 2, 3}, {0, 1, 2, 2});
+  const float* w = network.parameters() + weight.offset;
+  CHECK(std::equal(rows, rows + 6, w));
+  CHECK(w[6] == doctest::Approx(0.0));
+  CHECK(w[7] == doctest::Approx(0.0));
+  CHECK(w[8] == doctest::Approx(3.0));
+  // Old logits at f0: 3 + 0.5 and 2 - 1.5, 2 in the mean; w f0 = 0.
+  CHECK(network.parameters()[bias.offset + 2] == doctest::Approx(2.0));
+  CHECK(network.parameters()[bias.offset] == 0.5f);
+
+  // Without photos of the old people f0 = 0: the row points at the feature, the bias is the mean old bias.
+  imprint_rows(network, 2, {0, 4, 3}, {2});
+  CHECK(w[7] == doctest::Approx(3.0 * 4 / 5));
+  CHECK(w[8] == doctest::Approx(3.0 * 3 / 5));
+  CHECK(network.parameters()[bias.offset + 2] == doctest::Approx(-0.5));
+}
+
+/// A server's run on three people, its bundle, and a fourth person's photos.
+struct Handed {
+  ScratchFolder folder;
+  std::string bundle, personal;
+  Checkpoint server;
+
+  Handed() : bundle(folder / "handover.tar"), personal(folder / "personal/p3") {
+    const PhotoSet general = make_photos(3, 5);
+    write_photos(general, folder / "general");
+    write_photos(make_photos(1, 6, 3), folder / "personal");
+    std::ofstream(folder / "tiny.json") << model_json(kLayers, 16);
+    PretrainRequest request;
+    request.train.precision = "fp32";
+    request.train.threads = 1;
+    request.train.overrides = R"({"epochs": 3, "batch": 6, "variants": 2})";
+    request.train.run.output = folder / "server.safetensors";
+    request.photos = folder / "general";
+    request.model = folder / "tiny.json";
+    pretrain(request, {});
+    server = read_checkpoint(folder / "server.safetensors");
+    Bundle out;
+    out.checkpoint = server;
+    out.strategy = "stratified";
+    out.fraction = 1.0;
+    for (const Photo& photo : general.photos) {
+      const bool test = std::find(server.test_photos.begin(), server.test_photos.end(), photo.file) != server.test_photos.end();
+      out.photos.push_back({photo.class_name, photo.file.substr(photo.file.find('/') + 1), test, photo.bytes, ""});
+    }
+    write_bundle(bundle, out);
+  }
+
+  HandoverRequest request(const std::string& output) const {
+    HandoverRequest request;
+    request.train.precision = "fp32";
+    request.train.threads = 1;
+    request.train.overrides = R"({"epochs": 2})";
+    request.train.run.output = folder / output;
+    request.bundle = bundle;
+    request.personal = personal;
+    return request;
+  }
+};
+
+TEST_CASE("a hand-over reports general and personal people, and marks its checkpoint as personal") {
+  const Handed handed;
+  HandoverRequest request = handed.request("device.safetensors");
+  request.train.run.metrics = handed.folder / "metrics.jsonl";
+  const RunSummary summary = resume(request, {});
+  CHECK(summary.class_names == std::vector<std::string>{"p0", "p1", "p2", "p3"});
+  CHECK(summary.personal == std::vector<bool>{false, false, false, true});
+  CHECK(summary.evaluation.general.photos == 3);
+  CHECK(summary.evaluation.personal.photos == 1);
+  CHECK(summary.evaluation.overall.photos == 4);
+  CHECK(summary.history.before.size() == 3);
+  CHECK((summary.history.accuracy_general_before >= 0.0 && summary.history.accuracy_general_before <= 1.0));
+
+  std::ifstream metrics(handed.folder / "metrics.jsonl");
+  int rows = 0;
+  double wall_s = 0.0;
+  for (std::string line; std::getline(metrics, line); ++rows) {
+    const nlohmann::json row = nlohmann::json::parse(line);
+    for (const char* field : {"wall_s", "step", "epoch", "loss", "accuracy", "accuracy_general", "accuracy_personal"}) CHECK(row.at(field).is_number());
+    CHECK(row.at("epoch") == rows + 1);
+    CHECK(row.at("wall_s") > wall_s);
+    wall_s = row.at("wall_s");
+  }
+  CHECK(rows == 2);
+
+  const Checkpoint device = read_checkpoint(handed.folder / "device.safetensors");
+  CHECK(device.personal_classes == std::vector<std::string>{"p3"});
+  CHECK(nlohmann::json::parse(device.provenance).at("personal") == true);
+  CHECK(nlohmann::json::parse(handed.server.provenance).at("personal") == false);
+  CHECK(device.test_photos.size() == 4);
+  CHECK(device.train_photos.size() == 12 + 5);
+}
+
+void expect_same_run(const std::string& a_path, const std::string& b_path) {
+  const Checkpoint a = read_checkpoint(a_path), b = read_checkpoint(b_path);
+  const auto same = [](const std::vector<NamedTensor>& x, const std::vector<NamedTensor>& y) {
+    REQUIRE(x.size() == y.size());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      CAPTURE(x[i].name);
+      CHECK(x[i].data == y[i].data);
+    }
+  };
+  same(a.parameters, b.parameters);
+  same(a.statistics, b.statistics);
+  REQUIRE(a.moments.size() == b.moments.size());
+  for (const auto& [name, tensors] : a.moments) same(tensors, b.moments.at(name));
+  CHECK(a.progress.step == b.progress.step);
+  CHECK(a.progress.epoch == b.progress.epoch);
+  CHECK(a.settings == b.settings);
+  CHECK(a.class_names == b.class_names);
+  CHECK(a.personal_classes == b.personal_classes);
+  CHECK(a.provenance == b.provenance);
+  // Metrics are equal but for the time that they took.
+  const auto untimed = [](const std::string& text) {
+    nlohmann::json json = nlohmann::json::parse(text);
+    json.erase("wall_s");
+    for (nlohmann::json& row : json.at("evaluations")) row.erase("wall_s");
+    return json;
+  };
+  CHECK(untimed(a.metrics) == untimed(b.metrics));
+}
+
+TEST_CASE("an interrupted hand-over goes on to the same weights and metrics as an uninterrupted one") {
+  const Handed handed;
+  const RunSummary whole = resume(handed.request("whole.safetensors"), {});
+  const int steps = static_cast<int>(whole.progress.step);
+  REQUIRE(steps >= 6);
+  for (const int stop : {1, 2, steps / 2, steps - 1}) {
+    CAPTURE(stop);
+    int taken = 0;
+    RunObserver observer;
+    observer.should_stop = [&] { return ++taken == stop; };
+    CHECK(resume(handed.request("part.safetensors"), observer).stopped);
+    CHECK(read_checkpoint(handed.folder / "part.safetensors").progress.step == static_cast<std::uint32_t>(stop));
+    HandoverRequest rest = handed.request("rest.safetensors");
+    rest.continue_from = handed.folder / "part.safetensors";
+    CHECK_FALSE(resume(rest, {}).stopped);
+    expect_same_run(handed.folder / "whole.safetensors", handed.folder / "rest.safetensors");
+  }
+}
+
+TEST_CASE("an interrupted pretraining goes on to the same weights and metrics") {
+  const Handed handed;  // its server trained three epochs in one go
+  PretrainRequest request;
+  request.train.precision = "fp32";
+  request.train.threads = 1;
+  request.train.overrides = R"({"epochs": 3, "batch": 6, "variants": 2})";
+  request.train.run.output = handed.folder / "part.safetensors";
+  request.photos = handed.folder / "general";
+  request.model = handed.folder / "tiny.json";
+  for (const int stop : {1, 4, 6}) {
+    CAPTURE(stop);
+    request.continue_from.clear();
+    int taken = 0;
+    RunObserver observer;
+    observer.should_stop = [&] { return ++taken == stop; };
+    CHECK(pretrain(request, observer).stopped);
+    request.continue_from = handed.folder / "part.safetensors";
+    pretrain(request, {});
+    expect_same_run(handed.folder / "server.safetensors", handed.folder / "part.safetensors");
+  }
+}
+
+TEST_CASE("the hand-over takes a number of personal photos, and starts random rows too") {
+  const Handed handed;
+  HandoverRequest request = handed.request("few.safetensors");
+  request.personal_photos = 2;
+  request.new_row = NewRow::random;
+  resume(request, {});
+  const Checkpoint device = read_checkpoint(handed.folder / "few.safetensors");
+  CHECK(std::count_if(device.train_photos.begin(), device.train_photos.end(), [](const std::string& file) { return file.rfind("p3/", 0) == 0; }) == 2);
+}
+
+TEST_CASE("a personal person none of whose photos can be read is refused by name") {
+  const Handed handed;
+  std::filesystem::create_directories(handed.folder / "broken/p9");
+  std::ofstream(handed.folder / "broken/p9/1.jpg") << "no photo";
+  HandoverRequest request = handed.request("out.safetensors");
+  request.personal = handed.folder / "broken/p9";
+  expect_parts(error_of([&] { resume(request, {}); }), {"broken/p9", "p9", "0 photos"});
+  CHECK_FALSE(std::ifstream(handed.folder / "out.safetensors").good());
+}
+
+TEST_CASE("a hand-over refuses a person it has, another run's checkpoint, another seed, and leaves no file behind") {
+  const Handed handed;
+  HandoverRequest request = handed.request("out.safetensors");
+  request.personal = handed.folder / "general/p1";
+  expect_parts(error_of([&] { resume(request, {}); }), {"p1", "3 people"});
+  request = handed.request("out.safetensors");
+  request.continue_from = handed.folder / "server.safetensors";
+  expect_parts(error_of([&] { resume(request, {}); }), {"server.safetensors", "handover.tar"});
+  resume(handed.request("device.safetensors"), {});
+  request.continue_from = handed.folder / "device.safetensors";
+  request.train.overrides = R"({"seed": 77})";
+  expect_parts(error_of([&] { resume(request, {}); }), {"77", "1", "device.safetensors"});
+  CHECK_FALSE(std::ifstream(handed.folder / "out.safetensors").good());
+}
+
+}  // namespace
+}  // namespace tsugi::test

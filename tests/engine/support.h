@@ -1,0 +1,89 @@
+// What the engine tests share: a fresh seed, the message of an Error, and a small network with its program, whose loss and
+// gradient are one call each.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "engine/model/program.h"
+#include "kernels/api/error.h"
+
+namespace tsugi::test {
+
+/// A seed that differs from run to run; TSUGI_TEST_SEED=<number> repeats one. CAPTURE it.
+inline std::uint64_t fresh_seed() {
+  const char* fixed = std::getenv("TSUGI_TEST_SEED");
+  return fixed != nullptr ? std::strtoull(fixed, nullptr, 10) : std::random_device{}();
+}
+
+/// The message of the Error that `call` throws; fails the test when it throws nothing or something else.
+template <typename Call>
+std::string error_of(const Call& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  } catch (const std::exception& other) {
+    FAIL("an Error expected, another exception thrown: ", other.what());
+  }
+  FAIL("an Error expected, nothing thrown");
+  return {};
+}
+
+/// Fails naming the part that `text` lacks.
+inline void expect_parts(const std::string& text, const std::vector<std::string>& parts) {
+  for (const std::string& part : parts) {
+    INFO("message: " << text << "; lacks: " << part);
+    CHECK(text.find(part) != std::string::npos);
+  }
+}
+
+/// The description of a model on 8x8 photos with the given layers (JSON text, comma-separated objects).
+std::string model_json(const std::string& layers, int size = 8);
+
+/// A network on a backend with random parameters, input and labels: its loss and gradient are pure functions of
+/// the parameters. Everything is drawn from `seed`, the same on every backend.
+class Bench {
+ public:
+  static constexpr int kClasses = 3;
+
+  Bench(Backend& backend, const Model& model, int batch, std::uint64_t seed, DType dtype = DType::f32);
+
+  const ParameterLayout& layout() const { return layout_; }
+  std::vector<float>& parameters() { return parameters_; }  ///< [layout().count()], host
+  std::vector<float>& statistics() { return statistics_; }  ///< [layout().statistics_count()], host: before every pass
+  std::vector<float> updated_statistics();                  ///< after the last pass
+  BatchNormMode mode = BatchNormMode::batch_statistics;
+
+  /// Mean loss of the batch (label smoothing 0.1), summed in double from the logits.
+  double loss();
+  /// The gradient of loss(), [layout().count()]. In micro-batches of `micro` when it is not 0, gradients added up.
+  std::vector<float> gradient(int micro = 0);
+  std::vector<float> logits();  ///< [batch, classes] of the last pass
+  /// The input and its labels can be replaced: [batch,h,w,3] and [batch].
+  std::vector<float> input;
+  std::vector<std::int32_t> labels;
+
+ private:
+  Pass run_forward(Program& program, int begin, Write write);
+
+  Backend& backend_;
+  const Model model_;
+  ParameterLayout layout_;
+  int batch_;
+  DType dtype_;
+  std::vector<float> parameters_, statistics_;
+  DeviceBuffer device_parameters_, compute_, device_statistics_, gradients_, step_, sample_ids_;
+  Program program_;
+  DeviceBuffer arena_;
+};
+
+/// Square root of the sum of squares.
+double norm(const float* values, std::size_t count);
+
+}  // namespace tsugi::test

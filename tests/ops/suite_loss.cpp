@@ -1,0 +1,132 @@
+// Softmax cross-entropy and softmax of a backend against the reference.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "tests/ops/backend_suite.h"
+#include "tests/ops/expect.h"
+#include "tests/ops/run.h"
+
+namespace tsugi {
+namespace test {
+namespace {
+
+enum class Gradient { separate, in_place, none };
+
+struct Inputs {
+  int n, classes;
+  float smoothing, grad_scale;
+  Values logits;
+  std::vector<std::int32_t> labels;
+};
+
+struct Loss {
+  Values sample_loss, d_logits;
+  std::vector<std::int32_t> predicted;
+};
+
+Loss softmax_cross_entropy(Backend& backend, DType dtype, const Inputs& in, Gradient gradient) {
+  Run run(backend, dtype);
+  SoftmaxCrossEntropy op;
+  op.n = in.n;
+  op.classes = in.classes;
+  op.dtype = dtype;
+  op.smoothing = in.smoothing;
+  op.grad_scale = in.grad_scale;
+  op.labels = run.in_raw(in.labels);
+  op.sample_loss = run.out_f32(in.labels.size());
+  if (gradient != Gradient::in_place) op.predicted = run.out_raw<std::int32_t>(in.labels.size());
+  if (gradient == Gradient::separate) op.d_logits = run.out(in.logits.size());
+  if (gradient == Gradient::in_place) op.logits = op.d_logits = run.updated(in.logits);
+  if (gradient != Gradient::in_place) op.logits = run.in(in.logits);
+  backend.softmax_cross_entropy(op);
+  run.finish();
+  return {run.read_f32(op.sample_loss), run.read(op.d_logits), run.read_raw(op.predicted)};
+}
+
+Values softmax(Backend& backend, DType dtype, const Inputs& in) {
+  Run run(backend, dtype);
+  Softmax op;
+  op.n = in.n;
+  op.classes = in.classes;
+  op.dtype = dtype;
+  op.logits = run.in(in.logits);
+  op.probabilities = run.out_f32(in.logits.size());
+  backend.softmax(op);
+  run.finish();
+  return run.read_f32(op.probabilities);
+}
+
+void check_case(Backend& backend, Backend& reference, DType dtype, const Inputs& in) {
+  // exp() turns an absolute error of its argument (a rounding of logits up to `largest`) into a relative one, and the
+  // float32 exponential and logarithm themselves err by a few units in the last place.
+  float largest = 1.0f;
+  for (const float logit : in.logits) largest = std::max(largest, std::fabs(logit));
+  const double relative = (16.0 + 4.0 * static_cast<double>(largest)) * kFloat32Roundoff;
+  const Values loss_magnitude(in.labels.size(), 1.0f + std::log(static_cast<float>(in.classes)));
+  const Values d_magnitude(in.logits.size(), in.grad_scale), one(in.logits.size(), 1.0f);
+
+  const Loss want = softmax_cross_entropy(reference, dtype, in, Gradient::separate);
+  for (const Gradient gradient : {Gradient::separate, Gradient::in_place, Gradient::none}) {
+    CAPTURE(static_cast<int>(gradient));
+    const Loss got = softmax_cross_entropy(backend, dtype, in, gradient);
+    expect_close("sample_loss", got.sample_loss, want.sample_loss, loss_magnitude, {stored(DType::f32), relative});
+    if (gradient != Gradient::in_place) expect_same("predicted", got.predicted, want.predicted);
+    if (gradient == Gradient::none) continue;
+    expect_close("d_logits", got.d_logits, want.d_logits, d_magnitude, {stored(dtype), relative});
+  }
+  expect_close("probabilities", softmax(backend, dtype, in), softmax(reference, dtype, in), one,
+               {stored(DType::f32), relative});
+}
+
+void check_edges(Backend& backend, Backend& reference, DType dtype) {
+  const Inputs equal{2, 5, 0.0f, 1.0f, Values(10, 3.0f), {4, 0}};
+  const Loss loss = softmax_cross_entropy(backend, dtype, equal, Gradient::separate);
+  expect_same("predicted of equal logits: the first", loss.predicted, {0, 0});
+  expect_close("loss of equal logits: log(classes)", loss.sample_loss, Values(2, std::log(5.0f)), Values(2, 1.0f),
+               {0.0, 1e-6});
+  // Neither overflow nor 0 * infinity.
+  check_case(backend, reference, dtype, {2, 2, 0.0f, 1.0f, {30000.0f, 29000.0f, -30000.0f, -30000.0f}, {0, 1}});
+  check_case(backend, reference, dtype, {1, 3, 0.1f, 1.0f, {30000.0f, -30000.0f, 0.0f}, {1}});
+
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    for (const std::size_t where : {3u, 4u, 5u}) {
+      CAPTURE(bad);
+      CAPTURE(where);
+      Inputs in{3, 3, 0.1f, 1.0f, Values(9, 1.0f), {0, 1, 2}};
+      in.logits[where] = bad;
+      const Loss spoilt = softmax_cross_entropy(backend, dtype, in, Gradient::separate);
+      CHECK_MESSAGE(std::isnan(spoilt.sample_loss[1]), "a sample with a bad logit has a NaN loss");
+      CHECK_MESSAGE(std::isfinite(spoilt.sample_loss[0]), "and its neighbours do not");
+      CHECK_MESSAGE(std::isfinite(spoilt.sample_loss[2]), "and its neighbours do not");
+    }
+  }
+}
+
+}  // namespace
+
+void check_loss(Backend& backend, DType dtype) {
+  const std::unique_ptr<Backend> reference = make_reference_backend();
+  Random random(8);
+  const float deviations[] = {1.0f, 30.0f};  // the second has probabilities of 0 and 1 in float32
+  for (const int n : {1, 3, 64}) {
+    for (const int classes : {1, 2, 15, 16, 17, 33, 1001}) {
+      for (const float deviation : deviations) {
+        CAPTURE(n);
+        CAPTURE(classes);
+        CAPTURE(deviation);
+        const std::size_t samples = static_cast<std::size_t>(n);
+        Inputs in{n, classes, deviation > 1.0f ? 0.0f : 0.1f, 1.0f / static_cast<float>(n), {}, {}};
+        in.logits = random.normal(samples * static_cast<std::size_t>(classes), dtype, 0.0f, deviation);
+        in.labels = random.integers<std::int32_t>(samples, 0, classes - 1);
+        check_case(backend, *reference, dtype, in);
+      }
+    }
+  }
+  check_edges(backend, *reference, dtype);
+}
+
+}  // namespace test
+}  // namespace tsugi
