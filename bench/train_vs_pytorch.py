@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""Trains a built-in model in tsugi and in PyTorch, in turn, and compares images/s and peak memory.
+
+    bench/train_vs_pytorch.py [--build build/cpu] [--models faces-cnn faces-resnet] [--rounds 5] [-o bench/results/FILE.json]
+
+Both sides: the same layers (read from tsugi's own description), batch, threads, SGD with Nesterov momentum and weight decay, and label
+smoothing. PyTorch runs in its better memory format and without augmentation; tsugi's steps include it. Each point is a process of its
+own; the sides take turns, and the figures are medians over the rounds and the median of the rounds' ratios.
+Needs PyTorch (Debian: python3-torch).
+"""
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def torch_step(model_json, precision, channels_last, batch, threads, seconds):
+    """One PyTorch measurement in this process; prints a JSON object."""
+    import torch
+    from torch import nn
+    import torch.nn.functional as F
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    description = json.load(open(model_json))
+    classes = 32
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.steps, shapes, names = [], [], {}
+            source = lambda name: -1 if name == "input" else names[name]
+            for i, layer in enumerate(description["layers"]):
+                kind = layer["type"]
+                inputs = [source(n) for n in layer.get("inputs", [layer["input"]] if "input" in layer else [])] or [i - 1]
+                h, w, c = shapes[inputs[0]] if inputs[0] >= 0 else description["input"]
+                module = None
+                if kind == "conv2d":
+                    k, s, p = layer["kernel"], layer.get("stride", 1), layer.get("pad", 0)
+                    groups = layer.get("groups", 1)
+                    module = nn.Conv2d(c, layer["filters"], k, s, p, groups=c if groups == "depthwise" else groups, bias=layer.get("bias", True))
+                    h, w, c = (h + 2 * p - k) // s + 1, (w + 2 * p - k) // s + 1, layer["filters"]
+                elif kind == "dense":
+                    units = classes if layer["units"] == "classes" else layer["units"]
+                    module, c = nn.Linear(c, units), units
+                elif kind == "batch_norm":
+                    module = nn.BatchNorm2d(c)
+                elif kind in ("max_pool", "average_pool"):
+                    k, s = layer["kernel"], layer.get("stride", layer["kernel"])
+                    module = (nn.MaxPool2d if kind == "max_pool" else nn.AvgPool2d)(k, s)
+                    h, w = (h - k) // s + 1, (w - k) // s + 1
+                elif kind == "global_average_pool":
+                    module, h, w = nn.AdaptiveAvgPool2d(1), 1, 1
+                elif kind == "flatten":
+                    module, h, w, c = nn.Flatten(), 1, 1, h * w * c
+                elif kind == "relu":
+                    module = nn.ReLU(inplace=True)
+                elif kind == "dropout":
+                    module = nn.Dropout(layer.get("rate", 0.5))
+                elif kind != "add":
+                    raise SystemExit("this script does not know layer type " + kind)
+                names[layer.get("name", kind + str(i + 1))] = i
+                shapes.append((h, w, c))
+                if module is not None:
+                    self.add_module("m%d" % i, module)
+                self.steps.append((module, inputs))
+
+        def forward(self, x):
+            out = []
+            for module, inputs in self.steps:
+                args = [out[i] if i >= 0 else x for i in inputs]
+                out.append(args[0] + args[1] if module is None else module(args[0]))
+            return out[-1]
+
+    net = Net()
+    height, width, channels = description["input"]
+    x = torch.randn(batch, channels, height, width)
+    y = torch.randint(0, classes, (batch,))
+    if channels_last:
+        net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(net.parameters(), 0.001, momentum=0.9, nesterov=True, weight_decay=5e-4)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            logits = net(x)
+        F.cross_entropy(logits.float(), y, label_smoothing=0.1).backward()
+        optimizer.step()
+
+    for _ in range(3):
+        step()
+    steps, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        step()
+        steps += 1
+    elapsed = time.perf_counter() - start
+    print(json.dumps({"images_per_s": steps * batch / elapsed,
+                      "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "version": torch.__version__}))
+
+
+def run_torch(arguments, model_json, precision, channels_last, threads_env):
+    command = [sys.executable, os.path.abspath(__file__), "--torch-step", model_json, precision, str(int(channels_last)),
+               "--batch", str(arguments.batch), "--threads", str(arguments.threads), "--seconds", str(arguments.seconds)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=threads_env).stdout.splitlines()[-1])
+
+
+def run_tsugi(arguments, model, precision, threads_env):
+    command = [os.path.join(arguments.build, "bench", "bench_train_step"), "--benchmark_filter=^%s/%s/" % (model, precision),
+               "--benchmark_min_time=%g" % arguments.seconds, "--benchmark_format=json"]
+    env = dict(threads_env, TSUGI_BENCH_THREADS=str(arguments.threads), TSUGI_BENCH_BATCH=str(arguments.batch))
+    report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout)
+    point = report["benchmarks"][0]
+    if point.get("error_occurred"):
+        return None
+    return {"images_per_s": point["items_per_second"], "peak_memory_bytes": point["peak_memory_bytes"],
+            "arena_bytes": point["arena_bytes"], "forward_flops_per_image": point["forward_flops_per_image"]}
+
+
+def cpu_name():
+    for line in open("/proc/cpuinfo"):
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def model_description(arguments, model):
+    """Writes the model's JSON beside the results and returns its path."""
+    text = subprocess.run([os.path.join(arguments.build, "tsugi"), "inspect", model, "--json"], check=True, capture_output=True, text=True).stdout
+    path = os.path.join(arguments.build, model + ".model.json")
+    json.dump(json.loads(text.splitlines()[-1])["description"], open(path, "w"))
+    return path
+
+
+def compare(arguments):
+    env = dict(os.environ, OMP_NUM_THREADS=str(arguments.threads))
+    results = []
+    for model in arguments.models:
+        path = model_description(arguments, model)
+        for precision in arguments.precisions:
+            trial = {layout: run_torch(arguments, path, precision, layout, env)["images_per_s"] for layout in (False, True)}
+            channels_last = trial[True] > trial[False]
+            ours, theirs = [], []
+            for _ in range(arguments.rounds):
+                mine = run_tsugi(arguments, model, precision, env)
+                if mine is None:
+                    break
+                ours.append(mine)
+                theirs.append(run_torch(arguments, path, precision, channels_last, env))
+            if not ours:
+                print("%s %s: not computed on this CPU" % (model, precision))
+                continue
+            median = lambda rows, key: statistics.median(r[key] for r in rows)
+            row = {"model": model, "precision": precision, "batch": arguments.batch, "threads": arguments.threads, "rounds": len(ours),
+                   "tsugi_images_per_s": median(ours, "images_per_s"), "torch_images_per_s": median(theirs, "images_per_s"),
+                   "ratio": statistics.median(a["images_per_s"] / b["images_per_s"] for a, b in zip(ours, theirs)),
+                   "ratios": [a["images_per_s"] / b["images_per_s"] for a, b in zip(ours, theirs)],
+                   "tsugi_peak_memory_bytes": median(ours, "peak_memory_bytes"), "torch_peak_memory_bytes": median(theirs, "peak_memory_bytes"),
+                   "torch_memory_format": "channels_last" if channels_last else "contiguous",
+                   "forward_flops_per_image": ours[0]["forward_flops_per_image"]}
+            results.append(row)
+            print("%-13s %s  tsugi %7.1f  PyTorch %7.1f images/s (%s)  ratio %.2f (%.2f to %.2f)  peak memory %.0f / %.0f MB" % (
+                model, precision, row["tsugi_images_per_s"], row["torch_images_per_s"], row["torch_memory_format"], row["ratio"],
+                min(row["ratios"]), max(row["ratios"]), row["tsugi_peak_memory_bytes"] / 1e6, row["torch_peak_memory_bytes"] / 1e6), flush=True)
+            torch_version = theirs[0]["version"]
+    if arguments.output and results:
+        commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+        version = subprocess.run([os.path.join(arguments.build, "tsugi"), "--version"], capture_output=True, text=True).stdout.strip()
+        report = {"what": "training images/s, tsugi and PyTorch in turn", "cpu": cpu_name(), "tsugi": version, "commit": commit,
+                  "torch": torch_version, "date": datetime.date.today().isoformat(), "seconds_a_point": arguments.seconds, "results": results}
+        with open(arguments.output, "w") as file:
+            json.dump(report, file, indent=1)
+            file.write("\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default=os.path.join(ROOT, "build", "cpu"), help="folder of the cpu preset's build")
+    parser.add_argument("--models", nargs="+", default=["faces-cnn", "faces-resnet"])
+    parser.add_argument("--precisions", nargs="+", default=["fp32", "bf16"])
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5.0, help="a point")
+    parser.add_argument("-o", "--output", help="result file (JSON)")
+    parser.add_argument("--torch-step", nargs=3, metavar=("MODEL", "PRECISION", "CHANNELS_LAST"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.torch_step:
+        model, precision, channels_last = arguments.torch_step
+        torch_step(model, precision, channels_last == "1", arguments.batch, arguments.threads, arguments.seconds)
+    else:
+        compare(arguments)
+
+
+if __name__ == "__main__":
+    main()
