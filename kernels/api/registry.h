@@ -1,0 +1,70 @@
+// The registry: one row for each kernel that a GPU backend can pick, by op, variant, type, lowest architecture and
+// tile. The rows themselves stand in rows.h. Dispatch, tuner, tests and benchmarks walk the same list, so no row
+// escapes them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/api/backend.h"
+
+namespace tsugi {
+
+/// The ops that have a choice of kernels. A dense layer is a 1x1 convolution of [n,1,1,in] with `out` filters.
+enum class KernelOp : std::uint8_t { conv2d_forward, conv2d_backward_data, conv2d_backward_weight };
+
+/// Sizes of a block's share of the GEMM view of an op: m x n results, k terms a stage; thread_m x thread_n results a
+/// thread. Direct kernels use the fields as rows.h says.
+struct Tile {
+  int m, n, k;
+  int thread_m, thread_n;
+};
+
+struct Row {
+  KernelOp op;
+  const char* variant;  ///< "gemm", "gemm_1x1", "winograd", "direct", "depthwise", "mma", "half2"
+  DType dtype;
+  int min_sm;  ///< lowest architecture that its code runs on, as 53, 75
+  int max_sm;  ///< highest that it is meant for; tests run it everywhere above min_sm
+  Tile tile;
+};
+
+/// "conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight".
+const char* name_of(KernelOp op);
+
+/// "conv2d_forward gemm f32 128x64x8 8x8": how tables and messages name a row.
+std::string name_of(const Row& row);
+
+/// "[8,64,64,3] with 32 filters of 3x3, stride 1x1, padding 1x1, groups 1": a convolution in messages.
+std::string describe(const Conv2dShape& shape);
+
+/// A backend that picks its kernels from the registry: cuda and simt.
+class RegistryBackend : public Backend {
+ public:
+  virtual int sm() const = 0;
+  /// Every row of this build, in the order of rows.h.
+  virtual std::vector<Row> rows() const = 0;
+  /// Whether rows()[row] computes this shape.
+  virtual bool covers(std::size_t row, const Conv2dShape& shape) const = 0;
+  /// Takes rows()[row] for every call of its op and type from now on (workspace_bytes too); a shape that it does not
+  /// cover is then an Error. -1: by table again.
+  virtual void pin(int row) = 0;
+  /// The row that a call would take. Throws Error where none covers the shape.
+  virtual std::size_t row_for(KernelOp op, const Conv2dShape& shape, DType dtype) const = 0;
+};
+
+/// The first CUDA device. Throws Error where the build or the machine has none.
+std::unique_ptr<RegistryBackend> make_cuda_backend();
+
+/// cuDNN and cuBLAS on the same device: the baseline of every comparison. Throws as make_cuda_backend().
+std::unique_ptr<Backend> make_cudnn_backend();
+
+/// The order in which the emulator runs the threads of a block between two barriers. Results must not depend on it.
+enum class ThreadOrder : std::uint8_t { forward, reverse, shuffled };
+
+/// The emulator. sm: the architecture that it stands for; seed: of ThreadOrder::shuffled. Throws Error where the build
+/// does not have it.
+std::unique_ptr<RegistryBackend> make_simt_backend(int sm, ThreadOrder order = ThreadOrder::forward,
+                                                   std::uint64_t seed = 1);
+
+}  // namespace tsugi

@@ -1,0 +1,46 @@
+// Elements and short vectors of tensors: float32 and half in memory, float in registers.
+#pragma once
+
+#include "kernels/api/types.h"
+#include "kernels/cuda/device/platform.h"
+
+namespace tsugi {
+namespace TSUGI_GPU {
+
+__device__ __forceinline__ float to_float(float v) { return v; }
+__device__ __forceinline__ float to_float(__half v) { return __half2float(v); }
+
+template <typename T>
+__device__ __forceinline__ T from_float(float v);
+template <>
+__device__ __forceinline__ float from_float<float>(float v) {
+  return v;
+}
+template <>
+__device__ __forceinline__ __half from_float<__half>(float v) {
+  return __float2half_rn(v);
+}
+
+/// N neighbouring elements, moved by one load or store of N * sizeof(T) bytes (at most 16); aligned to that size.
+template <typename T, int N>
+struct alignas(sizeof(T) * N) Vec {
+  static_assert(sizeof(T) * N <= 16, "one access moves at most 16 bytes");
+  T v[N];
+};
+
+template <typename T, int N>
+__device__ __forceinline__ Vec<T, N> load_vec(const T* p) {
+  return *reinterpret_cast<const Vec<T, N>*>(p);
+}
+template <typename T, int N>
+__device__ __forceinline__ void store_vec(T* p, const Vec<T, N>& value) {
+  *reinterpret_cast<Vec<T, N>*>(p) = value;
+}
+
+/// y = activation(x); a NaN stays a NaN. slope: negative_slope() of the op's activation, by the host.
+__device__ __forceinline__ float activate(float x, float slope) { return x > 0.0f || x != x ? x : slope * x; }
+/// activation'(x) * g by the sign of the activation's output y.
+__device__ __forceinline__ float mask_gradient(float g, float y, float slope) { return y > 0.0f ? g : slope * g; }
+
+}  // namespace TSUGI_GPU
+}  // namespace tsugi

@@ -1,0 +1,78 @@
+// The GPU backend: validates each op, picks a registry row where there is a choice, and runs the launchers on a
+// Runtime. Compiled for CUDA (device cuda) and for the emulator (device simt).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/cuda/dispatch.h"
+#include "kernels/cuda/runtime.h"
+
+namespace tsugi {
+namespace TSUGI_GPU {
+
+class GpuBackend : public RegistryBackend {
+ public:
+  GpuBackend(std::string name, std::unique_ptr<Runtime> runtime);
+
+  std::string name() const override { return name_; }
+  std::string description() const override;
+  bool supports(DType dtype) const override { return dtype == DType::f32 || dtype == DType::f16; }
+  bool shares_host_memory() const override { return runtime_->info().integrated; }
+  void* allocate(std::size_t bytes) override { return runtime_->allocate(bytes); }
+  void release(void* memory) noexcept override { runtime_->release(memory); }
+  void copy_to_device(void* to, const void* from, std::size_t bytes) override {
+    runtime_->copy_to_device(to, from, bytes);
+  }
+  void copy_to_host(void* to, const void* from, std::size_t bytes) override { runtime_->copy_to_host(to, from, bytes); }
+  void fill_zero(void* memory, std::size_t bytes) override { runtime_->fill_zero(memory, bytes); }
+  void synchronize() override { runtime_->synchronize(); }
+
+  std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype) const override;
+  std::size_t workspace_bytes(const DenseShape& shape, DType dtype) const override;
+  std::size_t workspace_bytes(const BatchNormShape& shape, DType dtype) const override;
+  std::size_t workspace_bytes(const AugmentForward& op) const override;
+  std::size_t workspace_bytes(const GradientNorm& op) const override;
+
+  void conv2d_forward(const Conv2dForward& op) override;
+  void conv2d_backward_data(const Conv2dBackwardData& op) override;
+  void conv2d_backward_weight(const Conv2dBackwardWeight& op) override;
+  void dense_forward(const DenseForward& op) override;
+  void dense_backward_data(const DenseBackwardData& op) override;
+  void dense_backward_weight(const DenseBackwardWeight& op) override;
+  void batch_norm_forward(const BatchNormForward& op) override;
+  void batch_norm_backward(const BatchNormBackward& op) override;
+  void pool_forward(const PoolForward& op) override;
+  void pool_backward(const PoolBackward& op) override;
+  void activation_forward(const ActivationForward& op) override;
+  void activation_backward(const ActivationBackward& op) override;
+  void dropout_forward(const DropoutForward& op) override;
+  void dropout_backward(const DropoutBackward& op) override;
+  void add_forward(const AddForward& op) override;
+  void cast(const Cast& op) override;
+  void softmax_cross_entropy(const SoftmaxCrossEntropy& op) override;
+  void softmax(const Softmax& op) override;
+  void augment_forward(const AugmentForward& op) override;
+  void gradient_norm(const GradientNorm& op) override;
+  void sgd_update(const SgdUpdate& op) override;
+  void adam_update(const AdamUpdate& op) override;
+
+  int sm() const override { return runtime_->info().sm; }
+  std::vector<Row> rows() const override { return dispatch_.rows(); }
+  bool covers(std::size_t row, const Conv2dShape& shape) const override { return dispatch_.covers(row, shape); }
+  void pin(int row) override { dispatch_.pin(row); }
+  std::size_t row_for(KernelOp op, const Conv2dShape& shape, DType dtype) const override {
+    return dispatch_.row_for(op, shape, dtype);
+  }
+
+ private:
+  void check(const char* op, DType dtype) const;
+
+  std::string name_;
+  std::unique_ptr<Runtime> runtime_;
+  Dispatch dispatch_;
+};
+
+}  // namespace TSUGI_GPU
+}  // namespace tsugi
