@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "engine/state/half.h"
+#include "kernels/api/half.h"
 #include "engine/state/json_check.h"
 #include "kernels/api/error.h"
 

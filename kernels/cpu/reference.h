@@ -8,7 +8,7 @@ namespace tsugi {
 namespace reference {
 
 // Each function is the definition in kernels/api of the struct that it takes. The template argument is the type of the
-// elements behind the struct's void pointers, whatever its `dtype` says: double (gradient checks), float or Bfloat16.
+// elements behind the struct's void pointers, whatever its `dtype` says: double (gradient checks), float, Bfloat16 or Float16.
 // Everything is computed in double and rounded once, when stored. Arguments are not checked here: validate(op) first.
 // All pointers are host memory; workspaces are not used.
 
@@ -46,7 +46,7 @@ template <typename T>
 void dropout_backward(const DropoutBackward& op);
 template <typename T>
 void add_forward(const AddForward& op);
-/// Between float and Bfloat16, either way, and from each to itself.
+/// Between float, Bfloat16 and Float16, any way, and from each to itself.
 template <typename From, typename To>
 void cast(const Cast& op);
 
@@ -59,7 +59,7 @@ void softmax(const Softmax& op);
 void augment_forward(const AugmentForward& op);
 
 void gradient_norm(const GradientNorm& op);
-/// The update structs hold float32; their compute copy may be f32 or bf16.
+/// The update structs hold float32; their compute copy may be f32, bf16 or f16.
 void sgd_update(const SgdUpdate& op);
 void adam_update(const AdamUpdate& op);
 

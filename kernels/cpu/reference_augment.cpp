@@ -108,6 +108,8 @@ void augment_forward(const AugmentForward& op) {
     }
     if (op.dtype == DType::bf16) {
       write<Bfloat16>(op, picture, i);
+    } else if (op.dtype == DType::f16) {
+      write<Float16>(op, picture, i);
     } else {
       write<float>(op, picture, i);
     }

@@ -1,4 +1,5 @@
-// The reference as a backend: host memory, one thread, f32 and bf16 tensors, every op through kernels/cpu/reference.h.
+// The reference as a backend: host memory, one thread, f32, bf16 and f16 tensors, every op through
+// kernels/cpu/reference.h.
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -22,8 +23,10 @@ void for_type(DType dtype, const char* op, Body body) {
       return body(float());
     case DType::bf16:
       return body(reference::Bfloat16());
+    case DType::f16:
+      return body(reference::Float16());
     default:
-      throw Error(std::string(op) + ": dtype is " + name_of(dtype) + ", the reference computes in f32 and bf16");
+      throw Error(std::string(op) + ": dtype is " + name_of(dtype) + ", the reference computes in f32, bf16 and f16");
   }
 }
 
@@ -34,7 +37,9 @@ class ReferenceBackend : public Backend {
     return std::string("naive double-precision loops on one thread (slow)") +
            (TSUGI_HAVE_ONEDNN ? "" : "; warning: this build has no oneDNN, so it stands in for the cpu device");
   }
-  bool supports(DType dtype) const override { return dtype == DType::f32 || dtype == DType::bf16; }
+  bool supports(DType dtype) const override {
+    return dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f16;
+  }
   bool shares_host_memory() const override { return true; }
 
   void* allocate(std::size_t bytes) override {

@@ -14,6 +14,8 @@ void store_weight(const UpdateBuffers& buffers, std::size_t i, double weight) {
   // Rounded from the float32 weight, not from the double: the copy is a cast of the weights.
   if (buffers.compute_dtype == DType::bf16) {
     static_cast<Bfloat16*>(buffers.compute)[i] = Bfloat16(buffers.w[i]);
+  } else if (buffers.compute_dtype == DType::f16) {
+    static_cast<Float16*>(buffers.compute)[i] = Float16(buffers.w[i]);
   } else {
     static_cast<float*>(buffers.compute)[i] = buffers.w[i];
   }

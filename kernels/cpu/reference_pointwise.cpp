@@ -75,22 +75,32 @@ void cast(const Cast& op) {
 template void activation_forward<double>(const ActivationForward&);
 template void activation_forward<float>(const ActivationForward&);
 template void activation_forward<Bfloat16>(const ActivationForward&);
+template void activation_forward<Float16>(const ActivationForward&);
 template void activation_backward<double>(const ActivationBackward&);
 template void activation_backward<float>(const ActivationBackward&);
 template void activation_backward<Bfloat16>(const ActivationBackward&);
+template void activation_backward<Float16>(const ActivationBackward&);
 template void dropout_forward<double>(const DropoutForward&);
 template void dropout_forward<float>(const DropoutForward&);
 template void dropout_forward<Bfloat16>(const DropoutForward&);
+template void dropout_forward<Float16>(const DropoutForward&);
 template void dropout_backward<double>(const DropoutBackward&);
 template void dropout_backward<float>(const DropoutBackward&);
 template void dropout_backward<Bfloat16>(const DropoutBackward&);
+template void dropout_backward<Float16>(const DropoutBackward&);
 template void add_forward<double>(const AddForward&);
 template void add_forward<float>(const AddForward&);
 template void add_forward<Bfloat16>(const AddForward&);
+template void add_forward<Float16>(const AddForward&);
 template void cast<float, float>(const Cast&);
 template void cast<float, Bfloat16>(const Cast&);
 template void cast<Bfloat16, float>(const Cast&);
 template void cast<Bfloat16, Bfloat16>(const Cast&);
+template void cast<float, Float16>(const Cast&);
+template void cast<Float16, float>(const Cast&);
+template void cast<Float16, Float16>(const Cast&);
+template void cast<Bfloat16, Float16>(const Cast&);
+template void cast<Float16, Bfloat16>(const Cast&);
 
 }  // namespace reference
 }  // namespace tsugi

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/api/half.h"
 #include "kernels/api/types.h"
 
 namespace tsugi {
@@ -33,6 +34,18 @@ struct Bfloat16 {
     return value;
   }
   explicit operator double() const { return static_cast<double>(static_cast<float>(*this)); }
+};
+
+/// IEEE binary16, as GPUs compute in. Reads and writes like a number.
+struct Float16 {
+  std::uint16_t bits;
+
+  Float16() = default;
+  explicit Float16(float value) : bits(float_to_half(value)) {}
+  explicit Float16(double value) : Float16(static_cast<float>(value)) {}
+
+  explicit operator float() const { return half_to_float(bits); }
+  explicit operator double() const { return static_cast<double>(half_to_float(bits)); }
 };
 
 /// Slope of the activation at and below zero.

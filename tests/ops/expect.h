@@ -9,18 +9,24 @@
 namespace tsugi {
 namespace test {
 
-/// How far two correct results of one element may lie apart: rounding * |want| + error * magnitude.
-struct Bound {
-  double rounding;  ///< relative, of storing the result; see stored()
-  double error;     ///< of the arithmetic, relative to `magnitude`: the sum of the absolute values of all terms
-};
-
 /// Unit roundoff of float32 arithmetic.
 constexpr double kFloat32Roundoff = 1.0 / (1 << 24);
 
 /// Backend and reference each round once when they store: half a unit in the last place each. A whole one is 2^-23 of
-/// the value in f32 (24 significant bits), 2^-7 in bf16 (8 significant bits).
-constexpr double stored(DType dtype) { return dtype == DType::bf16 ? 1.0 / (1 << 7) : 1.0 / (1 << 23); }
+/// the value in f32 (24 significant bits), 2^-7 in bf16 (8 significant bits), 2^-10 in f16 (11).
+constexpr double stored(DType dtype) {
+  return dtype == DType::bf16 ? 1.0 / (1 << 7) : dtype == DType::f16 ? 1.0 / (1 << 10) : 1.0 / (1 << 23);
+}
+
+/// Where numbers grow so small that their spacing no longer shrinks, each of the two roundings errs by half of it.
+constexpr double smallest(DType dtype) { return dtype == DType::f16 ? 1.0 / (1 << 24) : 1e-37; }
+
+/// How far two correct results of one element may lie apart: stored(dtype) * |want| + error * magnitude, and never less
+/// than smallest(dtype).
+struct Bound {
+  DType dtype;   ///< in which the result is stored
+  double error;  ///< of the arithmetic, relative to `magnitude`: the sum of the absolute values of all terms
+};
 
 /// A float32 sum of terms with random signs, in any order. Each addition errs by at most u times the partial sum;
 /// partial sums grow as the root of their length, and so does the sum of the errors, so the result errs by about

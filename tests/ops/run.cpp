@@ -44,6 +44,9 @@ std::vector<unsigned char> encoded(const Values& values, DType dtype) {
     if (dtype == DType::bf16) {
       const reference::Bfloat16 element(values[i]);
       std::memcpy(bytes.data() + i * sizeof element, &element, sizeof element);
+    } else if (dtype == DType::f16) {
+      const reference::Float16 element(values[i]);
+      std::memcpy(bytes.data() + i * sizeof element, &element, sizeof element);
     } else {
       std::memcpy(bytes.data() + i * sizeof(float), &values[i], sizeof(float));
     }
@@ -126,6 +129,10 @@ Values Run::read(const void* output, DType dtype) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (dtype == DType::bf16) {
       reference::Bfloat16 element;
+      std::memcpy(&element, bytes.data() + i * sizeof element, sizeof element);
+      values[i] = static_cast<float>(element);
+    } else if (dtype == DType::f16) {
+      reference::Float16 element;
       std::memcpy(&element, bytes.data() + i * sizeof element, sizeof element);
       values[i] = static_cast<float>(element);
     } else {

@@ -15,7 +15,7 @@ namespace test {
 /// Usage: fill an op's pointers from in(), out() and workspace(); call the op; finish(); read().
 class Run {
  public:
-  /// `dtype` (f32 or bf16) is the type of tensors from in() and out().
+  /// `dtype` (f32, bf16 or f16) is the type of tensors from in() and out().
   Run(Backend& backend, DType dtype);
   ~Run();
   Run(const Run&) = delete;

@@ -126,8 +126,8 @@ void check_forward(Backend& backend, DType dtype, const Inputs& in, const Forwar
     variance[c] = want.running_var[c] * condition;
     inv_std[c] = in.saved_inv_std[c] * condition;
   }
-  const Bound statistics{stored(DType::f32), error};
-  expect_close("y", got.y, want.y, y_magnitude, {stored(dtype), error});
+  const Bound statistics{DType::f32, error};
+  expect_close("y", got.y, want.y, y_magnitude, {dtype, error});
   expect_close("running_mean", got.running_mean, want.running_mean, mean, statistics);
   expect_close("running_var", got.running_var, want.running_var, variance, statistics);
   if (in.place == Place::in_place) return;
@@ -158,7 +158,7 @@ void check_backward(Backend& backend, Backend& reference, DType dtype, const Inp
     const float terms = std::fabs(in.d_y[i]) + mean_g[c] + x_hat[i] * mean_g_x_hat[c];
     d_x[i] = std::fabs(in.gamma[c]) * in.saved_inv_std[c] * terms;
   }
-  const Bound gradient{stored(DType::f32), kRandomSum}, tensor{stored(dtype), kRandomSum};
+  const Bound gradient{DType::f32, kRandomSum}, tensor{dtype, kRandomSum};
   expect_close("d_beta", got.d_beta, want.d_beta, d_beta, gradient);
   expect_close("d_gamma", got.d_gamma, want.d_gamma, d_gamma, gradient);
   expect_close("d_x", got.d_x, want.d_x, d_x, tensor);

@@ -111,7 +111,7 @@ WeightGradients backward_weight(Backend& backend, DType dtype, const Inputs& in)
 void check_forward(Backend& backend, Backend& reference, DType dtype, const Inputs& in) {
   const Values got = forward(backend, dtype, in);
   const Values want = forward(reference, dtype, in);
-  expect_close("y", got, want, forward(reference, dtype, in.magnitudes()), {stored(dtype), kRandomSum});
+  expect_close("y", got, want, forward(reference, dtype, in.magnitudes()), {dtype, kRandomSum});
   expect_identical("y of a second call", forward(backend, dtype, in), got);
 }
 
@@ -119,7 +119,7 @@ void check_backward_data(Backend& backend, Backend& reference, DType dtype, cons
   const Values got = backward_data(backend, dtype, in);
   const Values want = backward_data(reference, dtype, in);
   const Values magnitude = data_magnitude(reference, dtype, in);
-  expect_close("d_x", got, want, magnitude, {stored(dtype), kRandomSum});
+  expect_close("d_x", got, want, magnitude, {dtype, kRandomSum});
   expect_identical("d_x of a second call", backward_data(backend, dtype, in), got);
 }
 
@@ -128,7 +128,7 @@ void check_backward_weight(Backend& backend, Backend& reference, DType dtype, co
   const WeightGradients want = backward_weight(reference, dtype, in);
   const WeightGradients magnitude = backward_weight(reference, dtype, in.magnitudes());
   const WeightGradients again = backward_weight(backend, dtype, in);
-  const Bound bound{stored(DType::f32), kRandomSum};  // gradients of weights are float32 whatever the tensors are
+  const Bound bound{DType::f32, kRandomSum};  // gradients of weights are float32 whatever the tensors are
   expect_close("d_w", got.d_w, want.d_w, magnitude.d_w, bound);
   expect_close("d_bias", got.d_bias, want.d_bias, magnitude.d_bias, bound);
   expect_identical("d_w of a second call", again.d_w, got.d_w);

@@ -110,7 +110,7 @@ WeightGradients backward_weight(Backend& backend, DType dtype, const Inputs& in)
 }
 
 void check_case(Backend& backend, Backend& reference, DType dtype, const Inputs& in) {
-  const Bound tensor{stored(dtype), kRandomSum};
+  const Bound tensor{dtype, kRandomSum};
   const Values y = forward(backend, dtype, in);
   expect_close("y", y, forward(reference, dtype, in), forward(reference, dtype, in.magnitudes()), tensor);
   expect_identical("y of a second call", forward(backend, dtype, in), y);
@@ -120,7 +120,7 @@ void check_case(Backend& backend, Backend& reference, DType dtype, const Inputs&
   expect_close("d_x", d_x, backward_data(reference, dtype, in), d_x_magnitude, tensor);
   expect_identical("d_x of a second call", backward_data(backend, dtype, in), d_x);
 
-  const Bound gradient{stored(DType::f32), kRandomSum};  // float32 whatever the tensors are
+  const Bound gradient{DType::f32, kRandomSum};  // float32 whatever the tensors are
   const WeightGradients got = backward_weight(backend, dtype, in), want = backward_weight(reference, dtype, in);
   const WeightGradients magnitude = backward_weight(reference, dtype, in.magnitudes());
   const WeightGradients again = backward_weight(backend, dtype, in);

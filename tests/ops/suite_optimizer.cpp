@@ -103,7 +103,7 @@ void check_case(Backend& backend, Backend& reference, const Inputs& in) {
       }
       weight[i] = 1.0f + std::fabs(want.w[i]) + 0.1f * moment[i] + ratio[i];
     }
-    const Bound bound{stored(DType::f32), few_operations(8 * (step + 1))};
+    const Bound bound{DType::f32, few_operations(8 * (step + 1))};
     expect_close("w", got.w, want.w, weight, bound);
     expect_close("m", got.m, want.m, moment, bound);
     if (!want.v.empty()) {
@@ -123,7 +123,7 @@ void check_optimizer(Backend& backend) {
   Random random(9);
   for (const Kind kind : {Kind::sgd, Kind::sgd_nesterov, Kind::adam, Kind::adamw}) {
     for (const std::size_t count : kCounts) {
-      for (const DType compute_dtype : {DType::f32, DType::bf16}) {
+      for (const DType compute_dtype : {DType::f32, DType::bf16, DType::f16}) {
         if (!backend.supports(compute_dtype)) continue;
         CAPTURE(static_cast<int>(kind));
         CAPTURE(count);
@@ -174,7 +174,7 @@ void check_gradient_norm(Backend& backend) {
     CAPTURE(count);
     Values g = random.normal(count, DType::f32);
     // A long sum of squares: at most 1e-6 * sqrt(K) relative, which blocked sums stay far below.
-    const Bound bound{stored(DType::f32), 1e-6 * std::sqrt(static_cast<double>(count))};
+    const Bound bound{DType::f32, 1e-6 * std::sqrt(static_cast<double>(count))};
     const float norm = gradient_norm(*reference, g, 0.0f).norm;
     for (const float max_norm : {0.0f, norm / 3.0f, norm * 3.0f}) {
       CAPTURE(max_norm);

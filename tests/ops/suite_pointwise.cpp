@@ -132,7 +132,7 @@ Values scaled(Values values, float factor) {
 
 void check_pointwise(Backend& backend, DType dtype) {
   const std::unique_ptr<Backend> reference = make_reference_backend();
-  const Bound bound{stored(dtype), few_operations(4)};
+  const Bound bound{dtype, few_operations(4)};
   Random random(5);
   for (const std::size_t count : kCounts) {
     CAPTURE(count);
@@ -169,7 +169,7 @@ void check_pointwise(Backend& backend, DType dtype) {
 
 void check_dropout(Backend& backend, DType dtype) {
   const std::unique_ptr<Backend> reference = make_reference_backend();
-  const Bound bound{stored(dtype), few_operations(4)};
+  const Bound bound{dtype, few_operations(4)};
   Random random(6);
   const struct {
     std::size_t per_sample;
@@ -239,7 +239,9 @@ void check_cast(Backend& backend) {
     return target.read(op.to);
   };
   std::vector<DType> types = {DType::f32};
-  if (backend.supports(DType::bf16)) types.push_back(DType::bf16);
+  for (const DType dtype : {DType::bf16, DType::f16}) {
+    if (backend.supports(dtype)) types.push_back(dtype);
+  }
   for (const DType from : types) {
     for (const DType to : types) {
       INFO("from ", std::string(name_of(from)));

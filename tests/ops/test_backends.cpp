@@ -54,7 +54,7 @@ TEST_CASE("cpu memory is aligned and keeps what was copied") { on_cpu_once(check
 // that the suite's own edge cases hold for it.
 TEST_CASE("the reference backend passes the suite") {
   const std::unique_ptr<Backend> backend = make_reference_backend();
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
     REQUIRE(backend->supports(dtype));
     INFO("dtype ", std::string(name_of(dtype)));
     check_batch_norm(*backend, dtype);

@@ -16,7 +16,7 @@ Values floats(const std::vector<double>& numbers) { return Values(numbers.begin(
 
 /// A dozen terms of about 1, in float32: 1e-5 is far above their rounding and far below any mistake.
 void expect_golden(const std::string& what, const Values& got, const std::vector<double>& want) {
-  expect_close(what, got, floats(want), Values(got.size(), 1.0f), {0.0, 1e-5});
+  expect_close(what, got, floats(want), Values(got.size(), 1.0f), {DType::f32, 1e-5});
 }
 
 /// Runs a check on the reference and on the CPU backend.

@@ -18,6 +18,7 @@ std::uint64_t test_seed() {
 }
 
 float rounded(float value, DType dtype) {
+  if (dtype == DType::f16) return static_cast<float>(reference::Float16(value));
   return dtype == DType::bf16 ? static_cast<float>(reference::Bfloat16(value)) : value;
 }
 

@@ -17,7 +17,7 @@ using Values = std::vector<float>;
 /// The seed of this run: TSUGI_TEST_SEED, or a fresh one. Every test that draws prints it when it fails.
 std::uint64_t test_seed();
 
-/// `value` as it reads back from memory of type `dtype` (f32 or bf16).
+/// `value` as it reads back from memory of type `dtype` (f32, bf16 or f16).
 float rounded(float value, DType dtype);
 Values rounded(Values values, DType dtype);
 Values absolute(Values values);

@@ -1,5 +1,5 @@
 // float16 conversion, against the definition: the nearest of all float16 values, ties to the even one.
-#include "engine/state/half.h"
+#include "kernels/api/half.h"
 
 #include <cmath>
 #include <random>

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "engine/state/half.h"
+#include "kernels/api/half.h"
 #include "tests/state/support.h"
 
 using tsugi::Checkpoint;
