@@ -66,9 +66,11 @@ class GpuBackend : public RegistryBackend {
     return dispatch_.row_for(op, shape, dtype);
   }
 
- private:
+ protected:  // for backends that replace some of the ops (kernels/vendor)
+  Runtime& runtime() const { return *runtime_; }
   void check(const char* op, DType dtype) const;
 
+ private:
   std::string name_;
   std::unique_ptr<Runtime> runtime_;
   Dispatch dispatch_;

@@ -47,6 +47,8 @@ class Runtime {
   virtual void copy_to_host(void* to, const void* from, std::size_t bytes) = 0;    ///< complete on return
   virtual void fill_zero(void* memory, std::size_t bytes) = 0;
   virtual void synchronize() = 0;
+  /// The cudaStream_t that everything is ordered on, for libraries to be bound to; null on the emulator.
+  virtual void* native_stream() { return nullptr; }
 
   /// Calls between the two are recorded, not run. The recorded work reads its pointers' contents at replay.
   virtual void begin_capture() = 0;
