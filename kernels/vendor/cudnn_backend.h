@@ -1,0 +1,51 @@
+// Device cudnn: the GPU backend with its convolutions computed by cuDNN and its dense layers by cuBLAS. It is the
+// baseline that the hand-written kernels of these ops are compared with; all other ops are the same hand-written
+// kernels. cuDNN 8 and 9, through the calls that both have.
+#pragma once
+
+#include <cublas_v2.h>
+#include <cudnn.h>
+
+#include <memory>
+
+#include "kernels/cuda/gpu_backend.h"
+#include "kernels/vendor/cudnn_conv2d.h"
+#include "kernels/vendor/layout.h"
+
+namespace tsugi {
+namespace cuda {
+
+/// Destroys a library's handle; a failure at that point has nobody left to tell.
+struct HandleDeleter {
+  void operator()(cudnnContext* handle) const noexcept { cudnnDestroy(handle); }
+  void operator()(cublasContext* handle) const noexcept { cublasDestroy(handle); }
+};
+
+class CudnnBackend : public GpuBackend {
+ public:
+  CudnnBackend(std::unique_ptr<Runtime> runtime, TensorLayout layout);
+
+  std::string description() const override;
+  /// No row of the registry computes a convolution here.
+  std::vector<Row> rows() const override { return {}; }
+
+  using GpuBackend::workspace_bytes;
+  /// Measures cuDNN's algorithms at the first call for a shape, with memory of cuDNN's own: call it before the step.
+  std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype) const override;
+  std::size_t workspace_bytes(const DenseShape& shape, DType dtype) const override;
+
+  void conv2d_forward(const Conv2dForward& op) override;
+  void conv2d_backward_data(const Conv2dBackwardData& op) override;
+  void conv2d_backward_weight(const Conv2dBackwardWeight& op) override;
+  void dense_forward(const DenseForward& op) override;
+  void dense_backward_data(const DenseBackwardData& op) override;
+  void dense_backward_weight(const DenseBackwardWeight& op) override;
+
+ private:
+  std::unique_ptr<cudnnContext, HandleDeleter> cudnn_;
+  std::unique_ptr<cublasContext, HandleDeleter> cublas_;
+  mutable CudnnConv2d conv2d_;
+};
+
+}  // namespace cuda
+}  // namespace tsugi

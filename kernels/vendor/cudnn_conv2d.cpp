@@ -1,0 +1,83 @@
+// The three passes of a convolution: cuDNN's product, then what the contract asks for beside it.
+#include "kernels/vendor/cudnn_conv2d.h"
+
+#include "kernels/api/registry.h"
+#include "kernels/cuda/ops.h"
+#include "kernels/vendor/check.h"
+#include "kernels/vendor/epilogue.h"
+
+namespace tsugi {
+namespace cuda {
+namespace {
+
+constexpr float kOne = 1.0f, kZero = 0.0f;
+
+/// Sets the plan's descriptor to the algorithm's math type.
+void prepare(const char* op, const Conv2dShape& shape, const CudnnConvPlan& plan, const CudnnAlgorithm& algorithm) {
+  if (algorithm.id < 0)
+    throw Error(std::string(op) + ": cudnn does not compute " + describe(shape) + ": " + algorithm.refusal);
+  TSUGI_CHECK_CUDNN(cudnnSetConvolutionMathType(plan.conv, algorithm.math));
+}
+
+}  // namespace
+
+const CudnnConvPlan& CudnnConv2d::plan(const Conv2dShape& s, DType dtype) {
+  const Key key{
+      s.n, s.h, s.w, s.c, s.k, s.r, s.s, s.stride_h, s.stride_w, s.pad_h, s.pad_w, s.groups, static_cast<int>(dtype)};
+  std::unique_ptr<CudnnConvPlan>& entry = plans_[key];
+  if (entry == nullptr) {
+    auto made = std::make_unique<CudnnConvPlan>(s, dtype, format_);
+    choose_algorithms(handle_, s, dtype, workspace_limit_, *made);
+    entry = std::move(made);
+  }
+  return *entry;
+}
+
+void CudnnConv2d::forward(Runtime& runtime, const Conv2dForward& op) {
+  const CudnnConvPlan& p = plan(op.shape, op.dtype);
+  prepare("conv2d_forward", op.shape, p, p.forward);
+  TSUGI_CHECK_CUDNN(cudnnConvolutionForward(handle_, &kOne, p.x, op.x, p.w, op.w, p.conv,
+                                            static_cast<cudnnConvolutionFwdAlgo_t>(p.forward.id),
+                                            align_workspace(op.workspace), p.forward.workspace, &kZero, p.y, op.y));
+  const std::size_t rows = static_cast<std::size_t>(op.shape.n) * op.shape.p() * op.shape.q();
+  bias_activation(runtime, op.dtype, rows, op.shape.k, op.bias, op.activation, op.y);
+}
+
+void CudnnConv2d::backward_data(Runtime& runtime, const Conv2dBackwardData& op) {
+  const CudnnConvPlan& p = plan(op.shape, op.dtype);
+  prepare("conv2d_backward_data", op.shape, p, p.backward_data);
+  const float* beta = op.write == Write::accumulate ? &kOne : &kZero;
+  TSUGI_CHECK_CUDNN(cudnnConvolutionBackwardData(
+      handle_, &kOne, p.w, op.w, p.y, op.d_y, p.conv, static_cast<cudnnConvolutionBwdDataAlgo_t>(p.backward_data.id),
+      align_workspace(op.workspace), p.backward_data.workspace, beta, p.x, op.d_x));
+  if (op.activation.kind == ActivationKind::none) return;
+  ActivationBackward mask;
+  mask.count = op.shape.x_count();
+  mask.dtype = op.dtype;
+  mask.activation = op.activation;
+  mask.y = op.x;
+  mask.d_y = op.d_x;
+  mask.d_x = op.d_x;
+  activation_backward(runtime, mask);
+}
+
+void CudnnConv2d::backward_weight(Runtime& runtime, const Conv2dBackwardWeight& op) {
+  const CudnnConvPlan& p = plan(op.shape, op.dtype);
+  prepare("conv2d_backward_weight", op.shape, p, p.backward_weight);
+  char* workspace = align_workspace(op.workspace);
+  // cuDNN writes the gradient in the type of the tensors: fp16 goes through the workspace.
+  const bool half = op.dtype == DType::f16;
+  void* d_w = half ? static_cast<void*>(workspace + p.half_gradient_offset) : op.d_w;
+  const float* beta = !half && op.write == Write::accumulate ? &kOne : &kZero;
+  TSUGI_CHECK_CUDNN(cudnnConvolutionBackwardFilter(handle_, &kOne, p.x, op.x, p.y, op.d_y, p.conv,
+                                                   static_cast<cudnnConvolutionBwdFilterAlgo_t>(p.backward_weight.id),
+                                                   workspace, p.backward_weight.workspace, beta, p.w, d_w));
+  if (half) widen(runtime, op.shape.w_count(), d_w, op.write, op.d_w);
+  if (op.d_bias == nullptr) return;
+  // Not cudnnConvolutionBackwardBias: for fp16 it has no float32 result.
+  const std::size_t rows = static_cast<std::size_t>(op.shape.n) * op.shape.p() * op.shape.q();
+  column_sum(runtime, op.d_y, op.dtype, rows, op.shape.k, op.write, op.d_bias, workspace + p.column_sum_offset);
+}
+
+}  // namespace cuda
+}  // namespace tsugi

@@ -1,0 +1,13 @@
+// Stands in for the cudnn device in builds that have a CUDA toolkit but no cuDNN.
+#include "kernels/api/registry.h"
+#include "kernels/vendor/layout.h"
+
+namespace tsugi {
+
+std::unique_ptr<Backend> make_cudnn_backend(TensorLayout) {
+  throw Error("device cudnn: this build does not have it; install cuDNN (cudnn.h, libcudnn) and build again");
+}
+
+std::unique_ptr<Backend> make_cudnn_backend() { return make_cudnn_backend(TensorLayout::nhwc); }
+
+}  // namespace tsugi
