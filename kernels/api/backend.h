@@ -19,6 +19,13 @@
 
 namespace tsugi {
 
+/// Recorded ops, copies and fills. launch() runs them again, in order with everything else of their backend.
+class CapturedWork {
+ public:
+  virtual ~CapturedWork() = default;
+  virtual void launch() = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -28,14 +35,29 @@ class Backend {
   virtual std::string description() const = 0;  ///< for people: the chip, the libraries, the instruction set
   /// Whether kernels of this backend compute in `dtype` on this machine, at full speed or not.
   virtual bool supports(DType dtype) const = 0;
-  /// The host can read and write device pointers directly (CPU, integrated GPU): no copies are needed.
+  /// The host can read and write device pointers directly (CPU, integrated GPU), once synchronize() has returned and
+  /// until the next call: an integrated GPU and its host must not touch memory at the same time.
   virtual bool shares_host_memory() const = 0;
+  /// Ops take pointers to any host memory (CPU). An integrated GPU does not: it sees only what allocate() gave.
+  virtual bool reads_host_memory() const { return false; }
   virtual void* allocate(std::size_t bytes) = 0;  ///< 64-byte aligned or better; throws Error naming bytes
   virtual void release(void* memory) noexcept = 0;
+  /// Bytes that allocate() can still give, about; the largest std::size_t where nobody knows (CPU).
+  virtual std::size_t free_bytes() const { return static_cast<std::size_t>(-1); }
+  /// Calls of allocate() so far, the backend's own included; 0 where nobody counts. Training steps must not add any.
+  virtual std::size_t allocations() const { return 0; }
   virtual void copy_to_device(void* to, const void* from, std::size_t bytes) = 0;
   virtual void copy_to_host(void* to, const void* from, std::size_t bytes) = 0;
   virtual void fill_zero(void* memory, std::size_t bytes) = 0;
   virtual void synchronize() = 0;
+
+  // -- captured work: a GPU launches a recorded step with one call ------------------------------------------------
+  virtual bool captures() const { return false; }
+  /// From here to end_capture() ops and fills are recorded and not run; copies to the host, synchronize() and
+  /// allocate() are errors. Pointers are recorded, not what lies behind them.
+  virtual void begin_capture() { throw Error("device " + name() + " records no work"); }
+  /// Throws Error when something could not be recorded; recording has ended then, too.
+  virtual std::unique_ptr<CapturedWork> end_capture() { throw Error("device " + name() + " records no work"); }
 
   // -- scratch memory: what an op needs beside its tensors, planned into the arena --------------------------------
   virtual std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype) const = 0;

@@ -8,6 +8,8 @@ namespace tsugi {
 
 /// scale = finite(norm) && norm > max_norm > 0 ? max_norm / norm : 1, with norm = sqrt(sum g^2) over the whole gradient:
 /// the one point where clipping and checks look at it. A gradient with a NaN or infinity gives a norm that is not finite.
+/// With loss_scale, g is the gradient times loss_scale->scale: norm is the true gradient's, scale = the same clip factor
+/// divided by loss_scale->scale, and then *loss_scale = next_loss_scale(*loss_scale, finite(norm)).
 struct GradientNorm {
   std::size_t count = 0;
   const float* g = nullptr;
@@ -15,6 +17,7 @@ struct GradientNorm {
   float* norm = nullptr;   ///< [1], device
   float* scale = nullptr;  ///< [1], device
   void* workspace = nullptr;
+  LossScale* loss_scale = nullptr;  ///< [1], device, updated; null = no loss scaling
 };
 
 /// The fields that every update shares. All pointers are device memory of `count` elements unless said otherwise.
@@ -27,6 +30,7 @@ struct UpdateBuffers {
   const float* g = nullptr;
   void* compute = nullptr;        ///< copy of the new weights in compute_dtype, for the kernels; or null
   DType compute_dtype = DType::f32;
+  const LossScale* loss_scale = nullptr;  ///< [1], device: with skip set the update writes nothing; null = never skip
 };
 
 /// g' = scale * g + weight_decay * w; m = momentum * m + g'; w -= lr * (nesterov ? g' + momentum * m : m).

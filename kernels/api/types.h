@@ -46,4 +46,29 @@ struct StepState {
   float adam_correction2 = 1.0f;  ///< 1 - beta2^(step+1)
 };
 
+/// Dynamic loss scaling of float16 training. It lies in device memory and changes there, so that no step waits for the
+/// host: softmax_cross_entropy multiplies the gradient by `scale`, gradient_norm takes it out again and decides, and the
+/// update obeys. The rule and its constants are those of torch.cuda.amp.GradScaler.
+struct LossScale {
+  float scale = 65536.0f;        ///< a power of two: multiplying and dividing by it is exact
+  std::uint32_t good_steps = 0;  ///< finite gradients in a row since the scale last changed
+  std::uint32_t skipped = 0;     ///< updates left out so far
+  std::uint32_t skip = 0;        ///< 1: the last gradient was not finite, the update leaves everything alone
+};
+
+/// The state after a gradient that was finite or not: an overflow halves the scale, kLossScaleInterval finite gradients
+/// in a row double it.
+constexpr std::uint32_t kLossScaleInterval = 2000;
+TSUGI_HOST_DEVICE inline LossScale next_loss_scale(LossScale state, bool finite) {
+  state.skip = finite ? 0u : 1u;
+  state.skipped += state.skip;
+  state.good_steps = finite ? state.good_steps + 1 : 0;
+  if (!finite) state.scale *= 0.5f;
+  if (state.good_steps == kLossScaleInterval) {
+    state.scale *= 2.0f;
+    state.good_steps = 0;
+  }
+  return state;
+}
+
 }  // namespace tsugi

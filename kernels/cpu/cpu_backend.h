@@ -22,6 +22,7 @@ class CpuBackend : public Backend {
   std::string description() const override;
   bool supports(DType dtype) const override;
   bool shares_host_memory() const override { return true; }
+  bool reads_host_memory() const override { return true; }
   void* allocate(std::size_t bytes) override;
   void release(void* memory) noexcept override;
   void copy_to_device(void* to, const void* from, std::size_t bytes) override;

@@ -50,9 +50,10 @@ void sample_cross_entropy(const SoftmaxCrossEntropy& op, std::size_t i) {
   if (op.d_logits == nullptr) return;
   T* d_logits = static_cast<T*>(op.d_logits) + i * classes;
   const float inverse = 1.0f / sum, off_target = op.smoothing / count;
+  const float scale = op.grad_scale * (op.loss_scale == nullptr ? 1.0f : op.loss_scale->scale);
   for (std::size_t j = 0; j < classes; ++j) {
     const float target = off_target + (j == label ? 1.0f - op.smoothing : 0.0f);
-    d_logits[j] = from_float<T>(op.grad_scale * (std::exp(to_float(logits[j]) - best.value) * inverse - target));
+    d_logits[j] = from_float<T>(scale * (std::exp(to_float(logits[j]) - best.value) * inverse - target));
   }
 }
 

@@ -46,6 +46,8 @@ void derive(const UpdateBuffers& b, std::size_t begin, std::size_t end) {
   }
 }
 
+bool skips(const UpdateBuffers& b) { return b.loss_scale != nullptr && b.loss_scale->skip != 0; }
+
 constexpr std::size_t kUpdateBlock = 4096;  ///< elements updated before their copies are made: they are still in L1
 
 /// Calls update(begin, end) and derive() on cache-sized blocks of [begin, end).
@@ -71,13 +73,17 @@ void gradient_norm(const GradientNorm& op, int threads) {
   });
   double sum = 0.0;
   for (std::size_t i = 0; i < chunks; ++i) sum += partial[i];
-  const float norm = static_cast<float>(std::sqrt(sum));
+  const float unscale = op.loss_scale == nullptr ? 1.0f : 1.0f / op.loss_scale->scale;
+  const float norm = static_cast<float>(std::sqrt(sum) * static_cast<double>(unscale));
+  const float clip = std::isfinite(norm) && op.max_norm > 0.0f && norm > op.max_norm ? op.max_norm / norm : 1.0f;
   *op.norm = norm;
-  *op.scale = std::isfinite(norm) && op.max_norm > 0.0f && norm > op.max_norm ? op.max_norm / norm : 1.0f;
+  *op.scale = clip * unscale;
+  if (op.loss_scale != nullptr) *op.loss_scale = next_loss_scale(*op.loss_scale, std::isfinite(norm));
 }
 
 void sgd_update(const SgdUpdate& op, int threads) {
   const UpdateBuffers& b = op.buffers;
+  if (skips(b)) return;
   const float scale = *b.scale, lr = b.step->lr, momentum = op.momentum;
   const bool nesterov = op.nesterov;
   for_each_range(b, op.weight_decay, threads, [&](std::size_t first, std::size_t last, float decay) {
@@ -98,6 +104,7 @@ void sgd_update(const SgdUpdate& op, int threads) {
 
 void adam_update(const AdamUpdate& op, int threads) {
   const UpdateBuffers& b = op.buffers;
+  if (skips(b)) return;
   const float scale = *b.scale, lr = b.step->lr, beta1 = op.beta1, beta2 = op.beta2, eps = op.eps;
   const float inverse1 = 1.0f / b.step->adam_correction1, inverse2 = 1.0f / b.step->adam_correction2;
   for_each_range(b, op.weight_decay, threads, [&](std::size_t first, std::size_t last, float decay) {

@@ -41,6 +41,7 @@ class ReferenceBackend : public Backend {
     return dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f16;
   }
   bool shares_host_memory() const override { return true; }
+  bool reads_host_memory() const override { return true; }
 
   void* allocate(std::size_t bytes) override {
     void* memory = bytes <= PTRDIFF_MAX ? ::operator new(bytes, kAlignment, std::nothrow) : nullptr;

@@ -31,7 +31,8 @@ RowSoftmax row_softmax(const T* row, int classes) {
 
 template <typename T>
 void softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
-  const double smoothing = static_cast<double>(op.smoothing), scale = static_cast<double>(op.grad_scale);
+  const double smoothing = static_cast<double>(op.smoothing), loss_scale = op.loss_scale == nullptr ? 1.0 : static_cast<double>(op.loss_scale->scale);
+  const double scale = static_cast<double>(op.grad_scale) * loss_scale;
   for (int n = 0; n < op.n; ++n) {
     const int label = op.labels[n];
     if (label < 0 || label >= op.classes) {

@@ -21,6 +21,8 @@ void store_weight(const UpdateBuffers& buffers, std::size_t i, double weight) {
   }
 }
 
+bool skips(const UpdateBuffers& buffers) { return buffers.loss_scale != nullptr && buffers.loss_scale->skip != 0; }
+
 double scaled_gradient(const UpdateBuffers& buffers, std::size_t i) {
   return static_cast<double>(*buffers.scale) * static_cast<double>(buffers.g[i]);
 }
@@ -32,14 +34,17 @@ void gradient_norm(const GradientNorm& op) {
   for (std::size_t i = 0; i < op.count; ++i) {
     squares += static_cast<double>(op.g[i]) * static_cast<double>(op.g[i]);
   }
-  const double norm = std::sqrt(squares), max_norm = static_cast<double>(op.max_norm);
+  const double loss_scale = op.loss_scale == nullptr ? 1.0 : static_cast<double>(op.loss_scale->scale);
+  const double norm = std::sqrt(squares) / loss_scale, max_norm = static_cast<double>(op.max_norm);
   const bool clips = std::isfinite(norm) && norm > max_norm && max_norm > 0.0;
   *op.norm = static_cast<float>(norm);
-  *op.scale = clips ? static_cast<float>(max_norm / norm) : 1.0f;
+  *op.scale = static_cast<float>((clips ? max_norm / norm : 1.0) / loss_scale);
+  if (op.loss_scale != nullptr) *op.loss_scale = next_loss_scale(*op.loss_scale, std::isfinite(*op.norm));
 }
 
 void sgd_update(const SgdUpdate& op) {
   const UpdateBuffers& buffers = op.buffers;
+  if (skips(buffers)) return;
   const double lr = static_cast<double>(buffers.step->lr), momentum = static_cast<double>(op.momentum);
   for (std::size_t i = 0; i < buffers.count; ++i) {
     const double weight = static_cast<double>(buffers.w[i]);
@@ -56,6 +61,7 @@ void sgd_update(const SgdUpdate& op) {
 
 void adam_update(const AdamUpdate& op) {
   const UpdateBuffers& buffers = op.buffers;
+  if (skips(buffers)) return;
   const StepState& step = *buffers.step;
   const double lr = static_cast<double>(step.lr), eps = static_cast<double>(op.eps);
   const double beta1 = static_cast<double>(op.beta1), beta2 = static_cast<double>(op.beta2);

@@ -28,6 +28,11 @@ class GpuBackend : public RegistryBackend {
   void copy_to_host(void* to, const void* from, std::size_t bytes) override { runtime_->copy_to_host(to, from, bytes); }
   void fill_zero(void* memory, std::size_t bytes) override { runtime_->fill_zero(memory, bytes); }
   void synchronize() override { runtime_->synchronize(); }
+  std::size_t free_bytes() const override { return runtime_->free_bytes(); }
+  std::size_t allocations() const override { return runtime_->allocations(); }
+  bool captures() const override { return true; }
+  void begin_capture() override { runtime_->begin_capture(); }
+  std::unique_ptr<CapturedWork> end_capture() override { return runtime_->end_capture(); }
 
   std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype) const override;
   std::size_t workspace_bytes(const DenseShape& shape, DType dtype) const override;

@@ -23,12 +23,8 @@ struct DeviceInfo {
   std::string versions;  ///< driver and runtime, for result files
 };
 
-/// A recorded sequence of launches, copies and fills; replayed by one call.
-class Graph {
- public:
-  virtual ~Graph() = default;
-  virtual void launch() = 0;  ///< on the runtime's stream; asynchronous
-};
+/// A recorded sequence of launches and fills; replayed by one call, on the runtime's stream, asynchronously.
+using Graph = CapturedWork;
 
 /// One device and one stream of ordered, asynchronous work. Every call throws Error with the device's own words when
 /// the device reports a failure.

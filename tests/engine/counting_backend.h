@@ -33,6 +33,10 @@ class CountingBackend : public Backend {
   std::string description() const override { return inner_->description(); }
   bool supports(DType dtype) const override { return inner_->supports(dtype); }
   bool shares_host_memory() const override { return inner_->shares_host_memory(); }
+  bool reads_host_memory() const override { return inner_->reads_host_memory(); }
+  bool captures() const override { return inner_->captures(); }
+  void begin_capture() override { inner_->begin_capture(); }
+  std::unique_ptr<CapturedWork> end_capture() override { return inner_->end_capture(); }
   void copy_to_device(void* to, const void* from, std::size_t bytes) override { inner_->copy_to_device(to, from, bytes); }
   void copy_to_host(void* to, const void* from, std::size_t bytes) override { inner_->copy_to_host(to, from, bytes); }
   void fill_zero(void* memory, std::size_t bytes) override { inner_->fill_zero(memory, bytes); }
