@@ -23,7 +23,7 @@ struct CudnnAlgorithm {
 };
 
 /// Descriptors, algorithms and workspace layout of one shape and type. The workspace holds, each part 256-byte aligned:
-/// cuDNN's own scratch, the fp16 weight gradient before it is widened, and the scratch of the bias gradient.
+/// cuDNN's own scratch, weights or their gradient where cuDNN cannot use the caller's, and the bias gradient's scratch.
 struct CudnnConvPlan {
   CudnnConvPlan(const Conv2dShape& shape, DType dtype, cudnnTensorFormat_t format);
   ~CudnnConvPlan();
@@ -34,7 +34,7 @@ struct CudnnConvPlan {
   cudnnFilterDescriptor_t w = nullptr;
   cudnnConvolutionDescriptor_t conv = nullptr;
   CudnnAlgorithm forward, backward_data, backward_weight;
-  std::size_t half_gradient_offset = 0, column_sum_offset = 0, workspace_bytes = 0;
+  std::size_t weights_offset = 0, column_sum_offset = 0, workspace_bytes = 0;
 
  private:
   CudnnConvPlan() = default;

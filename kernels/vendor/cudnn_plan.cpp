@@ -124,10 +124,9 @@ void choose_algorithms(cudnnHandle_t h, const Conv2dShape& shape, DType dtype, s
   std::size_t scratch = 0;
   for (const CudnnAlgorithm* a : {&p.forward, &p.backward_data, &p.backward_weight})
     scratch = a->workspace > scratch ? a->workspace : scratch;
-  const std::size_t half_gradient = dtype == DType::f16 ? shape.w_count() * size_of(dtype) : 0;
   const std::size_t rows = static_cast<std::size_t>(shape.n) * shape.p() * shape.q();
-  p.half_gradient_offset = aligned_bytes(scratch);
-  p.column_sum_offset = p.half_gradient_offset + aligned_bytes(half_gradient);
+  p.weights_offset = aligned_bytes(scratch);
+  p.column_sum_offset = p.weights_offset + aligned_bytes(shape.w_count() * size_of(dtype));
   p.workspace_bytes = p.column_sum_offset + aligned_bytes(column_sum_workspace(rows, shape.k)) + kLibraryAlignment;
 }
 

@@ -1,4 +1,4 @@
-// The passes around a library's product: bias and activation behind it, and fp16 weight gradients to float32. Both
+// The passes around a library's product: bias and activation behind it, and weight gradients to where they belong. Both
 // read and write each element once, so they run at the speed of memory.
 #include "kernels/cuda/device/element.h"
 
@@ -22,8 +22,8 @@ struct BiasActivationParams {
   float slope;
 };
 
-struct WidenParams {
-  const __half* from;
+struct AddGradientParams {
+  const void* from;
   float* to;
   unsigned count;
   bool accumulate;
@@ -47,10 +47,11 @@ __global__ void __launch_bounds__(kEpilogueThreads) bias_activation_kernel(const
 }
 
 /// to[count] (=|+=) from[count]. A thread owns one element; neighbours lie in neighbouring threads.
-__global__ void __launch_bounds__(kEpilogueThreads) widen_kernel(const WidenParams p) {
+template <typename T>
+__global__ void __launch_bounds__(kEpilogueThreads) add_gradient_kernel(const AddGradientParams p) {
   const unsigned i = blockIdx.x * kEpilogueThreads + threadIdx.x;
   if (i >= p.count) return;
-  const float value = to_float(p.from[i]);
+  const float value = to_float(static_cast<const T*>(p.from)[i]);
   p.to[i] = p.accumulate ? p.to[i] + value : value;
 }
 
@@ -95,10 +96,11 @@ void bias_activation(Runtime& runtime, DType dtype, std::size_t rows, int c, con
   bias_activation_of<float>(runtime, params);
 }
 
-void widen(Runtime& runtime, std::size_t count, const void* from, Write write, float* to) {
-  const unsigned elements = checked("widen", count);
-  const WidenParams params{static_cast<const __half*>(from), to, elements, write == Write::accumulate};
-  runtime.launch("widen", &widen_kernel, blocks(elements), dim3(kEpilogueThreads), params);
+void add_gradient(Runtime& runtime, DType dtype, std::size_t count, const void* from, Write write, float* to) {
+  const unsigned elements = checked("add_gradient", count);
+  const AddGradientParams params{from, to, elements, write == Write::accumulate};
+  runtime.launch("add_gradient", dtype == DType::f16 ? &add_gradient_kernel<__half> : &add_gradient_kernel<float>,
+                 blocks(elements), dim3(kEpilogueThreads), params);
 }
 
 #endif

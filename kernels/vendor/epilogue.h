@@ -11,8 +11,8 @@ namespace TSUGI_GPU {
 void bias_activation(Runtime& runtime, DType dtype, std::size_t rows, int c, const float* bias,
                      const Activation& activation, void* y);
 
-/// to (=|+=) from, elementwise; from: [count] f16, to: [count] f32 (device).
-void widen(Runtime& runtime, std::size_t count, const void* from, Write write, float* to);
+/// to (=|+=) from, elementwise; from: [count] f32 or f16, to: [count] f32 (device).
+void add_gradient(Runtime& runtime, DType dtype, std::size_t count, const void* from, Write write, float* to);
 
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
