@@ -1,0 +1,194 @@
+// The register-blocked, double-buffered main loop that every float32 convolution shares: D[m][n] += A[m][k] B[k][n].
+// Loaders (gemm_load.h) bring A and B from tensors in NHWC and KRSC; the kernel that owns the loop writes D.
+// Tiling as in the literature on Maxwell SGEMM (https://github.com/NervanaSystems/maxas/wiki/SGEMM).
+#pragma once
+
+#include "kernels/cuda/device/element.h"
+
+namespace tsugi {
+namespace TSUGI_GPU {
+
+/// Elements by the names that registry rows give them.
+namespace element {
+using f32 = float;
+using f16 = __half;
+}  // namespace element
+
+/// A registry row's tile as types, and the checks that keep a row within every chip's limits.
+/// A warp is a patch of kLanesM x kLanesN threads: it reads at most 8 different 128-bit words of B and 4 or 8 of A.
+template <int M, int N, int K, int ThreadM, int ThreadN>
+struct GemmTile {
+  static constexpr int kM = M, kN = N, kK = K;
+  static constexpr int kThreadM = ThreadM, kThreadN = ThreadN;
+  static constexpr int kThreadsM = M / ThreadM, kThreadsN = N / ThreadN;
+  static constexpr int kThreads = kThreadsM * kThreadsN;
+  static constexpr int kLanesN = kThreadsN < 8 ? kThreadsN : 8;
+  static constexpr int kLanesM = 32 / kLanesN;
+  static constexpr int kMinBlocks = kThreads >= 512 ? 1 : 512 / kThreads;  ///< holds a thread to 128 registers
+  static constexpr int kPad = 4;  ///< floats after a row of a stage: transposing stores then miss each other's banks
+
+  static_assert(M % ThreadM == 0 && N % ThreadN == 0, "threads must tile the block");
+  static_assert(ThreadM % 4 == 0 && ThreadN % 4 == 0, "shared memory is read in 128-bit words");
+  static_assert(kThreadsN % kLanesN == 0 && kThreadsM % kLanesM == 0, "warps must tile the block");
+  static_assert(kThreads % 32 == 0 && kThreads >= 64 && kThreads <= 1024, "a block has 2 to 32 warps");
+  static_assert(K % 4 == 0 && kThreads % K == 0, "loaders give each thread one term, or four, of a stage");
+  static_assert(ThreadM * ThreadN <= 64, "more accumulators leave too few of 128 registers for the rest");
+  static_assert(kThreads * 128 <= 32 * 1024, "sm_53 has 32 K registers a block");
+};
+
+/// How a grid covers the results: gridDim.x counts column blocks within row blocks within `outer` (groups, phases), so
+/// that blocks which read the same rows of A run at the same time; gridDim.z splits the terms.
+struct GemmGrid {
+  int blocks_m, blocks_n;
+  int split_terms;  ///< terms of a split, a multiple of the tile's k
+};
+
+/// A block's share.
+struct GemmBlock {
+  int m, n;        ///< its first row and column
+  int outer;
+  int begin;       ///< its first term
+
+  template <typename Tile>
+  __device__ __forceinline__ static GemmBlock here(const GemmGrid& grid) {
+    const int index = static_cast<int>(blockIdx.x), row = index / grid.blocks_n;
+    GemmBlock block;
+    block.n = (index - row * grid.blocks_n) * Tile::kN;
+    block.outer = row / grid.blocks_m;
+    block.m = (row - block.outer * grid.blocks_m) * Tile::kM;
+    block.begin = static_cast<int>(blockIdx.z) * grid.split_terms;
+    return block;
+  }
+  __device__ __forceinline__ int end(const GemmGrid& grid, int terms) const {
+    return begin + grid.split_terms < terms ? begin + grid.split_terms : terms;
+  }
+};
+
+/// Stages that hold the terms begin .. end; end may lie before begin.
+template <typename Tile>
+__device__ __forceinline__ int stages_of(int begin, int end) {
+  return end > begin ? (end - begin + Tile::kK - 1) / Tile::kK : 0;
+}
+
+/// Two stages of A and B. Row k of a stage holds the k-th term of every row of A, and of every column of B.
+template <typename Tile>
+struct alignas(16) GemmStages {
+  float a[2][Tile::kK][Tile::kM + Tile::kPad];
+  float b[2][Tile::kK][Tile::kN + Tile::kPad];
+};
+
+/// Which results of the block a thread owns: pieces of 4 neighbours, kThreadsM * 4 rows (kThreadsN * 4 columns) apart,
+/// so that the lanes of a warp read neighbouring words.
+template <typename Tile>
+struct GemmPlace {
+  int m, n;  ///< of the first piece
+
+  __device__ __forceinline__ explicit GemmPlace(int thread) {
+    const int lane = thread % 32, warp = thread / 32;
+    constexpr int kWarpsN = Tile::kThreadsN / Tile::kLanesN;
+    m = ((warp / kWarpsN) * Tile::kLanesM + lane / Tile::kLanesN) * 4;
+    n = ((warp % kWarpsN) * Tile::kLanesN + lane % Tile::kLanesN) * 4;
+  }
+};
+
+/// A thread's sums, pieces one after another.
+template <typename Tile>
+struct GemmSums {
+  float v[Tile::kThreadM][Tile::kThreadN];
+};
+
+/// sums += A B of one stage.
+template <typename Tile>
+__device__ __forceinline__ void multiply_stage(const float (&a)[Tile::kK][Tile::kM + Tile::kPad],
+                                               const float (&b)[Tile::kK][Tile::kN + Tile::kPad],
+                                               const GemmPlace<Tile>& place, GemmSums<Tile>& sums) {
+#pragma unroll
+  for (int k = 0; k < Tile::kK; ++k) {
+    float left[Tile::kThreadM], right[Tile::kThreadN];
+#pragma unroll
+    for (int piece = 0; piece < Tile::kThreadM / 4; ++piece) {
+      const Vec<float, 4> word = load_vec<float, 4>(&a[k][place.m + piece * Tile::kThreadsM * 4]);
+#pragma unroll
+      for (int e = 0; e < 4; ++e) left[piece * 4 + e] = word.v[e];
+    }
+#pragma unroll
+    for (int piece = 0; piece < Tile::kThreadN / 4; ++piece) {
+      const Vec<float, 4> word = load_vec<float, 4>(&b[k][place.n + piece * Tile::kThreadsN * 4]);
+#pragma unroll
+      for (int e = 0; e < 4; ++e) right[piece * 4 + e] = word.v[e];
+    }
+#pragma unroll
+    for (int m = 0; m < Tile::kThreadM; ++m) {
+#pragma unroll
+      for (int n = 0; n < Tile::kThreadN; ++n) sums.v[m][n] += left[m] * right[n];
+    }
+  }
+}
+
+/// Runs `stages` stages. Loaders: load() brings the current stage to registers, advance() steps to the next one, and
+/// store(stage) puts the registers into shared memory; beyond its last term a loader gives zeros, so the prefetch that
+/// follows the last stage reads nothing. One barrier a stage: the next stage travels from memory while this one is
+/// multiplied, and is stored into the other half, which nobody reads any more.
+template <typename Tile, typename LoaderA, typename LoaderB>
+__device__ __forceinline__ void gemm_main_loop(GemmStages<Tile>& shared, LoaderA& a, LoaderB& b, int stages,
+                                               const GemmPlace<Tile>& place, GemmSums<Tile>& sums) {
+#pragma unroll
+  for (int m = 0; m < Tile::kThreadM; ++m) {
+#pragma unroll
+    for (int n = 0; n < Tile::kThreadN; ++n) sums.v[m][n] = 0.0f;
+  }
+  a.load();
+  b.load();
+  a.store(shared.a[0]);
+  b.store(shared.b[0]);
+  __syncthreads();
+  int now = 0;
+#pragma unroll 1
+  for (int stage = 0; stage < stages; ++stage) {
+    a.advance();
+    b.advance();
+    a.load();
+    b.load();
+    multiply_stage<Tile>(shared.a[now], shared.b[now], place, sums);
+    now ^= 1;
+    a.store(shared.a[now]);
+    b.store(shared.b[now]);
+    __syncthreads();
+  }
+}
+
+/// Calls write(row, column, four neighbouring sums) for every piece of a thread's results; row and column in the block.
+template <typename Tile, typename Write4>
+__device__ __forceinline__ void for_each_result(const GemmPlace<Tile>& place, const GemmSums<Tile>& sums,
+                                                const Write4& write) {
+#pragma unroll
+  for (int m = 0; m < Tile::kThreadM; ++m) {
+    const int row = place.m + (m / 4) * Tile::kThreadsM * 4 + m % 4;
+#pragma unroll
+    for (int piece = 0; piece < Tile::kThreadN / 4; ++piece) {
+      Vec<float, 4> four;
+#pragma unroll
+      for (int e = 0; e < 4; ++e) four.v[e] = sums.v[m][piece * 4 + e];
+      write(row, place.n + piece * Tile::kThreadsN * 4, four);
+    }
+  }
+}
+
+/// to[0..min(4, count)) = four; wide: all four, by one aligned store.
+template <typename T>
+__device__ __forceinline__ void store_four(T* to, const Vec<float, 4>& four, int count, bool wide) {
+  if (wide) {
+    Vec<T, 4> out;
+#pragma unroll
+    for (int e = 0; e < 4; ++e) out.v[e] = from_float<T>(four.v[e]);
+    store_vec<T, 4>(to, out);
+    return;
+  }
+#pragma unroll
+  for (int e = 0; e < 4; ++e) {
+    if (e < count) to[e] = from_float<T>(four.v[e]);
+  }
+}
+
+}  // namespace TSUGI_GPU
+}  // namespace tsugi
