@@ -245,5 +245,14 @@ void GpuBackend::adam_update(const AdamUpdate& op) {
   TSUGI_GPU::adam_update(*runtime_, op);
 }
 
+double GpuBackend::fma_burst(DType dtype, int steps, float* out) {
+  check("fma_burst", dtype);
+  return TSUGI_GPU::fma_burst(*runtime_, dtype, steps, out);
+}
+
+void GpuBackend::copy_burst(const void* from, std::size_t bytes, void* to) {
+  TSUGI_GPU::copy_burst(*runtime_, from, bytes, to);
+}
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi

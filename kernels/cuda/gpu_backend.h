@@ -71,6 +71,9 @@ class GpuBackend : public RegistryBackend {
     return dispatch_.row_for(op, shape, dtype);
   }
 
+  double fma_burst(DType dtype, int steps, float* out) override;
+  void copy_burst(const void* from, std::size_t bytes, void* to) override;
+
  protected:  // for backends that replace some of the ops (kernels/vendor)
   Runtime& runtime() const { return *runtime_; }
   void check(const char* op, DType dtype) const;

@@ -33,5 +33,9 @@ std::size_t column_sum_workspace(std::size_t rows, int c);
 void column_sum(Runtime& runtime, const void* matrix, DType dtype, std::size_t rows, int c, Write write, float* sums,
                 void* workspace);
 
+// For benchmarks; see RegistryBackend.
+double fma_burst(Runtime& runtime, DType dtype, int steps, float* out);
+void copy_burst(Runtime& runtime, const void* from, std::size_t bytes, void* to);
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
