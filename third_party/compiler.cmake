@@ -4,6 +4,7 @@ find_program(TSUGI_CCACHE ccache)
 if(TSUGI_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_C_COMPILER_LAUNCHER ${TSUGI_CCACHE})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${TSUGI_CCACHE})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${TSUGI_CCACHE})
 endif()
 
 add_library(tsugi_options INTERFACE)
@@ -11,6 +12,15 @@ target_compile_options(tsugi_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual>)
 if(TSUGI_WERROR)
   target_compile_options(tsugi_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+endif()
+
+# nvcc: -Wpedantic and -Wshadow would complain of the code that it generates itself. -lineinfo is for compute-sanitizer
+# and profilers and changes no instruction.
+if(TSUGI_CUDA)
+  target_compile_options(tsugi_options INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-lineinfo -Xcompiler=-Wall,-Wextra>)
+  if(TSUGI_WERROR AND CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 11.0)
+    target_compile_options(tsugi_options INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings -Xcompiler=-Werror>)
+  endif()
 endif()
 
 # NaN and infinity keep their meaning (a NaN loss must be seen); errno and floating-point traps are never looked at.
@@ -37,6 +47,9 @@ foreach(setting "-march=" TSUGI_MARCH "-fsanitize=" TSUGI_SANITIZE)
     string(APPEND TSUGI_BUILD_DESCRIPTION ", ${prefix}${${setting}}")
   endif()
 endforeach()
+if(TSUGI_CUDA)
+  string(APPEND TSUGI_BUILD_DESCRIPTION ", CUDA ${CMAKE_CUDA_COMPILER_VERSION} for sm_${TSUGI_CUDA_BUILT_FOR}")
+endif()
 if(TSUGI_HAVE_ONEDNN)
   string(APPEND TSUGI_BUILD_DESCRIPTION ", oneDNN")
 endif()
