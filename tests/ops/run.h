@@ -24,6 +24,10 @@ class Run {
   Backend& backend() { return backend_; }
   DType dtype() const { return dtype_; }
 
+  /// Inputs and outputs from now on lie `elements` of their own past a 64-byte boundary, as parameters in a flat buffer
+  /// do.
+  void shift(std::size_t elements) { shift_ = elements; }
+
   /// An input of the run's type, or of float32; null when `values` is empty.
   const void* in(const Values& values) { return in(values, dtype_); }
   const float* in_f32(const Values& values) { return static_cast<const float*>(in(values, DType::f32)); }
@@ -34,11 +38,11 @@ class Run {
   }
 
   /// An output of `count` elements, full of NaN; the pointer for bytes or integers finds them full of 0xFF.
-  void* out(std::size_t count) { return poisoned(count * size_of(dtype_)); }
-  float* out_f32(std::size_t count) { return static_cast<float*>(poisoned(count * sizeof(float))); }
+  void* out(std::size_t count) { return poisoned(count, size_of(dtype_)); }
+  float* out_f32(std::size_t count) { return static_cast<float*>(poisoned(count, sizeof(float))); }
   template <typename T>
   T* out_raw(std::size_t count) {
-    return static_cast<T*>(poisoned(count * sizeof(T)));
+    return static_cast<T*>(poisoned(count, sizeof(T)));
   }
   /// An output that starts as `old`: for accumulating, for in-place ops and for state.
   void* updated(const Values& old) { return updated(old, dtype_); }
@@ -49,7 +53,7 @@ class Run {
     return write == Write::overwrite ? out_f32(old.size()) : updated_f32(old);
   }
   /// Scratch memory full of NaN; null for 0 bytes.
-  void* workspace(std::size_t bytes) { return bytes == 0 ? nullptr : poisoned(bytes); }
+  void* workspace(std::size_t bytes) { return bytes == 0 ? nullptr : poisoned(bytes, 1); }
 
   /// Waits for the op and checks every guard zone and every input.
   void finish();
@@ -70,6 +74,7 @@ class Run {
   enum class Role { input, output };
   struct Block {
     unsigned char* base;  ///< guard zone, data, guard zone
+    std::size_t before;   ///< bytes of the first guard zone
     std::size_t bytes;    ///< of the data
     Role role;
     std::vector<unsigned char> uploaded;
@@ -77,14 +82,15 @@ class Run {
 
   const void* in(const Values& values, DType dtype);
   void* updated(const Values& old, DType dtype);
-  void* poisoned(std::size_t bytes);
-  void* add(const void* data, std::size_t bytes, Role role);
+  void* poisoned(std::size_t count, std::size_t element_bytes);
+  void* add(const void* data, std::size_t bytes, Role role, std::size_t shift = 0);
   const Block& find(const void* pointer) const;
   std::vector<unsigned char> data(const Block& block);
   Values read(const void* output, DType dtype);
 
   Backend& backend_;
   DType dtype_;
+  std::size_t shift_ = 0;
   std::vector<Block> blocks_;
 };
 

@@ -1,133 +1,35 @@
 // conv2d forward, backward-data and backward-weight of a backend against the reference.
 #include <doctest/doctest.h>
 
-#include <utility>
-
 #include "tests/ops/backend_suite.h"
+#include "tests/ops/conv2d_passes.h"
 #include "tests/ops/expect.h"
 #include "tests/ops/op_cases.h"
-#include "tests/ops/run.h"
 
 namespace tsugi {
 namespace test {
 namespace {
 
-struct Inputs {
-  Conv2dShape shape;
-  Activation activation;
-  Write write = Write::overwrite;
-  Values x, w, bias, d_y, old_d_x, old_d_w, old_d_bias;
-
-  /// The same sum with every term positive: its result is the magnitude that rounding errors scale with.
-  Inputs magnitudes() const {
-    return {shape,
-            {},
-            write,
-            absolute(x),
-            absolute(w),
-            absolute(bias),
-            absolute(d_y),
-            absolute(old_d_x),
-            absolute(old_d_w),
-            absolute(old_d_bias)};
-  }
-};
-
-Inputs draw(const Conv2dShape& shape, DType dtype, Random& random) {
-  const std::size_t filters = static_cast<std::size_t>(shape.k);
-  Inputs in;
-  in.shape = shape;
-  in.x = random.normal(shape.x_count(), dtype);
-  in.w = random.normal(shape.w_count(), dtype);
-  in.bias = random.normal(filters, DType::f32);
-  in.d_y = random.normal(shape.y_count(), dtype);
-  in.old_d_x = random.normal(shape.x_count(), dtype);
-  in.old_d_w = random.normal(shape.w_count(), DType::f32);
-  in.old_d_bias = random.normal(filters, DType::f32);
-  return in;
+void check_forward(Backend& backend, Backend& reference, DType dtype, const Conv2dInputs& in) {
+  const Values got = conv2d_forward(backend, dtype, in);
+  const Values want = conv2d_forward(reference, dtype, in);
+  expect_close("y", got, want, conv2d_forward(reference, dtype, in.magnitudes()), {dtype, kRandomSum});
+  expect_identical("y of a second call", conv2d_forward(backend, dtype, in), got);
 }
 
-Values forward(Backend& backend, DType dtype, const Inputs& in) {
-  Run run(backend, dtype);
-  Conv2dForward op;
-  op.shape = in.shape;
-  op.dtype = dtype;
-  op.x = run.in(in.x);
-  op.w = run.in(in.w);
-  op.bias = run.in_f32(in.bias);
-  op.activation = in.activation;
-  op.y = run.out(in.shape.y_count());
-  op.workspace = run.workspace(backend.workspace_bytes(in.shape, dtype));
-  backend.conv2d_forward(op);
-  run.finish();
-  return run.read(op.y);
-}
-
-Values backward_data(Backend& backend, DType dtype, const Inputs& in) {
-  Run run(backend, dtype);
-  Conv2dBackwardData op;
-  op.shape = in.shape;
-  op.dtype = dtype;
-  op.d_y = run.in(in.d_y);
-  op.w = run.in(in.w);
-  op.x = in.activation.kind == ActivationKind::none ? nullptr : run.in(in.x);
-  op.activation = in.activation;
-  op.write = in.write;
-  op.d_x = run.out(in.write, in.old_d_x);
-  op.workspace = run.workspace(backend.workspace_bytes(in.shape, dtype));
-  backend.conv2d_backward_data(op);
-  run.finish();
-  return run.read(op.d_x);
-}
-
-Values data_magnitude(Backend& reference, DType dtype, const Inputs& in) {
-  Values magnitude = backward_data(reference, dtype, in.magnitudes());
-  if (in.write == Write::overwrite) return magnitude;
-  Inputs sum = in;
-  sum.write = Write::overwrite;
-  return rounded_before_adding(std::move(magnitude), backward_data(reference, dtype, sum), dtype);
-}
-
-struct WeightGradients {
-  Values d_w, d_bias;
-};
-
-WeightGradients backward_weight(Backend& backend, DType dtype, const Inputs& in) {
-  Run run(backend, dtype);
-  Conv2dBackwardWeight op;
-  op.shape = in.shape;
-  op.dtype = dtype;
-  op.x = run.in(in.x);
-  op.d_y = run.in(in.d_y);
-  op.write = in.write;
-  op.d_w = run.out_f32(in.write, in.old_d_w);
-  if (!in.old_d_bias.empty()) op.d_bias = run.out_f32(in.write, in.old_d_bias);
-  op.workspace = run.workspace(backend.workspace_bytes(in.shape, dtype));
-  backend.conv2d_backward_weight(op);
-  run.finish();
-  return {run.read_f32(op.d_w), run.read_f32(op.d_bias)};
-}
-
-void check_forward(Backend& backend, Backend& reference, DType dtype, const Inputs& in) {
-  const Values got = forward(backend, dtype, in);
-  const Values want = forward(reference, dtype, in);
-  expect_close("y", got, want, forward(reference, dtype, in.magnitudes()), {dtype, kRandomSum});
-  expect_identical("y of a second call", forward(backend, dtype, in), got);
-}
-
-void check_backward_data(Backend& backend, Backend& reference, DType dtype, const Inputs& in) {
-  const Values got = backward_data(backend, dtype, in);
-  const Values want = backward_data(reference, dtype, in);
-  const Values magnitude = data_magnitude(reference, dtype, in);
+void check_backward_data(Backend& backend, Backend& reference, DType dtype, const Conv2dInputs& in) {
+  const Values got = conv2d_backward_data(backend, dtype, in);
+  const Values want = conv2d_backward_data(reference, dtype, in);
+  const Values magnitude = conv2d_data_magnitude(reference, dtype, in);
   expect_close("d_x", got, want, magnitude, {dtype, kRandomSum});
-  expect_identical("d_x of a second call", backward_data(backend, dtype, in), got);
+  expect_identical("d_x of a second call", conv2d_backward_data(backend, dtype, in), got);
 }
 
-void check_backward_weight(Backend& backend, Backend& reference, DType dtype, const Inputs& in) {
-  const WeightGradients got = backward_weight(backend, dtype, in);
-  const WeightGradients want = backward_weight(reference, dtype, in);
-  const WeightGradients magnitude = backward_weight(reference, dtype, in.magnitudes());
-  const WeightGradients again = backward_weight(backend, dtype, in);
+void check_backward_weight(Backend& backend, Backend& reference, DType dtype, const Conv2dInputs& in) {
+  const Conv2dWeightGradients got = conv2d_backward_weight(backend, dtype, in);
+  const Conv2dWeightGradients want = conv2d_backward_weight(reference, dtype, in);
+  const Conv2dWeightGradients magnitude = conv2d_backward_weight(reference, dtype, in.magnitudes());
+  const Conv2dWeightGradients again = conv2d_backward_weight(backend, dtype, in);
   const Bound bound{DType::f32, kRandomSum};  // gradients of weights are float32 whatever the tensors are
   expect_close("d_w", got.d_w, want.d_w, magnitude.d_w, bound);
   expect_close("d_bias", got.d_bias, want.d_bias, magnitude.d_bias, bound);
@@ -147,7 +49,7 @@ void check_conv2d(Backend& backend, DType dtype) {
       for (const Write write : {Write::overwrite, Write::accumulate}) {
         CAPTURE(static_cast<int>(activation.kind));
         CAPTURE(static_cast<int>(write));
-        Inputs in = draw(test_case.shape, dtype, random);
+        Conv2dInputs in = draw_conv2d(test_case.shape, dtype, random);
         in.activation = activation;
         in.write = write;
         // Without a bias in every second combination, and each activation with and without one.
@@ -164,12 +66,12 @@ void check_conv2d(Backend& backend, DType dtype) {
 void check_large_conv2d(Backend& backend, DType dtype) {
   const std::unique_ptr<Backend> reference = make_reference_backend();
   Random random(12);
-  Inputs in;
+  Conv2dInputs in;
   for (const Conv2dCase& test_case : large_conv2d_cases()) {
     CAPTURE(test_case.why);
     // Modes take turns; the small shapes go through all of them.
     const Write write = in.write == Write::overwrite ? Write::accumulate : Write::overwrite;
-    in = draw(test_case.shape, dtype, random);
+    in = draw_conv2d(test_case.shape, dtype, random);
     in.activation = {ActivationKind::leaky_relu, 0.125f};
     in.write = write;
     check_forward(backend, *reference, dtype, in);
