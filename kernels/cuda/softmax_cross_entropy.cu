@@ -1,8 +1,145 @@
+// Softmax cross-entropy (loss, prediction and gradient in one launch) and softmax alone. A warp owns a sample: its row
+// is read from memory once and, being short, from the caches after that.
+#include <math.h>
+
+#include "kernels/api/loss.h"
+#include "kernels/cuda/device/element.h"
+#include "kernels/cuda/device/warp.h"
+
+namespace tsugi {
+namespace TSUGI_GPU {
+
+constexpr int kLossThreads = 128;
+
+__device__ __forceinline__ float minus_infinity() { return __int_as_float(static_cast<int>(0xFF800000u)); }
+__device__ __forceinline__ float quiet_nan() { return __int_as_float(0x7FC00000); }
+
+/// This warp's row; the whole warp has none where that is not below n.
+__device__ __forceinline__ int warp_row() {
+  return static_cast<int>(blockIdx.x * (kLossThreads / kWarp) + threadIdx.x / kWarp);
+}
+
+/// The first of the row's largest logits (a NaN counts as largest, so that it is seen), for every lane.
+template <typename T>
+__device__ __forceinline__ Largest row_largest(const T* row, int classes, int lane) {
+  Largest best{minus_infinity(), lane};  // classes beyond the row lose against every class in it, by their index
+  for (int j = lane; j < classes; j += kWarp) {
+    const Largest candidate{to_float(row[j]), j};
+    if (comes_before(candidate, best)) best = candidate;
+  }
+  return warp_largest(best);
+}
+
+struct SoftmaxCrossEntropyParams {
+  int n, classes;
+  float smoothing, grad_scale;
+  const void* logits;
+  const std::int32_t* labels;
+  float* sample_loss;
+  std::int32_t* predicted;      ///< or null
+  void* d_logits;               ///< or null
+  const LossScale* loss_scale;  ///< or null
+};
+
+/// With p = softmax(logits[i]) and t = (1 - smoothing) [j == label] + smoothing / classes: sample_loss[i] =
+/// -sum t log p, d_logits[i] = grad_scale * loss_scale * (p - t), predicted[i] = the first of the largest.
+/// Grid: four samples a block, one a warp; lane l owns classes l, l + 32, ..., and reads and writes no others, so that
+/// d_logits may be logits. Accesses of neighbouring lanes are neighbours. A label outside [0, classes) makes the
+/// sample's loss and gradient NaN. Overwrites.
+template <typename T>
+__global__ void __launch_bounds__(kLossThreads) softmax_cross_entropy_row(const SoftmaxCrossEntropyParams p) {
+  const int sample = warp_row(), lane = static_cast<int>(threadIdx.x) % kWarp;
+  if (sample >= p.n) return;
+  const std::size_t first = static_cast<std::size_t>(sample) * p.classes;
+  const T* row = static_cast<const T*>(p.logits) + first;
+  const int label = p.labels[sample];
+  const Largest best = row_largest(row, p.classes, lane);
+  float sum = 0.0f, shifted_sum = 0.0f, shifted_label = 0.0f;
+  for (int j = lane; j < p.classes; j += kWarp) {
+    const float shifted = to_float(row[j]) - best.value;
+    sum += expf(shifted);
+    shifted_sum += shifted;
+    if (j == label) shifted_label = shifted;
+  }
+  sum = warp_sum(sum);
+  shifted_sum = warp_sum(shifted_sum);
+  shifted_label = warp_sum(shifted_label);  // one lane's, and zeros
+  const bool known = label >= 0 && label < p.classes;
+  const float classes = static_cast<float>(p.classes), log_sum = logf(sum);
+  if (lane == 0) {
+    float loss = (1.0f - p.smoothing) * (log_sum - shifted_label);
+    if (p.smoothing != 0.0f) loss += p.smoothing * (log_sum - shifted_sum / classes);  // 0 * infinity is no loss
+    p.sample_loss[sample] = known ? loss : quiet_nan();
+    if (p.predicted != nullptr) p.predicted[sample] = best.index;
+  }
+  if (p.d_logits == nullptr) return;
+  T* d_row = static_cast<T*>(p.d_logits) + first;
+  const float scale = known ? p.grad_scale * (p.loss_scale != nullptr ? p.loss_scale->scale : 1.0f) : quiet_nan();
+  const float inverse = 1.0f / sum, off_target = p.smoothing / classes, on_target = off_target + (1.0f - p.smoothing);
+  for (int j = lane; j < p.classes; j += kWarp) {
+    const float probability = expf(to_float(row[j]) - best.value) * inverse;
+    d_row[j] = from_float<T>(scale * (probability - (j == label ? on_target : off_target)));
+  }
+}
+
+struct SoftmaxParams {
+  int n, classes;
+  const void* logits;
+  float* probabilities;
+};
+
+/// probabilities[i] = softmax(logits[i]). Grid and lanes as above. Overwrites.
+template <typename T>
+__global__ void __launch_bounds__(kLossThreads) softmax_row(const SoftmaxParams p) {
+  const int sample = warp_row(), lane = static_cast<int>(threadIdx.x) % kWarp;
+  if (sample >= p.n) return;
+  const std::size_t first = static_cast<std::size_t>(sample) * p.classes;
+  const T* row = static_cast<const T*>(p.logits) + first;
+  const float largest = row_largest(row, p.classes, lane).value;
+  float sum = 0.0f;
+  for (int j = lane; j < p.classes; j += kWarp) sum += expf(to_float(row[j]) - largest);
+  const float inverse = 1.0f / warp_sum(sum);
+  for (int j = lane; j < p.classes; j += kWarp) p.probabilities[first + j] = expf(to_float(row[j]) - largest) * inverse;
+}
+
+}  // namespace TSUGI_GPU
+}  // namespace tsugi
+
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/kernel.h"
 #include "kernels/cuda/ops.h"
 
 namespace tsugi {
 namespace TSUGI_GPU {
-void softmax_cross_entropy(Runtime&, const SoftmaxCrossEntropy&) { throw Error("kernel missing"); }
-void softmax(Runtime&, const Softmax&) { throw Error("kernel missing"); }
+namespace {
+
+dim3 row_grid(int n) { return dim3(static_cast<unsigned>((n + kLossThreads / kWarp - 1) / (kLossThreads / kWarp))); }
+
+}  // namespace
+
+void softmax_cross_entropy(Runtime& runtime, const SoftmaxCrossEntropy& op) {
+  const SoftmaxCrossEntropyParams params{op.n,      op.classes,     op.smoothing, op.grad_scale, op.logits,
+                                         op.labels, op.sample_loss, op.predicted, op.d_logits,   op.loss_scale};
+  runtime.launch("softmax_cross_entropy",
+                 op.dtype == DType::f16 ? &softmax_cross_entropy_row<__half> : &softmax_cross_entropy_row<float>,
+                 row_grid(op.n), kLossThreads, params);
+}
+
+void softmax(Runtime& runtime, const Softmax& op) {
+  const SoftmaxParams params{op.n, op.classes, op.logits, op.probabilities};
+  runtime.launch("softmax", op.dtype == DType::f16 ? &softmax_row<__half> : &softmax_row<float>, row_grid(op.n),
+                 kLossThreads, params);
+}
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
+#else
+namespace tsugi {
+namespace TSUGI_GPU {
+template __global__ void softmax_cross_entropy_row<float>(const SoftmaxCrossEntropyParams);
+template __global__ void softmax_cross_entropy_row<__half>(const SoftmaxCrossEntropyParams);
+template __global__ void softmax_row<float>(const SoftmaxParams);
+template __global__ void softmax_row<__half>(const SoftmaxParams);
+}  // namespace TSUGI_GPU
+}  // namespace tsugi
+#endif
