@@ -1,5 +1,5 @@
-// Second pass of split GEMMs (see split_reduce.h): conv2d_forward, conv2d_backward_data and conv2d_backward_weight write
-// partial sums to their workspace where one pass has too few blocks for the device.
+// Second pass of split GEMMs (see split_reduce.h): conv2d_forward, conv2d_backward_data and conv2d_backward_weight
+// write partial sums to their workspace where one pass has too few blocks for the device.
 #include "kernels/cuda/device/element.h"
 
 namespace tsugi {
@@ -20,8 +20,8 @@ struct SplitReduceParams {
 };
 
 /// out[i] = activation'(mask[i]) * s, or activation(s); s = sum over splits of partials[split,i] + bias[i % columns]
-/// [+ out[i]]. A thread owns V neighbours, a block 256 V of them; splits are added in order, so results do not depend on
-/// the grid. Partials stream once, V * 4 bytes a thread and neighbours together; out is written once (read first to
+/// [+ out[i]]. A thread owns V neighbours, a block 256 V of them; splits are added in order, so results do not depend
+/// on the grid. Partials stream once, V * 4 bytes a thread and neighbours together; out is written once (read first to
 /// accumulate). V = 4: count and columns are multiples of 4 and every pointer is aligned to four elements.
 template <typename T, int V>
 __global__ void __launch_bounds__(kSplitReduceThreads) split_reduce_kernel(const SplitReduceParams<T> p) {
@@ -69,8 +69,14 @@ namespace {
 
 template <typename T>
 void launch(Runtime& runtime, const SplitReduce& op) {
-  const SplitReduceParams<T> params{op.partials,  op.bias,  static_cast<const T*>(op.mask), static_cast<T*>(op.out),
-                                    op.count,     op.splits, op.columns,                    op.slope,
+  const SplitReduceParams<T> params{op.partials,
+                                    op.bias,
+                                    static_cast<const T*>(op.mask),
+                                    static_cast<T*>(op.out),
+                                    op.count,
+                                    op.splits,
+                                    op.columns,
+                                    op.slope,
                                     op.accumulate};
   const bool wide = op.count % 4 == 0 && op.columns % 4 == 0 && aligned(op.partials, 16) &&
                     aligned(op.out, 4 * sizeof(T)) && aligned(op.mask, 4 * sizeof(T));

@@ -18,11 +18,11 @@ struct SplitReduce {
   std::size_t count = 0;
   const float* bias = nullptr;  ///< [columns], added to every row; or null
   int columns = 1;
-  bool accumulate = false;        ///< add the old out, before the activation
-  const void* mask = nullptr;     ///< the activation's output: out = activation'(mask) * sum; null: activation(sum)
-  float slope = 1.0f;             ///< see slope_of()
-  void* out = nullptr;            ///< [count] of dtype
-  DType dtype = DType::f32;       ///< of mask and out
+  bool accumulate = false;     ///< add the old out, before the activation
+  const void* mask = nullptr;  ///< the activation's output: out = activation'(mask) * sum; null: activation(sum)
+  float slope = 1.0f;          ///< see slope_of()
+  void* out = nullptr;         ///< [count] of dtype
+  DType dtype = DType::f32;    ///< of mask and out
 };
 
 void split_reduce(Runtime& runtime, const SplitReduce& op);

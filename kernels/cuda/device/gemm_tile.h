@@ -24,7 +24,10 @@ struct GemmTile {
   static constexpr int kThreads = kThreadsM * kThreadsN;
   static constexpr int kLanesN = kThreadsN < 8 ? kThreadsN : 8;
   static constexpr int kLanesM = 32 / kLanesN;
-  static constexpr int kMinBlocks = kThreads >= 512 ? 1 : 512 / kThreads;  ///< holds a thread to 128 registers
+  /// Holds a thread to 128 registers, or 168 where it also stages more than 8 floats of the next stage.
+  static constexpr int kMinBlocks = (M + N) * K / kThreads > 8 && ThreadM* ThreadN == 64 ? 384 / kThreads
+                                    : kThreads >= 512                                    ? 1
+                                                                                         : 512 / kThreads;
   static constexpr int kPad = 4;  ///< floats after a row of a stage: transposing stores then miss each other's banks
 
   static_assert(M % ThreadM == 0 && N % ThreadN == 0, "threads must tile the block");
@@ -33,7 +36,18 @@ struct GemmTile {
   static_assert(kThreads % 32 == 0 && kThreads >= 64 && kThreads <= 1024, "a block has 2 to 32 warps");
   static_assert(K % 4 == 0 && kThreads % K == 0, "loaders give each thread one term, or four, of a stage");
   static_assert(ThreadM * ThreadN <= 64, "more accumulators leave too few of 128 registers for the rest");
-  static_assert(kThreads * 128 <= 32 * 1024, "sm_53 has 32 K registers a block");
+  static_assert(kThreads * 168 <= 32 * 1024 || kThreads == 256, "sm_53 has 32 K registers a block");
+};
+
+/// The tile that a row works with at vector width V. Loads of single elements need an address for each, which an 8x8
+/// thread has no registers for: such rows fall back to 8x4.
+template <typename Tile, int V>
+struct WorkTile {
+  using Type = Tile;
+};
+template <int M, int N, int K>
+struct WorkTile<GemmTile<M, N, K, 8, 8>, 1> {
+  using Type = GemmTile<64, 64, K, 8, 4>;
 };
 
 /// How a grid covers the results: gridDim.x counts column blocks within row blocks within `outer` (groups, phases), so
@@ -45,9 +59,9 @@ struct GemmGrid {
 
 /// A block's share.
 struct GemmBlock {
-  int m, n;        ///< its first row and column
+  int m, n;  ///< its first row and column
   int outer;
-  int begin;       ///< its first term
+  int begin;  ///< its first term
 
   template <typename Tile>
   __device__ __forceinline__ static GemmBlock here(const GemmGrid& grid) {
@@ -70,11 +84,15 @@ __device__ __forceinline__ int stages_of(int begin, int end) {
   return end > begin ? (end - begin + Tile::kK - 1) / Tile::kK : 0;
 }
 
-/// Two stages of A and B. Row k of a stage holds the k-th term of every row of A, and of every column of B.
+/// A stage of A and B. Row k of it holds the k-th term of every row of A, and of every column of B.
+template <typename Tile>
+struct alignas(16) GemmStage {
+  float a[Tile::kK][Tile::kM + Tile::kPad];
+  float b[Tile::kK][Tile::kN + Tile::kPad];
+};
 template <typename Tile>
 struct alignas(16) GemmStages {
-  float a[2][Tile::kK][Tile::kM + Tile::kPad];
-  float b[2][Tile::kK][Tile::kN + Tile::kPad];
+  GemmStage<Tile> stage[2];
 };
 
 /// Which results of the block a thread owns: pieces of 4 neighbours, kThreadsM * 4 rows (kThreadsN * 4 columns) apart,
@@ -125,10 +143,25 @@ __device__ __forceinline__ void multiply_stage(const float (&a)[Tile::kK][Tile::
   }
 }
 
-/// Runs `stages` stages. Loaders: load() brings the current stage to registers, advance() steps to the next one, and
-/// store(stage) puts the registers into shared memory; beyond its last term a loader gives zeros, so the prefetch that
-/// follows the last stage reads nothing. One barrier a stage: the next stage travels from memory while this one is
-/// multiplied, and is stored into the other half, which nobody reads any more.
+/// sums += A B of stage `now`, while the next one travels from memory to stage `next`.
+template <typename Tile, typename LoaderA, typename LoaderB>
+__device__ __forceinline__ void gemm_step(const GemmStage<Tile>& now, GemmStage<Tile>& next, LoaderA& a, LoaderB& b,
+                                          const GemmPlace<Tile>& place, GemmSums<Tile>& sums) {
+  a.advance();
+  b.advance();
+  a.load();
+  b.load();
+  multiply_stage<Tile>(now.a, now.b, place, sums);
+  a.store(next.a);
+  b.store(next.b);
+  __syncthreads();
+}
+
+/// Runs `stages` stages, in pairs, so that every shared address is a constant from a register that never changes.
+/// Loaders: load() brings the current stage to registers, advance() steps to the next one, and store() puts the
+/// registers into shared memory; beyond its last term a loader gives zeros and reads nothing, so neither the prefetch
+/// after the last stage nor the second of an odd pair does harm. One barrier a stage: `next` is the half that nobody
+/// reads any more.
 template <typename Tile, typename LoaderA, typename LoaderB>
 __device__ __forceinline__ void gemm_main_loop(GemmStages<Tile>& shared, LoaderA& a, LoaderB& b, int stages,
                                                const GemmPlace<Tile>& place, GemmSums<Tile>& sums) {
@@ -139,21 +172,13 @@ __device__ __forceinline__ void gemm_main_loop(GemmStages<Tile>& shared, LoaderA
   }
   a.load();
   b.load();
-  a.store(shared.a[0]);
-  b.store(shared.b[0]);
+  a.store(shared.stage[0].a);
+  b.store(shared.stage[0].b);
   __syncthreads();
-  int now = 0;
 #pragma unroll 1
-  for (int stage = 0; stage < stages; ++stage) {
-    a.advance();
-    b.advance();
-    a.load();
-    b.load();
-    multiply_stage<Tile>(shared.a[now], shared.b[now], place, sums);
-    now ^= 1;
-    a.store(shared.a[now]);
-    b.store(shared.b[now]);
-    __syncthreads();
+  for (int stage = 0; stage < stages; stage += 2) {
+    gemm_step<Tile>(shared.stage[0], shared.stage[1], a, b, place, sums);
+    gemm_step<Tile>(shared.stage[1], shared.stage[0], a, b, place, sums);
   }
 }
 

@@ -12,8 +12,8 @@ namespace TSUGI_GPU {
 /// Constants of a walk over terms (tap row, tap column, channel), channels innermost. Offsets are elements of the
 /// tensor walked, modulo 2^32: they may run out of the tensor, where nothing is read.
 struct TapWalk {
-  int inner;   ///< channels
-  int taps_w;  ///< tap columns
+  int inner;                                 ///< channels
+  int taps_w;                                ///< tap columns
   unsigned pitch_channel, pitch_w, pitch_h;  ///< elements from a channel, tap column, tap row to the next
   int step_channel, step_w, step_h;          ///< digits of a step
   unsigned step, carry_channel, carry_w;     ///< what a step, and each carry in it, adds to the offset
@@ -73,14 +73,14 @@ struct TapPosition {
   }
 };
 
-/// Constants of a walk over output pixels (image, row, column) in steps of some pixels, kept as the input pixel (h, w) on
-/// which the window's first tap lies (which may be padding) and its offset in x.
+/// Constants of a walk over output pixels (image, row, column) in steps of some pixels, kept as the input pixel (h, w)
+/// on which the window's first tap lies (which may be padding) and its offset in x.
 struct PixelWalk {
-  int rows, columns;            ///< output pixels of an image
+  int rows, columns;  ///< output pixels of an image
   int stride_h, stride_w, pad_h, pad_w;
   unsigned pitch_w, pitch_h, pitch_n;  ///< elements from an input column, row, image to the next
-  int step_h, step_w;           ///< digits of a step, in input pixels
-  int end_h, end_w;             ///< where h and w carry
+  int step_h, step_w;                  ///< digits of a step, in input pixels
+  int end_h, end_w;                    ///< where h and w carry
   unsigned step, carry_w, carry_h;
 };
 
@@ -102,7 +102,8 @@ TSUGI_HOST_DEVICE inline PixelWalk make_pixel_walk(int pixels, int rows, int col
   walk.end_h = rows * stride_h - pad_h;
   walk.step = static_cast<unsigned>(walk.step_w) * walk.pitch_w + static_cast<unsigned>(walk.step_h) * walk.pitch_h +
               static_cast<unsigned>(pixels / columns / rows) * walk.pitch_n;
-  walk.carry_w = static_cast<unsigned>(stride_h) * walk.pitch_h - static_cast<unsigned>(columns * stride_w) * walk.pitch_w;
+  walk.carry_w =
+      static_cast<unsigned>(stride_h) * walk.pitch_h - static_cast<unsigned>(columns * stride_w) * walk.pitch_w;
   walk.carry_h = walk.pitch_n - static_cast<unsigned>(rows * stride_h) * walk.pitch_h;
   return walk;
 }
