@@ -1,0 +1,2 @@
+// NVRTC has the device functions of <math.h> built in: nothing to declare.
+#pragma once

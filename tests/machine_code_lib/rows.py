@@ -1,0 +1,144 @@
+"""One row a kernel and architecture: what was read from its machine code, and the rules that it must keep."""
+import re
+import subprocess
+
+import cubin
+import occupancy
+import sass
+
+ARCHITECTURES = ("sm_53", "sm_75")
+OPS = ("conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight")
+MINIMUM_SHARE = 85.0  # percent FFMA of the best float32 tile of each convolution
+ALLOWED_LOSS = 1.0    # points of share
+_WIDE = ("LDG", "LDS", "STG", "STS")
+
+
+def readable(symbols):
+    """{symbol: "conv2d_forward_gemm<f32, 128, 64, 8, 8, 8>"}"""
+    names = list(symbols)
+    done = subprocess.run(["c++filt", "--no-params"], input="\n".join(names), capture_output=True, text=True, check=True)
+    result = {}
+    for symbol, name in zip(names, done.stdout.splitlines()):
+        name = re.sub(r"^void ", "", name)
+        name = re.sub(r"\btsugi::(cuda::)?(\(anonymous namespace\)::)?|\(anonymous namespace\)::", "", name)
+        name = name.replace("__half", "f16").replace("float", "f32")
+        name = re.sub(r"\((?:unsigned )?\w+\)(-?\d+)", r"\1", name)
+        result[symbol] = re.sub(r"<(.*)>$", lambda m: "<" + m.group(1).strip() + ">", name)
+    return result
+
+
+def is_convolution(row):
+    return row["file"].startswith(("conv2d_", "column_sum", "split_reduce"))
+
+
+def read(file, arch, elf, text):
+    """The rows of one compiled file: {(name, arch): row}."""
+    resources, code = cubin.kernels(elf), sass.parse(text)
+    names = readable(resources)
+    rows = {}
+    for symbol, kernel in sorted(resources.items()):
+        instructions, labels = code[symbol]
+        whole = sass.summary(instructions)["counts"]
+        hot = sass.hot_loop(instructions, labels)
+        held = occupancy.occupancy(arch, kernel["registers"], kernel["shared"], kernel["threads"] or 1)
+        rows[names[symbol], arch] = {
+            "file": file,
+            "registers": kernel["registers"],
+            "shared": kernel["shared"],
+            "threads": kernel["threads"],
+            "blocks": held["blocks"],
+            "occupancy": held["percent"],
+            "limit": held["limit"],
+            "local": kernel["stack"] + kernel["local"],
+            "spills": sum(n for kind, n in whole.items() if kind[:3] in ("LDL", "STL")),
+            "wide": {kind: whole[f"{kind}.128"] for kind in _WIDE if f"{kind}.128" in whole},
+            "hot": hot and {key: hot[key] for key in ("math", "share", "slots", "nested", "counts")},
+        }
+    return rows
+
+
+def broken_rules(rows):
+    """What must hold whatever the baseline says: a list of messages."""
+    messages = []
+    for (name, arch), row in rows.items():
+        if row["threads"] == 0:
+            messages.append(f"{name} on {arch}: no __launch_bounds__")
+        elif row["blocks"] == 0:
+            messages.append(f"{name} on {arch}: {row['threads']} threads of {row['registers']} registers do not fit")
+        if is_convolution(row) and (row["local"] or row["spills"]):
+            messages.append(f"{name} on {arch}: {row['local']} bytes of local memory, {row['spills']} accesses to it; "
+                            "a convolution must have none")
+    for arch in ARCHITECTURES:
+        for op in OPS:
+            messages += _best_tile(rows, op, arch)
+    return messages
+
+
+def op_of(name):
+    """The convolution that a kernel is for, or None."""
+    return next((op for op in sorted(OPS, key=len, reverse=True) if name.startswith(op)), None)
+
+
+def best_tile(rows, op, arch):
+    """(name, row) of the float32 kernel of `op` whose hot loop has the greatest share of FFMA, or None."""
+    tiles = [(name, row) for (name, a), row in rows.items()
+             if a == arch and op_of(name) == op and "f16" not in name and row["hot"] and row["hot"]["math"] == "FFMA"]
+    return max(tiles, key=lambda tile: tile[1]["hot"]["share"], default=None)
+
+
+def _best_tile(rows, op, arch):
+    best = best_tile(rows, op, arch)
+    if best is None:
+        return [f"{op} on {arch}: no float32 kernel with FFMA in a loop"]
+    name, row = best
+    messages = []
+    if row["hot"]["share"] < MINIMUM_SHARE:
+        messages.append(f"{op} on {arch}: the best tile, {name}, has {row['hot']['share']} % FFMA in its hot loop; "
+                        f"{MINIMUM_SHARE} % is the least")
+    for kind in ("LDS", "LDG"):
+        if not row["hot"]["counts"].get(f"{kind}.128"):
+            messages.append(f"{op} on {arch}: the best tile, {name}, has no {kind}.128 in its hot loop")
+    return messages
+
+
+def worse(name, arch, before, now):
+    """What got worse from one row to another: a list of messages."""
+    messages = []
+
+    def say(text):
+        messages.append(f"{name} on {arch}: {text}")
+
+    if now["blocks"] * now["threads"] < before["blocks"] * before["threads"]:
+        say(f"{before['registers']} -> {now['registers']} registers, {before['shared']} -> {now['shared']} bytes shared: "
+            f"{before['blocks']} x {before['threads']} -> {now['blocks']} x {now['threads']} threads a multiprocessor")
+    for field, what in (("local", "bytes of local memory"), ("spills", "accesses to local memory")):
+        if now[field] > before[field]:
+            say(f"{before[field]} -> {now[field]} {what}")
+    for kind in _WIDE:
+        if before["wide"].get(kind) and not now["wide"].get(kind):
+            say(f"no 128-bit {kind} any more")
+    if before["hot"]:
+        old, new = before["hot"], now["hot"]
+        if not new or new["math"] != old["math"]:
+            say(f"no loop of {old['math']} any more")
+        else:
+            if new["share"] < old["share"] - ALLOWED_LOSS:
+                say(f"{old['share']} -> {new['share']} % {old['math']} in the hot loop")
+            for kind in _WIDE:
+                if old["counts"].get(f"{kind}.128") and not new["counts"].get(f"{kind}.128"):
+                    say(f"no 128-bit {kind} in the hot loop any more")
+    return messages
+
+
+def compare(baseline, rows):
+    """What differs for the worse between two sets of rows, kernels that came or went included."""
+    messages = []
+    for key in sorted(set(baseline) | set(rows)):
+        name, arch = key
+        if key not in rows:
+            messages.append(f"{name} on {arch}: in the baseline, but no kernel has this name")
+        elif key not in baseline:
+            messages.append(f"{name} on {arch}: a kernel without an entry in the baseline")
+        else:
+            messages += worse(name, arch, baseline[key], rows[key])
+    return messages

@@ -1,0 +1,86 @@
+"""The rows as Markdown, put between two markers of kernels/README.md; and as JSON, one line a row."""
+import json
+import re
+
+import rows as r
+
+BEGIN = "<!-- tests/machine_code --update writes from here -->"
+END = "<!-- to here -->"
+_ORDER = ("FFMA", "HFMA2", "HMMA", "LDS", "STS", "LDG", "STG", "LDL", "STL", "float", "integer", "BAR", "branch", "wait")
+
+
+def _natural(name):
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def _bytes(count):
+    return f"{count / 1024:.1f}".rstrip("0").rstrip(".") + " KB" if count >= 1024 else str(count)
+
+
+def _occupancy(row):
+    return f"{row['occupancy']} % ({row['blocks']} x {row['threads']}, {row['limit']})"
+
+
+def _hot(hot):
+    def position(kind):
+        stem = kind.split(".")[0]
+        return (_ORDER.index(stem) if stem in _ORDER else len(_ORDER), kind)
+
+    text = ", ".join(f"{hot['counts'][kind]} {kind}" for kind in sorted(hot["counts"], key=position))
+    return text + (f" (with {hot['nested']} inner loops)" if hot["nested"] else "")
+
+
+def _convolutions(rows, arch):
+    yield "| kernel | registers | shared | occupancy | share | slots | hot loop |"
+    yield "| --- | --: | --: | --- | --: | --: | --- |"
+    for (name, _), row in rows:
+        hot = row["hot"]
+        loop = (f"{hot['share']} % {hot['math']} | {hot['slots']} | {_hot(hot)}" if hot else "| | no arithmetic in a loop")
+        yield f"| `{name}` | {row['registers']} | {_bytes(row['shared'])} | {_occupancy(row)} | {loop} |"
+
+
+def _others(names, rows):
+    yield "| kernel | " + " | ".join(f"{a}: registers | occupancy | local" for a in r.ARCHITECTURES) + " | shared |"
+    yield "| --- |" + " --: | --- | --: |" * len(r.ARCHITECTURES) + " --: |"
+    for name in names:
+        cells, shared = [], 0
+        for arch in r.ARCHITECTURES:
+            row = rows.get((name, arch))
+            cells.append(f"{row['registers']} | {_occupancy(row)} | {row['local']}" if row else "| |")
+            shared = max(shared, row["shared"] if row else 0)
+        yield f"| `{name}` | {' | '.join(cells)} | {_bytes(shared)} |"
+
+
+def markdown(rows):
+    lines = []
+    for arch in r.ARCHITECTURES:
+        chosen = sorted(((key, row) for key, row in rows.items() if key[1] == arch and r.is_convolution(row)),
+                        key=lambda item: _natural(item[0][0]))
+        local = sum(bool(row["local"] or row["spills"]) for _, row in chosen)
+        lines += [f"### Convolutions on {arch}", "",
+                  f"{len(chosen)} kernels, {local} with spills or local memory. Best float32 tile: "
+                  + "; ".join(f"{op} {best[1]['hot']['share']} % FFMA" for op in r.OPS
+                              if (best := r.best_tile(rows, op, arch))) + ".", ""]
+        lines += [*_convolutions(chosen, arch), ""]
+    names = sorted({name for (name, _), row in rows.items() if not r.is_convolution(row)}, key=_natural)
+    lines += ["### Other kernels", "", *_others(names, rows), ""]
+    return "\n".join(lines)
+
+
+def write_markdown(path, rows):
+    text = path.read_text()
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    path.write_text(before + BEGIN + "\n\n" + markdown(rows) + "\n" + END + after)
+
+
+def write_json(path, rows):
+    lines = (f"{json.dumps(f'{arch} {name}')}: {json.dumps(row, sort_keys=True)}"
+             for (name, arch), row in sorted(rows.items(), key=lambda item: (item[1]["file"], _natural(item[0][0]), item[0][1])))
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def read_json(path):
+    if not path.is_file():
+        return {}
+    return {tuple(reversed(key.split(" ", 1))): row for key, row in json.loads(path.read_text()).items()}
