@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <cstring>
 
 #include "tests/ops/conv2d_passes.h"
@@ -59,6 +60,12 @@ void compare(const Row& row, const Values& got, Backend& reference, const Conv2d
   }
 }
 
+/// TSUGI_TEST_ROWS=<text> leaves out the rows without it in their name, for a quick look at one kernel.
+bool asked_for(const Row& row) {
+  const char* text = std::getenv("TSUGI_TEST_ROWS");
+  return text == nullptr || name_of(row).find(text) != std::string::npos;
+}
+
 /// Overwriting with bias and activation, and accumulating without bias from shifted parameters, or the other way round.
 Conv2dInputs with_mode(Conv2dInputs in, Write write, bool even) {
   const Activation relu{ActivationKind::relu, 0.0f}, leaky{ActivationKind::leaky_relu, 0.125f};
@@ -82,7 +89,7 @@ RegistryWalk check_registry(const std::vector<RegistryBackend*>& backends, Kerne
   std::size_t place = 0;
   for (std::size_t index = 0; index < rows.size(); ++index) {
     const Row& row = rows[index];
-    if (row.op != op || place++ % parts != part || row.min_sm > first.sm()) continue;
+    if (row.op != op || place++ % parts != part || row.min_sm > first.sm() || !asked_for(row)) continue;
     ++walk.rows;
     CAPTURE(name_of(row));
     int covered = 0;
