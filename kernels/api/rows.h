@@ -21,3 +21,55 @@
   ROW(f32, 53, 999, 64, 64, 8, 8, 4)            \
   ROW(f32, 53, 999, 32, 32, 8, 4, 4)            \
   ROW(f16, 53, 999, 64, 64, 8, 8, 4)
+
+// Depthwise: m pixels x n channels a block; k is not used. A thread has thread_m pixels (rows of 4) x thread_n channels,
+// or one channel where they do not come in vectors of thread_n. Backward weight: m output pixels a step.
+#define TSUGI_CONV2D_FORWARD_DEPTHWISE_ROWS(ROW) \
+  ROW(f32, 53, 999, 128, 32, 1, 8, 4)            \
+  ROW(f16, 53, 999, 128, 32, 1, 8, 4)
+
+#define TSUGI_CONV2D_BACKWARD_DATA_DEPTHWISE_ROWS(ROW) \
+  ROW(f32, 53, 999, 128, 32, 1, 8, 4)                  \
+  ROW(f16, 53, 999, 128, 32, 1, 8, 4)
+
+#define TSUGI_CONV2D_BACKWARD_WEIGHT_DEPTHWISE_ROWS(ROW) \
+  ROW(f32, 53, 999, 64, 32, 1, 4, 4)                     \
+  ROW(f16, 53, 999, 64, 32, 1, 4, 4)
+
+#define TSUGI_CONV2D_BACKWARD_DATA_GEMM_ROWS(ROW) \
+  ROW(f32, 53, 999, 128, 128, 8, 8, 8)            \
+  ROW(f32, 53, 999, 128, 64, 8, 8, 8)             \
+  ROW(f32, 53, 999, 128, 32, 8, 8, 4)             \
+  ROW(f32, 53, 999, 64, 64, 8, 8, 4)              \
+  ROW(f32, 53, 999, 32, 32, 8, 4, 4)              \
+  ROW(f16, 53, 999, 64, 64, 8, 8, 4)
+
+// mma: (m / thread_m) * (n / thread_n) threads too; a warp owns 8 thread_m x 4 thread_n results.
+#define TSUGI_CONV2D_FORWARD_MMA_ROWS(ROW) \
+  ROW(f16, 75, 999, 128, 128, 32, 8, 8)    \
+  ROW(f16, 75, 999, 128, 64, 32, 8, 8)     \
+  ROW(f16, 75, 999, 64, 64, 32, 4, 8)
+
+#define TSUGI_CONV2D_BACKWARD_DATA_MMA_ROWS(ROW) \
+  ROW(f16, 75, 999, 128, 128, 32, 8, 8)          \
+  ROW(f16, 75, 999, 128, 64, 32, 8, 8)           \
+  ROW(f16, 75, 999, 64, 64, 32, 4, 8)
+
+#define TSUGI_CONV2D_BACKWARD_WEIGHT_MMA_ROWS(ROW) \
+  ROW(f16, 75, 999, 128, 128, 32, 8, 8)            \
+  ROW(f16, 75, 999, 128, 64, 32, 8, 8)             \
+  ROW(f16, 75, 999, 64, 64, 32, 4, 8)
+
+// half2: a stage is one run of float16 sums, k / 2 products (kernels/api/half2.h). sm_61 and sm_62 differ, so dispatch
+// stops at 60: sm_61 has HFMA2 at 1/64 of its float32 rate.
+#define TSUGI_CONV2D_FORWARD_HALF2_ROWS(ROW) \
+  ROW(f16, 53, 60, 128, 64, 32, 8, 4)        \
+  ROW(f16, 53, 60, 64, 64, 32, 8, 4)
+
+#define TSUGI_CONV2D_BACKWARD_DATA_HALF2_ROWS(ROW) \
+  ROW(f16, 53, 60, 128, 64, 32, 8, 4)              \
+  ROW(f16, 53, 60, 64, 64, 32, 8, 4)
+
+#define TSUGI_CONV2D_BACKWARD_WEIGHT_HALF2_ROWS(ROW) \
+  ROW(f16, 53, 60, 128, 64, 32, 8, 4)                \
+  ROW(f16, 53, 60, 64, 64, 32, 8, 4)
