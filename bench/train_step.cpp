@@ -6,10 +6,9 @@
 #include <cstdlib>
 #include <numeric>
 
+#include "bench/noise_photos.h"
 #include "engine/core/device.h"
-#include "engine/data/encode.h"
 #include "engine/train/trainer.h"
-#include "kernels/api/philox.h"
 
 namespace {
 
@@ -20,24 +19,6 @@ constexpr int kClasses = 32;
 int from_environment(const char* name, int fallback) {
   const char* text = std::getenv(name);
   return text == nullptr ? fallback : std::atoi(text);
-}
-
-/// Photos of noise: what a pixel holds does not change how long a step takes.
-PhotoStore noise_photos(int count, const Preprocessing& preprocessing) {
-  std::vector<Photo> photos;
-  std::vector<int> labels;
-  for (int i = 0; i < count; ++i) {
-    std::vector<std::uint8_t> rgb(static_cast<std::size_t>(preprocessing.stored_size) * preprocessing.stored_size * 3);
-    for (std::size_t j = 0; j < rgb.size(); ++j)
-      rgb[j] = static_cast<std::uint8_t>(philox(1, 0, static_cast<std::uint32_t>(i), purpose::kSynth, static_cast<std::uint32_t>(j)).v[0]);
-    const std::string file = "noise/" + std::to_string(i) + ".png";
-    photos.push_back({"noise", file, file, std::make_shared<std::vector<std::uint8_t>>(encode_png({rgb.data(), preprocessing.stored_size, preprocessing.stored_size}))});
-    labels.push_back(i % kClasses);
-  }
-  PhotoStoreOptions options;
-  options.preprocessing = preprocessing;
-  options.preprocessing.crop = 1.0f;
-  return PhotoStore(photos, labels, options);
 }
 
 void train_step(benchmark::State& state, const std::string& model_name, DType dtype) {
@@ -52,15 +33,15 @@ void train_step(benchmark::State& state, const std::string& model_name, DType dt
   settings.batch = from_environment("TSUGI_BENCH_BATCH", 64);
   settings.epochs = 1000;
   settings.optimizer.lr = 0.001f;
-  const PhotoStore store = noise_photos(2 * settings.batch, default_preprocessing(model.input.h));
+  const PhotoStore store = bench::noise_photos(2 * settings.batch, kClasses, default_preprocessing(model.input.h));
   std::vector<std::string> names;
   for (int i = 0; i < kClasses; ++i) names.push_back("class" + std::to_string(i));
   Network network(*backend, model, names);
   network.initialise(1);
-  const PhotoSource source(*backend, store);
+  PhotoSource source(*backend, store);
   std::vector<std::uint32_t> photos(store.size());
   std::iota(photos.begin(), photos.end(), 0u);
-  Trainer trainer(network, source, photos, settings, {dtype, 0});
+  Trainer trainer(network, source, photos, settings, {dtype, 0, true});
   for (int i = 0; i < 3; ++i) trainer.step();
   double flops = 0.0;
   for (const LayerCost& cost : layer_costs(model, kClasses)) flops += cost.forward_flops;

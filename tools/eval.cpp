@@ -52,6 +52,7 @@ void print_confusion(const Evaluation& evaluation, const std::vector<std::string
 int eval_command(const Options& options) {
   Console console(options.common.quiet);
   const CheckpointSession session(options.checkpoint, options.device, options.threads);
+  console.say("device " + session.backend->name() + " (" + session.backend->description() + ")");
   PhotoFolder folder = scan_photos(options.photos, 1);
   const std::vector<std::string>& names = session.checkpoint.class_names;
   folder.labels = labels_among(folder, names, options.photos);
@@ -101,7 +102,7 @@ void add_eval(CLI::App& app, Run& run) {
   command->add_option("--photos", options->photos, "Folder with one folder of photos a person")->required();
   command->add_flag("--all", options->all, "Evaluate photos that were trained on, too");
   command->add_flag("--confusion", options->confusion, "Also print who was taken for whom");
-  command->add_option("--device", options->device, "auto, cpu or reference")->capture_default_str();
+  command->add_option("--device", options->device, "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")->capture_default_str();
   command->add_option("--threads", options->threads, "Threads, 0 = all cores")->capture_default_str()->check(CLI::Range(0, 1024));
   add_common(*command, options->common, "tsugi eval server.safetensors --photos photos/ --confusion");
   command->callback([options, &run] { run = [options] { return eval_command(*options); }; });

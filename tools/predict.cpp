@@ -20,7 +20,9 @@ struct Options {
 };
 
 int predict_command(const Options& options) {
+  Console console(options.common.quiet);
   const CheckpointSession session(options.checkpoint, options.device, options.threads);
+  console.say("device " + session.backend->name() + " (" + session.backend->description() + ")");
   const std::vector<std::string>& names = session.checkpoint.class_names;
   std::vector<Photo> photos;
   for (const std::string& path : options.images) {
@@ -70,7 +72,7 @@ void add_predict(CLI::App& app, Run& run) {
   command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
   command->add_option("IMAGE", options->images, "JPEG or PNG files")->required();
   command->add_option("--top", options->top, "Names a photo")->capture_default_str()->check(CLI::Range(1, 1000000));
-  command->add_option("--device", options->device, "auto, cpu or reference")->capture_default_str();
+  command->add_option("--device", options->device, "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")->capture_default_str();
   command->add_option("--threads", options->threads, "Threads, 0 = all cores")->capture_default_str()->check(CLI::Range(0, 1024));
   add_common(*command, options->common, "tsugi predict device.safetensors holiday.jpg --top 3");
   command->callback([options, &run] { run = [options] { return predict_command(*options); }; });

@@ -24,11 +24,13 @@ void TrainOptions::add(CLI::App& command) {
     not_remembered_.push_back(option);
     return option;
   };
-  remember_not(command.add_option("--device", request_.device, "auto, cpu or reference"))->capture_default_str();
-  remember_not(command.add_option("--precision", request_.precision, "auto, fp32 or bf16"))->capture_default_str()
+  remember_not(command.add_option("--device", request_.device, "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference"))->capture_default_str();
+  remember_not(command.add_option("--precision", request_.precision, "auto, fp32, bf16 (CPU) or fp16 (GPU)"))->capture_default_str()
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
   remember_not(command.add_option("--threads", request_.threads, "Threads, 0 = all cores"))->capture_default_str()->check(CLI::Range(0, 1024));
   remember_not(command.add_option("--memory", memory_, "Most memory for training, such as 2G: smaller batches add up their gradients"));
+  remember_not(command.add_flag("!--no-graph", request_.graph, "Issue every kernel of a step by itself instead of replaying a recorded graph "
+                                "(GPUs; same results, for debugging)"));
   remember_not(command.add_option("--metrics", request_.run.metrics, "Write one JSON line an evaluation to this file"));
   remember_not(command.add_option("--compact", compact_, "Write a compact checkpoint instead: fp16 or int8"))
       ->check(CLI::IsMember({"fp16", "int8"}));
@@ -74,7 +76,10 @@ void TrainOptions::check() const {
 std::string TrainOptions::repeated() const {
   std::string text;
   for (const CLI::Option* option : not_remembered_)
-    if (option->count() > 0) text += " " + option->get_name() + " " + shell_word(option->as<std::string>());
+    if (option->count() > 0) {
+      const bool flag = option->get_items_expected_max() == 0;
+      text += " " + option->get_name() + (flag ? "" : " " + shell_word(option->as<std::string>()));
+    }
   return text;
 }
 
@@ -100,6 +105,10 @@ Json summary_json(const RunSummary& summary, const std::string& output) {
   json["peak_memory_bytes"] = summary.peak_memory_bytes;
   json["device"] = summary.device;
   json["precision"] = summary.precision;
+  if (summary.progress.loss_scale != 0.0f) {
+    json["loss_scale"] = summary.progress.loss_scale;
+    json["skipped_steps"] = summary.progress.skipped_steps;
+  }
   json["checkpoint"] = output;
   return json;
 }

@@ -1,10 +1,13 @@
-// The devices of this build. A build links one of kernels/cuda and kernels/no_cuda; the names stay the same.
+// The devices. A build links one of kernels/cuda and kernels/no_cuda, and so on: the names stay the same, and what is
+// missing says so when it is asked for.
 #include "engine/core/device.h"
 
 #include <sys/resource.h>
 
 #include <cmath>
 #include <cstdlib>
+
+#include "kernels/api/registry.h"
 
 namespace tsugi {
 namespace {
@@ -15,16 +18,34 @@ std::string joined(const std::vector<std::string>& names) {
   return text;
 }
 
+/// The architecture of "simt" or "simt:53".
+int emulated_sm(const std::string& device) {
+  constexpr int kDefault = 75;
+  if (device == "simt") return kDefault;
+  const std::string digits = device.substr(5);
+  if (digits.empty() || digits.size() > 3 || digits.find_first_not_of("0123456789") != std::string::npos)
+    throw Error("device " + device + ": expected simt, or simt: and an architecture such as 53 or 75");
+  return std::stoi(digits);
+}
+
 }  // namespace
 
-std::vector<std::string> device_names() { return {"auto", "cpu", "reference"}; }
+std::vector<std::string> device_names() { return {"auto", "cpu", "cuda", "cudnn", "simt", "reference"}; }
 
 std::unique_ptr<Backend> make_backend(const std::string& device, int threads) {
-  if (device == "auto" || device == "cpu") return make_cpu_backend(threads);
+  if (device == "cpu") return make_cpu_backend(threads);
+  if (device == "auto") {
+    try {
+      return make_cuda_backend();
+    } catch (const Error&) {  // not in this build, or no device: what was chosen is announced by its name
+      return make_cpu_backend(threads);
+    }
+  }
+  if (device == "cuda") return make_cuda_backend();
+  if (device == "cudnn") return make_cudnn_backend();
   if (device == "reference") return make_reference_backend();
-  if (device == "cuda" || device == "cudnn" || device == "simt")
-    throw Error("device " + device + ": this build does not have it; it has " + joined(device_names()));
-  throw Error("device " + device + ": unknown, known are " + joined(device_names()));
+  if (device == "simt" || device.compare(0, 5, "simt:") == 0) return make_simt_backend(emulated_sm(device));
+  throw Error("device " + device + ": unknown, known are " + joined(device_names()) + ", and simt:53 for the emulator of another architecture");
 }
 
 DType choose_precision(const std::string& precision, const Backend& backend) {

@@ -9,11 +9,12 @@
 
 namespace tsugi {
 
-/// The names that --device takes in this build, "auto" among them.
+/// The names that --device takes, "auto" among them; which of them work is up to the build and the machine.
 std::vector<std::string> device_names();
 
-/// "auto" takes the fastest device that this machine has; Backend::name() says which. `threads`: of the CPU, 0 = all cores. Throws Error on an
-/// unknown name, and on a device that this build or this machine does not have: nothing falls back silently.
+/// "auto" takes cuda where build and machine have it, else cpu; Backend::name() says which. "simt:53" emulates another architecture than
+/// "simt" (75). `threads`: of the CPU, 0 = all cores. Throws Error on an unknown name, and on a device that this build or this machine
+/// does not have: nothing falls back silently.
 std::unique_ptr<Backend> make_backend(const std::string& device, int threads);
 
 /// "fp32", "bf16", "fp16", or "auto": the fastest type that trains as accurately on this backend. Throws Error on any other word, and on a

@@ -35,7 +35,7 @@ OptimizerKind parse_optimizer(const std::string& name) {
 }
 
 Optimizer::Optimizer(Backend& backend, const OptimizerSettings& settings, std::size_t count, std::size_t decayed)
-    : backend_(backend), settings_(settings), count_(count), decayed_(decayed), norm_(backend, 2 * sizeof(float)) {
+    : backend_(backend), settings_(settings), count_(count), decayed_(decayed) {
   for (const std::string& name : moment_names(settings)) moments_.push_back({name, DeviceBuffer(backend, count * sizeof(float))});
   GradientNorm norm;
   norm.count = count;
@@ -52,22 +52,22 @@ float* Optimizer::moment(const std::string& name) {
   return nullptr;
 }
 
-const float* Optimizer::norm() const { return norm_.as<float>(); }
-
-void Optimizer::prepare(StepState& state) const {
-  const double steps = state.step + 1.0;
+void Optimizer::prepare(StepState& state, std::uint32_t skipped) const {
+  const double steps = static_cast<double>(state.step) - static_cast<double>(skipped) + 1.0;
   state.adam_correction1 = static_cast<float>(1.0 - std::pow(static_cast<double>(settings_.beta1), steps));
   state.adam_correction2 = static_cast<float>(1.0 - std::pow(static_cast<double>(settings_.beta2), steps));
 }
 
-void Optimizer::update(float* w, const float* g, void* compute, DType compute_dtype, const StepState* step) {
+void Optimizer::update(float* w, const float* g, void* compute, DType compute_dtype, const StepState* step, UpdateReport* report,
+                       bool scaled) {
   GradientNorm norm;
   norm.count = count_;
   norm.g = g;
   norm.max_norm = settings_.clip_norm;
-  norm.norm = norm_.as<float>();
-  norm.scale = norm_.as<float>() + 1;
+  norm.norm = &report->norm;
+  norm.scale = &report->scale;
   norm.workspace = workspace_.data();
+  norm.loss_scale = scaled ? &report->loss_scale : nullptr;
   backend_.gradient_norm(norm);
 
   UpdateBuffers buffers;
@@ -79,6 +79,7 @@ void Optimizer::update(float* w, const float* g, void* compute, DType compute_dt
   buffers.g = g;
   buffers.compute = compute;
   buffers.compute_dtype = compute_dtype;
+  buffers.loss_scale = norm.loss_scale;
   if (settings_.kind == OptimizerKind::sgd) {
     backend_.sgd_update({buffers, settings_.momentum, settings_.nesterov, settings_.weight_decay, moment("momentum")});
   } else {

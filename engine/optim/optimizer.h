@@ -31,30 +31,37 @@ struct MomentBuffer {
   DeviceBuffer buffer;  ///< [layout.count()] float32, device
 };
 
+/// What an update leaves for the host to read. Device memory.
+struct UpdateReport {
+  float norm = 0.0f;   ///< of the gradient
+  float scale = 1.0f;  ///< what the update multiplied the gradient by
+  LossScale loss_scale;
+};
+
 class Optimizer {
  public:
   /// `count` elements in the flat buffers, of which the first `decayed` get weight decay.
   Optimizer(Backend& backend, const OptimizerSettings& settings, std::size_t count, std::size_t decayed);
 
   /// One update of all parameters. w, g: [count]; compute: a copy of the new weights in `compute_dtype`, or null;
-  /// step: device. Clips by the norm of the whole gradient first.
-  void update(float* w, const float* g, void* compute, DType compute_dtype, const StepState* step);
+  /// step, report: device. Clips by the norm of the whole gradient first. With `scaled`, g is the gradient times
+  /// report->loss_scale.scale, which follows the rule of next_loss_scale; a gradient that is not finite changes nothing else.
+  void update(float* w, const float* g, void* compute, DType compute_dtype, const StepState* step, UpdateReport* report, bool scaled = false);
 
-  /// Fills the fields of `state` that depend on the number of steps done so far (state.step must be set).
-  void prepare(StepState& state) const;
+  /// Fills the fields of `state` that depend on the number of updates done so far: state.step (must be set) less `skipped`.
+  void prepare(StepState& state, std::uint32_t skipped = 0) const;
 
   std::vector<MomentBuffer>& moments() { return moments_; }
   float* moment(const std::string& name);       ///< device, null when this optimizer has none of that name
-  const float* norm() const;                    ///< [1], device: the gradient's norm at the last update
   static std::size_t bytes(const OptimizerSettings& settings, std::size_t count);  ///< device memory of the moments
-  std::size_t scratch_bytes() const { return norm_.bytes() + workspace_.bytes(); }  ///< device memory beside the moments
+  std::size_t scratch_bytes() const { return workspace_.bytes(); }  ///< device memory beside the moments
 
  private:
   Backend& backend_;
   OptimizerSettings settings_;
   std::size_t count_, decayed_;
   std::vector<MomentBuffer> moments_;
-  DeviceBuffer norm_, workspace_;
+  DeviceBuffer workspace_;
 };
 
 }  // namespace tsugi

@@ -18,6 +18,9 @@ struct TrainingProgress {
   std::uint32_t epoch = 0;  ///< finished epochs
   std::uint32_t batch = 0;  ///< batches done in the current epoch
   std::uint32_t step = 0;   ///< optimizer steps so far
+  std::uint32_t skipped_steps = 0;          ///< of them, those that dynamic loss scaling left out
+  float loss_scale = 0.0f;                  ///< of the next step; 0 where there is no loss scaling (see LossScale)
+  std::uint32_t loss_scale_good_steps = 0;  ///< finite gradients since it last changed
 };
 
 /// full: float32, moments, photo lists and metrics; reads back bit for bit. fp16 and int8 are compact, without those:

@@ -107,9 +107,13 @@ std::map<std::string, std::string> format_metadata(const Checkpoint& checkpoint,
     throw Error("checkpoint: a class name or a photo's name is not UTF-8, UTF-8 expected");
   }
   const TrainingProgress& progress = checkpoint.progress;
-  metadata["progress"] =
-      json{{"seed", progress.seed}, {"epoch", progress.epoch}, {"batch", progress.batch}, {"step", progress.step}}
-          .dump();
+  json position{{"seed", progress.seed}, {"epoch", progress.epoch}, {"batch", progress.batch}, {"step", progress.step}};
+  if (progress.skipped_steps != 0) position["skipped_steps"] = progress.skipped_steps;
+  if (progress.loss_scale != 0.0f) {  // a power of two: the text is exact
+    position["loss_scale"] = progress.loss_scale;
+    position["loss_scale_good_steps"] = progress.loss_scale_good_steps;
+  }
+  metadata["progress"] = position.dump();
   metadata["tensors"] =
       json{{"parameters", checkpoint.parameters.size()}, {"statistics", checkpoint.statistics.size()}}.dump();
   return metadata;
@@ -147,6 +151,18 @@ TensorCounts parse_metadata(const std::map<std::string, std::string>& metadata, 
       static_cast<std::uint32_t>(whole_number(progress, "batch", UINT32_MAX, place + ": progress"));
   checkpoint.progress.step =
       static_cast<std::uint32_t>(whole_number(progress, "step", UINT32_MAX, place + ": progress"));
+  if (progress.contains("skipped_steps"))
+    checkpoint.progress.skipped_steps =
+        static_cast<std::uint32_t>(whole_number(progress, "skipped_steps", checkpoint.progress.step, place + ": progress"));
+  if (progress.contains("loss_scale")) {
+    const json& scale = progress.at("loss_scale");
+    if (!scale.is_number() || !(scale.get<double>() >= 1.0 && scale.get<double>() <= static_cast<double>(kLargestLossScale)))
+      throw Error(place + ": progress: loss_scale is " + shown(scale.dump()) + ", a number from 1 to " +
+                  std::to_string(kLargestLossScale) + " expected");
+    checkpoint.progress.loss_scale = scale.get<float>();
+    checkpoint.progress.loss_scale_good_steps = static_cast<std::uint32_t>(
+        whole_number(progress, "loss_scale_good_steps", kLossScaleInterval, place + ": progress"));
+  }
   const json counts = parse_object(required(metadata, "tensors", place), place + ": tensors");
   TensorCounts result;
   result.parameters = static_cast<std::size_t>(whole_number(counts, "parameters", SIZE_MAX, place + ": tensors"));

@@ -162,7 +162,7 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   if (continued && start.progress.batch != 0 && start.train_photos.size() != split.train.size())
     throw Error(request.continue_from + ": stopped in the middle of an epoch over " + std::to_string(start.train_photos.size()) +
                 " training photos, now there are " + std::to_string(split.train.size()));
-  const PhotoSource source(*backend, store);
+  PhotoSource source(*backend, store);
   MetricsHistory history;
   if (continued) {
     history = metrics_from_json(start.metrics, request.continue_from);
@@ -175,7 +175,7 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   network.load(start, request.bundle);
   if (!continued) start_new_rows(request.new_row, network, first_new, source, split, settings.seed);
   if (!continued) network.store(start);
-  Trainer trainer(network, source, split.train, settings, {dtype, request.train.memory_budget});
+  Trainer trainer(network, source, split.train, settings, {dtype, request.train.memory_budget, request.train.graph});
   trainer.load(start, request.bundle);
   announce(observer, *backend, network, trainer, split.train.size(), split.test.size());
 

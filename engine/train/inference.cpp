@@ -35,6 +35,11 @@ Predictions Inference::run(const PhotoSource& source, const std::vector<std::uin
   auto* predicted = reinterpret_cast<std::int32_t*>(loss + batch);
   auto* probabilities = loss + 2 * batch;
 
+  if (photos_of_ != &source || photos_resident_ != source.resident()) {
+    photos_ = PhotoBatch(backend, source, batch);
+    photos_of_ = &source;
+    photos_resident_ = source.resident();
+  }
   Pass pass;
   pass.parameters = network_.parameters();
   pass.compute = pass.parameters;
@@ -51,8 +56,9 @@ Predictions Inference::run(const PhotoSource& source, const std::vector<std::uin
       const int known = source.store().label(staged[i]);
       staged[batch + i] = static_cast<std::uint32_t>(known < network_.classes() ? known : 0);
     }
+    photos_.fetch(staged.data(), batch);
     backend.copy_to_device(index, staged.data(), staged.size() * sizeof(std::uint32_t));
-    AugmentForward augment = augment_op(source.store().preprocessing(), source.device(), program_->batch());
+    AugmentForward augment = augment_op(source.store().preprocessing(), photos_.device(), program_->batch());
     augment.photo_index = index;
     augment.sample_ids = index;
     augment.step = step_.as<StepState>();

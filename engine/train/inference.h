@@ -35,6 +35,9 @@ class Inference {
   const Network& network_;
   std::unique_ptr<Program> program_;
   DeviceBuffer arena_, indices_, results_, step_, augment_workspace_;
+  PhotoBatch photos_;
+  const PhotoSource* photos_of_ = nullptr;  // the source that photos_ was made for
+  bool photos_resident_ = false;            // as it was then
 };
 
 }  // namespace tsugi

@@ -28,7 +28,7 @@ void announce(const RunObserver& observer, const Backend& backend, const Network
                                 ? "batch " + std::to_string(trainer.batch())
                                 : "batch " + std::to_string(trainer.batch()) + " in micro-batches of " + std::to_string(memory.micro_batch);
   observer.say(micro + ", memory " + mib(memory.total()) + ": arena " + mib(memory.arena) + ", parameters and moments " +
-               mib(memory.parameters) + ", photos " + mib(memory.photos));
+               mib(memory.parameters) + ", photos " + mib(memory.photos) + (memory.photos_resident ? "" : " (a batch at a time)"));
 }
 
 void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Preprocessing& preprocessing, const PhotoStore& store,

@@ -75,8 +75,8 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
 
   Network network(*backend, model, folder.class_names);
   if (!continued) network.initialise(settings.seed);
-  const PhotoSource source(*backend, store);
-  Trainer trainer(network, source, split.train, settings, {dtype, request.train.memory_budget});
+  PhotoSource source(*backend, store);
+  Trainer trainer(network, source, split.train, settings, {dtype, request.train.memory_budget, request.train.graph});
   if (continued) trainer.load(from, request.continue_from);
   if (continued && from.moments.empty() && observer.say)
     observer.say(request.continue_from + " (" + name_of(from.kind) + ") holds no optimizer state: it starts anew");

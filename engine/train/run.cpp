@@ -55,6 +55,10 @@ class Runner {
       }
     }
     save();
+    const TrainingProgress& end = trainer.progress();
+    if (end.skipped_steps > 0 && observer_.say)
+      observer_.say("loss scaling left out " + std::to_string(end.skipped_steps) + " of " + std::to_string(end.step) +
+                    " steps, whose gradients overflowed float16");
     fill(summary);
     return summary;
   }

@@ -19,7 +19,7 @@ std::string megabytes(std::size_t bytes) {
 
 }  // namespace
 
-Trainer::Trainer(Network& network, const PhotoSource& source, std::vector<std::uint32_t> train_photos, const TrainSettings& settings,
+Trainer::Trainer(Network& network, PhotoSource& source, std::vector<std::uint32_t> train_photos, const TrainSettings& settings,
                  const TrainerOptions& options)
     : network_(network),
       source_(source),
@@ -53,16 +53,20 @@ Trainer::Trainer(Network& network, const PhotoSource& source, std::vector<std::u
   gradients_ = DeviceBuffer(backend, network.layout().count() * sizeof(float));
   if (options_.dtype != DType::f32) compute_ = DeviceBuffer(backend, network.layout().count() * size_of(options_.dtype));
   staging_ = DeviceBuffer(backend, staging_bytes());
-  results_ = DeviceBuffer(backend, static_cast<std::size_t>(batch_) * 2 * sizeof(float));
+  results_ = DeviceBuffer(backend, results_bytes());
   host_staging_.resize(staging_bytes());
-  host_results_.resize(static_cast<std::size_t>(batch_) * 2);
+  host_results_.resize(results_bytes());
+  next_photos_.resize(static_cast<std::size_t>(batch_));
   augment_workspace_ = DeviceBuffer(backend, backend.workspace_bytes(augmentation(program_->batch())));
+  if (memory_.photos_resident) source_.make_resident();
+  photos_ = PhotoBatch(backend, source_, static_cast<std::size_t>(batch_));
   refresh_compute();
+  reset_report();
 }
 
 /// What every micro-batch's augmentation has in common.
 AugmentForward Trainer::augmentation(int samples) const {
-  AugmentForward op = augment_op(source_.store().preprocessing(), source_.device(), samples);
+  AugmentForward op = augment_op(source_.store().preprocessing(), photos_.device(), samples);
   op.variants = settings_.variants;
   op.strength = settings_.augment;
   op.dtype = options_.dtype;
@@ -74,27 +78,56 @@ std::size_t Trainer::staging_bytes() const {
   return sizeof(StepState) + static_cast<std::size_t>(batch_) * 3 * sizeof(std::uint32_t);
 }
 
-/// The largest micro-batch that divides the batch and fits the budget.
+/// UpdateReport, then losses and predictions of the whole batch: one download a step.
+std::size_t Trainer::results_bytes() const {
+  return sizeof(UpdateReport) + static_cast<std::size_t>(batch_) * (sizeof(float) + sizeof(std::int32_t));
+}
+
+/// Whether memory_ keeps to the budget and fits the device. `photos_held`: photo bytes that lie on the device already.
+bool Trainer::fits(std::size_t photos_held) const {
+  constexpr std::size_t kRoundedUp = std::size_t{32} << 20;  // by the device's allocator, and the buffers of an evaluation
+  if (options_.memory_budget != 0 && memory_.total() > options_.memory_budget) return false;
+  const ParameterLayout& layout = network_.layout();
+  const std::size_t held = (layout.count() + layout.statistics_count()) * sizeof(float) + optimizer_.scratch_bytes() +
+                           Optimizer::bytes(settings_.optimizer, layout.count()) + photos_held;
+  const std::size_t free = network_.backend().free_bytes();
+  return free == static_cast<std::size_t>(-1) || memory_.total() + kRoundedUp <= free + held;
+}
+
+/// The largest micro-batch that divides the batch and fits the budget; without a budget the whole batch. All photos on the device where
+/// they fit beside it.
 void Trainer::plan_memory() {
   const ParameterLayout& layout = network_.layout();
+  const Backend& backend = network_.backend();
   const std::size_t count = layout.count();
   memory_.parameters = 2 * count * sizeof(float) + layout.statistics_count() * sizeof(float) +
                        Optimizer::bytes(settings_.optimizer, count) +
                        (options_.dtype == DType::f32 ? 0 : count * size_of(options_.dtype));
-  memory_.photos = source_.store().bytes();
   for (int micro = batch_; micro >= 1; --micro) {
     if (batch_ % micro != 0) continue;
     program_ = std::make_unique<Program>(network_.backend(), network_.model(), layout, network_.classes(), micro, options_.dtype,
                                          ProgramMode::training);
     memory_.arena = program_->arena_bytes();
-    memory_.other = staging_bytes() + static_cast<std::size_t>(batch_) * 2 * sizeof(float) + optimizer_.scratch_bytes() +
-                    network_.backend().workspace_bytes(augmentation(micro));
+    memory_.other = staging_bytes() + results_bytes() + optimizer_.scratch_bytes() + backend.workspace_bytes(augmentation(micro));
     memory_.micro_batch = micro;
-    if (options_.memory_budget == 0 || memory_.total() <= options_.memory_budget) return;
+    for (const bool resident : {true, false}) {
+      if (!resident && source_.resident()) continue;
+      memory_.photos_resident = resident;
+      memory_.photos = resident ? source_.store().bytes() : PhotoBatch::bytes(source_.store(), static_cast<std::size_t>(batch_));
+      if (fits(source_.resident() ? source_.store().bytes() : 0)) return;
+    }
+    if (options_.memory_budget == 0) break;  // nobody asked for micro-batches: the error says how
+  }
+  const std::string parts = " (" + megabytes(memory_.photos) + " of it photos, " + megabytes(memory_.parameters) + " parameters and moments)";
+  if (options_.memory_budget == 0 || memory_.total() <= options_.memory_budget) {
+    const std::size_t free = backend.free_bytes();
+    throw Error("training: " + (options_.memory_budget == 0 ? "batch " + std::to_string(batch_) : std::string("even one sample at a time")) +
+                " needs " + megabytes(memory_.total()) + parts + ", device " + backend.name() + " has " + megabytes(free) + " free; try --memory " +
+                std::to_string(std::max<std::size_t>(1, (free >> 20) * 9 / 10)) + "M, which trains in micro-batches, or --batch " +
+                std::to_string(std::max(1, batch_ / 2)));
   }
   throw Error("training: --memory is " + megabytes(options_.memory_budget) + ", but even one sample at a time needs " +
-              megabytes(memory_.total()) + " (" + megabytes(memory_.photos) + " of it photos, " + megabytes(memory_.parameters) +
-              " parameters and moments)");
+              megabytes(memory_.total()) + parts);
 }
 
 void Trainer::refresh_compute() {
@@ -108,32 +141,54 @@ void Trainer::start_epoch() {
                               : shuffled_order(train_photos_.size(), settings_.variants, settings_.seed, progress_.epoch);
 }
 
-StepTotals Trainer::step() {
-  if (epoch_finished()) next_epoch();
-  if (order_.empty()) start_epoch();
-  Backend& backend = network_.backend();
-  const auto batch = static_cast<std::size_t>(batch_);
+/// A loss scale as it was when progress_ was written, or a new one.
+void Trainer::reset_report() {
+  UpdateReport report;
+  if (progress_.loss_scale != 0.0f) {
+    report.loss_scale.scale = progress_.loss_scale;
+    report.loss_scale.good_steps = progress_.loss_scale_good_steps;
+  }
+  report.loss_scale.skipped = progress_.skipped_steps;
+  network_.backend().copy_to_device(results_.data(), &report, sizeof report);
+}
 
+/// Photos, as the store counts them, of the epoch's batch number `batch`.
+void Trainer::pick_photos(std::uint32_t batch, std::uint32_t* photos) const {
+  const std::size_t first = static_cast<std::size_t>(batch) * static_cast<std::size_t>(batch_);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(batch_); ++i) photos[i] = train_photos_[order_[first + i] / settings_.variants];
+}
+
+/// Sends what changes from step to step.
+void Trainer::upload() {
+  const auto batch = static_cast<std::size_t>(batch_);
   StepState state;
   state.seed = settings_.seed;
   state.epoch = progress_.epoch;
   state.step = progress_.step;
   state.lr = learning_rate(settings_.schedule, settings_.optimizer.lr, progress_.step, steps_per_epoch_, settings_.epochs);
-  optimizer_.prepare(state);
+  optimizer_.prepare(state, progress_.skipped_steps);
   std::memcpy(host_staging_.data(), &state, sizeof state);
   auto* host = reinterpret_cast<std::uint32_t*>(host_staging_.data() + sizeof state);
+  pick_photos(progress_.batch, host);
   for (std::size_t i = 0; i < batch; ++i) {
     const std::uint32_t sample = order_[progress_.batch * batch + i];
-    const std::uint32_t position = sample / settings_.variants;
-    host[i] = train_photos_[position];
     host[batch + i] = sample;
-    host[2 * batch + i] = static_cast<std::uint32_t>(train_labels_[position]);
+    host[2 * batch + i] = static_cast<std::uint32_t>(train_labels_[sample / settings_.variants]);
   }
-  backend.copy_to_device(staging_.data(), host_staging_.data(), host_staging_.size());
+  photos_.fetch(host, batch);
+  network_.backend().copy_to_device(staging_.data(), host_staging_.data(), host_staging_.size());
+}
+
+/// Every op of a step, from device memory to device memory: what a GPU records. Nothing here may depend on the step.
+void Trainer::issue_step() {
+  Backend& backend = network_.backend();
+  const auto batch = static_cast<std::size_t>(batch_);
   const auto* step_state = staging_.as<StepState>();
   const auto* indices = reinterpret_cast<const std::uint32_t*>(staging_.as<std::uint8_t>() + sizeof(StepState));
-  auto* losses = results_.as<float>();
+  auto* report = results_.as<UpdateReport>();
+  auto* losses = reinterpret_cast<float*>(report + 1);
   auto* predicted = reinterpret_cast<std::int32_t*>(losses + batch);
+  const bool scaled = options_.dtype == DType::f16;  // gradients of float16 underflow; bf16 has the range of float32
 
   Pass pass;
   pass.parameters = network_.parameters();
@@ -165,24 +220,76 @@ StepTotals Trainer::step() {
     loss.sample_loss = losses + begin;
     loss.predicted = predicted + begin;
     loss.d_logits = program_->d_logits();
+    loss.loss_scale = scaled ? &report->loss_scale : nullptr;
     backend.softmax_cross_entropy(loss);
     program_->backward(pass);
   }
-  optimizer_.update(network_.parameters(), gradients_.as<float>(), compute_.data(), options_.dtype, step_state);
+  optimizer_.update(network_.parameters(), gradients_.as<float>(), compute_.data(), options_.dtype, step_state, report, scaled);
+}
 
-  float norm = 0.0f;
-  backend.copy_to_host(host_results_.data(), results_.data(), results_.bytes());
-  backend.copy_to_host(&norm, optimizer_.norm(), sizeof norm);
+/// The first step is issued op by op; the second is recorded, and from then on replayed.
+void Trainer::run_step() {
+  Backend& backend = network_.backend();
+  if (!options_.graph || !backend.captures() || !warm_) {
+    issue_step();
+    warm_ = true;
+    return;
+  }
+  if (recorded_ == nullptr) {
+    backend.begin_capture();
+    try {
+      issue_step();
+    } catch (...) {
+      try {
+        (void)backend.end_capture();
+      } catch (const Error&) {  // the first error says what was wrong
+      }
+      throw;
+    }
+    recorded_ = backend.end_capture();
+  }
+  recorded_->launch();
+}
+
+/// Fetches the step's results: the host waits for the device here and nowhere else.
+StepTotals Trainer::finish_step() {
+  const auto batch = static_cast<std::size_t>(batch_);
+  network_.backend().copy_to_host(host_results_.data(), results_.data(), results_.bytes());
+  UpdateReport report;
+  std::memcpy(&report, host_results_.data(), sizeof report);
+  const auto* losses = reinterpret_cast<const float*>(host_results_.data() + sizeof report);
+  const auto* predicted = reinterpret_cast<const std::int32_t*>(losses + batch);
+  const auto* labels = reinterpret_cast<const std::int32_t*>(host_staging_.data() + sizeof(StepState)) + 2 * batch;
   StepTotals totals;
   totals.samples = batch;
-  const auto* classes_found = reinterpret_cast<const std::int32_t*>(host_results_.data() + batch);
   for (std::size_t i = 0; i < batch; ++i) {
-    totals.loss += static_cast<double>(host_results_[i]);
-    totals.correct += static_cast<std::uint32_t>(classes_found[i]) == host[2 * batch + i];
+    totals.loss += static_cast<double>(losses[i]);
+    totals.correct += predicted[i] == labels[i];
   }
-  if (!std::isfinite(totals.loss) || !std::isfinite(norm))
+  const bool scaled = options_.dtype == DType::f16;
+  const bool hopeless = !std::isfinite(report.norm) && (!scaled || report.loss_scale.scale < 1.0f);
+  if (!std::isfinite(totals.loss) || hopeless)
     throw Error("training: step " + std::to_string(progress_.step + 1) + ": loss is " + std::to_string(totals.loss / static_cast<double>(batch)) +
-                " and the gradient's norm " + std::to_string(norm) + ", expected finite numbers; try a smaller --lr or --clip-norm");
+                " and the gradient's norm " + std::to_string(report.norm) + (scaled ? " at loss scale " + std::to_string(2.0f * report.loss_scale.scale) : "") +
+                ", expected finite numbers; try a smaller --lr or --clip-norm" + (scaled ? ", or --precision fp32" : ""));
+  if (scaled) {
+    progress_.loss_scale = report.loss_scale.scale;
+    progress_.loss_scale_good_steps = report.loss_scale.good_steps;
+    progress_.skipped_steps = report.loss_scale.skipped;
+  }
+  return totals;
+}
+
+StepTotals Trainer::step() {
+  if (epoch_finished()) next_epoch();
+  if (order_.empty()) start_epoch();
+  upload();
+  run_step();
+  if (progress_.batch + 1 < steps_per_epoch_) {  // while the device works
+    pick_photos(progress_.batch + 1, next_photos_.data());
+    photos_.gather(next_photos_.data(), next_photos_.size());
+  }
+  const StepTotals totals = finish_step();
   ++progress_.step;
   ++progress_.batch;
   return totals;
@@ -212,12 +319,16 @@ void Trainer::load(const Checkpoint& checkpoint, const std::string& place) {
                          place + " (" + moment.name + ")");
   }
   progress_ = checkpoint.progress;
+  if (options_.dtype != DType::f16) progress_.loss_scale = 0.0f;  // skipped steps stay: Adam counts without them
   settings_.seed = progress_.seed;
   order_.clear();
   if (progress_.batch > steps_per_epoch_)
     throw Error(place + ": stands at batch " + std::to_string(progress_.batch) + " of its epoch, these photos make " +
                 std::to_string(steps_per_epoch_) + " batches");
+  recorded_.reset();
+  warm_ = false;
   refresh_compute();
+  reset_report();
 }
 
 }  // namespace tsugi

@@ -17,9 +17,10 @@ namespace tsugi {
 struct MemoryPlan {
   std::size_t arena = 0;       ///< activations, gradients of activations, scratch: one micro-batch
   std::size_t parameters = 0;  ///< weights, their copy in the compute type, gradients, moments, statistics
-  std::size_t photos = 0;      ///< decoded photos
+  std::size_t photos = 0;      ///< decoded photos: all of them, or a batch when they are sent with each step
   std::size_t other = 0;       ///< indices, losses, optimizer scratch
   int micro_batch = 0;         ///< samples a forward/backward pass; gradients add up to the batch
+  bool photos_resident = true; ///< the device holds every photo
   std::size_t total() const { return arena + parameters + photos + other; }
 };
 
@@ -37,13 +38,15 @@ struct StepTotals {
 struct TrainerOptions {
   DType dtype = DType::f32;          ///< of activations and weights in kernels; master weights stay float32
   std::size_t memory_budget = 0;     ///< bytes, 0 = no limit
+  bool graph = true;                 ///< a GPU records the step once and replays it; false: every op is issued anew (same results)
 };
 
 class Trainer {
  public:
-  /// train_photos: indices into the source's store. All references must outlive the trainer.
-  /// Throws Error when there is no photo, the backend lacks the type, or no micro-batch fits the budget (naming both values).
-  Trainer(Network& network, const PhotoSource& source, std::vector<std::uint32_t> train_photos, const TrainSettings& settings,
+  /// train_photos: indices into the source's store, which becomes resident on the device where it fits. All references must outlive the
+  /// trainer. Throws Error when there is no photo, the backend lacks the type, no micro-batch fits the budget, or the batch does not fit
+  /// the device (naming what is needed and what there is).
+  Trainer(Network& network, PhotoSource& source, std::vector<std::uint32_t> train_photos, const TrainSettings& settings,
           const TrainerOptions& options);
 
   const MemoryPlan& memory() const { return memory_; }
@@ -55,7 +58,7 @@ class Trainer {
   bool epoch_finished() const { return progress_.batch == steps_per_epoch_; }
 
   /// The next step. Throws Error naming the step when loss or gradient are not finite; the network is then unusable, the last
-  /// checkpoint is not.
+  /// checkpoint is not. In float16 a gradient that is not finite is skipped, and an error only when the loss scale has reached 1.
   StepTotals step();
 
   /// Closes a finished epoch: the next step begins another.
@@ -68,13 +71,21 @@ class Trainer {
 
  private:
   void plan_memory();
+  bool fits(std::size_t photos_held) const;
   AugmentForward augmentation(int samples) const;
   void refresh_compute();
+  void reset_report();
   void start_epoch();
   std::size_t staging_bytes() const;
+  std::size_t results_bytes() const;
+  void pick_photos(std::uint32_t batch, std::uint32_t* photos) const;
+  void upload();
+  void issue_step();
+  void run_step();
+  StepTotals finish_step();
 
   Network& network_;
-  const PhotoSource& source_;
+  PhotoSource& source_;
   std::vector<std::uint32_t> train_photos_;
   std::vector<int> train_labels_;
   TrainSettings settings_;
@@ -88,8 +99,11 @@ class Trainer {
   Optimizer optimizer_;
   std::unique_ptr<Program> program_;
   DeviceBuffer arena_, gradients_, compute_, staging_, results_, augment_workspace_;
-  std::vector<std::uint8_t> host_staging_;
-  std::vector<float> host_results_;
+  PhotoBatch photos_;
+  std::vector<std::uint8_t> host_staging_, host_results_;
+  std::vector<std::uint32_t> next_photos_;
+  bool warm_ = false;  // a step was issued: what backends load or choose at first use is there
+  std::unique_ptr<CapturedWork> recorded_;
 };
 
 }  // namespace tsugi

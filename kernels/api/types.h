@@ -59,13 +59,14 @@ struct LossScale {
 /// The state after a gradient that was finite or not: an overflow halves the scale, kLossScaleInterval finite gradients
 /// in a row double it.
 constexpr std::uint32_t kLossScaleInterval = 2000;
+constexpr float kLargestLossScale = 4294967296.0f;  ///< gradients that are all 0 would double it for ever
 TSUGI_HOST_DEVICE inline LossScale next_loss_scale(LossScale state, bool finite) {
   state.skip = finite ? 0u : 1u;
   state.skipped += state.skip;
   state.good_steps = finite ? state.good_steps + 1 : 0;
   if (!finite) state.scale *= 0.5f;
   if (state.good_steps == kLossScaleInterval) {
-    state.scale *= 2.0f;
+    if (state.scale < kLargestLossScale) state.scale *= 2.0f;
     state.good_steps = 0;
   }
   return state;

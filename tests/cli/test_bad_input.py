@@ -209,10 +209,16 @@ class Options(support.CommandLine):
                 self.refuses(command, command[-2], command[-1], status=2)
 
     def test_devices_that_are_not_here(self):
+        here = {device["name"]: device["available"] for device in self.result("doctor")["devices"]}
         for device in ("cuda", "cudnn", "simt"):
-            self.refuses([*self.train, "--device", device], f"device {device}", "this build does not have it", "cpu")
-        self.refuses([*self.train, "--device", "abacus"], "abacus", "auto, cpu, reference")
-        self.refuses([*self.train, "--precision", "fp16"], "fp16", "device cpu", "does not compute in it")
+            if not here[device]:  # not in this build, or no GPU: which of the two is told
+                self.refuses([*self.train, "--device", device], "device cu" if device != "simt" else "device simt", "this ")
+        self.refuses([*self.train, "--device", "abacus"], "abacus", "auto, cpu, cuda, cudnn, simt, reference")
+        if here["simt"]:
+            for device in ("simt:", "simt:x", "simt:-1", "simt:7500"):
+                self.refuses([*self.train, "--device", device], f"device {device}", "75")
+            self.refuses([*self.train, "--device", "simt:20"], "device simt", "20", "53")
+        self.refuses([*self.train, "--device", "cpu", "--precision", "fp16"], "fp16", "device cpu", "does not compute in it")
 
     def test_a_memory_budget_that_no_batch_fits_in(self):
         self.refuses([*self.train, "--memory", "1K"], "--memory", "one sample", "MiB")

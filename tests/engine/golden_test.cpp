@@ -100,7 +100,8 @@ void expect_golden_step(Backend& backend, const std::string& name) {
   Optimizer optimizer(backend, settings, bench.layout().count(), bench.layout().decayed());
   StepState state;
   state.lr = settings.lr;
-  optimizer.update(updated.data(), gradient.data(), nullptr, DType::f32, &state);
+  UpdateReport report;
+  optimizer.update(updated.data(), gradient.data(), nullptr, DType::f32, &state, &report);
 
   std::uint32_t stream = 0;
   for (const ParameterInfo& info : bench.layout().parameters()) {

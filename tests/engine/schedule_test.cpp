@@ -101,8 +101,10 @@ TEST_CASE("one update is the formula of its optimizer, and clipping scales the w
     state.lr = 0.5f;
     optimizer.prepare(state);
     std::vector<float> w = {2.0f, 2.0f}, g = {3.0f, 4.0f};  // norm 5, clipped to 0.6, 0.8
-    optimizer.update(w.data(), g.data(), nullptr, DType::f32, &state);
-    CHECK(*optimizer.norm() == rate(5.0));
+    UpdateReport report;
+    optimizer.update(w.data(), g.data(), nullptr, DType::f32, &state, &report);
+    CHECK(report.norm == rate(5.0));
+    CHECK(report.scale == rate(0.2));
     // The first element is decayed, the second is not.
     if (kind == OptimizerKind::sgd) {
       CHECK(w[0] == rate(2.0 - 0.5 * 1.9 * (0.6 + 0.1 * 2.0)));

@@ -225,7 +225,7 @@ TEST_CASE("the trainer refuses what it cannot train on") {
   const Model model = small("faces-cnn");
   Training training(*backend, model, set, short_settings());
   const auto make = [&](Network& network, std::vector<std::uint32_t> photos, const TrainSettings& settings, DType dtype) {
-    return error_of([&] { Trainer(network, training.source, std::move(photos), settings, {dtype, 0}); });
+    return error_of([&] { Trainer(network, training.source, std::move(photos), settings, {dtype, 0, true}); });
   };
   expect_parts(make(training.network, {}, short_settings(), DType::f32), {"0 training photos", "1"});
   expect_parts(make(training.network, {0, 1}, short_settings(), DType::f16), {"f16", "cpu"});
