@@ -94,6 +94,10 @@ inline const std::vector<Conv2dCase>& large_conv2d_cases() {
       {"many images",                            {9,  5,  5,  18, 34, 3, 3, 1, 1, 1, 1, 1}},
       {"1x1 of many pixels",                     {1, 30, 31, 100, 36, 1, 1, 1, 1, 0, 0, 1}},
       {"depthwise on many pixels",               {2, 32, 33,  40, 40, 3, 3, 1, 1, 1, 1, 40}},
+      {"channels in eights, several blocks",     {2, 13, 11, 72, 136, 3, 3, 1, 1, 1, 1, 1}},
+      {"channels in eights, stride 2, groups",   {1, 25, 23, 80, 144, 3, 3, 2, 2, 1, 1, 2}},
+      {"long sums in float16",                   {300, 1, 1, 1024, 8, 1, 1, 1, 1, 0, 0, 1}},
+      {"long sums over filters in float16",      {40, 1, 1, 8, 1024, 1, 1, 1, 1, 0, 0, 1}},
   };
   return kCases;
 }

@@ -109,7 +109,7 @@ struct ColumnSlots {
 
 /// Pixels x (tap row, tap column, channel) of an NHWC image tensor, zero where a tap lies in the padding.
 /// Direction: +1 where the next tap is the next pixel (forward), -1 where it is the one before (backward data).
-template <typename T, int Rows, int K, int Threads, int V, int Direction>
+template <typename T, int Rows, int K, int Threads, int V, int Direction, bool Deep = (V > 1)>
 struct ImageRows {
   using Slots = RowSlots<Rows, K, Threads, V>;
   static constexpr int kCount = Slots::kCount;
@@ -121,7 +121,7 @@ struct ImageRows {
   int h[kCount], w[kCount];  ///< pixel under the first tap
   unsigned base[kCount];     ///< its offset
   int left;                  ///< terms from this thread's on to the end
-  TapPosition<(V > 1)> at;
+  TapPosition<Deep> at;
 
   /// Terms begin .. end of the walk. Then place() every row.
   __device__ __forceinline__ ImageRows(const T* image_, const TapWalk& walk_, int height_, int width_, int thread_,

@@ -1,0 +1,18 @@
+// Weights for kernels that read them 128 bits at a time. Parameters lie in one flat buffer, aligned to their element
+// only; where that is not enough they are copied to the workspace first, which costs less than a kernel with narrow
+// loads.
+#pragma once
+
+#include "kernels/cuda/runtime.h"
+
+namespace tsugi {
+namespace TSUGI_GPU {
+
+/// Room that a float16 convolution keeps in its workspace for a copy of its weights, a multiple of 16.
+inline std::size_t moved_weights_bytes(const Conv2dShape& shape) { return (shape.w_count() * 2 + 15) / 16 * 16; }
+
+/// `weights` ([k,r,s,c/groups], on the device) if aligned to 16 bytes, else `workspace`, to which they are copied.
+const __half* aligned_weights(Runtime& runtime, const Conv2dShape& shape, const void* weights, void* workspace);
+
+}  // namespace TSUGI_GPU
+}  // namespace tsugi
