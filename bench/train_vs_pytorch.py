@@ -26,62 +26,16 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 def torch_step(model_json, precision, channels_last, batch, threads, seconds):
     """One PyTorch measurement in this process; prints a JSON object."""
     import torch
-    from torch import nn
     import torch.nn.functional as F
+
+    from torch_model import Net
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     description = json.load(open(model_json))
     classes = 32
 
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.steps, shapes, names = [], [], {}
-            source = lambda name: -1 if name == "input" else names[name]
-            for i, layer in enumerate(description["layers"]):
-                kind = layer["type"]
-                inputs = [source(n) for n in layer.get("inputs", [layer["input"]] if "input" in layer else [])] or [i - 1]
-                h, w, c = shapes[inputs[0]] if inputs[0] >= 0 else description["input"]
-                module = None
-                if kind == "conv2d":
-                    k, s, p = layer["kernel"], layer.get("stride", 1), layer.get("pad", 0)
-                    groups = layer.get("groups", 1)
-                    module = nn.Conv2d(c, layer["filters"], k, s, p, groups=c if groups == "depthwise" else groups, bias=layer.get("bias", True))
-                    h, w, c = (h + 2 * p - k) // s + 1, (w + 2 * p - k) // s + 1, layer["filters"]
-                elif kind == "dense":
-                    units = classes if layer["units"] == "classes" else layer["units"]
-                    module, c = nn.Linear(c, units), units
-                elif kind == "batch_norm":
-                    module = nn.BatchNorm2d(c)
-                elif kind in ("max_pool", "average_pool"):
-                    k, s = layer["kernel"], layer.get("stride", layer["kernel"])
-                    module = (nn.MaxPool2d if kind == "max_pool" else nn.AvgPool2d)(k, s)
-                    h, w = (h - k) // s + 1, (w - k) // s + 1
-                elif kind == "global_average_pool":
-                    module, h, w = nn.AdaptiveAvgPool2d(1), 1, 1
-                elif kind == "flatten":
-                    module, h, w, c = nn.Flatten(), 1, 1, h * w * c
-                elif kind == "relu":
-                    module = nn.ReLU(inplace=True)
-                elif kind == "dropout":
-                    module = nn.Dropout(layer.get("rate", 0.5))
-                elif kind != "add":
-                    raise SystemExit("this script does not know layer type " + kind)
-                names[layer.get("name", kind + str(i + 1))] = i
-                shapes.append((h, w, c))
-                if module is not None:
-                    self.add_module("m%d" % i, module)
-                self.steps.append((module, inputs))
-
-        def forward(self, x):
-            out = []
-            for module, inputs in self.steps:
-                args = [out[i] if i >= 0 else x for i in inputs]
-                out.append(args[0] + args[1] if module is None else module(args[0]))
-            return out[-1]
-
-    net = Net()
+    net = Net(description, classes)
     height, width, channels = description["input"]
     x = torch.randn(batch, channels, height, width)
     y = torch.randint(0, classes, (batch,))

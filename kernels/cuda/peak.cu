@@ -10,7 +10,6 @@ namespace tsugi {
 namespace TSUGI_GPU {
 
 constexpr int kPeakThreads = 256;
-constexpr int kPeakBlocksPerMultiprocessor = 8;
 constexpr int kPeakSums = 16;  // independent: more than the latency of a multiply-add in instructions
 
 struct FmaPeakParams {
@@ -68,6 +67,8 @@ __global__ void __launch_bounds__(kPeakThreads) copy_peak(const CopyPeakParams p
 }
 
 #if !defined(__CUDACC_RTC__)
+
+constexpr int kPeakBlocksPerMultiprocessor = 8;
 
 double fma_burst(Runtime& runtime, DType dtype, int steps, float* out) {
   const unsigned blocks = static_cast<unsigned>(runtime.info().multiprocessors * kPeakBlocksPerMultiprocessor);

@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Training steps of a built-in model in PyTorch on a GPU: images/s of every way to run it; the best one is the peer.
+
+    bench/gpu/torch_step.py MODEL.json [--batch 64] [--seconds 1] [--rounds 3] [--precision fp32] [--variants ...] [--device cuda]
+
+The same layers as tsugi's (MODEL.json: `tsugi inspect MODEL --json`), batch, SGD with Nesterov momentum and weight decay, and
+label smoothing; without augmentation and without copies from the host, both of which tsugi's steps include. fp32 is without
+TF32. Variants take turns; each figure is the median over the rounds. Prints one JSON object.
+"""
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+VARIANTS = ["eager", "eager_contiguous", "graph", "compiled", "compiled_graph"]
+CLASSES = 32
+
+
+def make_step(torch, variant, description, batch, precision, device):
+    """A function that takes one step. graph: forward, loss, backward and update as one CUDA graph."""
+    import torch.nn.functional as F
+
+    from torch_model import Net
+
+    torch.manual_seed(0)
+    net = Net(description, CLASSES).to(device)
+    height, width, channels = description["input"]
+    x = torch.randn(batch, channels, height, width, device=device)
+    y = torch.randint(0, CLASSES, (batch,), device=device)
+    if variant != "eager_contiguous":
+        net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(net.parameters(), 0.001, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    amp = precision == "fp16"
+    scaler = torch.cuda.amp.GradScaler(enabled=amp)
+
+    def loss_of(inputs, labels):
+        with torch.autocast(device, torch.float16, enabled=amp):
+            logits = net(inputs)
+        return F.cross_entropy(logits.float(), labels, label_smoothing=0.1)
+
+    forward = torch.compile(loss_of) if variant.startswith("compiled") else loss_of
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss = forward(x, y)
+        if amp:
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+        else:
+            loss.backward()
+            optimizer.step()
+
+    if not variant.endswith("graph"):
+        return step
+    if amp:
+        raise RuntimeError("GradScaler looks at the gradient on the host: no graph")
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(4):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    optimizer.zero_grad(set_to_none=True)
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
+
+
+def turn(step, synchronize, seconds):
+    """Seconds a step, of steps that follow each other without waiting, as PyTorch's users run them."""
+    synchronize()
+    steps, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        for _ in range(10):
+            step()
+        steps += 10
+        synchronize()
+    return (time.perf_counter() - start) / steps
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of one turn")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--precision", choices=["fp32", "fp16"], default="fp32")
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)
+    parser.add_argument("--device", default="cuda")
+    arguments = parser.parse_args()
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
+    synchronize = torch.cuda.synchronize if arguments.device == "cuda" else lambda: None
+    with open(arguments.model) as file:
+        description = json.load(file)
+    steps, failures = {}, {}
+    for variant in arguments.variants:
+        try:
+            step = make_step(torch, variant, description, arguments.batch, arguments.precision, arguments.device)
+            for _ in range(3):
+                step()
+            synchronize()
+            steps[variant] = step
+        except Exception as error:  # a variant that this version of PyTorch cannot run is no peer
+            failures[variant] = "%s: %s" % (type(error).__name__, str(error).strip().splitlines()[0][:200] if str(error) else "")
+    turns = {variant: [] for variant in steps}
+    for _ in range(arguments.rounds):
+        for variant, step in steps.items():
+            turns[variant].append(turn(step, synchronize, arguments.seconds))
+    images = {variant: arguments.batch / statistics.median(times) for variant, times in turns.items()}
+    best = max(images, key=images.get) if images else None
+    print(json.dumps({"model": description.get("name", os.path.basename(arguments.model)), "batch": arguments.batch,
+                      "precision": arguments.precision, "torch": torch.__version__,
+                      "device": torch.cuda.get_device_name() if arguments.device == "cuda" else arguments.device,
+                      "images_per_s": images, "seconds_a_step": turns, "failures": failures, "best": best,
+                      "best_images_per_s": images.get(best)}))
+
+
+if __name__ == "__main__":
+    main()
