@@ -13,8 +13,48 @@ ALLOWED_LOSS = 1.0    # points of share
 _WIDE = ("LDG", "LDS", "STG", "STS")
 
 
+def _arguments(text):
+    """"a, b<c, d>" -> ["a", "b<c, d>"]"""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "<") - (letter == ">")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _tile(kind, sizes):
+    """"GemmTile", [128, 64, 8, 8, 4] -> "128x64x8 8x4", as name_of(Row) says it; kinds other than GEMM's lead."""
+    text = "x".join(sizes[:-2]) + " " + "x".join(sizes[-2:])
+    variant = kind[:-len("Tile")].lower()
+    return f"{variant} f16 {text}" if variant in ("mma", "half2") else text
+
+
+def registry_name(name):
+    """"conv2d_forward_gemm_kernel<f32, GemmTile<128, 64, 8, 8, 8>, 4>" -> "conv2d_forward gemm f32 128x64x8 8x8 by 4".
+    `by`: elements a load."""
+    function, _, rest = name.partition("<")
+    function = re.sub(r"_kernel$", "", function)
+    op = op_of(function)
+    if op:
+        function = f"{op} {function[len(op) + 1:]}".replace(" half", " ").strip()
+    words = [function]
+    for argument in _arguments(rest[:-1]):
+        template = re.match(r"(\w+)<(.*)>$", argument)
+        if template and template.group(1).endswith("Tile"):
+            word = _tile(template.group(1), _arguments(template.group(2)))
+            words += [word] if len(words) < 3 else ["as " + word] * (word not in words)
+        elif template:
+            words.append(f"{template.group(1)}({', '.join(_arguments(template.group(2)))})")
+        else:
+            words.append(f"by {argument}" if re.match(r"\d+$", argument) else argument)
+    return " ".join(" ".join(words).split())
+
+
 def readable(symbols):
-    """{symbol: "conv2d_forward_gemm<f32, 128, 64, 8, 8, 8>"}"""
+    """{symbol: name as in the registry}"""
     names = list(symbols)
     done = subprocess.run(["c++filt", "--no-params"], input="\n".join(names), capture_output=True, text=True, check=True)
     result = {}
@@ -22,8 +62,7 @@ def readable(symbols):
         name = re.sub(r"^void ", "", name)
         name = re.sub(r"\btsugi::(cuda::)?(\(anonymous namespace\)::)?|\(anonymous namespace\)::", "", name)
         name = name.replace("__half", "f16").replace("float", "f32")
-        name = re.sub(r"\((?:unsigned )?\w+\)(-?\d+)", r"\1", name)
-        result[symbol] = re.sub(r"<(.*)>$", lambda m: "<" + m.group(1).strip() + ">", name)
+        result[symbol] = registry_name(re.sub(r"\((?:unsigned )?\w+\)(-?\d+)", r"\1", name))
     return result
 
 
@@ -37,11 +76,19 @@ def read(file, arch, elf, text):
     names = readable(resources)
     rows = {}
     for symbol, kernel in sorted(resources.items()):
+        name = names[symbol]
+        if " mma " in name and arch == "sm_53":
+            continue  # an empty kernel: Maxwell has no matrix units
+        if (name, arch) in rows:
+            raise ValueError(f"{file}: two kernels are called {name}")
         instructions, labels = code[symbol]
         whole = sass.summary(instructions)["counts"]
         hot = sass.hot_loop(instructions, labels)
+        unrolled = not hot and any(whole.get(kind) for kind in sass.MATH)
+        if unrolled:
+            hot = sass.summary(instructions)
         held = occupancy.occupancy(arch, kernel["registers"], kernel["shared"], kernel["threads"] or 1)
-        rows[names[symbol], arch] = {
+        rows[name, arch] = {
             "file": file,
             "registers": kernel["registers"],
             "shared": kernel["shared"],
@@ -52,7 +99,7 @@ def read(file, arch, elf, text):
             "local": kernel["stack"] + kernel["local"],
             "spills": sum(n for kind, n in whole.items() if kind[:3] in ("LDL", "STL")),
             "wide": {kind: whole[f"{kind}.128"] for kind in _WIDE if f"{kind}.128" in whole},
-            "hot": hot and {key: hot[key] for key in ("math", "share", "slots", "nested", "counts")},
+            "hot": hot and {"whole": unrolled, **{key: hot[key] for key in ("math", "share", "slots", "nested", "counts")}},
         }
     return rows
 
@@ -81,8 +128,8 @@ def op_of(name):
 
 def best_tile(rows, op, arch):
     """(name, row) of the float32 kernel of `op` whose hot loop has the greatest share of FFMA, or None."""
-    tiles = [(name, row) for (name, a), row in rows.items()
-             if a == arch and op_of(name) == op and "f16" not in name and row["hot"] and row["hot"]["math"] == "FFMA"]
+    tiles = [(name, row) for (name, a), row in rows.items() if a == arch and op_of(name) == op and " f32 " in name
+             and row["hot"] and not row["hot"]["whole"] and row["hot"]["math"] == "FFMA"]
     return max(tiles, key=lambda tile: tile[1]["hot"]["share"], default=None)
 
 

@@ -60,6 +60,8 @@ class Instruction:
         if self.stem in _MEMORY:
             name = _MEMORY[self.stem]
             return f"{name}.{self.width()}" if name[:2] in ("LD", "ST") and name != "LDC" else name
+        if self.stem == "LDSM":
+            return "LDSM"  # matrix fragments from shared memory, 128 bits a thread at most
         if self.stem in ("BAR", "MEMBAR"):
             return "BAR"
         if self.stem in ("DEPBAR", "NOP"):

@@ -6,7 +6,7 @@ import rows as r
 
 BEGIN = "<!-- tests/machine_code --update writes from here -->"
 END = "<!-- to here -->"
-_ORDER = ("FFMA", "HFMA2", "HMMA", "LDS", "STS", "LDG", "STG", "LDL", "STL", "float", "integer", "BAR", "branch", "wait")
+_ORDER = ("FFMA", "HFMA2", "HMMA", "LDSM", "LDS", "STS", "LDG", "STG", "LDL", "STL", "float", "integer", "BAR", "branch", "wait")
 
 
 def _natural(name):
@@ -27,7 +27,9 @@ def _hot(hot):
         return (_ORDER.index(stem) if stem in _ORDER else len(_ORDER), kind)
 
     text = ", ".join(f"{hot['counts'][kind]} {kind}" for kind in sorted(hot["counts"], key=position))
-    return text + (f" (with {hot['nested']} inner loops)" if hot["nested"] else "")
+    if hot["whole"]:
+        text += " (unrolled: the whole kernel)"
+    return text + (f" (and {hot['nested']} inner loops)" if hot["nested"] else "")
 
 
 def _convolutions(rows, arch):
@@ -35,7 +37,7 @@ def _convolutions(rows, arch):
     yield "| --- | --: | --: | --- | --: | --: | --- |"
     for (name, _), row in rows:
         hot = row["hot"]
-        loop = (f"{hot['share']} % {hot['math']} | {hot['slots']} | {_hot(hot)}" if hot else "| | no arithmetic in a loop")
+        loop = (f"{hot['share']} % {hot['math']} | {hot['slots']} | {_hot(hot)}" if hot else "| | no multiply-add")
         yield f"| `{name}` | {row['registers']} | {_bytes(row['shared'])} | {_occupancy(row)} | {loop} |"
 
 

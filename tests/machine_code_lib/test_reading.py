@@ -56,7 +56,8 @@ class Parsing(unittest.TestCase):
                     "LDG.E.128.SYS R8, [R2]": "LDG.128", "LDG.E.CI.128 R8, [R2]": "LDG.128", "LD.E R8, [R2]": "LDG.32",
                     "LDG.E.U16 R8, [R2]": "LDG.16", "LDL.LU R8, [R1]": "LDL.32", "STL [R1], R8": "STL.32",
                     "BAR.SYNC 0x0": "BAR", "NOP": "wait", "DEPBAR.LE SB0, 0x1": "wait", "IADD3 R1, R2, 0x1, RZ": "integer",
-                    "FADD R1, R2, R3": "float", "@!P0 EXIT": "branch", "LDC.64 R2, c[0x0][0x160]": "LDC"}
+                    "FADD R1, R2, R3": "float", "@!P0 EXIT": "branch", "LDC.64 R2, c[0x0][0x160]": "LDC",
+                    "LDSM.16.M88.4 R8, [R3]": "LDSM"}
         instructions, _ = code(*expected)
         self.assertEqual([i.kind() for i in instructions], list(expected.values()))
 
@@ -125,7 +126,8 @@ class Resources(unittest.TestCase):
 
 
 def row(**changes):
-    hot = {"math": "FFMA", "share": 90.0, "slots": 560, "nested": 0, "counts": {"FFMA": 512, "LDS.128": 32, "LDG.128": 2}}
+    hot = {"math": "FFMA", "share": 90.0, "slots": 560, "nested": 0, "whole": False,
+           "counts": {"FFMA": 512, "LDS.128": 32, "LDG.128": 2}}
     hot.update(changes.pop("hot", {}))
     result = {"file": "conv2d_forward.cu", "registers": 100, "shared": 16384, "threads": 256, "blocks": 2, "occupancy": 25,
               "limit": "registers", "local": 0, "spills": 0, "wide": {"LDS": 32, "LDG": 2}, "hot": hot}
@@ -135,11 +137,11 @@ def row(**changes):
 
 class Rules(unittest.TestCase):
     def good(self):
-        return {(f"{op}_gemm<f32, 128, 128, 8, 8, 8>", arch): row() for op in rows.OPS for arch in rows.ARCHITECTURES}
+        return {(f"{op} gemm f32 128x128x8 8x8 by 4", arch): row() for op in rows.OPS for arch in rows.ARCHITECTURES}
 
     def problem(self, text, **changes):
         broken = self.good()
-        broken["conv2d_forward_gemm<f32, 128, 128, 8, 8, 8>", "sm_53"] = row(**changes)
+        broken["conv2d_forward gemm f32 128x128x8 8x8 by 4", "sm_53"] = row(**changes)
         messages = rows.broken_rules(broken)
         self.assertEqual(len(messages), 1, messages)
         self.assertIn(text, messages[0])
@@ -156,9 +158,9 @@ class Rules(unittest.TestCase):
 
     def test_the_best_tile_is_a_float32_one_of_the_same_op(self):
         kernels = self.good()
-        name = "conv2d_forward_gemm<f32, 128, 128, 8, 8, 8>"
+        name = "conv2d_forward gemm f32 128x128x8 8x8 by 4"
         kernels[name, "sm_75"] = row(hot={"share": 60.0})
-        kernels["conv2d_forward_gemm<f16, 128, 128, 8, 8, 8>", "sm_75"] = row(hot={"share": 99.0})
+        kernels["conv2d_forward gemm f16 128x128x8 8x8 by 4", "sm_75"] = row(hot={"share": 99.0})
         self.assertEqual(rows.best_tile(kernels, "conv2d_forward", "sm_75")[0], name)
         self.assertEqual(len(rows.broken_rules(kernels)), 1)
 
@@ -184,8 +186,19 @@ class Rules(unittest.TestCase):
         self.assertIn("no kernel has this name", rows.compare({("k", "sm_53"): row()}, {})[0])
 
     def test_names_are_those_of_the_registry(self):
-        mangled = "_ZN5tsugi4cuda19conv2d_forward_gemmI6__halfLi128ELi64ELi8EEEvNS0_4ArgsE"
-        self.assertEqual(rows.readable([mangled])[mangled], "conv2d_forward_gemm<f16, 128, 64, 8>")
+        for name, expected in (
+                ("conv2d_forward_gemm_kernel<f32, GemmTile<128, 64, 8, 8, 4>, 4>", "conv2d_forward gemm f32 128x64x8 8x4 by 4"),
+                ("conv2d_forward_half_kernel<MmaTile<64, 64, 32, 4, 8> >", "conv2d_forward mma f16 64x64x32 4x8"),
+                ("conv2d_backward_weight_gemm_kernel<f16, GemmTile<128, 64, 8, 8, 8>, 1, GemmTile<64, 64, 8, 8, 4> >",
+                 "conv2d_backward_weight gemm f16 128x64x8 8x8 by 1 as 64x64x8 8x4"),
+                ("conv2d_forward_gemm_1x1_kernel<f32, GemmTile<32, 32, 8, 4, 4>, 4, GemmTile<32, 32, 8, 4, 4> >",
+                 "conv2d_forward gemm_1x1 f32 32x32x8 4x4 by 4"),
+                ("conv2d_backward_data_depthwise_kernel<f32, DepthwiseTile<128, 32, 8, 4>, DepthwiseFilter<3, 1>, 4>",
+                 "conv2d_backward_data depthwise f32 128x32 8x4 DepthwiseFilter(3, 1) by 4"),
+                ("max_pool_forward<f16, 8>", "max_pool_forward f16 by 8"), ("batch_norm_merge", "batch_norm_merge")):
+            self.assertEqual(rows.registry_name(name), expected)
+        self.assertEqual(rows.readable(["_ZN5tsugi4cuda3sumI6__halfLi4EEEvNS0_1PE"]),
+                         {"_ZN5tsugi4cuda3sumI6__halfLi4EEEvNS0_1PE": "sum f16 by 4"})
 
     def test_a_baseline_survives_writing_and_reading(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -193,7 +206,7 @@ class Rules(unittest.TestCase):
             table.write_json(path, self.good())
             self.assertEqual(table.read_json(path), self.good())
             self.assertEqual(table.read_json(Path(folder) / "none.json"), {})
-        self.assertIn("| `conv2d_forward_gemm<f32, 128, 128, 8, 8, 8>` | 100 | 16 KB | 25 % (2 x 256, registers) | 90.0 % FFMA",
+        self.assertIn("| `conv2d_forward gemm f32 128x128x8 8x8 by 4` | 100 | 16 KB | 25 % (2 x 256, registers) | 90.0 % FFMA",
                       table.markdown(self.good()))
 
 
