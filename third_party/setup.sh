@@ -31,6 +31,7 @@ install_packages() {
     command -v sudo >/dev/null || { echo "not root and no sudo: install these first: ${missing[*]}" >&2; return 1; }
     as_root=(sudo)
   fi
+  [[ ${missing[*]} != *:arm64* ]] || "${as_root[@]}" dpkg --add-architecture arm64
   echo "packages: reading the package lists"
   "${as_root[@]}" apt-get update -qq </dev/null
   for package in "${missing[@]}"; do
