@@ -47,6 +47,10 @@ class Run {
   /// An output that starts as `old`: for accumulating, for in-place ops and for state.
   void* updated(const Values& old) { return updated(old, dtype_); }
   float* updated_f32(const Values& old) { return static_cast<float*>(updated(old, DType::f32)); }
+  template <typename T>
+  T* updated_raw(const std::vector<T>& old) {
+    return static_cast<T*>(add(old.data(), old.size() * sizeof(T), Role::output));
+  }
   /// NaN-poisoned when overwriting, `old` when accumulating.
   void* out(Write write, const Values& old) { return write == Write::overwrite ? out(old.size()) : updated(old); }
   float* out_f32(Write write, const Values& old) {

@@ -20,6 +20,7 @@ struct Inputs {
   float smoothing, grad_scale;
   Values logits;
   std::vector<std::int32_t> labels;
+  float loss_scale = 0.0f;  ///< 0: none
 };
 
 struct Loss {
@@ -41,6 +42,11 @@ Loss softmax_cross_entropy(Backend& backend, DType dtype, const Inputs& in, Grad
   if (gradient == Gradient::separate) op.d_logits = run.out(in.logits.size());
   if (gradient == Gradient::in_place) op.logits = op.d_logits = run.updated(in.logits);
   if (gradient != Gradient::in_place) op.logits = run.in(in.logits);
+  if (in.loss_scale != 0.0f) {
+    LossScale scale;
+    scale.scale = in.loss_scale;
+    op.loss_scale = run.in_raw(std::vector<LossScale>{scale});
+  }
   backend.softmax_cross_entropy(op);
   run.finish();
   return {run.read_f32(op.sample_loss), run.read(op.d_logits), run.read_raw(op.predicted)};
@@ -126,6 +132,16 @@ void check_loss(Backend& backend, DType dtype) {
     }
   }
   check_edges(backend, *reference, dtype);
+  // Loss scaling multiplies the gradient and nothing else. 64 keeps it in float16's range, undivided by a batch.
+  Inputs in{5, 17, 0.1f, 1.0f, random.normal(5 * 17, dtype), random.integers<std::int32_t>(5, 0, 16)};
+  const Loss plain = softmax_cross_entropy(backend, dtype, in, Gradient::separate);
+  in.loss_scale = 64.0f;
+  const Loss scaled = softmax_cross_entropy(backend, dtype, in, Gradient::separate);
+  expect_identical("sample_loss", scaled.sample_loss, plain.sample_loss);
+  Values want = plain.d_logits;
+  for (float& d : want) d *= 64.0f;
+  // A power of two changes no digit, except those of plain float16 gradients below 2^-14, which are cut off.
+  expect_close("d_logits", scaled.d_logits, want, Values(want.size(), 64.0f), {dtype, few_operations(4)});
 }
 
 }  // namespace test

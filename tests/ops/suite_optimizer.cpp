@@ -26,6 +26,7 @@ struct Inputs {
   bool compute = false;
   DType compute_dtype = DType::f32;
   float scale = 1.0f;
+  const LossScale* loss_scale = nullptr;
   Values w;
   std::vector<Values> g;
 };
@@ -55,6 +56,7 @@ void update(Backend& backend, const Inputs& in, int step, State& state) {
   buffers.g = run.in_f32(in.g[static_cast<std::size_t>(step)]);
   buffers.compute = in.compute ? run.out(in.w.size()) : nullptr;
   buffers.compute_dtype = in.compute_dtype;
+  if (in.loss_scale != nullptr) buffers.loss_scale = run.in_raw(std::vector<LossScale>{*in.loss_scale});
   float* m = run.updated_f32(state.m);
   float* v = nullptr;
   if (in.kind == Kind::sgd || in.kind == Kind::sgd_nesterov) {
@@ -140,6 +142,20 @@ void check_optimizer(Backend& backend) {
         in.momentum = 0.0f;
         in.compute = true;
         check_case(backend, *reference, in);
+
+        // With loss scaling a step is as it was, or nothing.
+        in.compute = false;
+        LossScale loss_scale;
+        in.loss_scale = &loss_scale;
+        State taken = start(in), left_out = start(in);
+        check_case(backend, *reference, in);
+        update(backend, in, 0, taken);
+        left_out = taken;
+        loss_scale.skip = 1;
+        update(backend, in, 1, left_out);
+        expect_identical("w of a step left out", left_out.w, taken.w);
+        expect_identical("m of a step left out", left_out.m, taken.m);
+        expect_identical("v of a step left out", left_out.v, taken.v);
       }
     }
   }
@@ -149,9 +165,10 @@ namespace {
 
 struct Norm {
   float norm, scale;
+  LossScale loss_scale;
 };
 
-Norm gradient_norm(Backend& backend, const Values& g, float max_norm) {
+Norm gradient_norm(Backend& backend, const Values& g, float max_norm, const LossScale* loss_scale = nullptr) {
   Run run(backend, DType::f32);
   GradientNorm op;
   op.count = g.size();
@@ -160,9 +177,42 @@ Norm gradient_norm(Backend& backend, const Values& g, float max_norm) {
   op.norm = run.out_f32(1);
   op.scale = run.out_f32(1);
   op.workspace = run.workspace(backend.workspace_bytes(op));
+  if (loss_scale != nullptr) op.loss_scale = run.updated_raw(std::vector<LossScale>{*loss_scale});
   backend.gradient_norm(op);
   run.finish();
-  return {run.read_f32(op.norm)[0], run.read_f32(op.scale)[0]};
+  const LossScale after = loss_scale != nullptr ? run.read_raw(op.loss_scale)[0] : LossScale();
+  return {run.read_f32(op.norm)[0], run.read_f32(op.scale)[0], after};
+}
+
+/// The gradient comes multiplied by the scale; norm and clipping are those of the true one.
+void check_loss_scale(Backend& backend, Random& random) {
+  const Values g = random.normal(1000, DType::f32);
+  const Norm plain = gradient_norm(backend, g, 1.0f);
+  Values scaled = g;
+  for (float& value : scaled) value *= 4096.0f;
+  LossScale state;
+  state.scale = 4096.0f;
+  state.good_steps = kLossScaleInterval - 2;
+  state.skipped = 3;
+  const Norm once = gradient_norm(backend, scaled, 1.0f, &state);
+  const Bound bound{DType::f32, few_operations(4)};
+  expect_close("norm", {once.norm}, {plain.norm}, {plain.norm}, bound);
+  expect_close("scale", {once.scale}, {plain.scale / 4096.0f}, {plain.scale / 4096.0f}, bound);
+  CHECK(once.loss_scale.scale == 4096.0f);
+  CHECK(once.loss_scale.good_steps == kLossScaleInterval - 1);
+  CHECK(once.loss_scale.skip == 0);
+  const Norm twice = gradient_norm(backend, scaled, 0.0f, &once.loss_scale);
+  CHECK(twice.scale == 1.0f / 4096.0f);
+  CHECK(twice.loss_scale.scale == 8192.0f);  // after so many good steps
+  CHECK(twice.loss_scale.good_steps == 0);
+  scaled[999] = std::numeric_limits<float>::infinity();
+  state.good_steps = 7;
+  const Norm overflow = gradient_norm(backend, scaled, 1.0f, &state);
+  CHECK_FALSE(std::isfinite(overflow.norm));
+  CHECK(overflow.loss_scale.scale == 2048.0f);
+  CHECK(overflow.loss_scale.good_steps == 0);
+  CHECK(overflow.loss_scale.skip == 1);
+  CHECK(overflow.loss_scale.skipped == 4);
 }
 
 }  // namespace
@@ -196,6 +246,7 @@ void check_gradient_norm(Backend& backend) {
       }
     }
   }
+  check_loss_scale(backend, random);
   const Norm zero = gradient_norm(backend, Values(33, 0.0f), 1.0f);
   CHECK(zero.norm == 0.0f);
   CHECK(zero.scale == 1.0f);
