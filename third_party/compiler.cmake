@@ -32,6 +32,12 @@ if(TSUGI_MARCH)
   target_compile_options(tsugi_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=${TSUGI_MARCH}>)
 endif()
 
+# std::filesystem is a library of its own in gcc 8, the last that CUDA 10.2 takes.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 9)
+  target_link_libraries(tsugi_options INTERFACE stdc++fs)
+  list(APPEND TSUGI_INSTALLED_LINKS -lstdc++fs)
+endif()
+
 if(TSUGI_SANITIZE)
   target_compile_options(tsugi_options INTERFACE -fsanitize=${TSUGI_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(tsugi_options INTERFACE -fsanitize=${TSUGI_SANITIZE})
