@@ -36,6 +36,14 @@
   ROW(f32, 53, 999, 64, 32, 1, 4, 4)                     \
   ROW(f16, 53, 999, 64, 32, 1, 4, 4)
 
+#define TSUGI_CONV2D_BACKWARD_WEIGHT_GEMM_ROWS(ROW) \
+  ROW(f32, 53, 999, 128, 128, 8, 8, 8)              \
+  ROW(f32, 53, 999, 64, 128, 8, 8, 8)               \
+  ROW(f32, 53, 999, 32, 128, 8, 4, 8)               \
+  ROW(f32, 53, 999, 64, 64, 8, 8, 4)                \
+  ROW(f32, 53, 999, 32, 32, 8, 4, 4)                \
+  ROW(f16, 53, 999, 64, 64, 8, 8, 4)
+
 #define TSUGI_CONV2D_BACKWARD_DATA_GEMM_ROWS(ROW) \
   ROW(f32, 53, 999, 128, 128, 8, 8, 8)            \
   ROW(f32, 53, 999, 128, 64, 8, 8, 8)             \
@@ -73,3 +81,10 @@
 #define TSUGI_CONV2D_BACKWARD_WEIGHT_HALF2_ROWS(ROW) \
   ROW(f16, 53, 60, 128, 64, 32, 8, 4)                \
   ROW(f16, 53, 60, 64, 64, 32, 8, 4)
+
+// Direct (few input channels): m output pixels, in rows of 16, x n filters a block; k is not used.
+#define TSUGI_CONV2D_FORWARD_DIRECT_ROWS(ROW) \
+  ROW(f32, 53, 999, 256, 32, 1, 8, 8)         \
+  ROW(f32, 53, 999, 128, 64, 1, 8, 8)         \
+  ROW(f16, 53, 999, 256, 32, 1, 8, 8)         \
+  ROW(f16, 53, 999, 128, 64, 1, 8, 8)

@@ -1,7 +1,365 @@
-#include "kernels/cuda/kernel.h"
+// conv2d backward data as an implicit GEMM, variant "gemm": every shape. With strides, the input pixels whose (row,
+// column) leave the same remainders form a phase: a convolution of its own, with only the taps that reach it, so no
+// product has a structural zero.
+#include "kernels/api/rows.h"
+#include "kernels/cuda/device/gemm_load_whole.h"
+#include "kernels/cuda/device/gemm_tile.h"
 
 namespace tsugi {
 namespace TSUGI_GPU {
-std::vector<Kernel<Conv2dBackwardData>> conv2d_backward_data_gemm() { return {}; }
+
+template <typename T>
+struct BackwardDataGemmParams {
+  const T* d_y;
+  const T* weights;
+  const T* mask;  ///< the activation's output x, or null
+  T* d_x;
+  float* partials;  ///< [splits, d_x's size], or null: d_x is written by this kernel
+  GemmGrid grid;
+  TapWalk d_y_walk, weight_walk;  ///< with one tap column: the phase knows how many
+  int images, h, w, p, q, r, s, stride_h, stride_w, pad_h, pad_w;
+  int channels, filters;              ///< all of them
+  int group_channels, group_filters;  ///< of a group
+  int phases_h, phases_w;
+  float slope;
+  bool accumulate;
+  bool wide;  ///< four neighbouring channels can be read and stored at once
+};
+
+/// One axis of a phase: the input positions first, first + stride, ...
+struct PhaseAxis {
+  int first, count;  ///< positions
+  int tap, taps;     ///< the filter's first tap that reaches them, and how many do, stride apart
+  int output;        ///< where the first tap of the first position lies in the output
+
+  __device__ __forceinline__ static PhaseAxis make(int phase, int size, int stride, int pad, int filter) {
+    PhaseAxis axis;
+    axis.first = phase;
+    axis.count = (size - phase + stride - 1) / stride;
+    axis.tap = (phase + pad) % stride;
+    axis.taps = axis.tap < filter ? (filter - axis.tap + stride - 1) / stride : 0;
+    axis.output = (phase + pad) / stride;
+    return axis;
+  }
+};
+
+/// What a block works on: a phase of a group.
+struct Phase {
+  int group;
+  PhaseAxis rows, columns;
+
+  template <typename T>
+  __device__ __forceinline__ static Phase make(const BackwardDataGemmParams<T>& p, int index) {
+    Phase phase;
+    phase.group = index / (p.phases_h * p.phases_w);
+    phase.rows = PhaseAxis::make(index / p.phases_w % p.phases_h, p.h, p.stride_h, p.pad_h, p.r);
+    phase.columns = PhaseAxis::make(index % p.phases_w, p.w, p.stride_w, p.pad_w, p.s);
+    return phase;
+  }
+
+  __device__ __forceinline__ int pixels() const { return rows.count * columns.count; }  ///< of an image
+};
+
+/// A pixel of a phase, by its number.
+struct PhasePixel {
+  int image, line, column;
+
+  __device__ __forceinline__ PhasePixel(const Phase& phase, int pixel) {
+    const int all_lines = pixel / phase.columns.count;
+    image = all_lines / phase.rows.count;
+    line = all_lines - image * phase.rows.count;
+    column = pixel - all_lines * phase.columns.count;
+  }
+};
+
+/// What the epilogue must know again after the loop, kept out of its registers.
+struct PhaseBlock {
+  Phase phase;
+  int m, n;
+};
+template <typename Tile>
+struct alignas(16) BackwardDataShared {
+  GemmStages<Tile> stages;
+  PhaseBlock block;
+};
+
+/// Tells A where its rows' first taps lie in d_y.
+template <typename A, typename T>
+__device__ __forceinline__ void place_pixels(A& a, const BackwardDataGemmParams<T>& p, const Phase& phase,
+                                             const GemmBlock& block) {
+  const int pixels = p.images * phase.pixels();
+#pragma unroll
+  for (int i = 0; i < A::kCount; ++i) {
+    const int wanted = block.m + A::row(a.thread, i);
+    const PhasePixel at(phase, wanted < pixels ? wanted : pixels - 1);
+    const int h = phase.rows.output + at.line, w = phase.columns.output + at.column;
+    a.place(i, h, w, static_cast<unsigned>((at.image * p.p + h) * p.q + w) * static_cast<unsigned>(p.filters));
+  }
+}
+
+/// Offset in d_y of the group's first filter.
+template <typename T>
+__device__ __forceinline__ unsigned group_filter(const BackwardDataGemmParams<T>& p, const Phase& phase) {
+  return static_cast<unsigned>(phase.group * p.group_filters);
+}
+/// Offset in the weights of the group's filters, at the phase's first tap.
+template <typename T>
+__device__ __forceinline__ unsigned phase_weights(const BackwardDataGemmParams<T>& p, const Phase& phase) {
+  return group_filter(p, phase) * static_cast<unsigned>(p.r * p.s * p.group_channels) +
+         static_cast<unsigned>((phase.rows.tap * p.s + phase.columns.tap) * p.group_channels);
+}
+
+/// The block's product, with loads of V elements and whole stages in a tap.
+template <typename T, typename Tile, int V>
+__device__ __forceinline__ void multiply_backward_data(const BackwardDataGemmParams<T>& p, const Phase& phase,
+                                                       const GemmBlock& block, int end, const GemmPlace<Tile>& place,
+                                                       GemmStages<Tile>& shared, GemmSums<Tile>& sums, Width<V>) {
+  const int thread = static_cast<int>(threadIdx.x), taps_w = phase.columns.taps > 0 ? phase.columns.taps : 1;
+  const TapWalk d_y_walk = with_tap_columns<true>(p.d_y_walk, Tile::kK, taps_w);
+  const TapWalk weight_walk = with_tap_columns<true>(p.weight_walk, Tile::kK, taps_w);
+  TapCursor<Tile::kK> cursor(d_y_walk, block.begin, end);
+  WholeImageRows<T, Tile::kM, Tile::kK, Tile::kThreads, V, -1> a(p.d_y, group_filter(p, phase), d_y_walk, cursor, p.p,
+                                                                 p.q, thread);
+  place_pixels(a, p, phase, block);
+  WholeFilterColumns<T, Tile::kN, Tile::kK, Tile::kThreads, V> b(p.weights, phase_weights(p, phase), weight_walk,
+                                                                 cursor, block.n, p.group_channels, thread);
+  gemm_main_loop<Tile>(shared, a, b, stages_of<Tile>(block.begin, end), place, sums);
+}
+
+/// The block's product, element by element.
+template <typename T, typename Tile>
+__device__ __forceinline__ void multiply_backward_data(const BackwardDataGemmParams<T>& p, const Phase& phase,
+                                                       const GemmBlock& block, int end, const GemmPlace<Tile>& place,
+                                                       GemmStages<Tile>& shared, GemmSums<Tile>& sums, Width<1>) {
+  const int thread = static_cast<int>(threadIdx.x), taps_w = phase.columns.taps > 0 ? phase.columns.taps : 1;
+  const TapWalk d_y_walk = with_tap_columns<false>(p.d_y_walk, Tile::kK, taps_w);
+  const TapWalk weight_walk = with_tap_columns<false>(p.weight_walk, Tile::kK, taps_w);
+  ImageRows<T, Tile::kM, Tile::kK, Tile::kThreads, 1, -1, false> a(p.d_y + group_filter(p, phase), d_y_walk, p.p, p.q,
+                                                                   thread, block.begin, end);
+  place_pixels(a, p, phase, block);
+  FilterColumns<T, Tile::kN, Tile::kK, Tile::kThreads, 1, false> b(p.weights + phase_weights(p, phase), weight_walk,
+                                                                   block.n, p.group_channels, thread, block.begin, end);
+  gemm_main_loop<Tile>(shared, a, b, stages_of<Tile>(block.begin, end), place, sums);
+}
+
+/// What becomes of four neighbouring sums of d_x at `index`.
+template <typename T>
+__device__ __forceinline__ void finish_four(const BackwardDataGemmParams<T>& p, unsigned index, Vec<float, 4> sum,
+                                            int left) {
+  Vec<T, 4> old, y;
+  if (p.wide) {
+    if (p.accumulate) old = load_vec<T, 4>(p.d_x + index);
+    if (p.mask != nullptr) y = load_vec<T, 4>(p.mask + index);
+  } else {
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+      if (p.accumulate && e < left) old.v[e] = p.d_x[index + static_cast<unsigned>(e)];
+      if (p.mask != nullptr && e < left) y.v[e] = p.mask[index + static_cast<unsigned>(e)];
+    }
+  }
+#pragma unroll
+  for (int e = 0; e < 4; ++e) {
+    if (e >= left) continue;
+    if (p.accumulate) sum.v[e] += to_float(old.v[e]);
+    if (p.mask != nullptr) sum.v[e] = mask_gradient(sum.v[e], to_float(y.v[e]), p.slope);
+  }
+  store_four<T>(p.d_x + index, sum, left, p.wide);
+}
+
+/// Partials, or d_x.
+template <typename T, typename Tile>
+__device__ __forceinline__ void finish_backward_data(const BackwardDataGemmParams<T>& p, const PhaseBlock& block,
+                                                     const GemmPlace<Tile>& place, const GemmSums<Tile>& sums) {
+  const Phase phase = block.phase;
+  const int pixels = p.images * phase.pixels();
+  const bool every_pixel = p.stride_h == 1 && p.stride_w == 1;
+  for_each_result<Tile>(place, sums, [&](int row, int column, const Vec<float, 4>& sum) {
+    const int channel = block.n + column, left = p.group_channels - channel;
+    int pixel = block.m + row;
+    if (pixel >= pixels || left <= 0) return;
+    if (!every_pixel) {
+      const PhasePixel at(phase, pixel);
+      pixel = (at.image * p.h + phase.rows.first + at.line * p.stride_h) * p.w + phase.columns.first +
+              at.column * p.stride_w;
+    }
+    const unsigned index = static_cast<unsigned>(pixel) * static_cast<unsigned>(p.channels) +
+                           static_cast<unsigned>(phase.group * p.group_channels + channel);
+    if (p.partials != nullptr) {
+      const std::size_t size =
+          static_cast<std::size_t>(p.images) * static_cast<unsigned>(p.h * p.w) * static_cast<unsigned>(p.channels);
+      store_four<float>(p.partials + blockIdx.z * size + index, sum, left, p.wide);
+    } else {
+      finish_four(p, index, sum, left);
+    }
+  });
+}
+
+/// d_x[n,h,w,c] = activation'(x) * (sum over r,s,k of d_y[n, (h + pad - r) / stride, (w + pad - s) / stride, k]
+/// w[k,r,s,c]
+/// [+ d_x]), over the taps that divide. A block owns m input pixels of a phase x n channels of a group, a thread
+/// thread_m x thread_n of them; gridDim.z splits the terms (r, s, k). Each stage of k terms reads 32 bytes of every
+/// output pixel's filters, and of k filters' weights n neighbouring channels: rows of 4 n bytes. d_y is read again for
+/// every tap and block of channels (from L2); d_x is written once, 128 bits a store, zero where no window reads.
+/// V = 4: channels of a group are a multiple of 4, filters of k, d_y and w aligned to four elements. V = 1: anything.
+/// Shared memory: 8 k (m + n + 8) bytes. Overwrites d_x or adds to it (or overwrites partials).
+template <typename T, typename RowTile, int V, typename Tile = typename WorkTile<RowTile, V>::Type>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
+    conv2d_backward_data_gemm_kernel(const BackwardDataGemmParams<T> p) {
+  BackwardDataShared<Tile>& shared = shared_memory<BackwardDataShared<Tile>>();
+  const GemmBlock block = GemmBlock::here<Tile>(p.grid);
+  const Phase phase = Phase::make(p, block.outer);
+  const int pixels = p.images * phase.pixels();
+  if (block.m >= pixels) return;  // the whole block: a later phase may have fewer pixels than the first
+  const int terms = phase.rows.taps * phase.columns.taps * p.group_filters;
+  const int end = block.end(p.grid, terms);
+  const GemmPlace<Tile> place(static_cast<int>(threadIdx.x));
+  GemmSums<Tile> sums;
+  if (threadIdx.x == 0) {
+    shared.block.phase = phase;
+    shared.block.m = block.m;
+    shared.block.n = block.n;
+  }
+  multiply_backward_data<T, Tile>(p, phase, block, end, place, shared.stages, sums, Width<V>());
+  finish_backward_data<T, Tile>(p, shared.block, place, sums);
+}
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
+
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/kernel.h"
+#include "kernels/cuda/split_reduce.h"
+
+namespace tsugi {
+namespace TSUGI_GPU {
+namespace {
+
+int phases(int stride, int size) { return stride < size ? stride : size; }
+int ceil_of(int a, int b) { return (a + b - 1) / b; }
+
+/// Of the phase that has most.
+std::size_t pixels_of(const Conv2dShape& s) {
+  return static_cast<std::size_t>(s.n) * static_cast<std::size_t>(ceil_of(s.h, s.stride_h)) *
+         static_cast<std::size_t>(ceil_of(s.w, s.stride_w));
+}
+int terms_of(const Conv2dShape& s) { return ceil_of(s.r, s.stride_h) * ceil_of(s.s, s.stride_w) * (s.k / s.groups); }
+
+template <typename Tile>
+std::size_t blocks_of(const Conv2dShape& s) {
+  return blocks_for(pixels_of(s), Tile::kM) * blocks_for(static_cast<std::size_t>(s.c / s.groups), Tile::kN) *
+         static_cast<std::size_t>(s.groups) *
+         (static_cast<std::size_t>(phases(s.stride_h, s.h)) * static_cast<std::size_t>(phases(s.stride_w, s.w)));
+}
+
+template <typename Tile>
+int splits_of(const Conv2dShape& shape, const DeviceInfo& device) {
+  return choose_splits(blocks_of<Tile>(shape), terms_of(shape) / Tile::kK, device);
+}
+
+template <typename Tile>
+std::size_t workspace(const Conv2dShape& shape, const DeviceInfo& device) {
+  using Narrow = typename WorkTile<Tile, 1>::Type;
+  const int wide = splits_of<Tile>(shape, device), narrow = splits_of<Narrow>(shape, device);
+  return partial_bytes(wide > narrow ? wide : narrow, shape.x_count());
+}
+
+template <typename T, typename Tile>
+BackwardDataGemmParams<T> make_params(const Conv2dBackwardData& op, int splits) {
+  const Conv2dShape& s = op.shape;
+  BackwardDataGemmParams<T> p;
+  p.d_y = static_cast<const T*>(op.d_y);
+  p.weights = static_cast<const T*>(op.w);
+  p.mask = op.activation.kind == ActivationKind::none ? nullptr : static_cast<const T*>(op.x);
+  p.d_x = static_cast<T*>(op.d_x);
+  p.partials = splits == 1 ? nullptr : static_cast<float*>(op.workspace);
+  p.group_channels = s.c / s.groups;
+  p.group_filters = s.k / s.groups;
+  p.grid.blocks_m = static_cast<int>(blocks_for(pixels_of(s), Tile::kM));
+  p.grid.blocks_n = static_cast<int>(blocks_for(static_cast<std::size_t>(p.group_channels), Tile::kN));
+  p.grid.split_terms = split_terms(terms_of(s), splits, Tile::kK);
+  p.d_y_walk = make_tap_walk(Tile::kK, p.group_filters, 1, 1, -s.k, -s.q() * s.k);
+  p.weight_walk = make_tap_walk(Tile::kK, p.group_filters, 1, s.r * s.s * p.group_channels,
+                                s.stride_w * p.group_channels, s.stride_h * s.s * p.group_channels);
+  p.images = s.n;
+  p.h = s.h;
+  p.w = s.w;
+  p.p = s.p();
+  p.q = s.q();
+  p.r = s.r;
+  p.s = s.s;
+  p.stride_h = s.stride_h;
+  p.stride_w = s.stride_w;
+  p.pad_h = s.pad_h;
+  p.pad_w = s.pad_w;
+  p.channels = s.c;
+  p.filters = s.k;
+  p.phases_h = phases(s.stride_h, s.h);
+  p.phases_w = phases(s.stride_w, s.w);
+  p.slope = slope_of(op.activation);
+  p.accumulate = op.write == Write::accumulate;
+  p.wide = p.group_channels % 4 == 0 &&
+           (splits == 1 ? aligned(op.d_x, 4 * sizeof(T)) && aligned(p.mask, 4 * sizeof(T)) : aligned(op.workspace, 16));
+  return p;
+}
+
+template <typename T, typename Tile>
+void launch_tile(Runtime& runtime, const Conv2dBackwardData& op, void (*kernel)(BackwardDataGemmParams<T>)) {
+  const int splits = splits_of<Tile>(op.shape, runtime.info());
+  const BackwardDataGemmParams<T> p = make_params<T, Tile>(op, splits);
+  const dim3 grid(static_cast<unsigned>(blocks_of<Tile>(op.shape)), 1, static_cast<unsigned>(splits));
+  runtime.launch("conv2d_backward_data", kernel, grid, dim3(Tile::kThreads), p);
+  if (splits == 1) return;
+  SplitReduce reduce;
+  reduce.partials = p.partials;
+  reduce.splits = splits;
+  reduce.count = op.shape.x_count();
+  reduce.columns = op.shape.c;
+  reduce.accumulate = p.accumulate;
+  reduce.mask = p.mask;
+  reduce.slope = p.slope;
+  reduce.out = op.d_x;
+  reduce.dtype = op.dtype;
+  split_reduce(runtime, reduce);
+}
+
+template <typename T, typename Tile>
+void launch(Runtime& runtime, const Conv2dBackwardData& op) {
+  const int group_channels = op.shape.c / op.shape.groups, group_filters = op.shape.k / op.shape.groups;
+  if (group_channels % 4 == 0 && group_filters % Tile::kK == 0 && aligned(op.d_y, 4 * sizeof(T)) &&
+      aligned(op.w, 4 * sizeof(T))) {
+    launch_tile<T, Tile>(runtime, op, &conv2d_backward_data_gemm_kernel<T, Tile, 4>);
+  } else {
+    launch_tile<T, typename WorkTile<Tile, 1>::Type>(runtime, op, &conv2d_backward_data_gemm_kernel<T, Tile, 1>);
+  }
+}
+
+}  // namespace
+
+std::vector<Kernel<Conv2dBackwardData>> conv2d_backward_data_gemm() {
+  constexpr KernelOp kOp = KernelOp::conv2d_backward_data;
+  std::vector<Kernel<Conv2dBackwardData>> kernels;
+#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                            \
+  kernels.push_back({{kOp, "gemm", DType::dtype, min_sm, max_sm, {m, n, k, thread_m, thread_n}}, \
+                     &fits_gemm_offsets,                                                         \
+                     &workspace<GemmTile<m, n, k, thread_m, thread_n>>,                          \
+                     &launch<element::dtype, GemmTile<m, n, k, thread_m, thread_n>>});
+  TSUGI_CONV2D_BACKWARD_DATA_GEMM_ROWS(TSUGI_ROW)
+#undef TSUGI_ROW
+  return kernels;
+}
+
+}  // namespace TSUGI_GPU
+}  // namespace tsugi
+#else
+namespace tsugi {
+namespace TSUGI_GPU {
+#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                                                  \
+  template __global__ void conv2d_backward_data_gemm_kernel<element::dtype, GemmTile<m, n, k, thread_m, thread_n>, 4>( \
+      const BackwardDataGemmParams<element::dtype>);                                                                   \
+  template __global__ void conv2d_backward_data_gemm_kernel<element::dtype, GemmTile<m, n, k, thread_m, thread_n>, 1>( \
+      const BackwardDataGemmParams<element::dtype>);
+TSUGI_CONV2D_BACKWARD_DATA_GEMM_ROWS(TSUGI_ROW)
+#undef TSUGI_ROW
+}  // namespace TSUGI_GPU
+}  // namespace tsugi
+#endif

@@ -1,7 +1,7 @@
 // conv2d forward as an implicit GEMM: variants "gemm" (every shape) and "gemm_1x1" (plain GEMM; dense layers too).
 // The lowered matrix exists only as addresses: see cuDNN (https://arxiv.org/abs/1410.0759).
 #include "kernels/api/rows.h"
-#include "kernels/cuda/device/gemm_load.h"
+#include "kernels/cuda/device/gemm_load_whole.h"
 #include "kernels/cuda/device/gemm_tile.h"
 
 namespace tsugi {
@@ -49,6 +49,58 @@ __device__ __forceinline__ void finish_forward(const ForwardGemmParams<T>& p, co
   });
 }
 
+/// Tells A which output pixels its rows are.
+template <typename A, typename T>
+__device__ __forceinline__ void place_pixels(A& a, const ForwardGemmParams<T>& p, const GemmBlock& block) {
+#pragma unroll
+  for (int i = 0; i < A::kCount; ++i) {
+    const int wanted = block.m + A::row(a.thread, i), pixel = wanted < p.pixels ? wanted : p.pixels - 1;
+    const int line = pixel / p.q, image = line / p.p;
+    const int h = (line - image * p.p) * p.stride_h - p.pad_h, w = (pixel - line * p.q) * p.stride_w - p.pad_w;
+    a.place(i, h, w, static_cast<unsigned>((image * p.h + h) * p.w_columns + w) * static_cast<unsigned>(p.channels));
+  }
+}
+
+/// Offset in x of the group's first channel.
+template <typename T>
+__device__ __forceinline__ unsigned group_channel(const ForwardGemmParams<T>& p, const GemmBlock& block) {
+  return static_cast<unsigned>(block.outer * p.group_channels);
+}
+template <typename T>
+__device__ __forceinline__ const T* group_weights(const ForwardGemmParams<T>& p, const GemmBlock& block) {
+  return p.w +
+         static_cast<unsigned>(block.outer) * static_cast<unsigned>(p.group_filters) * static_cast<unsigned>(p.terms);
+}
+
+/// The block's product, with loads of V elements and whole stages in a tap.
+template <typename T, typename Tile, int V>
+__device__ __forceinline__ void multiply_forward(const ForwardGemmParams<T>& p, const GemmBlock& block, int end,
+                                                 const GemmPlace<Tile>& place, GemmStages<Tile>& shared,
+                                                 GemmSums<Tile>& sums, Width<V>) {
+  const int thread = static_cast<int>(threadIdx.x);
+  TapCursor<Tile::kK> cursor(p.walk, block.begin, end);
+  WholeImageRows<T, Tile::kM, Tile::kK, Tile::kThreads, V, 1> a(p.x, group_channel(p, block), p.walk, cursor, p.h,
+                                                                p.w_columns, thread);
+  place_pixels(a, p, block);
+  WholeMatrixRows<T, Tile::kN, Tile::kK, Tile::kThreads, V> b(group_weights(p, block), p.terms, cursor, block.n,
+                                                              p.group_filters, thread, block.begin);
+  gemm_main_loop<Tile>(shared, a, b, stages_of<Tile>(block.begin, end), place, sums);
+}
+
+/// The block's product, element by element.
+template <typename T, typename Tile>
+__device__ __forceinline__ void multiply_forward(const ForwardGemmParams<T>& p, const GemmBlock& block, int end,
+                                                 const GemmPlace<Tile>& place, GemmStages<Tile>& shared,
+                                                 GemmSums<Tile>& sums, Width<1>) {
+  const int thread = static_cast<int>(threadIdx.x);
+  ImageRows<T, Tile::kM, Tile::kK, Tile::kThreads, 1, 1> a(p.x + group_channel(p, block), p.walk, p.h, p.w_columns,
+                                                           thread, block.begin, end);
+  place_pixels(a, p, block);
+  MatrixRows<T, Tile::kN, Tile::kK, Tile::kThreads, 1> b(group_weights(p, block), p.terms, block.n, p.group_filters,
+                                                         thread, block.begin, end);
+  gemm_main_loop<Tile>(shared, a, b, stages_of<Tile>(block.begin, end), place, sums);
+}
+
 /// y[n,p,q,k] = activation(sum over r,s,c of x[n, p stride - pad + r, q stride - pad + s, c] w[k,r,s,c] + bias[k]).
 /// A block owns m output pixels x n filters of a group, a thread thread_m x thread_n of them; gridDim.z splits the
 /// terms. Each stage of k terms reads 32 bytes of every pixel's channels and of every filter, whole sectors by
@@ -64,21 +116,8 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
   const GemmPlace<Tile> place(thread);
   const int end = block.end(p.grid, p.terms);
 
-  using A = ImageRows<T, Tile::kM, Tile::kK, Tile::kThreads, V, 1>;
-  A a(p.x + static_cast<unsigned>(block.outer * p.group_channels), p.walk, p.h, p.w_columns, thread, block.begin, end);
-#pragma unroll
-  for (int i = 0; i < A::kCount; ++i) {
-    const int wanted = block.m + A::row(thread, i), pixel = wanted < p.pixels ? wanted : p.pixels - 1;
-    const int line = pixel / p.q, image = line / p.p;
-    const int h = (line - image * p.p) * p.stride_h - p.pad_h, w = (pixel - line * p.q) * p.stride_w - p.pad_w;
-    a.place(i, h, w, static_cast<unsigned>((image * p.h + h) * p.w_columns + w) * static_cast<unsigned>(p.channels));
-  }
-  const unsigned group_weights =
-      static_cast<unsigned>(block.outer) * static_cast<unsigned>(p.group_filters) * static_cast<unsigned>(p.terms);
-  MatrixRows<T, Tile::kN, Tile::kK, Tile::kThreads, V> b(p.w + group_weights, p.terms, block.n, p.group_filters, thread,
-                                                         block.begin, end);
   GemmSums<Tile> sums;
-  gemm_main_loop<Tile>(shared, a, b, stages_of<Tile>(block.begin, end), place, sums);
+  multiply_forward<T, Tile>(p, block, end, place, shared, sums, Width<V>());
   finish_forward<T, Tile>(p, block, place, sums);
 }
 
@@ -188,11 +227,11 @@ void launch_tile(Runtime& runtime, const Conv2dForward& op, ForwardGemmPointer<T
   split_reduce(runtime, reduce);
 }
 
+/// multiple: of which the channels must be for loads of four.
 template <typename T, typename Tile>
-void launch(Runtime& runtime, const Conv2dForward& op, ForwardGemmPointer<T> wide, ForwardGemmPointer<T> narrow) {
-  const int group_channels = op.shape.c / op.shape.groups;
-  if (group_channels % 4 == 0 && group_channels >= Tile::kK && aligned(op.x, 4 * sizeof(T)) &&
-      aligned(op.w, 4 * sizeof(T))) {
+void launch(Runtime& runtime, const Conv2dForward& op, int multiple, ForwardGemmPointer<T> wide,
+            ForwardGemmPointer<T> narrow) {
+  if (op.shape.c / op.shape.groups % multiple == 0 && aligned(op.x, 4 * sizeof(T)) && aligned(op.w, 4 * sizeof(T))) {
     launch_tile<T, Tile>(runtime, op, wide);
   } else {
     launch_tile<T, typename WorkTile<Tile, 1>::Type>(runtime, op, narrow);
@@ -201,12 +240,13 @@ void launch(Runtime& runtime, const Conv2dForward& op, ForwardGemmPointer<T> wid
 
 template <typename T, typename Tile>
 void launch_gemm(Runtime& runtime, const Conv2dForward& op) {
-  launch<T, Tile>(runtime, op, &conv2d_forward_gemm_kernel<T, Tile, 4>, &conv2d_forward_gemm_kernel<T, Tile, 1>);
+  launch<T, Tile>(runtime, op, Tile::kK, &conv2d_forward_gemm_kernel<T, Tile, 4>,
+                  &conv2d_forward_gemm_kernel<T, Tile, 1>);
 }
 
 template <typename T, typename Tile>
 void launch_gemm_1x1(Runtime& runtime, const Conv2dForward& op) {
-  launch<T, Tile>(runtime, op, &conv2d_forward_gemm_1x1_kernel<T, Tile, 4>,
+  launch<T, Tile>(runtime, op, 4, &conv2d_forward_gemm_1x1_kernel<T, Tile, 4>,
                   &conv2d_forward_gemm_1x1_kernel<T, Tile, 1>);
 }
 

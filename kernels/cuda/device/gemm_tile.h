@@ -39,8 +39,12 @@ struct GemmTile {
   static_assert(kThreads * 168 <= 32 * 1024 || kThreads == 256, "sm_53 has 32 K registers a block");
 };
 
+/// Picks an overload by the width of loads.
+template <int V>
+struct Width {};
+
 /// The tile that a row works with at vector width V. Loads of single elements need an address for each, which an 8x8
-/// thread has no registers for: such rows fall back to 8x4.
+/// thread has no registers for, nor an 8x4 thread of a tall tile: such rows fall back to smaller ones.
 template <typename Tile, int V>
 struct WorkTile {
   using Type = Tile;
@@ -48,6 +52,11 @@ struct WorkTile {
 template <int M, int N, int K>
 struct WorkTile<GemmTile<M, N, K, 8, 8>, 1> {
   using Type = GemmTile<64, 64, K, 8, 4>;
+};
+
+template <int N, int K>
+struct WorkTile<GemmTile<128, N, K, 8, 4>, 1> {
+  using Type = GemmTile<64, N, K, 4, 4>;
 };
 
 /// How a grid covers the results: gridDim.x counts column blocks within row blocks within `outer` (groups, phases), so

@@ -39,6 +39,21 @@ TSUGI_HOST_DEVICE inline TapWalk make_tap_walk(int terms, int inner, int taps_w,
   return walk;
 }
 
+/// The same walk with another count of tap columns; terms: of a step. Deep: as TapPosition.
+template <bool Deep>
+__device__ __forceinline__ TapWalk with_tap_columns(TapWalk walk, int terms, int taps_w) {
+  walk.taps_w = taps_w;
+  walk.carry_w = walk.pitch_h - static_cast<unsigned>(taps_w) * walk.pitch_w;
+  if (!Deep && terms > walk.inner) {
+    const int taps = terms / walk.inner;
+    walk.step_h = taps / taps_w;
+    walk.step_w = taps - walk.step_h * taps_w;
+    walk.step = static_cast<unsigned>(walk.step_channel) * walk.pitch_channel +
+                static_cast<unsigned>(walk.step_w) * walk.pitch_w + static_cast<unsigned>(walk.step_h) * walk.pitch_h;
+  }
+  return walk;
+}
+
 /// A thread's place in a TapWalk. Deep: inner >= the terms of a step, so that only the channel steps by itself.
 template <bool Deep>
 struct TapPosition {
