@@ -115,24 +115,24 @@ struct BatchNormMerge {
 
 /// Mean and variance of all rows from those of blocks of rows: mean = sum of n_b mean_b / rows, taken around the first
 /// block's mean, then squares = sum of squares_b + n_b (mean_b - mean)^2. Updates the running statistics.
-/// Block: 16 channels by 32 parts of the blocks' list; a thread sums every 32nd block, the parts are added as a tree.
+/// Block: 16 channels by up to 32 parts of the list of blocks, which are added as a tree (reduce.h).
 __global__ void __launch_bounds__(kMergeChannels* kMergeParts) batch_norm_merge(const BatchNormMerge p) {
   MergeShared& shared = shared_memory<MergeShared>();
   const int channel = static_cast<int>(blockIdx.x * kMergeChannels + threadIdx.x);
   const int c = channel < p.c ? channel : p.c - 1;  // the last block's spare threads repeat the last channel
-  const int first = static_cast<int>(threadIdx.y);
+  const int first = static_cast<int>(threadIdx.y), parts = static_cast<int>(blockDim.y);
   const float origin = p.mean[c], rows = static_cast<float>(p.rows);
   const auto rows_of = [&](int block) {
     const int left = p.rows - block * p.rows_per_block;
     return static_cast<float>(left < p.rows_per_block ? left : p.rows_per_block);
   };
   float sum = 0.0f;
-  for (int b = first; b < p.blocks; b += kMergeParts) {
+  for (int b = first; b < p.blocks; b += parts) {
     sum += rows_of(b) * (p.mean[static_cast<std::size_t>(b) * p.c + c] - origin);
   }
   const float mean = origin + sum_parts(shared, sum) / rows;
   float squares = 0.0f;
-  for (int b = first; b < p.blocks; b += kMergeParts) {
+  for (int b = first; b < p.blocks; b += parts) {
     const std::size_t at = static_cast<std::size_t>(b) * p.c + c;
     const float delta = p.mean[at] - mean;
     squares += p.squares[at] + rows_of(b) * delta * delta;
@@ -237,20 +237,9 @@ void forward(Runtime& runtime, const BatchNormForward& op) {
   const BatchNormBlocks blocks(s);
   const ChannelTile tile = channel_tile(s.c, N);
   const dim3 grid(static_cast<unsigned>(blocks.count), tile.slabs);
-  BatchNormNormalise normalise{op.x,
-                               op.residual,
-                               op.y,
-                               s.rows,
-                               s.c,
-                               blocks.rows,
-                               op.gamma,
-                               op.beta,
-                               nullptr,
-                               nullptr,
-                               nullptr,
-                               op.eps,
-                               slope_of(op.activation),
-                               nullptr,
+  const dim3 pass_grid(static_cast<unsigned>(blocks.pass_count), tile.slabs);
+  BatchNormNormalise normalise{op.x,    op.residual, op.y,    s.rows,  s.c,    blocks.pass_rows,        op.gamma,
+                               op.beta, nullptr,     nullptr, nullptr, op.eps, slope_of(op.activation), nullptr,
                                nullptr};
   if (op.mode == BatchNormMode::batch_statistics) {
     const BatchNormScratch scratch(op.workspace, s, blocks);
@@ -260,7 +249,7 @@ void forward(Runtime& runtime, const BatchNormForward& op) {
     float* inv_std = op.saved_inv_std != nullptr ? op.saved_inv_std : scratch.coefficient1;
     const BatchNormMerge merge{s.rows, s.c,         blocks.rows,     blocks.count,   scratch.first, scratch.second,
                                op.eps, op.momentum, op.running_mean, op.running_var, mean,          inv_std};
-    runtime.launch("batch_norm_merge", &batch_norm_merge, merge_grid(s.c), dim3(kMergeChannels, kMergeParts), merge);
+    runtime.launch("batch_norm_merge", &batch_norm_merge, merge_grid(s.c), merge_block(blocks.count), merge);
     normalise.mean = mean;
     normalise.inv_std = inv_std;
   } else {
@@ -269,7 +258,7 @@ void forward(Runtime& runtime, const BatchNormForward& op) {
     normalise.saved_mean = op.saved_mean;
     normalise.saved_inv_std = op.saved_inv_std;
   }
-  runtime.launch("batch_norm_normalise", &batch_norm_normalise<T, N>, grid, tile.block(), normalise);
+  runtime.launch("batch_norm_normalise", &batch_norm_normalise<T, N>, pass_grid, tile.block(), normalise);
 }
 
 }  // namespace

@@ -9,18 +9,26 @@
 namespace tsugi {
 namespace TSUGI_GPU {
 
-/// Rows of a block: 16384 elements of a slab of 128 channels, more where that gave over 512 blocks. The same for every
-/// element type and device, so that sums are too.
+/// How rows are cut into blocks for the sums: 16384 elements of a slab of 128 channels, more where that gave over 512
+/// blocks; the same on every device, so that the bits are too. And for the passes that go over elements: a quarter of
+/// that, up to 1024 blocks.
 struct BatchNormBlocks {
   explicit BatchNormBlocks(const BatchNormShape& shape) {
     const int slab = shape.c < 128 ? shape.c : 128, slabs = (shape.c + 127) / 128;
-    const int most = slabs < 512 ? 512 / slabs : 1;
-    rows = (16384 + slab - 1) / slab;
-    const int least = (shape.rows - 1) / most + 1;
-    if (rows < least) rows = least;
+    rows = at_least(shape, (16384 + slab - 1) / slab, 512 / slabs);
     count = (shape.rows - 1) / rows + 1;
+    pass_rows = at_least(shape, (4096 + slab - 1) / slab, 1024 / slabs);
+    pass_count = (shape.rows - 1) / pass_rows + 1;
   }
-  int rows, count;
+  int rows, count;            ///< of the sums
+  int pass_rows, pass_count;  ///< of the passes
+
+ private:
+  /// `rows` of a block, or what it takes for at most `most` blocks.
+  static int at_least(const BatchNormShape& shape, int rows, int most) {
+    const int least = (shape.rows - 1) / (most > 0 ? most : 1) + 1;
+    return rows < least ? least : rows;
+  }
 };
 
 /// Two values a block and channel, then two coefficients a channel.
@@ -34,8 +42,6 @@ struct BatchNormScratch {
   }
   float *first, *second, *coefficient0, *coefficient1;
 };
-
-inline dim3 merge_grid(int c) { return dim3(static_cast<unsigned>((c + kMergeChannels - 1) / kMergeChannels)); }
 
 /// Runs `vector` where every tensor and the channel count allow 16-byte accesses, otherwise `scalar`.
 template <typename Op>

@@ -14,21 +14,16 @@ struct BatchNormSums {
   float *sum_g, *sum_g_centred;  ///< [gridDim.x,c]
 };
 
-template <int N>
-struct SumsShared {
-  TileSums<N> g, g_centred;
-};
-
 /// sum_g[b][c] = sum of g and sum_g_centred[b][c] = sum of g (x - mean) over the rows of block b, with g =
 /// activation'(y) d_y. Grid and order as in batch_norm_statistics. Reads x, d_y and, with an activation, y once.
 template <typename T, int N>
 __global__ void __launch_bounds__(kBlockThreads) batch_norm_sums(const BatchNormSums p) {
   constexpr int kRows = N == 8 ? 2 : 4;
-  SumsShared<N>& shared = shared_memory<SumsShared<N>>();
+  TileSums<2 * N>& shared = shared_memory<TileSums<2 * N>>();
   const int c0 = tile_channel<N>(), height = static_cast<int>(blockDim.y);
   const int begin = static_cast<int>(blockIdx.x) * p.rows_per_block;
   const int end = p.rows - begin < p.rows_per_block ? p.rows : begin + p.rows_per_block;
-  float sum_g[N] = {}, sum_g_centred[N] = {};
+  float sum[2 * N] = {};  // of g, and of g (x - mean)
   if (c0 < p.c) {
     float mean[N];
     load_channels<N>(p.mean, c0, mean);
@@ -41,8 +36,8 @@ __global__ void __launch_bounds__(kBlockThreads) batch_norm_sums(const BatchNorm
 #pragma unroll
       for (int i = 0; i < N; ++i) {
         const float g = mask_gradient(to_float(vd.v[i]), to_float(vy.v[i]), p.slope);
-        sum_g[i] += g;
-        sum_g_centred[i] += g * (to_float(vx.v[i]) - mean[i]);
+        sum[i] += g;
+        sum[N + i] += g * (to_float(vx.v[i]) - mean[i]);
       }
     };
     for (; end - row > (kRows - 1) * height; row += kRows * height, at += kRows * stride) {
@@ -60,14 +55,13 @@ __global__ void __launch_bounds__(kBlockThreads) batch_norm_sums(const BatchNorm
       add(load_vec<T, N>(x + at), load_vec<T, N>(y + at), load_vec<T, N>(d_y + at));
     }
   }
-  sum_tile_rows<N>(shared.g, sum_g);
-  sum_tile_rows<N>(shared.g_centred, sum_g_centred);
+  sum_tile_rows<2 * N>(shared, sum);
   if (threadIdx.y != 0 || c0 >= p.c) return;
   const std::size_t at = static_cast<std::size_t>(blockIdx.x) * p.c + c0;
 #pragma unroll
   for (int i = 0; i < N; ++i) {
-    p.sum_g[at + i] = sum_g[i];
-    p.sum_g_centred[at + i] = sum_g_centred[i];
+    p.sum_g[at + i] = sum[i];
+    p.sum_g_centred[at + i] = sum[N + i];
   }
 }
 
@@ -87,7 +81,7 @@ __global__ void __launch_bounds__(kMergeChannels* kMergeParts) batch_norm_finish
   const int channel = static_cast<int>(blockIdx.x * kMergeChannels + threadIdx.x);
   const int c = channel < p.c ? channel : p.c - 1;
   float g = 0.0f, g_centred = 0.0f;
-  for (int b = static_cast<int>(threadIdx.y); b < p.blocks; b += kMergeParts) {
+  for (int b = static_cast<int>(threadIdx.y); b < p.blocks; b += static_cast<int>(blockDim.y)) {
     const std::size_t at = static_cast<std::size_t>(b) * p.c + c;
     g += p.sum_g[at];
     g_centred += p.sum_g_centred[at];
@@ -182,6 +176,7 @@ void backward(Runtime& runtime, const BatchNormBackward& op) {
   const BatchNormScratch scratch(op.workspace, s, blocks);
   const ChannelTile tile = channel_tile(s.c, N);
   const dim3 grid(static_cast<unsigned>(blocks.count), tile.slabs);
+  const dim3 pass_grid(static_cast<unsigned>(blocks.pass_count), tile.slabs);
   const void* y = op.activation.kind == ActivationKind::none ? nullptr : op.y;
   const float slope = slope_of(op.activation);
   const BatchNormSums sums{op.x,        y,     op.d_y,        s.rows,        s.c,
@@ -201,7 +196,7 @@ void backward(Runtime& runtime, const BatchNormBackward& op) {
                                op.d_beta,
                                scratch.coefficient0,
                                scratch.coefficient1};
-  runtime.launch("batch_norm_finish", &batch_norm_finish, merge_grid(s.c), dim3(kMergeChannels, kMergeParts), finish);
+  runtime.launch("batch_norm_finish", &batch_norm_finish, merge_grid(s.c), merge_block(blocks.count), finish);
   const BatchNormGradient gradient{op.x,
                                    y,
                                    op.d_y,
@@ -209,7 +204,7 @@ void backward(Runtime& runtime, const BatchNormBackward& op) {
                                    op.d_residual,
                                    s.rows,
                                    s.c,
-                                   blocks.rows,
+                                   blocks.pass_rows,
                                    slope,
                                    op.write_residual == Write::accumulate,
                                    op.gamma,
@@ -217,7 +212,7 @@ void backward(Runtime& runtime, const BatchNormBackward& op) {
                                    op.saved_inv_std,
                                    scratch.coefficient0,
                                    scratch.coefficient1};
-  runtime.launch("batch_norm_gradient", &batch_norm_gradient<T, N>, grid, tile.block(), gradient);
+  runtime.launch("batch_norm_gradient", &batch_norm_gradient<T, N>, pass_grid, tile.block(), gradient);
 }
 
 }  // namespace

@@ -61,7 +61,8 @@ __device__ __forceinline__ void load_channels(const float* from, int c0, float (
 }
 
 // -- results of blocks, merged per channel ---------------------------------------------------------------------------
-// A block is 16 channels (threadIdx.x) by 32 parts (threadIdx.y): part y takes every 32nd of the list, from y on.
+// A block is 16 channels (threadIdx.x) by blockDim.y parts, a power of two up to 32: part y takes every blockDim.y-th
+// of the list, from y on.
 constexpr int kMergeChannels = 16, kMergeParts = 32;
 
 struct MergeShared {
@@ -73,7 +74,7 @@ __device__ __forceinline__ float sum_parts(MergeShared& shared, float value) {
   const int x = static_cast<int>(threadIdx.x), y = static_cast<int>(threadIdx.y);
   shared.v[y][x] = value;
   __syncthreads();
-  for (int step = kMergeParts / 2; step > 0; step /= 2) {
+  for (int step = static_cast<int>(blockDim.y) / 2; step > 0; step /= 2) {
     if (y < step) shared.v[y][x] += shared.v[y + step][x];
     __syncthreads();
   }
@@ -118,6 +119,14 @@ struct ChannelTile {
   unsigned lanes, slabs, height;
   dim3 block() const { return dim3(lanes, height); }
 };
+
+/// Grid and block that merge `parts` results of c channels.
+inline dim3 merge_grid(int c) { return dim3(static_cast<unsigned>((c + kMergeChannels - 1) / kMergeChannels)); }
+inline dim3 merge_block(int parts) {
+  int height = 1;
+  while (height < kMergeParts && height < parts) height *= 2;
+  return dim3(kMergeChannels, static_cast<unsigned>(height));
+}
 
 /// n: channels of a vector, divides c.
 inline ChannelTile channel_tile(int c, int n) {
