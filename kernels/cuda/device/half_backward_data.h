@@ -45,10 +45,11 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
     conv2d_backward_data_half_kernel(const HalfBackwardDataParams p) {
   using A = ImageRows<__half, Tile::kM, Tile::kK, Tile::kThreads, kHalfVector, -1, false>;
   using B = FilterColumns<__half, Tile::kN, Tile::kK, Tile::kThreads, kHalfVector, false>;
-  struct Shared {
+  struct Shared {  // with what would otherwise take more registers than the main loop leaves
     HalfStages<Tile, A, B> stages;
-    TapWalk walk, weight_walk;  ///< here, because they differ by phase and would take 20 registers
-    int pixel[Tile::kM];        ///< of d_x, where the block's rows belong; negative: nowhere
+    TapWalk walk, weight_walk;         ///< of this phase
+    int pixel[Tile::kM];               ///< of d_x, where the block's rows belong; negative: nowhere
+    int first_channel, channels_left;  ///< of the block's columns, in d_x and in the group
   };
   Shared& shared = shared_memory<Shared>();
   const int thread = static_cast<int>(threadIdx.x);
@@ -64,6 +65,8 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
 
   const int filter_size = p.r * p.s * p.group_channels;
   if (thread == 0) {
+    shared.first_channel = group * p.group_channels + block.n;
+    shared.channels_left = p.group_channels - block.n;
     // The tap after this one reads the pixel of d_y before this one.
     shared.walk = make_tap_walk(Tile::kK, p.group_filters, taps_w, 1, -p.filters, -p.q * p.filters);
     shared.weight_walk = make_tap_walk(Tile::kK, p.group_filters, taps_w, filter_size, p.stride_w * p.group_channels,
@@ -76,7 +79,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
     shared.pixel[row] = pixel < pixels ? (image * p.h + h) * p.w + w : -1;
   }
   __syncthreads();
-  A a(p.d_y + static_cast<unsigned>(group * p.group_filters), shared.walk, p.p, p.q, thread, block.begin, end);
+  A a(p.d_y, shared.walk, p.p, p.q, thread, block.begin, end);
 #pragma unroll
   for (int i = 0; i < A::kCount; ++i) {
     const int wanted = block.m + A::row(thread, i), pixel = wanted < pixels ? wanted : pixels - 1;
@@ -85,7 +88,8 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
     const int w = columns.first + (pixel - line * columns.pixels) * p.stride_w;
     const int d_y_row = (h + p.pad_h - phase_h) / p.stride_h, d_y_column = (w + p.pad_w - phase_w) / p.stride_w;
     a.place(i, d_y_row, d_y_column,
-            static_cast<unsigned>((image * p.p + d_y_row) * p.q + d_y_column) * static_cast<unsigned>(p.filters));
+            static_cast<unsigned>((image * p.p + d_y_row) * p.q + d_y_column) * static_cast<unsigned>(p.filters) +
+                static_cast<unsigned>(group * p.group_filters));
   }
   const unsigned first_weight = static_cast<unsigned>(group * p.group_filters) * static_cast<unsigned>(filter_size) +
                                 static_cast<unsigned>((phase_h * p.s + phase_w) * p.group_channels);
@@ -93,13 +97,12 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
   typename Tile::Sums sums;
   half_main_loop<Tile>(shared.stages, a, b, stages_of<Tile>(block.begin, end), place, sums);
 
-  const unsigned first_channel = static_cast<unsigned>(group * p.group_channels + block.n);
   Tile::for_each_result(place, sums, [&](int row, int column, auto values) {
     constexpr int kCount = sizeof(values.v) / sizeof(float);
     const int pixel = shared.pixel[row];
-    if (pixel < 0 || column >= p.group_channels - block.n) return;  // channels come in eights
-    const unsigned index = static_cast<unsigned>(pixel) * static_cast<unsigned>(p.channels) + first_channel +
-                           static_cast<unsigned>(column);
+    if (pixel < 0 || column >= shared.channels_left) return;  // channels come in eights
+    const unsigned index = static_cast<unsigned>(pixel) * static_cast<unsigned>(p.channels) +
+                           static_cast<unsigned>(shared.first_channel + column);
     if (p.partials != nullptr) {
       const std::size_t split = static_cast<std::size_t>(blockIdx.z) * static_cast<unsigned>(p.n * p.h * p.w) *
                                 static_cast<unsigned>(p.channels);

@@ -91,7 +91,7 @@ struct MmaTile {
   /// sums += A B of one stage.
   template <typename A, typename B>
   __device__ __forceinline__ static void multiply(const A& a, const B& b, const Place& place, Sums& sums) {
-#pragma unroll
+#pragma unroll 2
     for (int term = 0; term < K; term += 8) {
       unsigned left[kWarpM / 32][4], right[kWarpN / 32][4];
 #pragma unroll
