@@ -88,3 +88,11 @@
   ROW(f32, 53, 999, 128, 64, 1, 8, 8)         \
   ROW(f16, 53, 999, 256, 32, 1, 8, 8)         \
   ROW(f16, 53, 999, 128, 64, 1, 8, 8)
+
+// Direct backward weight: a block has m filters, a thread thread_m of them x thread_n neighbouring terms (s,c); as many
+// threads as fit share a filter row each, the others take other pixels. n: terms of a thread again; k is not used.
+#define TSUGI_CONV2D_BACKWARD_WEIGHT_DIRECT_ROWS(ROW) \
+  ROW(f32, 53, 999, 32, 9, 1, 8, 9)                   \
+  ROW(f32, 53, 999, 32, 7, 1, 8, 7)                   \
+  ROW(f16, 53, 999, 32, 9, 1, 8, 9)                   \
+  ROW(f16, 53, 999, 32, 7, 1, 8, 7)

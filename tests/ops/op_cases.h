@@ -76,6 +76,10 @@ inline const std::vector<Conv2dCase>& conv2d_cases() {
       {"depthwise 5x5",                          {1,  8,  9, 15, 15, 5, 5, 1, 1, 2, 2, 15}},
       {"depthwise, two filters a channel",       {1,  6,  6,  8, 16, 3, 3, 1, 1, 1, 1, 8}},
       {"depthwise, stride without padding",      {3,  7,  7, 16, 16, 3, 3, 2, 2, 0, 0, 16}},
+      {"depthwise stride 2, aligned",            {1, 10,  9, 12, 12, 3, 3, 2, 2, 1, 1, 12}},
+      {"depthwise 5x5, aligned",                 {2,  6,  7,  8,  8, 5, 5, 1, 1, 2, 2,  8}},
+      {"depthwise 5x5 stride 2, aligned",        {1,  9, 10, 36, 36, 5, 5, 2, 2, 2, 2, 36}},
+      {"depthwise 2x3, stride and padding differ", {1, 7, 8,  8,  8, 2, 3, 1, 2, 0, 1,  8}},
   };
   return kCases;
 }
