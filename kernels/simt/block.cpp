@@ -94,6 +94,7 @@ void BlockRunner::run(const Launch& launch, uint3 block) {
   random_state_ = launch.seed +
                   (block.x + launch.grid.x * (block.y + std::uint64_t{launch.grid.y} * block.z)) * 0x9E3779B97F4A7C15u;
   set_order();
+  all_ready();
 
   BlockRunner* const outer = current_runner;
   current_runner = this;
@@ -222,7 +223,8 @@ void BlockRunner::barrier(detail::Place place) {
       }
     }
     at_barrier_ = 0;
-    set_order();
+    if (launch_->order == ThreadOrder::shuffled) set_order();
+    all_ready();
   }
   wait();
 }
@@ -279,11 +281,9 @@ void* BlockRunner::shared_memory(std::size_t bytes) {
 }
 
 void BlockRunner::set_order() {
-  ready_.fill(0);
   for (int position = 0; position < count_; ++position) {
     const int thread = launch_->order == ThreadOrder::reverse ? count_ - 1 - position : position;
     order_[static_cast<std::size_t>(position)] = static_cast<std::uint16_t>(thread);
-    ready_[static_cast<std::size_t>(position) / 64] |= std::uint64_t{1} << position % 64;
   }
   if (launch_->order == ThreadOrder::shuffled) {
     for (int left = count_; left > 1; --left) {
@@ -293,6 +293,12 @@ void BlockRunner::set_order() {
   for (int position = 0; position < count_; ++position) {
     position_[order_[static_cast<std::size_t>(position)]] = static_cast<std::uint16_t>(position);
   }
+}
+
+void BlockRunner::all_ready() {
+  ready_.fill(0);
+  for (int word = 0; word < count_ / 64; ++word) ready_[static_cast<std::size_t>(word)] = ~std::uint64_t{0};
+  if (count_ % 64 != 0) ready_[static_cast<std::size_t>(count_ / 64)] = (std::uint64_t{1} << count_ % 64) - 1;
   cursor_ = 0;
 }
 

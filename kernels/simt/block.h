@@ -6,7 +6,6 @@
 #pragma once
 
 #include <array>
-#include <bitset>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -61,7 +60,8 @@ class BlockRunner : private FiberPool::Main {
   void enter(int thread);
   void wait();  ///< suspends the running thread until its state is ready again
   void make_ready(int thread);
-  void set_order();
+  void set_order();  ///< for the next interval between barriers
+  void all_ready();
   std::uint32_t random(std::uint32_t below);
 
   [[noreturn]] void fail(const std::string& what);

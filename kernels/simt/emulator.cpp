@@ -43,7 +43,9 @@ void Emulator::set_host_threads(int count) {
   for (int i = 1; i < count; ++i) {
     helpers_.emplace_back(new Helper);
     Helper* const helper = helpers_.back().get();
-    helper->thread = std::thread([this, helper] { help(helper->runner); });
+    // Counted from here, not from when the thread gets to run: the next launch waits for every helper.
+    const std::uint64_t seen = generation_;
+    helper->thread = std::thread([this, helper, seen] { help(helper->runner, seen); });
   }
 }
 
@@ -82,10 +84,8 @@ void Emulator::launch(const char* name, const std::function<void()>& thread, dim
   if (!failure_.empty()) throw Error(failure_);
 }
 
-void Emulator::help(BlockRunner& runner) {
-  std::uint64_t seen = 0;
+void Emulator::help(BlockRunner& runner, std::uint64_t seen) {
   std::unique_lock<std::mutex> lock(mutex_);
-  seen = generation_;
   for (;;) {
     work_.wait(lock, [&] { return stopping_ || generation_ != seen; });
     if (stopping_) return;

@@ -37,7 +37,7 @@ class Emulator {
 
  private:
   void run_blocks(BlockRunner& runner);
-  void help(BlockRunner& runner);
+  void help(BlockRunner& runner, std::uint64_t seen);  ///< a helper's life; seen: the last generation_ it ran
   void stop_helpers();
 
   ThreadOrder order_;
@@ -59,7 +59,7 @@ class Emulator {
   std::uint64_t blocks_ = 0;
   std::uint64_t stride_ = 1;  ///< shuffled: block (i * stride_ + first_) mod blocks_ runs as the i-th
   std::uint64_t first_ = 0;
-  std::uint64_t generation_ = 0;
+  std::uint64_t generation_ = 0;  ///< launches that helpers took part in
   int busy_ = 0;
   bool stopping_ = false;
   std::uint64_t failed_block_ = 0;

@@ -8,15 +8,8 @@
 #include <utility>
 
 #include "kernels/api/error.h"
+#include "kernels/simt/sanitizer.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
-#define __SANITIZE_ADDRESS__
-#endif
-#if __has_feature(thread_sanitizer) && !defined(__SANITIZE_THREAD__)
-#define __SANITIZE_THREAD__
-#endif
-#endif
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -34,49 +27,59 @@ constexpr std::size_t kStackBytes = 256 * 1024;  // instrumented frames are seve
 constexpr std::size_t kStackBytes = 64 * 1024;
 #endif
 
-/// Hands Boost a stack with an unwritable page below it. The tops of stacks are staggered: at equal offsets in their
-/// pages the hot lines of all fibers would fall into the same few sets of the cache.
-class StackAllocator {
- public:
-  StackAllocator(int index, char** bottom, std::size_t* size) : index_(index), bottom_(bottom), size_(size) {}
-
-  boost::context::stack_context allocate() {
-    const std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-    const std::size_t mapped = kStackBytes + 2 * page;
-    void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED || mprotect(memory, page, PROT_NONE) != 0) {
-      throw Error("simt: no memory for the stack of fiber " + std::to_string(index_) + ", " + std::to_string(mapped) +
-                  " bytes needed");
-    }
+/// Hands Boost a stack that somebody else maps and unmaps.
+struct MappedStack {
+  char* bottom;
+  boost::context::stack_context allocate() const {
     boost::context::stack_context stack;
     stack.size = kStackBytes;
-    const std::size_t stagger = static_cast<std::size_t>(index_) * 5 % 64 * 64;
-    stack.sp = static_cast<char*>(memory) + page + kStackBytes + stagger;
-    *bottom_ = static_cast<char*>(stack.sp) - kStackBytes;
-    *size_ = kStackBytes;
+    stack.sp = bottom + kStackBytes;
     return stack;
   }
-
-  void deallocate(boost::context::stack_context& stack) noexcept {
-    const std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-    const std::size_t stagger = static_cast<std::size_t>(index_) * 5 % 64 * 64;
-    munmap(static_cast<char*>(stack.sp) - stagger - kStackBytes - page, kStackBytes + 2 * page);
-  }
-
- private:
-  int index_;
-  char** bottom_;
-  std::size_t* size_;
+  void deallocate(boost::context::stack_context&) const noexcept {}
 };
 
 }  // namespace
 
 struct FiberPool::Fiber {
-  boost::context::fiber context;  ///< empty while it runs
-  char* bottom = nullptr;         ///< of its stack; of fiber 0's once it has been left
+  ~Fiber() {
+    if (mapped == nullptr) return;
+    TSUGI_ASAN_UNPOISON(bottom, size);
+    munmap(mapped, mapped_bytes);
+  }
+
+  /// Maps a stack with an unwritable page below it. The tops of stacks are staggered: at equal offsets in their pages
+  /// the hot lines of all fibers would fall into the same few sets of the cache.
+  void map_stack(int index) {
+    const std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    mapped_bytes = kStackBytes + 2 * page;
+    void* memory =
+        mmap(nullptr, mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+      throw Error("simt: no memory for the stack of fiber " + std::to_string(index) + ", " +
+                  std::to_string(mapped_bytes) + " bytes needed");
+    }
+    mapped = static_cast<char*>(memory);
+    if (mprotect(mapped, page, PROT_NONE) != 0) throw Error("simt: the guard page of a stack cannot be protected");
+    bottom = mapped + page + static_cast<std::size_t>(index) * 5 % 64 * 64;
+    size = kStackBytes;
+  }
+
+  /// Empty while the fiber runs. Never destroyed: that would unwind an idle fiber, which has nothing to destroy, by an
+  /// exception that the sanitizers cannot follow. Its stack is unmapped as it is.
+  union {
+    boost::context::fiber context;
+  };
+  char* mapped = nullptr;
+  std::size_t mapped_bytes = 0;
+  char* bottom = nullptr;  ///< of its stack; of fiber 0's once it has been left
   std::size_t size = 0;
   void* fake_stack = nullptr;  ///< AddressSanitizer's
   void* tsan = nullptr;        ///< ThreadSanitizer's name of the fiber
+
+  Fiber() : context() {}
+  Fiber(const Fiber&) = delete;
+  Fiber& operator=(const Fiber&) = delete;
 };
 
 FiberPool::FiberPool(Main& main) : main_(main) {
@@ -85,66 +88,55 @@ FiberPool::FiberPool(Main& main) : main_(main) {
 }
 
 FiberPool::~FiberPool() {
-  stopping_ = true;
-  for (int fiber = 1; fiber < size(); ++fiber) {
-    if (fibers_[static_cast<std::size_t>(fiber)]->context) switch_to(fiber);
 #if defined(__SANITIZE_THREAD__)
-    __tsan_destroy_fiber(fibers_[static_cast<std::size_t>(fiber)]->tsan);
+  for (int fiber = 1; fiber < size(); ++fiber) __tsan_destroy_fiber(at(fiber).tsan);
 #endif
-  }
 }
 
 int FiberPool::create() {
   const int index = size();
-  std::unique_ptr<Fiber> created(new Fiber);
-  Fiber& fiber = *created;
-  fiber.context = boost::context::fiber(std::allocator_arg, StackAllocator(index, &fiber.bottom, &fiber.size),
-                                        [this, index](boost::context::fiber&& from) {
-                                          fibers_[static_cast<std::size_t>(previous_)]->context = std::move(from);
-                                          arrive(index);
-                                          while (!stopping_) switch_to(main_.run_fiber(index));
-                                          Fiber& host = *fibers_[kHost];
-                                          previous_ = index;
-                                          running_ = kHost;
-                                          leave(*fibers_[static_cast<std::size_t>(index)], host, true);
-                                          return std::move(host.context);
-                                        });
+  std::unique_ptr<Fiber> fiber(new Fiber);
+  fiber->map_stack(index);
+  fiber->context = boost::context::fiber(std::allocator_arg, MappedStack{fiber->bottom},
+                                         [this, index](boost::context::fiber&& from) {
+                                           arrive(index, &from);
+                                           for (;;) switch_to(main_.run_fiber(index));
+                                           return boost::context::fiber();
+                                         });
 #if defined(__SANITIZE_THREAD__)
-  fiber.tsan = __tsan_create_fiber(0);
+  fiber->tsan = __tsan_create_fiber(0);
 #endif
-  fibers_.push_back(std::move(created));
+  fibers_.push_back(std::move(fiber));
   return index;
 }
 
 void FiberPool::switch_to(int fiber) {
   const int self = running_;
-  Fiber& to = *fibers_[static_cast<std::size_t>(fiber)];
+  Fiber& to = at(fiber);
   previous_ = self;
   running_ = fiber;
-  leave(*fibers_[static_cast<std::size_t>(self)], to, false);
-  boost::context::fiber from = std::move(to.context).resume();
-  fibers_[static_cast<std::size_t>(previous_)]->context = std::move(from);
-  arrive(self);
-}
-
-void FiberPool::leave(Fiber& from, Fiber& to, bool for_good) {
 #if defined(__SANITIZE_ADDRESS__)
-  __sanitizer_start_switch_fiber(for_good ? nullptr : &from.fake_stack, to.bottom, to.size);
-#elif defined(__SANITIZE_THREAD__)
-  if (&from == fibers_[kHost].get()) from.tsan = __tsan_get_current_fiber();
+  __sanitizer_start_switch_fiber(&at(self).fake_stack, to.bottom, to.size);
+#endif
+#if defined(__SANITIZE_THREAD__)
+  // In this very function: it counts calls and returns a fiber, and they have to match.
+  if (self == kHost) at(kHost).tsan = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(to.tsan, 0);
 #endif
-  (void)from, (void)to, (void)for_good;
+  boost::context::fiber from = std::move(to.context).resume();
+  arrive(self, &from);
 }
 
-void FiberPool::arrive(int fiber) {
+// The first thing on a fiber that has been switched to. from: the boost::context::fiber of the one that left.
+void FiberPool::arrive(int fiber, void* from) {
+  at(previous_).context = std::move(*static_cast<boost::context::fiber*>(from));
 #if defined(__SANITIZE_ADDRESS__)
   const void* bottom = nullptr;
   std::size_t size = 0;
-  __sanitizer_finish_switch_fiber(fibers_[static_cast<std::size_t>(fiber)]->fake_stack, &bottom, &size);
+  __sanitizer_finish_switch_fiber(at(fiber).fake_stack, &bottom, &size);
   if (previous_ == kHost) {
-    fibers_[kHost]->bottom = static_cast<char*>(const_cast<void*>(bottom));
-    fibers_[kHost]->size = size;
+    at(kHost).bottom = static_cast<char*>(const_cast<void*>(bottom));
+    at(kHost).size = size;
   }
 #endif
   (void)fiber;

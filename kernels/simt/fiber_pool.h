@@ -23,7 +23,7 @@ class FiberPool {
   };
 
   explicit FiberPool(Main& main);
-  ~FiberPool();  ///< every fiber must be idle
+  ~FiberPool();  ///< every fiber must be idle: nothing runs on them again
   FiberPool(const FiberPool&) = delete;
   FiberPool& operator=(const FiberPool&) = delete;
 
@@ -37,14 +37,13 @@ class FiberPool {
  private:
   struct Fiber;
 
-  void arrive(int fiber);
-  void leave(Fiber& from, Fiber& to, bool for_good);
+  Fiber& at(int fiber) { return *fibers_[static_cast<std::size_t>(fiber)]; }
+  void arrive(int fiber, void* from);
 
   Main& main_;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   int running_ = kHost;
   int previous_ = kHost;
-  bool stopping_ = false;
 };
 
 }  // namespace simt
