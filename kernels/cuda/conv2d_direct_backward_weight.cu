@@ -44,12 +44,15 @@ struct DirectWeightParams {
   bool wide;                           ///< four neighbouring filters of d_y can be loaded at once
 };
 
-/// Brings a tile's share of d_y to shared memory, zeros where there is none. V neighbouring filters a load.
+/// Brings a tile's share of d_y to shared memory, zeros where there is none. V neighbouring filters a load. Not
+/// unrolled, here and below: the sums leave too few of 128 registers for several loads at once; the other block fills
+/// the wait.
 template <typename T, typename Tile, int V>
 __device__ __forceinline__ void stage_gradient(float* shared, const DirectWeightParams<T>& p, int image, int row,
                                                int column, int filter) {
   constexpr int kLanes = Tile::kM / V;
   const int lane = static_cast<int>(threadIdx.x) % kLanes * V;
+#pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x) / kLanes; i < p.rows * Tile::kColumns; i += Tile::kThreads / kLanes) {
     const int line = i / Tile::kColumns, pixel = i % Tile::kColumns;
     Vec<T, V> d_y = zero_vec<T, V>();
@@ -69,8 +72,10 @@ __device__ __forceinline__ void stage_gradient(float* shared, const DirectWeight
 template <typename T, typename Tile>
 __device__ __forceinline__ void stage_input(float* shared, const DirectWeightParams<T>& p, int image, int h, int w) {
   constexpr int kLanes = 64;
+#pragma unroll 1
   for (int e = static_cast<int>(threadIdx.x) % kLanes; e < p.pitch; e += kLanes) {
     const bool exists = static_cast<unsigned>(w + e) < static_cast<unsigned>(p.line);
+#pragma unroll 1
     for (int row = static_cast<int>(threadIdx.x) / kLanes; row < p.patch_rows; row += Tile::kThreads / kLanes) {
       float value = 0.0f;
       if (exists && static_cast<unsigned>(h + row) < static_cast<unsigned>(p.h))
@@ -87,25 +92,32 @@ __device__ __forceinline__ void stage_input(float* shared, const DirectWeightPar
 template <typename Tile, int Step>
 __device__ __forceinline__ void multiply_pixels(float (&sums)[8][Tile::kTerms], const float* d_y, const float* x,
                                                 int step) {
-  float window[Tile::kTerms];
+  constexpr int kAtOnce = 4;  // more, and the compiler loads too far ahead for 128 registers
+#pragma unroll 1
+  for (int first = 0; first < Tile::kColumns; first += kAtOnce) {
+    float window[Tile::kTerms];
 #pragma unroll
-  for (int pixel = 0; pixel < Tile::kColumns; ++pixel) {
-    // The window slides by Step: what it already holds moves down (free, as the loop is unrolled), the rest is loaded.
+    for (int pixel = 0; pixel < kAtOnce; ++pixel) {
+      // The window slides by Step: what it already holds moves down (free, as the loop is unrolled), the rest is
+      // loaded.
 #pragma unroll
-    for (int j = 0; j < Tile::kTerms; ++j) {
-      const bool held = Step != 0 && pixel > 0 && j + Step < Tile::kTerms;
-      window[j] = held ? window[(j + Step) % Tile::kTerms] : x[pixel * (Step != 0 ? Step : step) + j];
-    }
-    const Vec<float, 4> low = load_vec<float, 4>(d_y + pixel * Tile::kM);
-    const Vec<float, 4> high = load_vec<float, 4>(d_y + pixel * Tile::kM + Tile::kM / 2);
+      for (int j = 0; j < Tile::kTerms; ++j) {
+        const bool held = Step != 0 && pixel > 0 && j + Step < Tile::kTerms;
+        window[j] = held ? window[(j + Step) % Tile::kTerms] : x[pixel * (Step != 0 ? Step : step) + j];
+      }
+      const Vec<float, 4> low = load_vec<float, 4>(d_y + pixel * Tile::kM);
+      const Vec<float, 4> high = load_vec<float, 4>(d_y + pixel * Tile::kM + Tile::kM / 2);
 #pragma unroll
-    for (int j = 0; j < Tile::kTerms; ++j) {
+      for (int j = 0; j < Tile::kTerms; ++j) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        sums[i][j] += low.v[i] * window[j];
-        sums[4 + i][j] += high.v[i] * window[j];
+        for (int i = 0; i < 4; ++i) {
+          sums[i][j] += low.v[i] * window[j];
+          sums[4 + i][j] += high.v[i] * window[j];
+        }
       }
     }
+    x += kAtOnce * (Step != 0 ? Step : step);
+    d_y += kAtOnce * Tile::kM;
   }
 }
 
@@ -152,8 +164,10 @@ __global__ void __launch_bounds__(Tile::kThreads, 2)
 #pragma unroll
     for (int j = 0; j < Tile::kTerms; ++j) shared.d_y[thread * Tile::kTerms + j] = sums[i][j];
     __syncthreads();
+#pragma unroll 1
     for (int out = thread; out < lane_threads * Tile::kTerms; out += Tile::kThreads) {
       float sum = shared.d_y[out];
+#pragma unroll 1
       for (int other = 1; other < p.lanes; ++other) sum += shared.d_y[other * lane_threads * Tile::kTerms + out];
       const int at = out / Tile::kTerms, j = out - at * Tile::kTerms;
       const int out_unit = static_cast<int>(blockIdx.y) * p.block_units + at / Tile::kThreadsM;
