@@ -96,3 +96,7 @@
   ROW(f32, 53, 999, 32, 7, 1, 8, 7)                   \
   ROW(f16, 53, 999, 32, 9, 1, 8, 9)                   \
   ROW(f16, 53, 999, 32, 7, 1, 8, 7)
+
+// Winograd F(2x2,3x3), forward and backward data: m results are m / 4 tiles of 2x2, k channels a stage; a thread holds
+// two of the 16 products of 8 tiles x 4 filters, and ends up with thread_m x thread_n results.
+#define TSUGI_CONV2D_WINOGRAD_ROWS(ROW) ROW(f32, 53, 999, 128, 32, 8, 4, 4)

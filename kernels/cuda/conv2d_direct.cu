@@ -162,13 +162,15 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
           multiply_row<Tile, Filter>(sums, x + c * sizes.patch_rows * pitch, &w[c][thread_n]);
       } else {
 #pragma unroll 1
-        for (int term = 0; term < width; ++term) {
-          const int s = term / sizes.c, c = term - s * sizes.c;
-          const float* from = x + c * sizes.patch_rows * pitch + s;
-          float pixels[8];
+        for (int s = 0; s < sizes.s; ++s) {
+#pragma unroll 1
+          for (int c = 0; c < sizes.c; ++c, ++w) {
+            const float* from = x + c * sizes.patch_rows * pitch + s;
+            float pixels[8];
 #pragma unroll
-          for (int i = 0; i < 8; ++i) pixels[i] = from[i * sizes.stride_w];
-          multiply_term(sums, &w[term][thread_n], Tile::kN / 2, pixels);
+            for (int i = 0; i < 8; ++i) pixels[i] = from[i * sizes.stride_w];
+            multiply_term(sums, &(*w)[thread_n], Tile::kN / 2, pixels);
+          }
         }
       }
     }
