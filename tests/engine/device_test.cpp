@@ -48,7 +48,7 @@ std::size_t half_the_arena(Backend& backend, const Model& model, const PhotoSet&
   return plan.total() - plan.arena / 2;
 }
 
-TEST_CASE("device names are auto, cpu and so on; the emulator takes an architecture") {
+TEST_CASE("device names are auto, cpu and so on, and the emulator takes an architecture") {
   CHECK(make_backend("cpu", 1)->name() == "cpu");
   CHECK(make_backend("reference", 1)->name() == "reference");
   const std::string chosen = make_backend("auto", 1)->name();
