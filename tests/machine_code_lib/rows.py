@@ -127,25 +127,23 @@ def op_of(name):
 
 
 def best_tile(rows, op, arch):
-    """(name, row) of the float32 kernel of `op` whose hot loop has the greatest share of FFMA, or None."""
+    """(name, row) of the float32 kernel of `op` with the greatest share of FFMA in its hot loop, among those that load
+    128 bits from global and from shared memory there (direct kernels for few channels do not); None where there is none."""
     tiles = [(name, row) for (name, a), row in rows.items() if a == arch and op_of(name) == op and " f32 " in name
-             and row["hot"] and not row["hot"]["whole"] and row["hot"]["math"] == "FFMA"]
+             and row["hot"] and not row["hot"]["whole"] and row["hot"]["math"] == "FFMA"
+             and row["hot"]["counts"].get("LDG.128") and row["hot"]["counts"].get("LDS.128")]
     return max(tiles, key=lambda tile: tile[1]["hot"]["share"], default=None)
 
 
 def _best_tile(rows, op, arch):
     best = best_tile(rows, op, arch)
     if best is None:
-        return [f"{op} on {arch}: no float32 kernel with FFMA in a loop"]
+        return [f"{op} on {arch}: no float32 kernel with FFMA, LDG.128 and LDS.128 in its hot loop"]
     name, row = best
-    messages = []
-    if row["hot"]["share"] < MINIMUM_SHARE:
-        messages.append(f"{op} on {arch}: the best tile, {name}, has {row['hot']['share']} % FFMA in its hot loop; "
-                        f"{MINIMUM_SHARE} % is the least")
-    for kind in ("LDS", "LDG"):
-        if not row["hot"]["counts"].get(f"{kind}.128"):
-            messages.append(f"{op} on {arch}: the best tile, {name}, has no {kind}.128 in its hot loop")
-    return messages
+    if row["hot"]["share"] >= MINIMUM_SHARE:
+        return []
+    return [f"{op} on {arch}: the best tile, {name}, has {row['hot']['share']} % FFMA in its hot loop; "
+            f"{MINIMUM_SHARE} % is the least"]
 
 
 def worse(name, arch, before, now):

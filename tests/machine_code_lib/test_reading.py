@@ -153,14 +153,16 @@ class Rules(unittest.TestCase):
         self.problem("do not fit", blocks=0)
         self.problem("no __launch_bounds__", threads=0)
         self.problem("84.9 % FFMA", hot={"share": 84.9})
-        self.problem("no LDS.128", hot={"counts": {"FFMA": 512, "LDG.128": 2}})
-        self.problem("no LDG.128", hot={"counts": {"FFMA": 512, "LDS.128": 2, "LDG.32": 8}})
+        self.problem("no float32 kernel with FFMA, LDG.128 and LDS.128", hot={"counts": {"FFMA": 512, "LDG.128": 2}})
+        self.problem("no float32 kernel with FFMA, LDG.128 and LDS.128", hot={"counts": {"FFMA": 512, "LDS.128": 2, "LDG.32": 8}})
 
     def test_the_best_tile_is_a_float32_one_of_the_same_op(self):
         kernels = self.good()
         name = "conv2d_forward gemm f32 128x128x8 8x8 by 4"
         kernels[name, "sm_75"] = row(hot={"share": 60.0})
         kernels["conv2d_forward gemm f16 128x128x8 8x8 by 4", "sm_75"] = row(hot={"share": 99.0})
+        self.assertEqual(rows.best_tile(kernels, "conv2d_forward", "sm_75")[0], name)
+        kernels["conv2d_forward direct f32 128x64 8x8", "sm_75"] = row(hot={"share": 99.0, "counts": {"FFMA": 9}})
         self.assertEqual(rows.best_tile(kernels, "conv2d_forward", "sm_75")[0], name)
         self.assertEqual(len(rows.broken_rules(kernels)), 1)
 
