@@ -100,8 +100,10 @@ inline const std::vector<Conv2dCase>& large_conv2d_cases() {
       {"depthwise on many pixels",               {2, 32, 33,  40, 40, 3, 3, 1, 1, 1, 1, 40}},
       {"channels in eights, several blocks",     {2, 13, 11, 72, 136, 3, 3, 1, 1, 1, 1, 1}},
       {"channels in eights, stride 2, groups",   {1, 25, 23, 80, 144, 3, 3, 2, 2, 1, 1, 2}},
-      {"long sums in float16",                   {300, 1, 1, 1024, 8, 1, 1, 1, 1, 0, 0, 1}},
-      {"long sums over filters in float16",      {40, 1, 1, 8, 1024, 1, 1, 1, 1, 0, 0, 1}},
+      // Long enough to tell a sum that stays in float16 from one in float32, too short to be split over the grid:
+      {"a long sum over channels",               {64, 1,  1, 480, 128, 1, 1, 1, 1, 0, 0, 1}},
+      {"a long sum over filters",                {64, 1,  1, 128, 480, 1, 1, 1, 1, 0, 0, 1}},
+      {"a long sum over images",                 {480, 1, 1,  64,  64, 1, 1, 1, 1, 0, 0, 1}},
   };
   return kCases;
 }
