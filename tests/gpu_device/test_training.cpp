@@ -19,7 +19,7 @@ TrainSettings settings_of(int batch) {
   TrainSettings settings = short_settings();
   settings.batch = batch;
   settings.epochs = 1000;
-  settings.optimizer.lr = 0.01f;
+  settings.optimizer.lr = 0.001f;
   settings.schedule.warmup_epochs = 4.0;
   return settings;
 }
@@ -49,10 +49,13 @@ void check_recorded_step(const std::string& model) {
   }
 }
 
-/// Both sides round differently from the first step on, and training amplifies differences: the learning rate is small
-/// enough that they stay small. `first`: of step 1, where only rounding differs. `last`: of any of the steps.
+/// Both sides round differently from the first step on, and training amplifies differences; at this learning rate
+/// slowly. The emulator, with the GPU's own order of sums, was within 1e-7 of the CPU in step 1, 3e-6 in step 25 and
+/// 6e-4 in all 50, while the loss fell by 8 to 20 %. Ten times that is allowed, and the libraries' transforms ten times
+/// more.
 struct Tolerance {
-  double first, last;
+  double first, early, late;  ///< step 1; steps 2 to 20; later steps
+  double at(std::size_t step) const { return step == 0 ? first : step < 20 ? early : late; }
 };
 
 void check_losses(Backend& device, const std::string& model, DType dtype, Tolerance tolerance) {
@@ -64,7 +67,7 @@ void check_losses(Backend& device, const std::string& model, DType dtype, Tolera
   for (std::size_t i = 0; i < want.size(); ++i) {
     const double error = std::fabs(got[i] - want[i]) / std::fabs(want[i]);
     INFO("step ", i + 1, ": loss ", got[i], ", cpu ", want[i]);
-    CHECK(error <= (i == 0 ? tolerance.first : tolerance.last));  // false for NaN
+    CHECK(error <= tolerance.at(i));  // false for NaN
     worst = std::max(worst, error);
   }
   MESSAGE(model << " " << std::string(name_of(dtype)) << " on " << device.name() << ": loss " << got.front() << " to "
@@ -72,8 +75,9 @@ void check_losses(Backend& device, const std::string& model, DType dtype, Tolera
                 << "; largest relative difference " << worst);
 }
 
-constexpr Tolerance kFloat32{1e-5, 1e-2};
-constexpr Tolerance kFloat16{1e-2, 1e-1};
+constexpr Tolerance kFloat32{1e-6, 1e-4, 5e-3};
+constexpr Tolerance kCudnn{1e-5, 1e-3, 5e-2};
+constexpr Tolerance kFloat16{2e-3, 2e-2, 5e-2};  // activations and weights of 11 bits
 
 void check_device(const std::string& model) {
   const auto device = make_device();
@@ -84,7 +88,7 @@ void check_device(const std::string& model) {
 void check_cudnn(const std::string& model) {
   if (emulated()) FAIL("the emulator has no cuDNN");
   const auto cudnn = make_cudnn_backend();
-  check_losses(*cudnn, model, DType::f32, kFloat32);
+  check_losses(*cudnn, model, DType::f32, kCudnn);
 }
 
 }  // namespace
