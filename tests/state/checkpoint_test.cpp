@@ -1,8 +1,10 @@
 #include "engine/state/checkpoint.h"
 
 #include <cmath>
+#include <limits>
 
 #include "engine/state/atomic_file.h"
+#include "engine/state/checkpoint_metadata.h"
 #include "engine/state/gzip.h"
 #include "engine/state/sha256.h"
 #include "tests/state/support.h"
@@ -133,6 +135,29 @@ TEST_CASE("a .safetensors file of another program is refused as such") {
   file.metadata = {{"format", "pt"}};
   CHECK(contains(error_of([&] { decode(tsugi::encode_safetensors(file)); }),
                  "format is \"pt\", \"tsugi-checkpoint\" expected"));
+}
+
+TEST_CASE("the loss scale of float16 training is kept, and nothing is where there is none") {
+  Checkpoint out = any_checkpoint();
+  CHECK(tsugi::format_metadata(out, CheckpointKind::full).at("progress").find("loss") == std::string::npos);
+  CHECK(decode(encode_checkpoint(out, CheckpointKind::full)).progress.loss_scale == 0.0f);
+  out.progress.loss_scale = 32768.0f;
+  out.progress.loss_scale_good_steps = 1999;
+  out.progress.skipped_steps = 5;
+  const Checkpoint in = decode(encode_checkpoint(out, CheckpointKind::full));
+  CHECK(in.progress.loss_scale == 32768.0f);
+  CHECK(in.progress.loss_scale_good_steps == 1999);
+  CHECK(in.progress.skipped_steps == 5);
+  for (const float wrong : {0.5f, -2.0f, 1e30f, std::numeric_limits<float>::infinity()}) {
+    out.progress.loss_scale = wrong;
+    CHECK(contains(error_of([&] { decode(encode_checkpoint(out, CheckpointKind::full)); }), "loss_scale is "));
+  }
+  out.progress.loss_scale = 2.0f;
+  out.progress.loss_scale_good_steps = 2001;
+  CHECK(contains(error_of([&] { decode(encode_checkpoint(out, CheckpointKind::full)); }), "loss_scale_good_steps is \"2001\""));
+  out.progress.loss_scale_good_steps = 0;
+  out.progress.step = 4;
+  CHECK(contains(error_of([&] { decode(encode_checkpoint(out, CheckpointKind::full)); }), "skipped_steps is \"5\""));
 }
 
 TEST_CASE("metadata that is wrong under a right digest is refused by name") {
