@@ -49,10 +49,11 @@ std::size_t half_the_arena(Backend& backend, const Model& model, const PhotoSet&
 }
 
 TEST_CASE("device names are auto, cpu and so on, and the emulator takes an architecture") {
-  CHECK(make_backend("cpu", 1)->name() == "cpu");
+  const std::string cpu = make_cpu_backend(1)->name();  // "reference" in a build without oneDNN
+  CHECK(make_backend("cpu", 1)->name() == cpu);
   CHECK(make_backend("reference", 1)->name() == "reference");
   const std::string chosen = make_backend("auto", 1)->name();
-  CHECK((chosen == "cpu" || chosen == "cuda"));
+  CHECK((chosen == cpu || chosen == "cuda"));
   expect_parts(error_of([] { make_backend("gpu", 1); }), {"gpu", "auto, cpu, cuda, cudnn, simt, reference"});
   for (const char* wrong : {"simt:", "simt:abc", "simt:75x", "simt:-3", "simt:7500"})
     expect_parts(error_of([&] { make_backend(wrong, 1); }), {wrong, "75"});
