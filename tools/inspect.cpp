@@ -97,6 +97,27 @@ void inspect_checkpoint(const Checkpoint& checkpoint, bool print, Json& json) {
   std::printf("settings: %s\npreprocessing: %s\nprovenance: %s\n\n", checkpoint.settings.c_str(), checkpoint.preprocessing.c_str(), checkpoint.provenance.c_str());
 }
 
+std::string extents_text(const std::vector<std::int64_t>& shape) {
+  std::string text;
+  for (const std::int64_t extent : shape) text += (text.empty() ? "" : "x") + std::to_string(extent);
+  return text.empty() ? "1" : text;
+}
+
+/// The arrays that travel along: a row each.
+void inspect_arrays(const Bundle& bundle, bool print, Json& json) {
+  std::vector<std::vector<std::string>> table = {{"arrays", "name", "type", "shape", "bytes"}};
+  for (const auto& [name, file] : bundle.tensors) {
+    json[name] = Json::array();
+    for (const NamedTensor& tensor : file.tensors) {
+      json[name].push_back({{"name", tensor.name}, {"type", name_of(tensor.dtype)}, {"shape", tensor.shape}, {"bytes", tensor.data.size()}});
+      table.push_back({name, tensor.name, name_of(tensor.dtype), extents_text(tensor.shape), bytes_text(static_cast<double>(tensor.data.size()))});
+    }
+  }
+  if (!print || bundle.tensors.empty()) return;
+  print_table(table);
+  std::printf("\n");
+}
+
 void inspect_bundle(const Bundle& bundle, bool print, Json& json) {
   std::map<std::string, std::pair<std::size_t, std::size_t>> people;
   std::size_t bytes = 0, train = 0;
@@ -107,7 +128,7 @@ void inspect_bundle(const Bundle& bundle, bool print, Json& json) {
     bytes += photo.bytes->size();
   }
   json["bundle"] = {{"strategy", bundle.strategy}, {"fraction", bundle.fraction}, {"seed", bundle.seed}, {"photos", train},
-                    {"test_photos", bundle.photos.size() - train}, {"photo_bytes", bytes}};
+                    {"test_photos", bundle.photos.size() - train}, {"photo_bytes", bytes}, {"tensors", Json::object()}};
   if (!print) return;
   std::printf("bundle, %s choice of %.3g of the training photos (seed %llu), photos of %s\n\n", bundle.strategy.c_str(), bundle.fraction,
               static_cast<unsigned long long>(bundle.seed), bytes_text(static_cast<double>(bytes)).c_str());
@@ -134,6 +155,7 @@ int inspect_command(const Options& options) {
     case FileKind::tar: {
       Bundle bundle = read_bundle(options.file);
       inspect_bundle(bundle, print, json);
+      inspect_arrays(bundle, print, json["bundle"]["tensors"]);
       checkpoint = std::move(bundle.checkpoint);
       break;
     }

@@ -1,15 +1,17 @@
 // A bundle: what a server hands to a device, as a plain .tar: manifest.json (a digest of every member), the checkpoint,
-// then photos byte for byte as they came. `tsugi bundle` writes it, `tsugi resume` reads it as a stream; no path that
+// named arrays, then photos byte for byte as they came. `tsugi bundle` writes it, `tsugi resume` reads it as a stream; no path that
 // the archive names is ever opened. Source of the container: POSIX.1-1988 ustar, with GNU tar's long names.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/state/checkpoint.h"
+#include "engine/state/safetensors.h"
 
 namespace tsugi {
 
@@ -29,22 +31,31 @@ struct Bundle {
   double fraction = 0.0;                       ///< of the server's training photos, 0 to 1
   std::uint64_t seed = 0;                      ///< of the choice
   std::vector<BundlePhoto> photos;
+  /// Arrays that travel along, each file stored as tensors/<name>.safetensors. A name is 1 to 64 of a-z 0-9 _ -. What
+  /// the arrays of a name mean, and their shapes, is checked by whoever reads that name.
+  std::map<std::string, SafetensorsFile> tensors;
 };
 
 /// What write_bundle wrote.
 struct BundleSummary {
   std::size_t photos = 0;  ///< training photos
   std::size_t test_photos = 0;
-  std::uint64_t bytes = 0;  ///< of the tar file
+  std::uint64_t bytes = 0;             ///< of the tar file
+  std::uint64_t checkpoint_bytes = 0;  ///< of its members by kind; headers and padding come on top
+  std::uint64_t tensors_bytes = 0;
+  std::uint64_t photo_bytes = 0;  ///< training photos
+  std::uint64_t test_photo_bytes = 0;
 };
 
 /// The most that read_bundle accepts, in bytes and photos.
 struct BundleLimits {
   std::uint64_t manifest_bytes = std::uint64_t{64} << 20;
   std::uint64_t checkpoint_bytes = std::uint64_t{4} << 30;
+  std::uint64_t tensors_bytes = std::uint64_t{4} << 30;  ///< of a member
   std::uint64_t photo_bytes = std::uint64_t{64} << 20;
   std::uint64_t total_bytes = std::uint64_t{16} << 30;
   std::size_t photos = 1000000;
+  std::size_t tensors = 64;  ///< members
 };
 
 /// Writes the bundle atomically. The same content gives the same bytes: members are sorted, and carry no time or owner.

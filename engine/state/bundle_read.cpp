@@ -87,11 +87,16 @@ void check_limits(const Manifest& manifest, const BundleLimits& limits, const st
   const auto too_much = [&](const std::string& what, std::uint64_t found, std::uint64_t limit) {
     throw Error(place + ": " + what + " " + std::to_string(found) + ", at most " + std::to_string(limit) + " expected");
   };
-  if (manifest.members.size() - 1 > limits.photos)
-    too_much("the number of photos is", manifest.members.size() - 1, limits.photos);
+  std::size_t tensors = 0;
+  for (const auto& member : manifest.members) tensors += member.role == "tensors" ? 1 : 0;
+  if (tensors > limits.tensors) too_much("the number of tensors' members is", tensors, limits.tensors);
+  const std::size_t photos = manifest.members.size() - 1 - tensors;
+  if (photos > limits.photos) too_much("the number of photos is", photos, limits.photos);
   std::uint64_t total = 0;
   for (const auto& member : manifest.members) {
-    const std::uint64_t limit = member.role == "checkpoint" ? limits.checkpoint_bytes : limits.photo_bytes;
+    const std::uint64_t limit = member.role == "checkpoint" ? limits.checkpoint_bytes
+                                : member.role == "tensors"  ? limits.tensors_bytes
+                                                            : limits.photo_bytes;
     if (member.size > limit) too_much("the bytes of " + shown(member.name) + " are", member.size, limit);
     total += member.size;
     if (total > limits.total_bytes) too_much("the bytes of all members are", total, limits.total_bytes);
@@ -142,6 +147,12 @@ Bundle read_members(archive* opened, const std::string& place, const BundleLimit
   bundle.seed = manifest.seed;
   for (std::size_t i = 1; i < manifest.members.size(); ++i) {
     const ManifestMember& member = manifest.members[i];
+    if (member.role == "tensors") {
+      const Bytes bytes = read_member(tar, member, place);
+      bundle.tensors[parse_tensors_name(member.name, place)] =
+          decode_safetensors(bytes.data(), bytes.size(), place + ": " + member.name);
+      continue;
+    }
     const PhotoName photo = parse_photo_name(member.name, place);
     const auto& names = manifest.class_names;
     if (std::find(names.begin(), names.end(), photo.class_name) == names.end())

@@ -46,14 +46,31 @@ std::vector<const BundlePhoto*> sorted_photos(const Bundle& bundle) {
   return photos;
 }
 
-Manifest make_manifest(const Bundle& bundle, const Bytes& checkpoint, const std::vector<const BundlePhoto*>& photos) {
+// A member that lies in memory, ready to be written.
+struct Encoded {
+  std::string name;
+  std::string role;
+  Bytes bytes;
+};
+
+// The checkpoint, then the tensors by name.
+std::vector<Encoded> encode_members(const Bundle& bundle) {
+  std::vector<Encoded> members;
+  members.push_back({kCheckpointName, "checkpoint", encode_checkpoint(bundle.checkpoint, bundle.kind)});
+  for (const auto& [name, file] : bundle.tensors)
+    members.push_back({tensors_member_name(name), "tensors", encode_safetensors(file)});
+  return members;
+}
+
+Manifest make_manifest(const Bundle& bundle, const std::vector<Encoded>& encoded,
+                       const std::vector<const BundlePhoto*>& photos) {
   Manifest manifest;
   manifest.strategy = bundle.strategy;
   manifest.fraction = bundle.fraction;
   manifest.seed = bundle.seed;
   manifest.model_sha256 = sha256_hex(bundle.checkpoint.model);
   manifest.class_names = bundle.checkpoint.class_names;
-  manifest.members.push_back(describe(kCheckpointName, "checkpoint", checkpoint));
+  for (const Encoded& member : encoded) manifest.members.push_back(describe(member.name, member.role, member.bytes));
   for (const BundlePhoto* photo : photos)
     manifest.members.push_back(describe(photo_member_name(photo->class_name, photo->file, photo->test),
                                         photo->test ? "test" : "train", *photo_bytes(*photo)));
@@ -124,23 +141,27 @@ class TarWriter {
 
 BundleSummary write_bundle(const std::string& path, const Bundle& bundle) {
   check_classes(bundle);
-  const Bytes checkpoint = encode_checkpoint(bundle.checkpoint, bundle.kind);
+  const std::vector<Encoded> encoded = encode_members(bundle);
   const auto photos = sorted_photos(bundle);
-  const Manifest manifest = make_manifest(bundle, checkpoint, photos);
+  const Manifest manifest = make_manifest(bundle, encoded, photos);
   const std::string text = format_manifest(manifest);
   parse_manifest(text, "bundle");  // refuses here what every reader would refuse
 
   TarWriter tar(path);
   tar.add(kManifestName, text.data(), text.size());
-  tar.add(kCheckpointName, checkpoint.data(), checkpoint.size());
   BundleSummary summary;
+  for (const Encoded& member : encoded) {
+    tar.add(member.name, member.bytes.data(), member.bytes.size());
+    (member.role == "checkpoint" ? summary.checkpoint_bytes : summary.tensors_bytes) += member.bytes.size();
+  }
   for (std::size_t i = 0; i < photos.size(); ++i) {
     const auto bytes = photo_bytes(*photos[i]);
-    const ManifestMember& member = manifest.members[i + 1];
+    const ManifestMember& member = manifest.members[encoded.size() + i];
     if (!photos[i]->bytes && sha256_hex(*bytes) != member.sha256)
       throw Error(photos[i]->path + ": changed while the bundle was written, digest " + member.sha256 + " expected");
     tar.add(member.name, bytes->data(), bytes->size());
     ++(photos[i]->test ? summary.test_photos : summary.photos);
+    (photos[i]->test ? summary.test_photo_bytes : summary.photo_bytes) += bytes->size();
   }
   summary.bytes = tar.commit();
   return summary;

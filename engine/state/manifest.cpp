@@ -16,6 +16,8 @@ using nlohmann::json;
 
 constexpr const char* kFormat = "tsugi-bundle";
 constexpr int kVersion = 1;
+constexpr const char* kTensorsFolder = "tensors/";
+constexpr const char* kTensorsEnding = ".safetensors";
 
 bool usable(const std::string& part) {
   constexpr std::size_t kLongest = 255;
@@ -32,6 +34,19 @@ json to_json(const ManifestMember& member) {
   return {{"name", member.name}, {"size", member.size}, {"sha256", member.sha256}, {"role", member.role}};
 }
 
+bool starts_with(const std::string& text, const std::string& start) { return text.compare(0, start.size(), start) == 0; }
+
+std::string role_of(const std::string& name, const std::string& place) {
+  if (name == kCheckpointName) return "checkpoint";
+  if (starts_with(name, kTensorsFolder)) {
+    parse_tensors_name(name, place);
+    return "tensors";
+  }
+  return parse_photo_name(name, place).test ? "test" : "train";
+}
+
+bool is_photo(const ManifestMember& member) { return member.role == "train" || member.role == "test"; }
+
 ManifestMember parse_member(const json& item, const std::string& place) {
   ManifestMember member;
   item.at("name").get_to(member.name);
@@ -43,8 +58,7 @@ ManifestMember parse_member(const json& item, const std::string& place) {
   item.at("role").get_to(member.role);
   if (!is_digest(member.sha256))
     throw Error(where + " has digest " + shown(member.sha256) + ", 64 lower-case hex digits expected");
-  std::string role = "checkpoint";
-  if (member.name != kCheckpointName) role = parse_photo_name(member.name, place).test ? "test" : "train";
+  const std::string role = role_of(member.name, place);
   if (member.role != role) throw Error(where + " has role " + shown(member.role) + ", " + shown(role) + " expected");
   return member;
 }
@@ -55,10 +69,15 @@ void check_members(const std::vector<ManifestMember>& members, const std::string
                 shown(kCheckpointName) + " expected");
   std::set<std::string> names;
   std::set<std::string> photos;  // without the folder that says what they are for
+  std::string last_photo;
   for (const auto& member : members) {
     if (!names.insert(member.name).second)
       throw Error(place + ": member " + shown(member.name) + " stands twice, once expected");
-    if (member.role != "checkpoint" && !photos.insert(member.name.substr(member.name.find('/'))).second)
+    if (member.role == "tensors" && !last_photo.empty())
+      throw Error(place + ": member " + shown(member.name) + " comes after photo " + shown(last_photo) +
+                  ", before all photos expected");
+    if (is_photo(member)) last_photo = member.name;
+    if (is_photo(member) && !photos.insert(member.name.substr(member.name.find('/'))).second)
       throw Error(place + ": photo " + shown(member.name) + " is for training and for testing, one expected");
   }
 }
@@ -90,6 +109,21 @@ Manifest from_json(const json& root, const std::string& place) {
 
 std::string photo_member_name(const std::string& class_name, const std::string& file, bool test) {
   return std::string(test ? "test/" : "photos/") + class_name + "/" + file;
+}
+
+std::string tensors_member_name(const std::string& name) { return kTensorsFolder + name + kTensorsEnding; }
+
+std::string parse_tensors_name(const std::string& member, const std::string& place) {
+  constexpr std::size_t kLongest = 64;
+  const std::size_t begin = std::string(kTensorsFolder).size(), ending = std::string(kTensorsEnding).size();
+  if (starts_with(member, kTensorsFolder) && member.size() > begin + ending &&
+      member.compare(member.size() - ending, ending, kTensorsEnding) == 0) {
+    const std::string name = member.substr(begin, member.size() - begin - ending);
+    if (name.size() <= kLongest && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string::npos)
+      return name;
+  }
+  throw Error(place + ": member is named " + shown(member) +
+              ", tensors/<name>.safetensors with a name of 1 to 64 of a-z 0-9 _ - expected");
 }
 
 PhotoName parse_photo_name(const std::string& name, const std::string& place) {

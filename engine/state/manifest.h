@@ -15,7 +15,7 @@ struct ManifestMember {
   std::string name;  ///< path in the archive
   std::uint64_t size = 0;
   std::string sha256;
-  std::string role;  ///< "checkpoint", "train" or "test"
+  std::string role;  ///< "checkpoint", "tensors", "train" or "test"
 };
 
 struct Manifest {
@@ -37,7 +37,13 @@ Manifest parse_manifest(const std::string& text, const std::string& place);
 /// "photos/<class>/<file>" or, for test photos, "test/<class>/<file>".
 std::string photo_member_name(const std::string& class_name, const std::string& file, bool test);
 
-/// Splits such a name. Throws, with `place`, on anything else: other folders, absolute names, "..", control characters.
+/// "tensors/<name>.safetensors".
+std::string tensors_member_name(const std::string& name);
+
+/// The <name> of such a member name: 1 to 64 of a-z 0-9 _ -. Throws, with `place`, on anything else.
+std::string parse_tensors_name(const std::string& member, const std::string& place);
+
+/// Splits a photo's member name. Throws, with `place`, on anything else: other folders, absolute names, "..", control characters.
 struct PhotoName {
   std::string class_name;
   std::string file;

@@ -85,7 +85,10 @@ bool manifest(const std::uint8_t* bytes, std::size_t size) {
 
 bool bundle(const std::uint8_t* bytes, std::size_t size) {
   return accepts([&] {
-    for (const auto& photo : decode_bundle(bytes, size, "input").photos)
+    const Bundle content = decode_bundle(bytes, size, "input");
+    for (const auto& [name, file] : content.tensors)
+      expect(name.find_first_of("/.") == std::string::npos, "bundle: arrays with another name");
+    for (const auto& photo : content.photos)
       expect(photo.bytes != nullptr && photo.file.find('/') == std::string::npos, "bundle: a photo without bytes");
   });
 }

@@ -61,6 +61,16 @@ std::string refusal_of(const Change& change) {
   return refusal(parts.members());
 }
 
+// The refusal of a bundle with a file of arrays of that name and content between checkpoint and photos.
+std::string tensors_refusal(const std::string& name, const Bytes& content) {
+  return refusal_of([&](Parts& parts) {
+    parts.photos.insert(parts.photos.begin(), {name, content});
+    parts.manifest.members.insert(parts.manifest.members.begin() + 1, Parts::describe(name, content, "tensors"));
+  });
+}
+
+Bytes one_tensor() { return tsugi::encode_safetensors({{{"a", tsugi::DType::u8, {3}, bytes_of("abc")}}, {}}); }
+
 // The refusal of a bundle whose manifest text has `from` replaced by `to`.
 std::string manifest_refusal(const std::string& from, const std::string& to) {
   const Parts parts;
@@ -81,6 +91,58 @@ TEST_CASE("the hand-made archive is a bundle before anything is changed in it") 
   CHECK_FALSE(bundle.photos[0].test);
   CHECK(bundle.photos[1].test);
   CHECK(bundle.strategy == "random");
+  CHECK(bundle.tensors.empty());
+}
+
+TEST_CASE("a file of arrays is a member like any other") {
+  const std::string name = "tensors/knowledge.safetensors";
+  const auto with_arrays = [&](const auto& change) {
+    Parts parts;
+    parts.photos.insert(parts.photos.begin(), {name, one_tensor()});
+    parts.manifest.members.insert(parts.manifest.members.begin() + 1, Parts::describe(name, one_tensor(), "tensors"));
+    change(parts);
+    return parts.members();
+  };
+  const Bundle bundle = decode(tar_of(with_arrays([](Parts&) {})));
+  REQUIRE(bundle.tensors.count("knowledge") == 1);
+  CHECK(bundle.tensors.at("knowledge").tensors.at(0).data == bytes_of("abc"));
+  CHECK(bundle.photos.size() == 2);
+  CHECK(contains(refusal(with_arrays([](Parts& p) { p.photos[0].bytes.back() ^= 1; })), "\"" + name + "\" has digest"));
+  CHECK(contains(refusal(with_arrays([](Parts& p) { p.photos[0].bytes.push_back(0); })), "expected"));
+  CHECK(contains(refusal(with_arrays([](Parts& p) { p.photos.erase(p.photos.begin()); })), "the manifest lists"));
+  CHECK(contains(refusal(with_arrays([&](Parts& p) { p.photos[0] = {name, {}, '2', "/etc/passwd"}; })), "plain file"));
+  CHECK(contains(refusal(with_arrays([](Parts& p) { p.manifest.members[1].role = "train"; })),
+                 "has role \"train\", \"tensors\" expected"));
+  CHECK(contains(refusal(with_arrays([](Parts& p) { p.manifest.members.push_back(p.manifest.members[1]); })),
+                 "stands twice"));
+  CHECK(contains(refusal(with_arrays([](Parts& p) { p.manifest.members[1].size = 1ull << 40; })),
+                 "are 1099511627776, at most 4294967296 expected"));
+  CHECK(contains(refusal(with_arrays([](Parts& p) {
+                   std::swap(p.photos[0], p.photos[1]);
+                   std::swap(p.manifest.members[1], p.manifest.members[2]);
+                 })),
+                 "comes after photo \"photos/Tony_Blair/a.jpg\", before all photos expected"));
+  CHECK(contains(refusal(with_arrays([](Parts& p) {
+                   for (int i = 0; i < 64; ++i) {
+                     const std::string more = "tensors/x" + std::to_string(i) + ".safetensors";
+                     p.photos.insert(p.photos.begin() + 1, {more, one_tensor()});
+                     p.manifest.members.insert(p.manifest.members.begin() + 2, Parts::describe(more, one_tensor(), "tensors"));
+                   }
+                 })),
+                 "the number of tensors' members is 65, at most 64 expected"));
+}
+
+TEST_CASE("a file of arrays with another name, or that is no such file, is refused by name") {
+  CHECK(contains(tensors_refusal("tensors/a.safetensors", bytes_of("not arrays")), "file: tensors/a.safetensors: "));
+  CHECK(contains(tensors_refusal("tensors/a.safetensors", {}), "file: tensors/a.safetensors: "));
+  for (const char* name : {"tensors/.safetensors", "tensors/A.safetensors", "tensors/../a.safetensors", "tensors/a/b.safetensors",
+                           "tensors/a.tar", "tensors/a", "tensors/", "tensors/a.safetensors/", "tensors/a.b.safetensors",
+                           "tensors/\xc3\xb6.safetensors"}) {
+    CAPTURE(name);
+    CHECK(contains(tensors_refusal(name, one_tensor()), "a name of 1 to 64 of a-z 0-9 _ - expected"));
+  }
+  CHECK(contains(tensors_refusal("../tensors/a.safetensors", one_tensor()), "photos/<class>/<file>"));
+  CHECK(contains(tensors_refusal("/tensors/a.safetensors", one_tensor()), "photos/<class>/<file>"));
 }
 
 TEST_CASE("names that lead out of the bundle are refused, in the archive and in the manifest") {

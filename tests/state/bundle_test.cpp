@@ -39,6 +39,16 @@ TEST_CASE("a bundle comes back: checkpoint, choice, and every photo byte for byt
   CHECK(in.kind == out.kind);
   CHECK(tsugi::test::same(in.checkpoint.parameters, out.checkpoint.parameters));
   CHECK(in.checkpoint.class_names == out.checkpoint.class_names);
+  REQUIRE(in.tensors.size() == 2);
+  CHECK(in.tensors.at("empty").tensors.empty());
+  const auto& arrays = in.tensors.at("acts_2-8bit");
+  CHECK(arrays.metadata == out.tensors.at("acts_2-8bit").metadata);
+  REQUIRE(arrays.tensors.size() == 5);
+  for (const auto& tensor : out.tensors.at("acts_2-8bit").tensors) {
+    const auto* back = tsugi::find_tensor(arrays.tensors, tensor.name);
+    REQUIRE(back != nullptr);
+    CHECK(tsugi::test::same({tensor}, {*back}));
+  }
   REQUIRE(in.photos.size() == 4);
   for (const auto& photo : out.photos) {
     CAPTURE(photo.file);
@@ -51,6 +61,18 @@ TEST_CASE("a bundle comes back: checkpoint, choice, and every photo byte for byt
       }
     CHECK(found == 1);
   }
+}
+
+TEST_CASE("a bundle's summary counts the bytes of its members by kind") {
+  const ScratchFolder folder;
+  const Bundle bundle = sample_bundle();
+  const auto summary = write_bundle(folder / "b.tar", bundle);
+  CHECK(summary.checkpoint_bytes == tsugi::encode_checkpoint(bundle.checkpoint, bundle.kind).size());
+  std::uint64_t tensors = 0;
+  for (const auto& [name, file] : bundle.tensors) tensors += tsugi::encode_safetensors(file).size();
+  CHECK(summary.tensors_bytes == tensors);
+  CHECK(summary.photo_bytes == 3000 + 7 + 7);
+  CHECK(summary.test_photo_bytes == 0);
 }
 
 TEST_CASE("a bundle carries a compact checkpoint as well") {
@@ -84,14 +106,15 @@ TEST_CASE("the same content gives the same bytes, whatever its order and whereve
   CHECK(tsugi::read_file(folder / "a.tar") == tsugi::read_file(folder / "c.tar"));
 }
 
-TEST_CASE("tar lists a bundle: manifest, checkpoint, photos by class") {
+TEST_CASE("tar lists a bundle: manifest, checkpoint, arrays, photos by class") {
   const ScratchFolder folder;
   write_bundle(folder / "b.tar", sample_bundle());
   const std::string command = "LC_ALL=C.UTF-8 tar tf '" + (folder / "b.tar") + "' > '" + (folder / "list") + "' 2>&1";
   REQUIRE(std::system(command.c_str()) == 0);
   const auto list = tsugi::read_file(folder / "list");
   const std::string expected =
-      "manifest.json\ncheckpoint.safetensors\nphotos/Ana \"A\" Ivanovic/1.jpg\nphotos/Tony_Blair/b.jpg\n"
+      "manifest.json\ncheckpoint.safetensors\ntensors/acts_2-8bit.safetensors\ntensors/empty.safetensors\n"
+      "photos/Ana \"A\" Ivanovic/1.jpg\nphotos/Tony_Blair/b.jpg\n"
       "photos/Tony_Blair/" +
       std::string(150, 'l') + ".jpg\n" + "test/B\\303\\266rk/\\347\\266\\231.png\n";
   const std::string unescaped = "test/B\xc3\xb6rk/\xe7\xb6\x99.png\n";
@@ -128,6 +151,11 @@ TEST_CASE("what no reader would accept is not written") {
                    b.photos.back().test = !b.photos[0].test;
                  }),
                  "for training and for testing"));
+  for (const char* name : {"", "A", "a.b", "a/b", "..", "a b", "a\n", "\xc3\xb6"})
+    CHECK(contains(changed([&](Bundle& b) { b.tensors[name]; }), "a name of 1 to 64 of a-z 0-9 _ - expected"));
+  CHECK(contains(changed([](Bundle& b) { b.tensors[std::string(65, 'a')]; }), "1 to 64 of a-z 0-9 _ - expected"));
+  CHECK(contains(changed([](Bundle& b) { b.tensors["x"].tensors = {{"a", tsugi::DType::f32, {2}, {1}}}; }),
+                 "has 1 bytes, its shape has 2 elements of 4 bytes"));
   CHECK(contains(changed([](Bundle& b) { b.strategy = "best"; }), "strategy is \"best\""));
   CHECK(contains(changed([](Bundle& b) { b.fraction = 1.5; }), "fraction is 1.5"));
   CHECK(contains(changed([](Bundle& b) {
@@ -147,6 +175,9 @@ TEST_CASE("a bundle above the reader's limits is refused with both values") {
     return error_of([&] { read_bundle(path, limits); });
   };
   CHECK(contains(refusal([](BundleLimits& l) { l.photos = 3; }), "number of photos is 4, at most 3 expected"));
+  CHECK(contains(refusal([](BundleLimits& l) { l.tensors = 1; }), "number of tensors' members is 2, at most 1 expected"));
+  CHECK(contains(refusal([](BundleLimits& l) { l.tensors_bytes = 100; }),
+                 "the bytes of \"tensors/acts_2-8bit.safetensors\" are"));
   CHECK(contains(refusal([](BundleLimits& l) { l.photo_bytes = 100; }), "at most 100 expected"));
   CHECK(contains(refusal([](BundleLimits& l) { l.checkpoint_bytes = 100; }), "at most 100 expected"));
   CHECK(contains(refusal([](BundleLimits& l) { l.manifest_bytes = 100; }), "at most 100 expected"));
