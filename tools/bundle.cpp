@@ -5,6 +5,7 @@
 #include "engine/state/bundle.h"
 #include "engine/state/subset.h"
 #include "engine/train/dataset.h"
+#include "tools/audit.h"
 #include "tools/checkpoint_session.h"
 #include "tools/command.h"
 #include "tools/console.h"
@@ -31,12 +32,12 @@ BundlePhoto bundle_photo(const Photo& photo, bool test) {
   return {photo.class_name, photo.file.substr(photo.file.find('/') + 1), test, nullptr, photo.path};
 }
 
-int bundle_command(const Options& options) {
+int bundle_command(const Options& options, FileLog* files) {
   install_stop_signals();  // not asked for: writing is short, and a temporary must not stay behind
   Console console(options.common.quiet);
   Bundle bundle;
   // On a device that computes nothing here: a checkpoint that does not fit its own model must not be sent.
-  bundle.checkpoint = CheckpointSession(options.checkpoint, "reference", 1).checkpoint;
+  bundle.checkpoint = CheckpointSession(options.checkpoint, "reference", 1, files).checkpoint;
   refuse_personal(bundle.checkpoint, options.checkpoint);
   bundle.kind = options.compact == "none" ? bundle.checkpoint.kind : options.compact == "fp16" ? CheckpointKind::fp16 : CheckpointKind::int8;
   bundle.strategy = options.strategy;
@@ -55,7 +56,7 @@ int bundle_command(const Options& options) {
   if (!options.no_test)
     for (const std::uint32_t i : split.test) bundle.photos.push_back(bundle_photo(folder.photos[i], true));
 
-  const BundleSummary written = write_bundle(options.output, bundle);
+  const BundleSummary written = write_bundle(options.output, bundle, files);
   if (!options.common.quiet)
     print_table({{"training photos", "of", "test photos", "size", "bundle"},
                  {std::to_string(written.photos), std::to_string(split.train.size()), std::to_string(written.test_photos),
@@ -73,7 +74,7 @@ int bundle_command(const Options& options) {
 
 }  // namespace
 
-void add_bundle(CLI::App& app, Run& run) {
+void add_bundle(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("bundle", "Pack a checkpoint and a part of its training photos for a device");
   command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
@@ -87,10 +88,11 @@ void add_bundle(CLI::App& app, Run& run) {
       ->check(CLI::IsMember({"none", "fp16", "int8"}));
   command->add_flag("--no-test", options->no_test, "Leave out the test photos, which the device needs to measure forgetting");
   command->add_option("-o,--output", options->output, "Bundle to write (.tar)")->required();
+  audit.add(*command);
   add_common(*command, options->common, "tsugi bundle server.safetensors --photos photos/ --fraction 0.3 -o handover.tar");
-  command->callback([options, &run] {
+  command->callback([options, &run, &audit] {
     refuse_same_file(options->checkpoint, options->output);
-    run = [options] { return bundle_command(*options); };
+    run = [options, &audit] { return bundle_command(*options, audit.files()); };
   });
 }
 

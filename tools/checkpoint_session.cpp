@@ -5,8 +5,8 @@
 
 namespace tsugi::tools {
 
-CheckpointSession::CheckpointSession(const std::string& path, const std::string& device, int threads)
-    : checkpoint(read_checkpoint(path)),
+CheckpointSession::CheckpointSession(const std::string& path, const std::string& device, int threads, FileLog* files)
+    : checkpoint(read_checkpoint(path, files)),
       model(parse_model(checkpoint.model, path + ": model")),
       preprocessing(preprocessing_from_json(checkpoint.preprocessing, path + ": preprocessing")) {
   if (checkpoint.class_names.empty()) throw Error(path + ": knows 0 people, at least 1 expected");

@@ -10,7 +10,8 @@
 namespace tsugi::tools {
 
 struct CheckpointSession {
-  CheckpointSession(const std::string& path, const std::string& device, int threads);
+  /// files: where the opened checkpoint is recorded; may be null.
+  CheckpointSession(const std::string& path, const std::string& device, int threads, FileLog* files);
 
   Checkpoint checkpoint;
   Model model;

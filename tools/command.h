@@ -8,6 +8,7 @@
 
 namespace tsugi::tools {
 
+class Audit;
 using Json = nlohmann::ordered_json;
 
 /// Exit statuses of the binary.
@@ -32,15 +33,16 @@ void refuse_same_file(const std::string& one, const std::string& other);
 Json number(double value);
 
 /// Each adds one command to `app`; `run` gets what to do when that command was chosen: a function that returns the exit status.
+/// Those that touch photos or checkpoints add --audit and tell `audit` of the files that they open.
 using Run = std::function<int()>;
 void add_synth(CLI::App& app, Run& run);
-void add_pretrain(CLI::App& app, Run& run);
-void add_bundle(CLI::App& app, Run& run);
-void add_resume(CLI::App& app, Run& run);
-void add_eval(CLI::App& app, Run& run);
-void add_predict(CLI::App& app, Run& run);
-void add_compact(CLI::App& app, Run& run);
-void add_inspect(CLI::App& app, Run& run);
+void add_pretrain(CLI::App& app, Run& run, Audit& audit);
+void add_bundle(CLI::App& app, Run& run, Audit& audit);
+void add_resume(CLI::App& app, Run& run, Audit& audit);
+void add_eval(CLI::App& app, Run& run, Audit& audit);
+void add_predict(CLI::App& app, Run& run, Audit& audit);
+void add_compact(CLI::App& app, Run& run, Audit& audit);
+void add_inspect(CLI::App& app, Run& run, Audit& audit);
 void add_doctor(CLI::App& app, Run& run);
 
 }  // namespace tsugi::tools

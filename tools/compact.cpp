@@ -1,7 +1,8 @@
 // tsugi compact: a checkpoint without what only training needs, at 2 bytes or 1 byte a weight.
+#include <filesystem>
 #include <memory>
 
-#include "engine/state/atomic_file.h"
+#include "tools/audit.h"
 #include "tools/checkpoint_session.h"
 #include "tools/command.h"
 #include "tools/console.h"
@@ -14,12 +15,12 @@ struct Options {
   std::string checkpoint, output, as = "fp16";
 };
 
-int compact_command(const Options& options) {
+int compact_command(const Options& options, FileLog* files) {
   install_stop_signals();  // not asked for: writing is short, and a temporary must not stay behind
-  const Checkpoint checkpoint = CheckpointSession(options.checkpoint, "reference", 1).checkpoint;
+  const Checkpoint checkpoint = CheckpointSession(options.checkpoint, "reference", 1, files).checkpoint;
   const CheckpointKind kind = options.as == "fp16" ? CheckpointKind::fp16 : CheckpointKind::int8;
-  write_checkpoint(options.output, checkpoint, kind);
-  const std::size_t before = read_file(options.checkpoint).size(), after = read_file(options.output).size();
+  write_checkpoint(options.output, checkpoint, kind, files);
+  const std::uintmax_t before = std::filesystem::file_size(options.checkpoint), after = std::filesystem::file_size(options.output);
   if (!options.common.quiet)
     print_table({{"checkpoint", "size"},
                  {options.checkpoint, bytes_text(static_cast<double>(before))},
@@ -35,16 +36,17 @@ int compact_command(const Options& options) {
 
 }  // namespace
 
-void add_compact(CLI::App& app, Run& run) {
+void add_compact(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("compact", "Write a smaller copy of a checkpoint, for sending");
   command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
   command->add_option("--as", options->as, "fp16 or int8")->capture_default_str()->check(CLI::IsMember({"fp16", "int8"}));
   command->add_option("-o,--output", options->output, "Checkpoint to write (.safetensors)")->required();
+  audit.add(*command);
   add_common(*command, options->common, "tsugi compact server.safetensors --as int8 -o small.safetensors");
-  command->callback([options, &run] {
+  command->callback([options, &run, &audit] {
     refuse_same_file(options->checkpoint, options->output);
-    run = [options] { return compact_command(*options); };
+    run = [options, &audit] { return compact_command(*options, audit.files()); };
   });
 }
 

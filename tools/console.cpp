@@ -10,6 +10,8 @@
 #include <cstdarg>
 #include <cstdio>
 
+#include "kernels/api/error.h"
+
 namespace tsugi::tools {
 namespace {
 
@@ -77,8 +79,9 @@ void Console::progress(const std::string& whole) {
   drawn_once_ = true;
 }
 
-RunObserver Console::observer() {
+RunObserver Console::observer(FileLog* files) {
   RunObserver observer;
+  observer.files = files;
   observer.say = [this](const std::string& line) { say(line); };
   observer.decoding = [this](std::size_t done, std::size_t total) { progress(format("decoding photos %zu/%zu", done, total)); };
   observer.step = [this](const RunStatus& s) {
@@ -137,5 +140,9 @@ void install_stop_signals() {
 }
 
 bool stop_requested() { return stop_signal != 0; }
+
+void throw_if_stopped() {
+  if (stop_requested()) throw Error("stopped by a signal before the end; there is no result");
+}
 
 }  // namespace tsugi::tools

@@ -23,8 +23,8 @@ class Console {
   /// Redraws the progress line (terminals only, at most ten times a second), cut to the terminal's width. ASCII only.
   void progress(const std::string& whole);
 
-  /// The observer that a training command gives to its run.
-  RunObserver observer();
+  /// The observer that a command gives to its run; `files` (may be null) records what it opens.
+  RunObserver observer(FileLog* files);
 
  private:
   void clear();
@@ -45,5 +45,7 @@ std::string bytes_text(double bytes);     ///< "4.9 MB" (powers of 1000)
 /// Whether SIGINT or SIGTERM came since install_stop_signals(); a second one ends the process at once.
 void install_stop_signals();
 bool stop_requested();
+/// For commands that have no work to save. Throws Error when such a signal came.
+void throw_if_stopped();
 
 }  // namespace tsugi::tools

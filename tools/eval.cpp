@@ -4,6 +4,7 @@
 
 #include "engine/train/dataset.h"
 #include "engine/train/evaluation.h"
+#include "tools/audit.h"
 #include "tools/checkpoint_session.h"
 #include "tools/command.h"
 #include "tools/console.h"
@@ -49,20 +50,29 @@ void print_confusion(const Evaluation& evaluation, const std::vector<std::string
   print_table(table);
 }
 
-int eval_command(const Options& options) {
+int eval_command(const Options& options, FileLog* files) {
+  install_stop_signals();
   Console console(options.common.quiet);
-  const CheckpointSession session(options.checkpoint, options.device, options.threads);
+  const CheckpointSession session(options.checkpoint, options.device, options.threads, files);
   console.say("device " + session.backend->name() + " (" + session.backend->description() + ")");
   PhotoFolder folder = scan_photos(options.photos, 1);
   const std::vector<std::string>& names = session.checkpoint.class_names;
   folder.labels = labels_among(folder, names, options.photos);
-  const PhotoStore store = load_photos(folder, session.preprocessing, options.threads, console.observer());
+  if (files != nullptr)
+    for (const std::string& name : session.checkpoint.personal_classes) files->personal(options.photos + "/" + name);
+  RunObserver observer = console.observer(files);
+  observer.decoding = [show = observer.decoding](std::size_t done, std::size_t total) {
+    throw_if_stopped();
+    show(done, total);
+  };
+  const PhotoStore store = load_photos(folder, session.preprocessing, options.threads, observer);
   const std::vector<std::uint32_t> photos = photos_to_test(session, store, options.all);
   if (photos.empty())
     throw Error("eval: " + options.checkpoint + " was trained on all " + std::to_string(store.size()) + " photos of " + options.photos +
                 "; --all evaluates them nevertheless");
   const PhotoSource source(*session.backend, store);
   Inference inference(*session.network, 64);
+  inference.before_each_batch(throw_if_stopped);
   std::vector<bool> personal;
   for (const std::string& name : names)
     personal.push_back(std::count(session.checkpoint.personal_classes.begin(), session.checkpoint.personal_classes.end(), name) > 0);
@@ -95,7 +105,7 @@ int eval_command(const Options& options) {
 
 }  // namespace
 
-void add_eval(CLI::App& app, Run& run) {
+void add_eval(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("eval", "Accuracy of a checkpoint, overall and a person");
   command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
@@ -104,8 +114,9 @@ void add_eval(CLI::App& app, Run& run) {
   command->add_flag("--confusion", options->confusion, "Also print who was taken for whom");
   command->add_option("--device", options->device, "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")->capture_default_str();
   command->add_option("--threads", options->threads, "Threads, 0 = all cores")->capture_default_str()->check(CLI::Range(0, 1024));
+  audit.add(*command);
   add_common(*command, options->common, "tsugi eval server.safetensors --photos photos/ --confusion");
-  command->callback([options, &run] { run = [options] { return eval_command(*options); }; });
+  command->callback([options, &run, &audit] { run = [options, &audit] { return eval_command(*options, audit.files()); }; });
 }
 
 }  // namespace tsugi::tools

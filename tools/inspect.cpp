@@ -8,6 +8,7 @@
 #include "engine/state/bundle.h"
 #include "engine/state/file_kind.h"
 #include "engine/train/settings.h"
+#include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"
 
@@ -138,22 +139,22 @@ void inspect_bundle(const Bundle& bundle, bool print, Json& json) {
   std::printf("\n");
 }
 
-int inspect_command(const Options& options) {
+int inspect_command(const Options& options, FileLog* files) {
   const bool print = !options.common.quiet && !options.common.json;
   Json json;
   const std::vector<std::string> builtin = builtin_model_names();
   if (std::find(builtin.begin(), builtin.end(), options.file) != builtin.end()) {
-    inspect_model(find_model(options.file), options.file, options.classes, options.batch, print, json);
+    inspect_model(find_model(options.file, files), options.file, options.classes, options.batch, print, json);
     finish(options.common, json);
     return kOk;
   }
   Checkpoint checkpoint;
-  switch (detect_file_kind(options.file)) {
+  switch (detect_file_kind(options.file, files)) {
     case FileKind::safetensors:
-      checkpoint = read_checkpoint(options.file);
+      checkpoint = read_checkpoint(options.file, files);
       break;
     case FileKind::tar: {
-      Bundle bundle = read_bundle(options.file);
+      Bundle bundle = read_bundle(options.file, {}, files);
       inspect_bundle(bundle, print, json);
       inspect_arrays(bundle, print, json["bundle"]["tensors"]);
       checkpoint = std::move(bundle.checkpoint);
@@ -162,7 +163,7 @@ int inspect_command(const Options& options) {
     case FileKind::compressed:
       throw Error(options.file + ": is compressed; checkpoints and bundles are not, expected .safetensors or a plain .tar");
     case FileKind::unknown:
-      inspect_model(find_model(options.file), options.file, options.classes, options.batch, print, json);
+      inspect_model(find_model(options.file, files), options.file, options.classes, options.batch, print, json);
       finish(options.common, json);
       return kOk;
   }
@@ -175,15 +176,16 @@ int inspect_command(const Options& options) {
 
 }  // namespace
 
-void add_inspect(CLI::App& app, Run& run) {
+void add_inspect(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("inspect", "What a checkpoint, a bundle or a model holds");
   command->add_option("FILE", options->file, "Checkpoint, bundle, model JSON, or the name of a built-in model")->required();
   command->add_option("--batch", options->batch, "Samples to plan memory for")->capture_default_str()->check(CLI::Range(1, 65536));
   command->add_option("--classes", options->classes, "People, for a model that is not part of a checkpoint")->capture_default_str()
       ->check(CLI::Range(1, 1000000));
+  audit.add(*command);
   add_common(*command, options->common, "tsugi inspect server.safetensors");
-  command->callback([options, &run] { run = [options] { return inspect_command(*options); }; });
+  command->callback([options, &run, &audit] { run = [options, &audit] { return inspect_command(*options, audit.files()); }; });
 }
 
 }  // namespace tsugi::tools

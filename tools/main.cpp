@@ -6,6 +6,7 @@
 #include <new>
 
 #include "engine/core/version.h"
+#include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"
 
@@ -47,6 +48,23 @@ std::string usage_message(const CLI::App* app, const CLI::Error& error) {
          "\nRun tsugi --help for more information.\n";
 }
 
+/// Runs the command; what it throws becomes a line on stderr and an exit status.
+Ending carry_out(const Run& run, Audit& audit) {
+  Ending ending;
+  ending.status = kFailed;
+  try {
+    audit.start();
+    ending.status = run();
+  } catch (const std::bad_alloc&) {
+    ending.error = "out of memory; try a smaller --batch or a --memory budget";
+  } catch (const std::exception& error) {
+    ending.error = error.what();
+  }
+  if (!ending.error.empty()) Console::error(ending.error);
+  ending.stopped = stop_requested();
+  return ending;
+}
+
 }  // namespace
 }  // namespace tsugi::tools
 
@@ -58,27 +76,29 @@ int main(int argc, char** argv) {
   app.failure_message(usage_message);
   app.footer("Every command has --help with an example.\nExit status: 0 done, 1 failed, 2 wrong usage.");
   Run run;
+  Audit audit(argc, argv);
   add_synth(app, run);
-  add_pretrain(app, run);
-  add_bundle(app, run);
-  add_resume(app, run);
-  add_eval(app, run);
-  add_predict(app, run);
-  add_compact(app, run);
-  add_inspect(app, run);
+  add_pretrain(app, run, audit);
+  add_bundle(app, run, audit);
+  add_resume(app, run, audit);
+  add_eval(app, run, audit);
+  add_predict(app, run, audit);
+  add_compact(app, run, audit);
+  add_inspect(app, run, audit);
   add_doctor(app, run);
   try {
     app.parse(argc, argv);
+    audit.check(*app.get_subcommands().front());
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
   std::signal(SIGXFSZ, SIG_IGN);  // a file past the limit of `ulimit -f` is then an error like a full disk
+  const Ending ending = carry_out(run, audit);
   try {
-    return run();
-  } catch (const std::bad_alloc&) {
-    Console::error("out of memory; try a smaller --batch or a --memory budget");
+    audit.finish(ending);
   } catch (const std::exception& error) {
     Console::error(error.what());
+    return kFailed;
   }
-  return kFailed;
+  return ending.status;
 }

@@ -5,6 +5,7 @@
 
 #include "engine/data/decode.h"
 #include "engine/train/dataset.h"
+#include "tools/audit.h"
 #include "tools/checkpoint_session.h"
 #include "tools/command.h"
 #include "tools/console.h"
@@ -19,23 +20,29 @@ struct Options {
   int threads = 0, top = 3;
 };
 
-int predict_command(const Options& options) {
+int predict_command(const Options& options, FileLog* files) {
+  install_stop_signals();
   Console console(options.common.quiet);
-  const CheckpointSession session(options.checkpoint, options.device, options.threads);
+  const CheckpointSession session(options.checkpoint, options.device, options.threads, files);
   console.say("device " + session.backend->name() + " (" + session.backend->description() + ")");
   const std::vector<std::string>& names = session.checkpoint.class_names;
   std::vector<Photo> photos;
   for (const std::string& path : options.images) {
+    throw_if_stopped();
+    if (files != nullptr) files->personal(path);  // nobody says whose photos these are
     photos.push_back({"", path, path, nullptr});
-    photos.back().bytes = read_photo(photos.back());
+    photos.back().bytes = read_photo(photos.back(), files);
     (void)decode_image(*photos.back().bytes, path);  // a photo that was asked for by name must not be skipped in silence
   }
   PhotoStoreOptions store_options;
   store_options.preprocessing = session.preprocessing;
   store_options.threads = options.threads;
+  store_options.files = files;
+  store_options.progress = [](std::size_t, std::size_t) { throw_if_stopped(); };
   const PhotoStore store(photos, std::vector<int>(photos.size(), 0), store_options);
   const PhotoSource source(*session.backend, store);
   Inference inference(*session.network, static_cast<int>(std::min<std::size_t>(64, photos.size())));
+  inference.before_each_batch(throw_if_stopped);
   std::vector<std::uint32_t> all(photos.size());
   std::iota(all.begin(), all.end(), 0u);
   const Predictions predictions = inference.run(source, all);
@@ -66,7 +73,7 @@ int predict_command(const Options& options) {
 
 }  // namespace
 
-void add_predict(CLI::App& app, Run& run) {
+void add_predict(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("predict", "Who is on these photos");
   command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
@@ -74,8 +81,9 @@ void add_predict(CLI::App& app, Run& run) {
   command->add_option("--top", options->top, "Names a photo")->capture_default_str()->check(CLI::Range(1, 1000000));
   command->add_option("--device", options->device, "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")->capture_default_str();
   command->add_option("--threads", options->threads, "Threads, 0 = all cores")->capture_default_str()->check(CLI::Range(0, 1024));
+  audit.add(*command);
   add_common(*command, options->common, "tsugi predict device.safetensors holiday.jpg --top 3");
-  command->callback([options, &run] { run = [options] { return predict_command(*options); }; });
+  command->callback([options, &run, &audit] { run = [options, &audit] { return predict_command(*options, audit.files()); }; });
 }
 
 }  // namespace tsugi::tools

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "engine/train/settings.h"
+#include "tools/audit.h"
 #include "tools/console.h"
 #include "tools/train_options.h"
 
@@ -17,15 +18,15 @@ struct Options {
 };
 
 /// A continued run keeps its checkpoint's model, size and crop: options that say otherwise must not be ignored in silence.
-void check_continued(const PretrainRequest& request, bool model_given) {
+void check_continued(const PretrainRequest& request, bool model_given, FileLog* files) {
   const std::string& path = request.continue_from;
-  const Checkpoint from = read_checkpoint(path);
+  const Checkpoint from = read_checkpoint(path, files);
   const Model model = parse_model(from.model, path + ": model");
   const Preprocessing preprocessing = preprocessing_from_json(from.preprocessing, path + ": preprocessing");
   const auto differs = [&](const std::string& option, const std::string& given, const std::string& has) {
     throw Error(option + " is " + given + ", but " + path + " has " + has + " and goes on with it");
   };
-  if (model_given && find_model(request.model).name != model.name) differs("--model", request.model, model.name);
+  if (model_given && find_model(request.model, files).name != model.name) differs("--model", request.model, model.name);
   if (request.size > 0 && request.size != model.input.h) differs("--size", std::to_string(request.size), std::to_string(model.input.h));
   const double crop = preprocessing.crop * preprocessing.size / preprocessing.stored_size;
   constexpr double kRounding = 1e-3;
@@ -33,15 +34,15 @@ void check_continued(const PretrainRequest& request, bool model_given) {
     differs("--crop", std::to_string(request.crop), std::to_string(crop));
 }
 
-int pretrain_command(const Options& options) {
+int pretrain_command(const Options& options, FileLog* files) {
   PretrainRequest request = options.request;
-  if (!request.continue_from.empty()) check_continued(request, options.model->count() > 0);
+  if (!request.continue_from.empty()) check_continued(request, options.model->count() > 0, files);
   request.train = options.train.collect();
   install_stop_signals();
   RunSummary summary;
   {
     Console console(options.common.quiet);
-    summary = pretrain(request, console.observer());
+    summary = pretrain(request, console.observer(files));
   }
   const std::string& output = request.train.run.output;
   if (!options.common.quiet && !summary.stopped)
@@ -54,7 +55,7 @@ int pretrain_command(const Options& options) {
 
 }  // namespace
 
-void add_pretrain(CLI::App& app, Run& run) {
+void add_pretrain(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("pretrain", "Train on a folder of people, from nothing or on from a checkpoint");
   command->add_option("PHOTOS", options->request.photos, "Folder with one folder of photos a person")->required();
@@ -65,10 +66,11 @@ void add_pretrain(CLI::App& app, Run& run) {
       ->check(CLI::Range(0.0, 1.0));
   command->add_option("--continue", options->request.continue_from, "Checkpoint to train on from");
   options->train.add(*command);
+  audit.add(*command);
   add_common(*command, options->common, "tsugi pretrain photos/ -o server.safetensors --epochs 10");
-  command->callback([options, &run] {
+  command->callback([options, &run, &audit] {
     options->train.check();
-    run = [options] { return pretrain_command(*options); };
+    run = [options, &audit] { return pretrain_command(*options, audit.files()); };
   });
 }
 

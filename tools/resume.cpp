@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "engine/train/handover.h"
+#include "tools/audit.h"
 #include "tools/console.h"
 #include "tools/train_options.h"
 
@@ -37,7 +38,7 @@ void print_forgetting(const RunSummary& summary) {
   print_table(table);
 }
 
-int resume_command(const Options& options) {
+int resume_command(const Options& options, FileLog* files) {
   HandoverRequest request = options.request;
   request.train = options.train.collect();
   request.new_row = options.new_row == "imprint" ? NewRow::imprint : NewRow::random;
@@ -45,7 +46,7 @@ int resume_command(const Options& options) {
   RunSummary summary;
   {
     Console console(options.common.quiet);
-    summary = resume(request, console.observer());
+    summary = resume(request, console.observer(files));
   }
   const std::string& output = request.train.run.output;
   const Evaluation& evaluation = summary.evaluation;
@@ -70,7 +71,7 @@ int resume_command(const Options& options) {
 
 }  // namespace
 
-void add_resume(CLI::App& app, Run& run) {
+void add_resume(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("resume", "Take a bundle over: add personal people and train on");
   command->add_option("BUNDLE", options->request.bundle, "Bundle that tsugi bundle wrote (.tar)")->required();
@@ -81,11 +82,12 @@ void add_resume(CLI::App& app, Run& run) {
       ->capture_default_str()->check(CLI::IsMember({"imprint", "random"}));
   command->add_option("--continue", options->request.continue_from, "Checkpoint of an interrupted hand-over to go on from");
   options->train.add(*command);
+  audit.add(*command);
   add_common(*command, options->common, "tsugi resume handover.tar --personal photos/Tony_Blair -o device.safetensors");
-  command->callback([options, &run] {
+  command->callback([options, &run, &audit] {
     options->train.check();
     refuse_same_file(options->request.bundle, options->train.collect().run.output);
-    run = [options] { return resume_command(*options); };
+    run = [options, &audit] { return resume_command(*options, audit.files()); };
   });
 }
 

@@ -1,12 +1,10 @@
 // JPEG and PNG through stb_image, behind checks that it does not make: total size before decoding, and truncation.
 #include "engine/data/decode.h"
 
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 
+#include "engine/core/input_file.h"
 #include "engine/data/jpeg_file.h"
 #include "kernels/api/error.h"
 
@@ -122,27 +120,13 @@ Image decode_image(const std::vector<std::uint8_t>& bytes, const std::string& fi
   return decode_png(bytes, file);
 }
 
-std::shared_ptr<const std::vector<std::uint8_t>> read_photo(const Photo& photo) {
+std::shared_ptr<const std::vector<std::uint8_t>> read_photo(const Photo& photo, FileLog* files) {
   if (photo.bytes) return photo.bytes;
-  std::error_code error;
-  const std::uintmax_t size = std::filesystem::file_size(photo.path, error);
-  if (error) throw Error(photo.file + ": cannot be read: " + error.message());
-  if (size > kMaxPhotoBytes) {
-    throw Error(photo.file + ": has " + std::to_string(size) + " bytes, the limit is " +
-                std::to_string(kMaxPhotoBytes));
-  }
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream(std::fopen(photo.path.c_str(), "rb"), std::fclose);
-  if (!stream) throw Error(photo.file + ": cannot be opened: " + std::strerror(errno));
-  auto bytes = std::make_shared<std::vector<std::uint8_t>>(static_cast<std::size_t>(size));
-  const std::size_t got = std::fread(bytes->data(), 1, bytes->size(), stream.get());
-  if (got != bytes->size()) {
-    throw Error(photo.file + ": " + std::to_string(got) + " of " + std::to_string(size) + " bytes could be read");
-  }
-  return bytes;
+  return std::make_shared<const std::vector<std::uint8_t>>(read_file(photo.path, {kMaxPhotoBytes, {"photo", files}, photo.file}));
 }
 
-void prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to) {
-  const Image image = decode_image(*read_photo(photo), photo.file);
+void prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to, FileLog* files) {
+  const Image image = decode_image(*read_photo(photo, files), photo.file);
   crop_and_resize(image, preprocessing.crop, preprocessing.stored_size, to);
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/file_log.h"
 #include "engine/data/photo.h"
 
 namespace tsugi {
@@ -32,9 +33,9 @@ Image decode_image(const std::vector<std::uint8_t>& bytes, const std::string& fi
 void crop_and_resize(const Image& image, float crop, int size, std::uint8_t* to);
 
 /// The photo's encoded bytes, from memory or from its path. Throws Error naming the file when it cannot be read.
-std::shared_ptr<const std::vector<std::uint8_t>> read_photo(const Photo& photo);
+std::shared_ptr<const std::vector<std::uint8_t>> read_photo(const Photo& photo, FileLog* files = nullptr);
 
 /// read_photo, decode_image, crop_and_resize: writes [stored_size,stored_size,3] to `to`. Throws Error naming the file.
-void prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to);
+void prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to, FileLog* files = nullptr);
 
 }  // namespace tsugi

@@ -22,7 +22,7 @@ namespace {
 class DecodePool {
  public:
   DecodePool(const std::vector<Photo>& photos, const PhotoStoreOptions& options, std::uint8_t* pixels)
-      : photos_(photos), preprocessing_(options.preprocessing), pixels_(pixels), reasons_(photos.size()) {
+      : photos_(photos), preprocessing_(options.preprocessing), files_(options.files), pixels_(pixels), reasons_(photos.size()) {
     const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     const std::size_t wanted = static_cast<std::size_t>(options.threads > 0 ? options.threads : cores);
     try {
@@ -58,7 +58,7 @@ class DecodePool {
     for (std::size_t i = next_++; i < photos_.size() && !stop_; i = next_++) {
       const std::size_t side = static_cast<std::size_t>(preprocessing_.stored_size);
       try {
-        prepare_photo(photos_[i], preprocessing_, pixels_ + i * side * side * 3);
+        prepare_photo(photos_[i], preprocessing_, pixels_ + i * side * side * 3, files_);
       } catch (const std::bad_alloc&) {
         reasons_[i] = "needs more memory than there is";
       } catch (const std::exception& error) {
@@ -75,6 +75,7 @@ class DecodePool {
 
   const std::vector<Photo>& photos_;
   const Preprocessing& preprocessing_;
+  FileLog* files_;
   std::uint8_t* pixels_;
   std::vector<std::string> reasons_;
   std::atomic<std::size_t> next_{0};
@@ -118,7 +119,7 @@ PhotoStore::PhotoStore(const std::vector<Photo>& photos, const std::vector<int>&
                        const PhotoStoreOptions& options)
     : preprocessing_(options.preprocessing) {
   check_options(photos.size(), labels.size(), options);
-  block_ = std::make_unique<PixelBlock>(photos.size() * photo_bytes(), options.resident_bytes);
+  block_ = std::make_unique<PixelBlock>(photos.size() * photo_bytes(), options.resident_bytes, options.files);
   DecodePool pool(photos, options, block_->data());
   pool.wait(options.progress);
   for (std::size_t i = 0; i < photos.size(); ++i) {

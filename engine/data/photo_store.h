@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/file_log.h"
 #include "engine/data/photo.h"
 
 namespace tsugi {
@@ -32,6 +33,7 @@ struct PhotoStoreOptions {
   /// Called on the calling thread, now and then and at the end. What it throws stops the decoding and leaves the
   /// constructor.
   std::function<void(std::size_t done, std::size_t total)> progress;
+  FileLog* files = nullptr;  ///< where opened files are recorded, null = nowhere; outlives the constructor
 };
 
 /// The decoded photos, in the order given, without the broken ones. The content does not depend on the thread count.

@@ -5,13 +5,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/core/file_log.h"
+
 namespace tsugi {
 
 class PixelBlock {
  public:
   /// bytes: size of the block; beyond `resident_bytes` it is a mapped file in $TMPDIR (default /tmp), with its disk
   /// space reserved. Throws Error naming the bytes and the place when there is not enough memory or disk.
-  PixelBlock(std::size_t bytes, std::size_t resident_bytes);
+  PixelBlock(std::size_t bytes, std::size_t resident_bytes, FileLog* files = nullptr);
   ~PixelBlock();
   PixelBlock(const PixelBlock&) = delete;
   PixelBlock& operator=(const PixelBlock&) = delete;

@@ -3,13 +3,14 @@
 #include "engine/model/description.h"
 
 #include <algorithm>
-#include <fstream>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
+#include "engine/core/input_file.h"
 #include "engine/model/builtin_models.h"
 #include "engine/state/json_check.h"
 #include "kernels/api/error.h"
@@ -300,20 +301,17 @@ Model parse_model(const std::string& text, const std::string& origin) {
   return model;
 }
 
-Model find_model(const std::string& name_or_path) {
+Model find_model(const std::string& name_or_path, FileLog* files) {
   std::string known;
   for (const BuiltinModel& builtin : kBuiltinModels) {
     if (name_or_path == builtin.name) return parse_model(builtin.json, std::string("built-in model ") + builtin.name);
     known += std::string(known.empty() ? "" : ", ") + builtin.name;
   }
-  std::ifstream file(name_or_path, std::ios::binary);
-  if (!file) throw Error("model " + name_or_path + ": neither a file nor one of the built-in models " + known);
-  std::string text(kMaxFileBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (file.bad()) throw Error("model " + name_or_path + ": cannot be read");
-  if (text.size() > kMaxFileBytes) throw Error("model " + name_or_path + ": larger than " + std::to_string(kMaxFileBytes) + " bytes");
-  return parse_model(text, "model " + name_or_path);
+  std::error_code ignored;
+  if (!std::filesystem::exists(name_or_path, ignored))
+    throw Error("model " + name_or_path + ": neither a file nor one of the built-in models " + known);
+  const auto text = read_file(name_or_path, {kMaxFileBytes, {"model", files}, "model " + name_or_path});
+  return parse_model(std::string(text.begin(), text.end()), "model " + name_or_path);
 }
 
 std::vector<std::string> builtin_model_names() {

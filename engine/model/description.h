@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/file_log.h"
 #include "kernels/api/types.h"
 
 namespace tsugi {
@@ -63,7 +64,7 @@ struct Model {
 Model parse_model(const std::string& json, const std::string& origin);
 
 /// A built-in model by name, or else a JSON file by path. Throws Error naming the built-in models when it is neither.
-Model find_model(const std::string& name_or_path);
+Model find_model(const std::string& name_or_path, FileLog* files = nullptr);
 
 std::vector<std::string> builtin_model_names();
 

@@ -60,12 +60,12 @@ struct BundleLimits {
 
 /// Writes the bundle atomically. The same content gives the same bytes: members are sorted, and carry no time or owner.
 /// Throws on photos that cannot be read, classes that the checkpoint does not have, duplicate or unusable names.
-BundleSummary write_bundle(const std::string& path, const Bundle& bundle);
+BundleSummary write_bundle(const std::string& path, const Bundle& bundle, FileLog* files = nullptr);
 
 /// Reads a bundle. Throws, and returns nothing, on anything but exactly the members that the manifest lists, each of
 /// its size and digest: absolute or `..` names, links and devices, duplicates, compressed or cut archives, sizes above
 /// the limits, photos of classes that the checkpoint does not have.
-Bundle read_bundle(const std::string& path, const BundleLimits& limits = {});
+Bundle read_bundle(const std::string& path, const BundleLimits& limits = {}, FileLog* files = nullptr);
 
 /// The same from memory (host); `place` opens every message.
 Bundle decode_bundle(const std::uint8_t* bytes, std::size_t size, const std::string& place,

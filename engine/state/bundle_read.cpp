@@ -1,19 +1,17 @@
 // Reads bundles as a stream: members are taken in the manifest's order, checked against it, and kept in memory.
 #include <archive.h>
 #include <archive_entry.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
+#include <cerrno>
 #include <memory>
 
+#include "engine/core/input_file.h"
+#include "engine/core/sha256.h"
 #include "engine/state/bundle.h"
 #include "engine/state/file_kind.h"
 #include "engine/state/json_check.h"
 #include "engine/state/manifest.h"
-#include "engine/state/sha256.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
@@ -183,8 +181,7 @@ void check_end(std::uint64_t size, const std::uint8_t* end, const std::string& p
                 " bytes and does not end like a tar, two blocks of zeros expected (cut?)");
 }
 
-void check_kind(const std::string& path) {
-  const FileKind kind = detect_file_kind(path);
+void check_kind(FileKind kind, const std::string& path) {
   if (kind == FileKind::tar) return;
   const char* what = kind == FileKind::compressed    ? "is compressed"
                      : kind == FileKind::safetensors ? "looks like a checkpoint"
@@ -192,32 +189,46 @@ void check_kind(const std::string& path) {
   throw Error(path + ": " + what + ", a bundle (plain .tar) expected");
 }
 
-struct Descriptor {
-  int value;
-  ~Descriptor() {
-    if (value >= 0) ::close(value);
+// What libarchive reads from: blocks of a file, each as it passes.
+struct Blocks {
+  InputFile& file;
+  Bytes block = Bytes(std::size_t{1} << 16);
+
+  static la_ssize_t next(archive* reader, void* self, const void** block) {
+    auto& blocks = *static_cast<Blocks*>(self);
+    try {
+      *block = blocks.block.data();
+      return static_cast<la_ssize_t>(blocks.file.read(blocks.block.data(), blocks.block.size()));
+    } catch (const std::exception& error) {  // must not pass through C code
+      archive_set_error(reader, EIO, "%s", error.what());
+      return -1;
+    }
+  }
+
+  // What follows the archive's end: padding, but part of the file.
+  void read_rest() {
+    while (file.read(block.data(), block.size()) > 0) continue;
+    file.complete();
   }
 };
 
 }  // namespace
 
-Bundle read_bundle(const std::string& path, const BundleLimits& limits) {
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.value < 0) throw Error(path + ": cannot be opened: " + std::strerror(errno));
-  struct stat info {};
-  if (::fstat(file.value, &info) != 0 || !S_ISREG(info.st_mode))
-    throw Error(path + ": is a folder or a device, a regular file is expected");
-  check_kind(path);
-  std::uint8_t end[kEndBytes] = {1};
-  const bool read = info.st_size >= static_cast<off_t>(kEndBytes) &&
-                    ::pread(file.value, end, kEndBytes, info.st_size - static_cast<off_t>(kEndBytes)) ==
-                        static_cast<ssize_t>(kEndBytes);
-  if (!read) end[0] = 1;
-  check_end(static_cast<std::uint64_t>(info.st_size), end, path);
+Bundle read_bundle(const std::string& path, const BundleLimits& limits, FileLog* files) {
+  InputFile file(path, {"bundle", files});
+  std::uint8_t head[kFileKindBytes] = {}, end[kEndBytes] = {1};
+  const auto head_bytes = static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), sizeof head));
+  if (!file.peek(0, head, head_bytes)) throw Error(path + ": cannot be read, a bundle (plain .tar) expected");
+  check_kind(detect_file_kind(head, head_bytes), path);
+  if (file.size() < kEndBytes || !file.peek(file.size() - kEndBytes, end, kEndBytes)) end[0] = 1;
+  check_end(file.size(), end, path);
+  Blocks blocks{file};
   const Archive reader = new_reader();
-  if (archive_read_open_fd(reader.get(), file.value, std::size_t{1} << 16) != ARCHIVE_OK)
+  if (archive_read_open(reader.get(), &blocks, nullptr, &Blocks::next, nullptr) != ARCHIVE_OK)
     throw Error(path + ": cannot be read as a tar, a bundle (plain .tar) expected");
-  return read_members(reader.get(), path, limits);
+  Bundle bundle = read_members(reader.get(), path, limits);
+  blocks.read_rest();
+  return bundle;
 }
 
 Bundle decode_bundle(const std::uint8_t* bytes, std::size_t size, const std::string& place,

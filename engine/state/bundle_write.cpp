@@ -7,11 +7,12 @@
 #include <memory>
 #include <tuple>
 
-#include "engine/state/atomic_file.h"
+#include "engine/core/atomic_file.h"
+#include "engine/core/input_file.h"
+#include "engine/core/sha256.h"
 #include "engine/state/bundle.h"
 #include "engine/state/json_check.h"
 #include "engine/state/manifest.h"
-#include "engine/state/sha256.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
@@ -19,9 +20,9 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-std::shared_ptr<const Bytes> photo_bytes(const BundlePhoto& photo) {
+std::shared_ptr<const Bytes> photo_bytes(const BundlePhoto& photo, FileLog* files) {
   if (photo.bytes) return photo.bytes;
-  return std::make_shared<const Bytes>(read_file(photo.path, BundleLimits{}.photo_bytes));
+  return std::make_shared<const Bytes>(read_file(photo.path, {BundleLimits{}.photo_bytes, {"photo", files}, ""}));
 }
 
 ManifestMember describe(const std::string& name, const std::string& role, const Bytes& bytes) {
@@ -63,7 +64,7 @@ std::vector<Encoded> encode_members(const Bundle& bundle) {
 }
 
 Manifest make_manifest(const Bundle& bundle, const std::vector<Encoded>& encoded,
-                       const std::vector<const BundlePhoto*>& photos) {
+                       const std::vector<const BundlePhoto*>& photos, FileLog* files) {
   Manifest manifest;
   manifest.strategy = bundle.strategy;
   manifest.fraction = bundle.fraction;
@@ -73,14 +74,14 @@ Manifest make_manifest(const Bundle& bundle, const std::vector<Encoded>& encoded
   for (const Encoded& member : encoded) manifest.members.push_back(describe(member.name, member.role, member.bytes));
   for (const BundlePhoto* photo : photos)
     manifest.members.push_back(describe(photo_member_name(photo->class_name, photo->file, photo->test),
-                                        photo->test ? "test" : "train", *photo_bytes(*photo)));
+                                        photo->test ? "test" : "train", *photo_bytes(*photo, files)));
   return manifest;
 }
 
 // A tar file being written through libarchive into an AtomicFile.
 class TarWriter {
  public:
-  explicit TarWriter(const std::string& path) : path_(path), file_(path), archive_(archive_write_new()) {
+  TarWriter(const std::string& path, FileLog* files) : path_(path), file_(path, {"bundle", files}), archive_(archive_write_new()) {
     // GNU tar is ustar with room for long names, and takes names as bytes: pax would depend on the locale.
     check(archive_write_set_format_gnutar(archive_.get()));
     check(archive_write_add_filter_none(archive_.get()));
@@ -139,15 +140,15 @@ class TarWriter {
 
 }  // namespace
 
-BundleSummary write_bundle(const std::string& path, const Bundle& bundle) {
+BundleSummary write_bundle(const std::string& path, const Bundle& bundle, FileLog* files) {
   check_classes(bundle);
   const std::vector<Encoded> encoded = encode_members(bundle);
   const auto photos = sorted_photos(bundle);
-  const Manifest manifest = make_manifest(bundle, encoded, photos);
+  const Manifest manifest = make_manifest(bundle, encoded, photos, files);
   const std::string text = format_manifest(manifest);
   parse_manifest(text, "bundle");  // refuses here what every reader would refuse
 
-  TarWriter tar(path);
+  TarWriter tar(path, files);
   tar.add(kManifestName, text.data(), text.size());
   BundleSummary summary;
   for (const Encoded& member : encoded) {
@@ -155,7 +156,7 @@ BundleSummary write_bundle(const std::string& path, const Bundle& bundle) {
     (member.role == "checkpoint" ? summary.checkpoint_bytes : summary.tensors_bytes) += member.bytes.size();
   }
   for (std::size_t i = 0; i < photos.size(); ++i) {
-    const auto bytes = photo_bytes(*photos[i]);
+    const auto bytes = photo_bytes(*photos[i], files);
     const ManifestMember& member = manifest.members[encoded.size() + i];
     if (!photos[i]->bytes && sha256_hex(*bytes) != member.sha256)
       throw Error(photos[i]->path + ": changed while the bundle was written, digest " + member.sha256 + " expected");

@@ -9,12 +9,13 @@
 #include <cstring>
 #include <set>
 
-#include "engine/state/atomic_file.h"
+#include "engine/core/atomic_file.h"
+#include "engine/core/input_file.h"
+#include "engine/core/sha256.h"
 #include "engine/state/checkpoint_metadata.h"
 #include "engine/state/gzip.h"
 #include "engine/state/json_check.h"
 #include "engine/state/quantize.h"
-#include "engine/state/sha256.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
@@ -207,14 +208,17 @@ Checkpoint decode_checkpoint(const std::uint8_t* bytes, std::size_t size, const 
   return checkpoint;
 }
 
-void write_checkpoint(const std::string& path, const Checkpoint& checkpoint, CheckpointKind kind) {
+void write_checkpoint(const std::string& path, const Checkpoint& checkpoint, CheckpointKind kind, FileLog* files) {
   const auto bytes = encode_checkpoint(checkpoint, kind);
-  write_file_atomically(path, bytes.data(), bytes.size());
+  if (files != nullptr && !checkpoint.personal_classes.empty()) files->personal(path);
+  write_file_atomically(path, bytes.data(), bytes.size(), {"checkpoint", files});
 }
 
-Checkpoint read_checkpoint(const std::string& path) {
-  const auto bytes = read_file(path);
-  return decode_checkpoint(bytes.data(), bytes.size(), path);
+Checkpoint read_checkpoint(const std::string& path, FileLog* files) {
+  const auto bytes = read_file(path, {ReadOptions{}.limit, {"checkpoint", files}, ""});
+  Checkpoint checkpoint = decode_checkpoint(bytes.data(), bytes.size(), path);
+  if (files != nullptr && !checkpoint.personal_classes.empty()) files->personal(path);
+  return checkpoint;
 }
 
 }  // namespace tsugi

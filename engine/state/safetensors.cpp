@@ -6,7 +6,8 @@
 #include <numeric>
 #include <set>
 
-#include "engine/state/atomic_file.h"
+#include "engine/core/atomic_file.h"
+#include "engine/core/input_file.h"
 #include "engine/state/json_check.h"
 #include "engine/state/safetensors_header.h"
 #include "kernels/api/error.h"
@@ -134,13 +135,13 @@ SafetensorsFile decode_safetensors(const std::uint8_t* bytes, std::size_t size, 
   return file;
 }
 
-void write_safetensors(const std::string& path, const SafetensorsFile& file) {
+void write_safetensors(const std::string& path, const SafetensorsFile& file, FileLog* files) {
   const auto bytes = encode_safetensors(file);
-  write_file_atomically(path, bytes.data(), bytes.size());
+  write_file_atomically(path, bytes.data(), bytes.size(), {"tensors", files});
 }
 
-SafetensorsFile read_safetensors(const std::string& path) {
-  const auto bytes = read_file(path);
+SafetensorsFile read_safetensors(const std::string& path, FileLog* files) {
+  const auto bytes = read_file(path, {ReadOptions{}.limit, {"tensors", files}, ""});
   return decode_safetensors(bytes.data(), bytes.size(), path);
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/file_log.h"
 #include "kernels/api/types.h"
 
 namespace tsugi {
@@ -50,7 +51,7 @@ std::vector<std::uint8_t> encode_safetensors(const SafetensorsFile& file);
 SafetensorsFile decode_safetensors(const std::uint8_t* bytes, std::size_t size, const std::string& place);
 
 /// The same, to and from a file (written atomically).
-void write_safetensors(const std::string& path, const SafetensorsFile& file);
-SafetensorsFile read_safetensors(const std::string& path);
+void write_safetensors(const std::string& path, const SafetensorsFile& file, FileLog* files = nullptr);
+SafetensorsFile read_safetensors(const std::string& path, FileLog* files = nullptr);
 
 }  // namespace tsugi

@@ -17,6 +17,7 @@ PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preproces
   options.preprocessing = preprocessing;
   options.threads = threads;
   options.progress = observer.decoding;
+  options.files = observer.files;
   PhotoStore store(folder.photos, folder.labels, options);
   for (std::size_t i = 0; i < std::min(kListed, store.broken().size()); ++i)
     say("skipped broken photo " + store.broken()[i].file + ": " + store.broken()[i].reason);

@@ -135,7 +135,11 @@ void measure_before(Backend& backend, const Checkpoint& received, const Model& m
 
 RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   const Stopwatch clock;  // from just before the bundle is opened
-  const Bundle bundle = read_bundle(request.bundle);
+  if (observer.files != nullptr) {
+    observer.files->personal(request.personal);
+    if (!request.train.run.metrics.empty()) observer.files->personal(request.train.run.metrics);  // accuracies of personal photos
+  }
+  const Bundle bundle = read_bundle(request.bundle, {}, observer.files);
   const bool continued = !request.continue_from.empty();
   const Checkpoint& received = bundle.checkpoint;
   const Model model = parse_model(received.model, request.bundle + ": model");
@@ -144,14 +148,14 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   grow_head(start, model, personal.class_names, request.personal);
   const int first_new = static_cast<int>(received.class_names.size());
   if (continued) {
-    const Checkpoint interrupted = read_checkpoint(request.continue_from);
+    const Checkpoint interrupted = read_checkpoint(request.continue_from, observer.files);
     if (interrupted.class_names != start.class_names || interrupted.model != start.model)
       throw Error(request.continue_from + ": is of model and people other than " + request.bundle + " with " + request.personal);
     start = interrupted;
   }
   const TrainSettings settings = settings_for(request, start, continued);
   const Preprocessing preprocessing = preprocessing_from_json(received.preprocessing, request.bundle + ": preprocessing");
-  check_outputs(request.train.run);
+  check_outputs(request.train.run, observer.files);
   const std::unique_ptr<Backend> backend = make_backend(request.train.device, request.train.threads);
   const DType dtype = choose_precision(request.train.precision, *backend);
 

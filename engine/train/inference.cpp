@@ -49,6 +49,7 @@ Predictions Inference::run(const PhotoSource& source, const std::vector<std::uin
   std::vector<std::uint32_t> staged(2 * batch);
   std::vector<float> fetched(results_.bytes() / sizeof(float)), feature_rows(with_features ? batch * features : 0);
   for (std::size_t begin = 0; begin < photos.size(); begin += batch) {
+    if (before_batch_) before_batch_();
     const std::size_t n = std::min(batch, photos.size() - begin);
     for (std::size_t i = 0; i < batch; ++i) {
       staged[i] = photos[begin + (i < n ? i : 0)];

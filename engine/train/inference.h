@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -28,11 +29,15 @@ class Inference {
   std::size_t arena_bytes() const { return program_->arena_bytes(); }
   std::size_t features_count() const { return program_->features_count(); }
 
+  /// What run() calls before each batch; what it throws leaves run().
+  void before_each_batch(std::function<void()> call) { before_batch_ = std::move(call); }
+
   /// photos: indices into the source's store. Labels come from the store.
   Predictions run(const PhotoSource& source, const std::vector<std::uint32_t>& photos, bool with_features = false);
 
  private:
   const Network& network_;
+  std::function<void()> before_batch_;
   std::unique_ptr<Program> program_;
   DeviceBuffer arena_, indices_, results_, step_, augment_workspace_;
   PhotoBatch photos_;

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "engine/state/atomic_file.h"
+#include "engine/core/atomic_file.h"
 
 namespace tsugi {
 namespace {
@@ -86,10 +86,10 @@ MetricsHistory metrics_from_json(const std::string& text, const std::string& pla
   }
 }
 
-void write_metrics(const std::string& path, const std::vector<MetricsRow>& rows) {
+void write_metrics(const std::string& path, const std::vector<MetricsRow>& rows, FileLog* files) {
   std::string text;
   for (const MetricsRow& row : rows) text += to_json(row) + "\n";
-  write_file_atomically(path, text);
+  write_file_atomically(path, text, {"metrics", files});
 }
 
 }  // namespace tsugi

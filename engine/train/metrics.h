@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/file_log.h"
 #include "engine/train/evaluation.h"
 #include "engine/train/trainer.h"
 
@@ -38,6 +39,6 @@ std::string to_json(const MetricsHistory& history);
 MetricsHistory metrics_from_json(const std::string& text, const std::string& place);
 
 /// Replaces the file at `path` by one line a row: a continued run rewrites what an interrupted one left behind.
-void write_metrics(const std::string& path, const std::vector<MetricsRow>& rows);
+void write_metrics(const std::string& path, const std::vector<MetricsRow>& rows, FileLog* files = nullptr);
 
 }  // namespace tsugi

@@ -4,15 +4,19 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "engine/core/atomic_file.h"
 #include "engine/core/device.h"
 #include "engine/core/version.h"
-#include "engine/state/atomic_file.h"
 
 namespace tsugi {
 
-void check_outputs(const RunOptions& options) {
-  for (const std::string& path : {options.output, options.metrics})
-    if (!path.empty()) AtomicFile probe(path);  // opens a temporary beside the target and removes it again
+void check_outputs(const RunOptions& options, FileLog* files) {
+  // Opens a temporary beside the target and removes it again.
+  const auto probe = [&](const std::string& path, const char* role) {
+    if (!path.empty()) AtomicFile(path, {role, files});
+  };
+  probe(options.output, "checkpoint");
+  probe(options.metrics, "metrics");
 }
 
 void announce(const RunObserver& observer, const Backend& backend, const Network& network, const Trainer& trainer,

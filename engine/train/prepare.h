@@ -11,7 +11,7 @@
 namespace tsugi {
 
 /// Throws Error when a file of the run could not be written at its end: found out now, not after an hour.
-void check_outputs(const RunOptions& options);
+void check_outputs(const RunOptions& options, FileLog* files);
 
 /// Tells the observer the device, the precision, the model's size, the photos and the planned memory.
 void announce(const RunObserver& observer, const Backend& backend, const Network& network, const Trainer& trainer,

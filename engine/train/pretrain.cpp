@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/core/device.h"
-#include "engine/state/atomic_file.h"
 #include "engine/train/dataset.h"
 #include "engine/train/prepare.h"
 
@@ -55,12 +54,12 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   const Stopwatch clock;
   Checkpoint from;
   const bool continued = !request.continue_from.empty();
-  if (continued) from = read_checkpoint(request.continue_from);
-  Model model = continued ? parse_model(from.model, request.continue_from + ": model") : find_model(request.model);
+  if (continued) from = read_checkpoint(request.continue_from, observer.files);
+  Model model = continued ? parse_model(from.model, request.continue_from + ": model") : find_model(request.model, observer.files);
   if (!continued && request.size > 0) model = with_input_size(model, request.size);
   const TrainSettings settings = settings_for(request, model, continued ? &from : nullptr);
   const Preprocessing preprocessing = preprocessing_for(request, model, continued ? &from : nullptr);
-  check_outputs(request.train.run);
+  check_outputs(request.train.run, observer.files);
   const std::unique_ptr<Backend> backend = make_backend(request.train.device, request.train.threads);
   const DType dtype = choose_precision(request.train.precision, *backend);
 

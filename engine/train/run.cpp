@@ -36,7 +36,7 @@ class Runner {
     RunSummary summary;
     if (trainer.progress().epoch >= epochs) {  // continued from a finished run, which may have been killed before its last metrics
       finish_epoch(false);
-      if (!options_.metrics.empty()) write_metrics(options_.metrics, run_.history.rows);
+      if (!options_.metrics.empty()) write_metrics(options_.metrics, run_.history.rows, observer_.files);
     }
     while (trainer.progress().epoch < epochs) {
       if (trainer.epoch_finished()) {  // continued from a checkpoint of an epoch's very end
@@ -109,7 +109,7 @@ class Runner {
     sums = {};
     run_.history.rows.push_back(row);
     save();
-    if (!options_.metrics.empty()) write_metrics(options_.metrics, run_.history.rows);
+    if (!options_.metrics.empty()) write_metrics(options_.metrics, run_.history.rows, observer_.files);
     if (observer_.evaluated) observer_.evaluated(row, evaluation_);
   }
 
@@ -122,7 +122,7 @@ class Runner {
     check_finite(run_.checkpoint.statistics, now.step);
     for (const auto& [buffer, tensors] : run_.checkpoint.moments) check_finite(tensors, now.step);
     run_.checkpoint.metrics = to_json(run_.history);
-    write_checkpoint(options_.output, run_.checkpoint, options_.output_kind);
+    write_checkpoint(options_.output, run_.checkpoint, options_.output_kind, observer_.files);
     saved_ = now;
     saved_once_ = true;
   }

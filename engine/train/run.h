@@ -37,6 +37,7 @@ struct RunObserver {
   std::function<void(const MetricsRow&, const Evaluation&)> evaluated;
   std::function<void(std::size_t done, std::size_t total)> decoding;
   std::function<bool()> should_stop;            ///< asked after every step; true: save and return
+  FileLog* files = nullptr;                     ///< where every file that is opened is recorded; null = nowhere
 };
 
 struct RunOptions {

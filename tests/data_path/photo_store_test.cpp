@@ -101,7 +101,13 @@ TEST_CASE("beyond the memory budget the pixels lie in an unlinked file and are t
   PhotoStoreOptions options = small_options(2);
   const PhotoStore resident(photos, make_labels(9), options);
   options.resident_bytes = 1000;
+  tsugi::FileLog files;
+  options.files = &files;
   PhotoStore mapped(photos, make_labels(9), options);
+  REQUIRE(files.uses().size() == 1);
+  CHECK(files.uses()[0].access == tsugi::FileAccess::scratch);
+  CHECK(files.uses()[0].path.rfind(folder.path() + "/tsugi-photos-", 0) == 0);
+  CHECK(files.uses()[0].bytes == 9 * resident.photo_bytes());
   CHECK(same_pixels(resident, mapped));
   CHECK(std::filesystem::is_empty(folder.path()));
   const PhotoStore moved = std::move(mapped);
@@ -154,7 +160,7 @@ TEST_CASE("files that vanished or cannot be read count as broken") {
   const PhotoStore store(found.photos, found.labels, options);
   REQUIRE(store.size() == 1);
   CHECK(store.photo(0).file == "Bob/c.png");
-  CHECK(store.broken()[0].reason.find("cannot be read") == 0);
+  CHECK(store.broken()[0].reason.find("cannot be opened") == 0);
   CHECK(store.broken()[1].reason == "is empty");
 }
 

@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/sha256.h"
 #include "engine/state/bundle.h"
 #include "engine/state/checkpoint.h"
 #include "engine/state/manifest.h"
 #include "engine/state/safetensors.h"
-#include "engine/state/sha256.h"
 #include "kernels/api/error.h"
 
 namespace tsugi::fuzz {

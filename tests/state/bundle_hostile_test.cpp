@@ -1,6 +1,6 @@
 // Archives that no tsugi wrote. Each differs in one thing from one that is accepted.
+#include "engine/core/sha256.h"
 #include "engine/state/manifest.h"
-#include "engine/state/sha256.h"
 #include "tests/state/bundle_support.h"
 
 using tsugi::Bundle;

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/state/atomic_file.h"
+#include "engine/core/atomic_file.h"
+#include "engine/core/input_file.h"
 #include "engine/state/bundle.h"
 #include "tests/state/support.h"
 

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "engine/state/atomic_file.h"
+#include "engine/core/atomic_file.h"
+#include "engine/core/input_file.h"
 #include "tests/state/bundle_support.h"
 
 using tsugi::Bundle;

@@ -3,10 +3,11 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/state/atomic_file.h"
+#include "engine/core/atomic_file.h"
+#include "engine/core/input_file.h"
+#include "engine/core/sha256.h"
 #include "engine/state/checkpoint_metadata.h"
 #include "engine/state/gzip.h"
-#include "engine/state/sha256.h"
 #include "tests/state/support.h"
 
 using tsugi::Checkpoint;

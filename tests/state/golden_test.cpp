@@ -1,7 +1,8 @@
 // The format of version 1, frozen: files that this program reads today it must read, and write, tomorrow. The golden
 // files lie in tests/data; TSUGI_WRITE_GOLDEN=1 writes them anew after a deliberate change of the format.
 // test_safetensors.py reads them without any of this code.
-#include "engine/state/atomic_file.h"
+#include "engine/core/atomic_file.h"
+#include "engine/core/input_file.h"
 #include "engine/state/checkpoint.h"
 #include "tests/state/support.h"
 

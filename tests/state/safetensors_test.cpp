@@ -1,7 +1,8 @@
 // The container, and what it refuses. Hostile files are made from a header text and a number of data bytes.
 #include "engine/state/safetensors.h"
 
-#include "engine/state/atomic_file.h"
+#include "engine/core/atomic_file.h"
+#include "engine/core/input_file.h"
 #include "tests/state/support.h"
 
 using tsugi::decode_safetensors;

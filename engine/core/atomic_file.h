@@ -4,8 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
-#include <vector>
+
+#include "engine/core/file_log.h"
 
 namespace tsugi {
 
@@ -15,7 +17,7 @@ class AtomicFile {
  public:
   /// Opens a temporary file beside `path`. Throws when the folder cannot be written to, or when `path` exists and is
   /// not a regular file.
-  explicit AtomicFile(const std::string& path);
+  explicit AtomicFile(const std::string& path, const FilePurpose& purpose = {});
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -37,13 +39,11 @@ class AtomicFile {
   std::string temporary_;
   std::uint64_t size_ = 0;
   int descriptor_ = -1;
+  std::unique_ptr<FileRecord> record_;  // made once the temporary is open
 };
 
 /// Replaces the file at `path` by these bytes (host), or throws and leaves it as it was.
-void write_file_atomically(const std::string& path, const void* bytes, std::size_t size);
-void write_file_atomically(const std::string& path, const std::string& text);
-
-/// The whole of a regular file. Throws when it cannot be read, is not a regular file, or is larger than `limit` bytes.
-std::vector<std::uint8_t> read_file(const std::string& path, std::uint64_t limit = std::uint64_t{1} << 36);
+void write_file_atomically(const std::string& path, const void* bytes, std::size_t size, const FilePurpose& purpose = {});
+void write_file_atomically(const std::string& path, const std::string& text, const FilePurpose& purpose = {});
 
 }  // namespace tsugi

@@ -1,5 +1,5 @@
 // SHA-256 through OpenSSL's EVP interface.
-#include "engine/state/sha256.h"
+#include "engine/core/sha256.h"
 
 #include <openssl/evp.h>
 

@@ -1,4 +1,5 @@
-#include "engine/state/atomic_file.h"
+#include "engine/core/atomic_file.h"
+#include "engine/core/input_file.h"
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -144,8 +145,8 @@ TEST_CASE("reading a missing file, or one above the limit, is an error with both
   CHECK(error_of([&] { read_file(folder / "none"); }) ==
         (folder / "none") + ": cannot be opened: No such file or directory");
   write_file_atomically(folder / "file", "12345");
-  CHECK(error_of([&] { read_file(folder / "file", 4); }) == (folder / "file") + ": has 5 bytes, at most 4 expected");
-  CHECK(read_file(folder / "file", 5).size() == 5);
+  CHECK(error_of([&] { read_file(folder / "file", {4, {}, ""}); }) == (folder / "file") + ": has 5 bytes, at most 4 expected");
+  CHECK(read_file(folder / "file", {5, {}, ""}).size() == 5);
 }
 
 TEST_CASE("files are told apart by content, whatever they are called") {

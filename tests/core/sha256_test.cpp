@@ -1,4 +1,4 @@
-#include "engine/state/sha256.h"
+#include "engine/core/sha256.h"
 
 #include "tests/state/support.h"
 

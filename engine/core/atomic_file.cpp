@@ -1,5 +1,5 @@
 // Complete files or none: write beside the target, sync, rename, sync the folder.
-#include "engine/state/atomic_file.h"
+#include "engine/core/atomic_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -42,16 +42,23 @@ struct Closer {
 
 }  // namespace
 
-AtomicFile::AtomicFile(const std::string& path) : path_(resolved(path)) {
+AtomicFile::AtomicFile(const std::string& path, const FilePurpose& purpose) : path_(resolved(path)) {
   struct stat existing {};
   if (::stat(path_.c_str(), &existing) == 0 && !S_ISREG(existing.st_mode))
     throw Error(path + ": is a folder or a device, a regular file is expected");
   static std::atomic<unsigned> counter{0};
+  const std::string stem = path_ + ".tmp-" + std::to_string(::getpid()) + "-";
   do {
-    temporary_ = path_ + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
+    temporary_ = stem + std::to_string(counter++);
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   } while (descriptor_ < 0 && errno == EEXIST);
   if (descriptor_ < 0) throw Error(path + ": cannot be written: " + reason(errno));
+  try {
+    record_ = std::make_unique<FileRecord>(purpose, FileAccess::write, path, stem + "*");
+  } catch (...) {  // no destructor will run
+    discard();
+    throw;
+  }
 }
 
 AtomicFile::~AtomicFile() { discard(); }
@@ -75,6 +82,7 @@ void AtomicFile::write(const void* bytes, std::size_t size) {
     const ssize_t written = ::write(descriptor_, rest, size);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) fail("cannot be written", errno);
+    record_->passed(rest, static_cast<std::size_t>(written));
     rest += written;
     size -= static_cast<std::size_t>(written);
     size_ += static_cast<std::uint64_t>(written);
@@ -89,44 +97,21 @@ void AtomicFile::commit() {
   if (closed != 0) fail("cannot be closed", errno);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot be renamed into place", errno);
   temporary_.clear();
+  record_->complete();
   // The new file is in place by now. Some file systems cannot sync a folder (EINVAL); that is no failure of ours.
   const Closer folder{::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (folder.descriptor >= 0 && ::fsync(folder.descriptor) != 0 && errno != EINVAL)
     fail("is written, but its folder cannot be synced", errno);
 }
 
-void write_file_atomically(const std::string& path, const void* bytes, std::size_t size) {
-  AtomicFile file(path);
+void write_file_atomically(const std::string& path, const void* bytes, std::size_t size, const FilePurpose& purpose) {
+  AtomicFile file(path, purpose);
   file.write(bytes, size);
   file.commit();
 }
 
-void write_file_atomically(const std::string& path, const std::string& text) {
-  write_file_atomically(path, text.data(), text.size());
-}
-
-std::vector<std::uint8_t> read_file(const std::string& path, std::uint64_t limit) {
-  // O_NONBLOCK: opening a pipe that nobody writes to must not hang; it is refused below.
-  const Closer file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.descriptor < 0) throw Error(path + ": cannot be opened: " + reason(errno));
-  struct stat info {};
-  if (::fstat(file.descriptor, &info) != 0) throw Error(path + ": cannot be read: " + reason(errno));
-  if (!S_ISREG(info.st_mode)) throw Error(path + ": is a folder or a device, a regular file is expected");
-  const auto expected = static_cast<std::uint64_t>(info.st_size);
-  if (expected > limit)
-    throw Error(path + ": has " + std::to_string(expected) + " bytes, at most " + std::to_string(limit) + " expected");
-  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(expected));
-  std::size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t got = ::read(file.descriptor, bytes.data() + done, bytes.size() - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw Error(path + ": cannot be read: " + reason(errno));
-    if (got == 0)
-      throw Error(path + ": ended after " + std::to_string(done) + " bytes, " + std::to_string(bytes.size()) +
-                  " expected");
-    done += static_cast<std::size_t>(got);
-  }
-  return bytes;
+void write_file_atomically(const std::string& path, const std::string& text, const FilePurpose& purpose) {
+  write_file_atomically(path, text.data(), text.size(), purpose);
 }
 
 }  // namespace tsugi

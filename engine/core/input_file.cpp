@@ -1,0 +1,71 @@
+// Regular files only, through read().
+#include "engine/core/input_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "kernels/api/error.h"
+
+namespace tsugi {
+namespace {
+
+[[noreturn]] void fail(const std::string& name, const std::string& what, int code) {
+  throw Error(name + ": " + what + ": " + std::generic_category().message(code));
+}
+
+int open_to_read(const std::string& path, const std::string& name) {
+  // O_NONBLOCK: opening a pipe that nobody writes to must not hang; it is refused after that.
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (descriptor < 0) fail(name, "cannot be opened", errno);
+  return descriptor;
+}
+
+}  // namespace
+
+InputFile::InputFile(const std::string& path, const FilePurpose& purpose, const std::string& name)
+    : name_(name.empty() ? path : name),
+      descriptor_(open_to_read(path, name_)),
+      record_(purpose, FileAccess::read, path) {
+  struct stat info {};
+  if (::fstat(descriptor_.value, &info) != 0) fail(name_, "cannot be read", errno);
+  if (!S_ISREG(info.st_mode)) throw Error(name_ + ": is a folder, a pipe or a device, a regular file is expected");
+  size_ = static_cast<std::uint64_t>(info.st_size);
+}
+
+InputFile::Descriptor::~Descriptor() { ::close(value); }
+
+std::size_t InputFile::read(void* to, std::size_t most) {
+  ssize_t got = -1;
+  do {
+    got = ::read(descriptor_.value, to, most);
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) fail(name_, "cannot be read", errno);
+  record_.passed(to, static_cast<std::size_t>(got));
+  return static_cast<std::size_t>(got);
+}
+
+bool InputFile::peek(std::uint64_t offset, void* to, std::size_t size) {
+  return offset + size <= size_ && ::pread(descriptor_.value, to, size, static_cast<off_t>(offset)) == static_cast<ssize_t>(size);
+}
+
+std::vector<std::uint8_t> read_file(const std::string& path, const ReadOptions& options) {
+  InputFile file(path, options.purpose, options.name);
+  const std::string& name = options.name.empty() ? path : options.name;
+  if (file.size() > options.limit)
+    throw Error(name + ": has " + std::to_string(file.size()) + " bytes, at most " + std::to_string(options.limit) + " expected");
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(file.size()));
+  for (std::size_t done = 0; done < bytes.size();) {
+    const std::size_t got = file.read(bytes.data() + done, bytes.size() - done);
+    if (got == 0)
+      throw Error(name + ": ended after " + std::to_string(done) + " bytes, " + std::to_string(bytes.size()) + " expected");
+    done += got;
+  }
+  file.complete();
+  return bytes;
+}
+
+}  // namespace tsugi

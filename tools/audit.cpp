@@ -1,0 +1,117 @@
+// The audit file.
+#include "tools/audit.h"
+
+#include <ctime>
+#include <filesystem>
+
+#include "engine/core/atomic_file.h"
+#include "engine/core/version.h"
+#include "kernels/api/error.h"
+#include "tools/command.h"
+#include "tools/console.h"
+
+namespace tsugi::tools {
+namespace {
+
+constexpr const char* kScope =
+    "Every file that tsugi opened, with what passed through it. Left out: the program and its libraries, what the system's run time and "
+    "drivers read for themselves (/proc, /sys, /dev, locales), listings of folders, standard input, output and error, and this file.";
+constexpr const char* kPersonal =
+    "Files below the folder of personal photos, photos of people whom the checkpoint knows as personal, photos given to predict, "
+    "checkpoints that learnt from such photos, and metrics about them.";
+
+/// UTC, to the second, as ISO 8601.
+std::string now() {
+  const std::time_t seconds = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+Json describe(const FileUse& use) {
+  Json json;
+  json["path"] = use.path;
+  json["role"] = use.role;
+  json["personal"] = use.personal;
+  json["complete"] = use.complete;
+  json["bytes"] = use.complete ? Json(use.bytes) : Json(nullptr);
+  if (use.access != FileAccess::scratch) json["sha256"] = use.complete ? Json(use.sha256) : Json(nullptr);
+  json["times"] = use.times;
+  if (use.access == FileAccess::write) json["temporary"] = use.temporary;
+  return json;
+}
+
+/// The uses of one kind, and their sums.
+struct Listed {
+  Json files = Json::array(), totals;
+};
+
+Listed list(const std::vector<FileUse>& uses, FileAccess access) {
+  Listed listed;
+  std::uint64_t count = 0, bytes = 0, personal = 0, personal_bytes = 0;
+  for (const FileUse& use : uses) {
+    if (use.access != access) continue;
+    listed.files.push_back(describe(use));
+    ++count;
+    bytes += use.bytes;
+    personal += use.personal ? 1 : 0;
+    personal_bytes += use.personal ? use.bytes : 0;
+  }
+  listed.totals = {{"files", count}, {"bytes", bytes}, {"personal_files", personal}, {"personal_bytes", personal_bytes}};
+  return listed;
+}
+
+}  // namespace
+
+void Audit::add(CLI::App& command) {
+  command.add_option("--audit", path_, "Write which files were read and written, with digests, to this JSON file");
+}
+
+void Audit::check(const CLI::App& command) const {
+  if (path_.empty()) return;
+  for (const CLI::Option* option : command.get_options())
+    if (option->get_name() != "--audit")
+      for (const std::string& value : option->results()) refuse_same_file(value, path_);
+}
+
+void Audit::start() {
+  if (path_.empty()) return;
+  const AtomicFile probe(path_);
+  install_stop_signals();  // a stopped command ends by itself, and leaves its record
+  clock_ = Stopwatch();
+  started_ = now();
+}
+
+void Audit::finish(const Ending& ending) const {
+  if (started_.empty()) return;
+  const std::vector<FileUse> uses = files_.uses();
+  std::error_code ignored;
+  for (const FileUse& use : uses)
+    if (std::filesystem::equivalent(use.path, path_, ignored))
+      throw Error(path_ + ": is the " + use.role + " " + use.path + " that the command opened, a file of its own is expected for --audit");
+
+  Json json;
+  json["tsugi"] = version();
+  json["build"] = build_description();
+  json["command_line"] = command_line_;
+  json["folder"] = std::filesystem::current_path(ignored).string();
+  json["started"] = started_;
+  json["ended"] = now();
+  json["seconds"] = clock_.seconds();
+  json["exit_status"] = ending.status;
+  json["stopped"] = ending.stopped;
+  json["error"] = ending.error.empty() ? Json(nullptr) : Json(ending.error);
+  json["scope"] = kScope;
+  json["personal"] = kPersonal;
+  const Listed read = list(uses, FileAccess::read), written = list(uses, FileAccess::write), scratch = list(uses, FileAccess::scratch);
+  json["totals"] = {{"read", read.totals}, {"written", written.totals}, {"scratch", scratch.totals}};
+  json["read"] = read.files;
+  json["written"] = written.files;
+  json["scratch"] = scratch.files;
+  // File names need not be UTF-8: what is not becomes U+FFFD.
+  write_file_atomically(path_, json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace tsugi::tools
