@@ -90,6 +90,7 @@ RunObserver Console::observer(FileLog* files) {
   };
   observer.evaluated = [this](const MetricsRow& row, const Evaluation&) {
     std::string line = format("epoch %u  loss %.4f  test accuracy %s", row.epoch, row.loss, percent(row.accuracy).c_str());
+    if (row.epoch == 0) line = "before the first step  test accuracy " + percent(row.accuracy);
     if (row.handover)
       line += format(" (general %s, personal %s)", percent(row.accuracy_general).c_str(), percent(row.accuracy_personal).c_str());
     say(line + "  " + duration(row.wall_s));

@@ -38,6 +38,15 @@ void print_forgetting(const RunSummary& summary) {
   print_table(table);
 }
 
+/// The evaluation before the first step; NaN where an older version began the hand-over without one.
+MetricsRow start_of(const RunSummary& summary) {
+  const std::vector<MetricsRow>& rows = summary.history.rows;
+  if (!rows.empty() && rows.front().step == 0) return rows.front();
+  MetricsRow unknown;
+  unknown.accuracy = unknown.accuracy_general = unknown.accuracy_personal = std::nan("");
+  return unknown;
+}
+
 int resume_command(const Options& options, FileLog* files) {
   HandoverRequest request = options.request;
   request.train = options.train.collect();
@@ -53,16 +62,19 @@ int resume_command(const Options& options, FileLog* files) {
   if (!options.common.quiet && !summary.stopped) {
     print_forgetting(summary);
     std::printf("\n");
-    print_table({{"", "before", "after"},
-                 {"overall", "", percent(evaluation.overall.accuracy())},
-                 {"general people", percent(summary.history.accuracy_general_before), percent(evaluation.general.accuracy())},
-                 {"personal", "", percent(evaluation.personal.accuracy())}});
+    const MetricsRow start = start_of(summary);
+    print_table({{"", "before", "new row, no training", "after"},
+                 {"overall", "", percent(start.accuracy), percent(evaluation.overall.accuracy())},
+                 {"general people", percent(summary.history.accuracy_general_before), percent(start.accuracy_general), percent(evaluation.general.accuracy())},
+                 {"personal", "", percent(start.accuracy_personal), percent(evaluation.personal.accuracy())}});
     std::printf("\n%s after opening the bundle, %s written (it holds personal data)\n", duration(summary.wall_s).c_str(), output.c_str());
   }
   Json json = summary_json(summary, output);
   json["accuracy_general"] = number(evaluation.general.accuracy());
   json["accuracy_general_before"] = number(summary.history.accuracy_general_before);
   json["accuracy_personal"] = number(evaluation.personal.accuracy());
+  json["accuracy_general_start"] = number(start_of(summary).accuracy_general);
+  json["accuracy_personal_start"] = number(start_of(summary).accuracy_personal);
   finish(options.common, json);
   std::string command = "tsugi resume " + shell_word(request.bundle) + " --personal " + shell_word(request.personal);
   if (request.personal_photos > 0) command += " --personal-photos " + std::to_string(request.personal_photos);

@@ -2,6 +2,7 @@
 #include "engine/train/dataset.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace tsugi {
@@ -52,6 +53,44 @@ std::vector<int> labels_among(const PhotoFolder& folder, const std::vector<std::
     labels.push_back(static_cast<int>(found - class_names.begin()));
   }
   return labels;
+}
+
+PhotoFolder only_people(const PhotoFolder& folder, const std::vector<std::string>& names, const std::string& place) {
+  for (const std::string& name : names)
+    if (std::find(folder.class_names.begin(), folder.class_names.end(), name) == folder.class_names.end())
+      throw Error(place + ": holds no photos of " + name + ", only of " + std::to_string(folder.class_names.size()) + " other people");
+  const std::set<std::string> wanted(names.begin(), names.end());
+  PhotoFolder kept;
+  kept.ignored = folder.ignored;
+  kept.class_names.assign(wanted.begin(), wanted.end());
+  for (const Photo& photo : folder.photos) {
+    const auto found = wanted.find(photo.class_name);
+    if (found == wanted.end()) continue;
+    kept.photos.push_back(photo);
+    kept.labels.push_back(static_cast<int>(std::distance(wanted.begin(), found)));
+  }
+  return kept;
+}
+
+PhotoFolder with_personal(const PhotoFolder& general, const PhotoFolder& personal, const std::string& place) {
+  PhotoFolder both = general;
+  const auto first = static_cast<int>(general.class_names.size());
+  for (const std::string& name : personal.class_names) {
+    if (std::find(general.class_names.begin(), general.class_names.end(), name) != general.class_names.end())
+      throw Error(place + ": " + name + " is personal, but also among the " + std::to_string(first) + " general people");
+    both.class_names.push_back(name);
+  }
+  both.photos.insert(both.photos.end(), personal.photos.begin(), personal.photos.end());
+  for (const int label : personal.labels) both.labels.push_back(first + label);
+  both.ignored.insert(both.ignored.end(), personal.ignored.begin(), personal.ignored.end());
+  return both;
+}
+
+void cap_training(Split& split, const std::vector<int>& labels, int first_class, std::size_t most) {
+  if (most == 0) return;
+  std::map<int, std::size_t> taken;
+  const auto too_many = [&](std::uint32_t photo) { return labels[photo] >= first_class && taken[labels[photo]]++ >= most; };
+  split.train.erase(std::remove_if(split.train.begin(), split.train.end(), too_many), split.train.end());
 }
 
 }  // namespace tsugi

@@ -23,4 +23,13 @@ Split split_as_trained(const std::vector<Photo>& photos, const std::vector<int>&
 /// labels of `folder` as indices into `class_names`. Throws Error naming `place` and the person for a person that is not among them.
 std::vector<int> labels_among(const PhotoFolder& folder, const std::vector<std::string>& class_names, const std::string& place);
 
+/// Only the people of `folder` that `names` lists. Throws Error naming `place` and a person whom the folder does not have.
+PhotoFolder only_people(const PhotoFolder& folder, const std::vector<std::string>& names, const std::string& place);
+
+/// The people of `personal` after those of `general`. Throws Error naming `place` and a person who is in both.
+PhotoFolder with_personal(const PhotoFolder& general, const PhotoFolder& personal, const std::string& place);
+
+/// Leaves each class from `first_class` on its first `most` training photos; 0 = all. labels: of the photos that were split.
+void cap_training(Split& split, const std::vector<int>& labels, int first_class, std::size_t most);
+
 }  // namespace tsugi

@@ -59,10 +59,9 @@ Split split_material(const Material& material, const PhotoStore& store, const Tr
       (test_of.at(store.photo(i).file) ? split.test : split.train).push_back(i);
     }
   }
-  const Split own = split_by_person(personal, labels, settings.test_fraction, settings.seed);
-  std::map<int, std::size_t> taken;
-  for (const std::uint32_t i : own.train)
-    if (cap == 0 || taken[labels[i]]++ < cap) split.train.push_back(positions[i]);
+  Split own = split_by_person(personal, labels, settings.test_fraction, settings.seed);
+  cap_training(own, labels, first_new, cap);
+  for (const std::uint32_t i : own.train) split.train.push_back(positions[i]);
   for (const std::uint32_t i : own.test) split.test.push_back(positions[i]);
   return split;
 }

@@ -64,12 +64,20 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   const DType dtype = choose_precision(request.train.precision, *backend);
 
   PhotoFolder folder = scan_photos(request.photos);
+  if (!request.people.empty()) folder = only_people(folder, request.people, request.photos);
+  const auto general_people = static_cast<int>(folder.class_names.size());
+  if (!request.personal.empty()) {
+    const PhotoFolder personal = scan_person(request.personal);
+    folder = with_personal(folder, personal, request.personal);
+    from.personal_classes = personal.class_names;
+  }
   if (continued && folder.class_names != from.class_names) {
     folder.labels = labels_among(folder, from.class_names, request.photos);
     folder.class_names = from.class_names;
   }
   const PhotoStore store = load_photos(folder, preprocessing, request.train.threads, observer);
-  const Split split = split_as_trained(store.photos(), store.labels(), from, settings.test_fraction, settings.seed);
+  Split split = split_as_trained(store.photos(), store.labels(), from, settings.test_fraction, settings.seed);
+  cap_training(split, store.labels(), general_people, request.personal_photos);
   if (continued) check_same_photos(from, store, split, request.continue_from);
 
   Network network(*backend, model, folder.class_names);
@@ -81,7 +89,7 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
     observer.say(request.continue_from + " (" + name_of(from.kind) + ") holds no optimizer state: it starts anew");
   announce(observer, *backend, network, trainer, split.train.size(), split.test.size());
 
-  Run run{network, trainer, source, split.test, {}, false, settings, from, {}, clock};
+  Run run{network, trainer, source, split.test, {}, !request.personal.empty(), settings, from, {}, clock};
   run.personal.assign(folder.class_names.size(), false);
   for (std::size_t i = 0; i < folder.class_names.size(); ++i)
     for (const std::string& name : from.personal_classes) run.personal[i] = run.personal[i] || name == folder.class_names[i];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "engine/train/run.h"
 
@@ -25,6 +26,9 @@ struct PretrainRequest {
   int size = 0;                     ///< input pixels a side, 0 = as the model says
   double crop = 0.0;                ///< centre square of the shorter side that the network sees, 0 = default
   std::string continue_from;        ///< checkpoint to go on from; "" = from nothing
+  std::vector<std::string> people;  ///< of the folder, whom to train on; empty = everyone
+  std::string personal;             ///< personal people's photos, as resume takes them, trained on from the start: a device alone; "" = none
+  std::size_t personal_photos = 0;  ///< most training photos of a personal person, 0 = all
 };
 
 /// Scans, decodes, splits, trains. Throws Error on unusable input before anything is written.

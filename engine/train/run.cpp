@@ -34,6 +34,7 @@ class Runner {
     Trainer& trainer = run_.trainer;
     const auto epochs = static_cast<std::uint32_t>(run_.settings.epochs);
     RunSummary summary;
+    if (run_.handover && run_.history.rows.empty() && trainer.progress().step == 0) evaluate_start();
     if (trainer.progress().epoch >= epochs) {  // continued from a finished run, which may have been killed before its last metrics
       finish_epoch(false);
       if (!options_.metrics.empty()) write_metrics(options_.metrics, run_.history.rows, observer_.files);
@@ -91,26 +92,41 @@ class Runner {
     return status;
   }
 
+  /// What the new rows can do before any step.
+  void evaluate_start() {
+    evaluation_ = evaluate(inference_, run_.source, run_.test_photos, run_.network.classes(), run_.personal);
+    record(std::nan(""), std::nan(""));
+    if (observer_.evaluated) observer_.evaluated(run_.history.rows.back(), evaluation_);
+  }
+
   void finish_epoch(bool trained) {
     evaluation_ = evaluate(inference_, run_.source, run_.test_photos, run_.network.classes(), run_.personal);
     if (!trained) return;
     StepTotals& sums = run_.history.unfinished;
     run_.trainer.next_epoch();
+    const auto samples = static_cast<double>(sums.samples);
+    const double loss = sums.loss / samples, accuracy = static_cast<double>(sums.correct) / samples;
+    sums = {};
+    record(loss, accuracy);
+    save();
+    const MetricsRow& row = run_.history.rows.back();
+    if (!options_.metrics.empty()) write_metrics(options_.metrics, run_.history.rows, observer_.files);
+    if (observer_.evaluated) observer_.evaluated(row, evaluation_);
+  }
+
+  /// Adds a row of the last evaluation. loss, accuracy: on the training samples since the row before.
+  void record(double loss, double accuracy) {
     MetricsRow row;
     row.wall_s = wall_s();
     row.step = run_.trainer.progress().step;
     row.epoch = run_.trainer.progress().epoch;
-    row.loss = sums.loss / static_cast<double>(sums.samples);
-    row.train_accuracy = static_cast<double>(sums.correct) / static_cast<double>(sums.samples);
+    row.loss = loss;
+    row.train_accuracy = accuracy;
     row.accuracy = evaluation_.overall.accuracy();
     row.handover = run_.handover;
     row.accuracy_general = evaluation_.general.accuracy();
     row.accuracy_personal = evaluation_.personal.accuracy();
-    sums = {};
     run_.history.rows.push_back(row);
-    save();
-    if (!options_.metrics.empty()) write_metrics(options_.metrics, run_.history.rows, observer_.files);
-    if (observer_.evaluated) observer_.evaluated(row, evaluation_);
   }
 
   void save() {

@@ -69,7 +69,7 @@ struct Run {
   const PhotoSource& source;
   std::vector<std::uint32_t> test_photos;
   std::vector<bool> personal;  ///< [classes]
-  bool handover = false;
+  bool handover = false;       ///< some people are personal: accuracies are split, and the metrics begin with an evaluation before the first step
   TrainSettings settings;
   Checkpoint checkpoint;
   MetricsHistory history;

@@ -3,22 +3,23 @@ import re
 
 import support
 
-COMMANDS = ("synth", "pretrain", "bundle", "resume", "eval", "predict", "compact", "inspect", "doctor")
+COMMANDS = ("synth", "pretrain", "bundle", "resume", "eval", "predict", "compact", "inspect", "experiment", "doctor")
+NESTED = (("experiment", "handover"),)
 
 
 class Help(support.CommandLine):
     def test_every_command_has_help_with_an_example_of_itself(self):
-        for command in COMMANDS:
-            with self.subTest(command):
-                done = self.tsugi(command, "--help")
-                self.assertRegex(done.stdout, rf"Example:\n  tsugi {command}\b")
+        for words in (*((command,) for command in COMMANDS), *NESTED):
+            with self.subTest(words):
+                done = self.tsugi(*words, "--help")
+                self.assertRegex(done.stdout, rf"Example:\n  tsugi {' '.join(words)}\b")
                 self.assertEqual(done.stderr, "")
                 for option in ("--help", "--json", "--quiet"):
                     self.assertIn(option, done.stdout)
 
     def test_examples_use_only_options_that_exist(self):
-        for command in COMMANDS:
-            text = self.tsugi(command, "--help").stdout
+        for command in (*((command,) for command in COMMANDS), *NESTED):
+            text = self.tsugi(*command, "--help").stdout
             options, example = text.split("Example:")
             for option in re.findall(r" (-{1,2}[a-z-]+)", example):
                 self.assertRegex(options, rf"{option}\b", f"the example of {command} has {option}")

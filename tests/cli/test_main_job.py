@@ -15,7 +15,7 @@ import threading
 import support
 
 PRETRAIN = {"accuracy", "epochs", "steps", "wall_s", "images_per_s", "peak_memory_bytes", "device", "precision", "checkpoint"}
-RESUME = PRETRAIN | {"accuracy_general", "accuracy_general_before", "accuracy_personal"}
+RESUME = PRETRAIN | {"accuracy_general", "accuracy_general_before", "accuracy_personal", "accuracy_general_start", "accuracy_personal_start"}
 METRICS = {"wall_s", "step", "epoch", "loss", "accuracy", "train_accuracy"}
 
 
@@ -59,6 +59,11 @@ class MainJob(support.CommandLine):
     def test_metrics_are_a_json_line_an_evaluation(self):
         for name, result, more in (("server", self.pretrained, set()), ("device", self.resumed, {"accuracy_general", "accuracy_personal"})):
             rows = self.rows(f"{name}.jsonl")
+            if more:  # a hand-over begins with what the new person's row can do before any step
+                start = rows.pop(0)
+                self.assertEqual((start["epoch"], start["step"], start["loss"]), (0, 0, None))
+                self.assertTrue(0 < start["wall_s"] < rows[0]["wall_s"])
+                self.assertTrue(all(0 <= start[field] <= 1 for field in {"accuracy"} | more))
             self.assertEqual([row["epoch"] for row in rows], [1, 2])
             self.assertEqual([row["step"] for row in rows], [result["steps"] // 2, result["steps"]])
             self.assertTrue(0 < rows[0]["wall_s"] < rows[1]["wall_s"] <= result["wall_s"])

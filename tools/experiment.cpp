@@ -1,0 +1,151 @@
+// tsugi experiment: the source paper's experiment over a grid of people, seeds, methods and fractions.
+#include <algorithm>
+#include <memory>
+
+#include "tools/command.h"
+#include "tools/console.h"
+#include "tools/experiment/grid.h"
+#include "tools/train_options.h"
+
+namespace tsugi::tools {
+namespace {
+
+struct Options {
+  Common common;
+  ExperimentSettings settings;
+  std::string fractions = "0:1:0.1", ablation_fractions = "0,0.05,0.1";
+  std::vector<std::string> methods = {"default", "paper"};
+  bool quick = false, paper = false, ablation = false;
+  const CLI::App* command = nullptr;
+};
+
+bool given(const Options& options, const std::string& name) { return options.command->get_option(name)->count() > 0; }
+
+/// --quick is a grid of minutes; what was named on the command line stays as it was named.
+void apply_quick(Options& options) {
+  if (!given(options, "--people")) options.settings.people = {10};
+  if (!given(options, "--fractions")) options.fractions = "0,0.1,0.3,1";
+  if (!given(options, "--ablation-fractions")) options.ablation_fractions = "0.1";
+  if (!given(options, "--seeds")) options.settings.seeds = 3;
+  if (!given(options, "--epochs")) options.settings.epochs = 6;
+  if (!given(options, "--handover-epochs")) options.settings.handover_epochs = 3;
+}
+
+void add_methods(Options& options) {
+  std::vector<Method>& methods = options.settings.methods;
+  if (options.paper) options.methods = {"paper"};
+  for (const std::string& name : options.methods) methods.push_back(find_method(name));
+  if (options.ablation)
+    for (const Method& method : ablation_methods(parse_fractions(options.ablation_fractions))) {
+      const bool there = std::any_of(methods.begin(), methods.end(), [&](const Method& other) { return other.name == method.name; });
+      if (!there) methods.push_back(method);
+    }
+}
+
+void collect(Options& options) {
+  if (options.quick) apply_quick(options);
+  std::vector<int>& people = options.settings.people;
+  std::sort(people.begin(), people.end());
+  people.erase(std::unique(people.begin(), people.end()), people.end());
+  try {
+    options.settings.fractions = parse_fractions(options.fractions);
+    add_methods(options);
+  } catch (const Error& error) {
+    throw CLI::ValidationError(error.what());
+  }
+}
+
+/// The command line again, as the user would type it.
+std::string command_line(const CLI::App& command) {
+  std::string text = "tsugi experiment handover";
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string name = option->get_name();
+    if (option->count() == 0 || name == "--json" || name == "--quiet") continue;
+    text += " " + name;
+    if (option->get_items_expected_max() == 0) continue;
+    std::string value;
+    for (const std::string& part : option->results()) value += (value.empty() ? "" : ",") + part;
+    text += " " + shell_word(value);
+  }
+  return text;
+}
+
+int handover_command(const Options& options) {
+  install_stop_signals();
+  const std::string command = command_line(*options.command), &out = options.settings.out;
+  GridSummary summary;
+  {
+    Console console(options.common.quiet);
+    summary = run_grid(options.settings, command, console);
+  }
+  Json json;
+  json["cells"] = summary.cells;
+  json["done"] = summary.done;
+  json["run"] = summary.run;
+  json["failed"] = summary.failed.size();
+  json["wall_s"] = summary.wall_s;
+  json["results"] = out + "/results.csv";
+  finish(options.common, json);
+  if (summary.stopped)
+    Console::error("stopped after " + std::to_string(summary.done) + " of " + std::to_string(summary.cells) + " cells, which are kept in " + out +
+                   ". Go on with: " + command);
+  if (!summary.failed.empty() && !summary.stopped)
+    Console::error(std::to_string(summary.failed.size()) + " cells failed, the first: " + summary.failed.front());
+  return summary.stopped || !summary.failed.empty() ? kFailed : kOk;
+}
+
+void add_grid_options(CLI::App& command, Options& options) {
+  ExperimentSettings& s = options.settings;
+  command.add_option("--general", s.general, "Folder of general people, whom the server knows")->required();
+  command.add_option("--personal", s.personal, "The device's person: a folder of photos, or a folder of such folders")->required();
+  command.add_option("-o,--output", s.out, "Folder of the experiment; finished cells in it are kept")->required();
+  command.add_option("--people", s.people, "Numbers of general people; those with the most photos come first")
+      ->delimiter(',')->capture_default_str()->check(CLI::Range(2, 100000));
+  command.add_option("--fractions", options.fractions, "Shares of the server's photos to send: a list of numbers and start:stop:step")
+      ->capture_default_str();
+  command.add_option("--seeds", s.seeds, "Seeds 1 to this: of the split, the weights and the draws")->capture_default_str()
+      ->check(CLI::Range(1, 100000));
+  command.add_option("--methods", options.methods, "Ways to hand over, side by side")->delimiter(',')->capture_default_str();
+  command.add_flag("--paper", options.paper, "The source paper's plain settings only (--methods paper)");
+  command.add_flag("--ablation", options.ablation, "Also the default with one ingredient switched off each, with the most people");
+  command.add_option("--ablation-fractions", options.ablation_fractions, "Where --ablation looks")->capture_default_str();
+  command.add_flag("--quick", options.quick, "Minutes instead of hours: 10 people, fractions 0,0.1,0.3,1, 3 seeds, 6 epochs, 3 after the "
+                   "hand-over, ablation at 0.1; options that are given stay");
+}
+
+void add_training_options(CLI::App& command, Options& options) {
+  ExperimentSettings& s = options.settings;
+  command.add_option("--model", s.model, "Built-in model or a JSON file")->capture_default_str();
+  command.add_option("--size", s.size, "Pixels a side that the network sees, 0 = as the model says")->check(CLI::Range(0, 1024));
+  command.add_option("--epochs", s.epochs, "Of pretraining, and of the device alone, 0 = pretrain's default")->check(CLI::Range(0, 1000000));
+  command.add_option("--handover-epochs", s.handover_epochs, "After the hand-over, 0 = resume's default")->check(CLI::Range(0, 1000000));
+  command.add_option("--augment", s.variants, "Variants of each photo an epoch, 0 = default")->check(CLI::Range(0, 10000));
+  command.add_option("--personal-photos", s.personal_photos, "Most training photos of a personal person, 0 = all")->capture_default_str();
+  command.add_option("--device", s.device, "As of pretrain")->capture_default_str();
+  command.add_option("--precision", s.precision, "auto, fp32, bf16 (CPU) or fp16 (GPU)")->capture_default_str()
+      ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
+  command.add_option("--threads", s.threads, "Threads, 0 = all cores")->capture_default_str()->check(CLI::Range(0, 1024));
+  command.add_flag("--keep", s.keep, "Keep every bundle and every device's checkpoint in OUT/kept");
+}
+
+}  // namespace
+
+void add_experiment(CLI::App& app, Run& run) {
+  auto options = std::make_shared<Options>();
+  CLI::App* experiment = app.add_subcommand("experiment", "Repeat the source paper's experiment on photos of yours, as a report");
+  experiment->require_subcommand(1);
+  add_common(*experiment, options->common, "tsugi experiment handover --help");
+  CLI::App* command = experiment->add_subcommand("handover", "Hand over with many fractions of the server's photos; stopped or killed, it goes on "
+                                                 "when it is run again");
+  options->command = command;
+  add_grid_options(*command, *options);
+  add_training_options(*command, *options);
+  add_common(*command, options->common,
+             "tsugi experiment handover --general photos/ --personal tony/ --people 10,20,30 --fractions 0:1:0.1 -o report/");
+  command->callback([options, &run] {
+    collect(*options);
+    run = [options] { return handover_command(*options); };
+  });
+}
+
+}  // namespace tsugi::tools

@@ -1,0 +1,196 @@
+// Cells to JSON, from JSON, and into tables.
+#include "tools/experiment/cells.h"
+
+#include <algorithm>
+#include <cmath>
+#include <ctime>
+#include <filesystem>
+#include <tuple>
+
+#include "engine/core/version.h"
+#include "engine/core/atomic_file.h"
+#include "engine/core/input_file.h"
+#include "kernels/api/error.h"
+
+namespace tsugi::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 20;
+
+const char* name_of(JobKind kind) { return kind == JobKind::pretrain ? "pretrained" : kind == JobKind::alone ? "device-alone" : "handover"; }
+
+JobKind kind_of(const std::string& name) {
+  for (const JobKind kind : {JobKind::pretrain, JobKind::alone, JobKind::handover})
+    if (name == name_of(kind)) return kind;
+  throw Error("kind \"" + name + "\" is unknown");
+}
+
+/// Calls visit(name, field) for everything of a cell that is a number or a text; those of the clock last.
+template <class CellType, class Visit>
+void each_field(CellType& c, Visit&& visit) {
+  visit("epochs", c.epochs);
+  visit("steps", c.steps);
+  visit("train_photos", c.train_photos);
+  visit("photos_sent", c.photos_sent);
+  visit("photo_bytes", c.photo_bytes);
+  visit("accuracy", c.accuracy);
+  visit("accuracy_general", c.general);
+  visit("accuracy_personal", c.personal);
+  visit("accuracy_general_before", c.general_before);
+  visit("accuracy_start", c.start);
+  visit("accuracy_general_start", c.start_general);
+  visit("accuracy_personal_start", c.start_personal);
+}
+
+template <class CellType, class Visit>
+void each_timing(CellType& c, Visit&& visit) {
+  visit("wall_s", c.timing.wall_s);
+  visit("elapsed_s", c.timing.elapsed_s);
+  visit("images_per_s", c.timing.images_per_s);
+  visit("bundle_bytes", c.timing.bundle_bytes);
+  visit("checkpoint_bytes", c.timing.checkpoint_bytes);
+  visit("test_bytes", c.timing.test_bytes);
+  visit("peak_memory_bytes", c.timing.peak_memory_bytes);
+  visit("finished", c.timing.finished);
+  visit("device", c.device);
+  visit("precision", c.precision);
+  visit("tsugi", c.tsugi);
+  visit("build", c.build);
+}
+
+Json value_of(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+Json value_of(std::uint64_t value) { return value; }
+Json value_of(const std::string& value) { return value; }
+
+void read_value(const Json& json, double& value) { value = json.is_null() ? std::nan("") : json.get<double>(); }
+void read_value(const Json& json, std::uint64_t& value) { value = json.get<std::uint64_t>(); }
+void read_value(const Json& json, std::string& value) { value = json.get<std::string>(); }
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
+  return text;
+}
+
+/// A value in a CSV table: texts quoted where they must be, nothing for what there is not.
+std::string csv(const Json& value) {
+  if (value.is_null()) return "";
+  if (!value.is_string()) return value.dump();
+  const std::string text = value.get<std::string>();
+  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+std::string row_start(const Job& job) {
+  const bool handover = job.kind == JobKind::handover;
+  return std::to_string(job.people) + "," + std::to_string(job.seed) + "," + csv(handover ? job.method : name_of(job.kind)) + "," +
+         (handover ? number_text(job.fraction) : "");
+}
+
+}  // namespace
+
+Cell cell_of(const Job& job, const RunSummary& summary) {
+  Cell cell;
+  cell.job = job;
+  cell.epochs = summary.progress.epoch;
+  cell.steps = summary.progress.step;
+  const Evaluation& evaluation = summary.evaluation;
+  const MetricsHistory& history = summary.history;
+  cell.accuracy = evaluation.overall.accuracy();
+  cell.general = evaluation.general.accuracy();
+  cell.personal = evaluation.personal.accuracy();
+  cell.general_before = history.before.empty() ? std::nan("") : history.accuracy_general_before;
+  const bool has_start = !history.rows.empty() && history.rows.front().epoch == 0;
+  cell.start = has_start ? history.rows.front().accuracy : std::nan("");
+  cell.start_general = has_start ? history.rows.front().accuracy_general : std::nan("");
+  cell.start_personal = has_start ? history.rows.front().accuracy_personal : std::nan("");
+  for (std::size_t i = 0; i < evaluation.per_class.size(); ++i) {
+    const Tally& tally = evaluation.per_class[i];
+    cell.people.push_back({summary.class_names[i], summary.personal[i], tally.photos, tally.correct,
+                           i < history.before.size() ? history.before[i].correct : 0});
+  }
+  cell.timing.wall_s = summary.wall_s;
+  cell.timing.images_per_s = summary.images_per_s;
+  cell.timing.peak_memory_bytes = summary.peak_memory_bytes;
+  cell.timing.finished = utc_now();
+  cell.device = summary.device;
+  cell.precision = summary.precision;
+  cell.tsugi = version();
+  cell.build = build_description();
+  return cell;
+}
+
+Json to_json(const Cell& cell) {
+  Json json;
+  json["kind"] = name_of(cell.job.kind);
+  json["people"] = cell.job.people;
+  json["seed"] = cell.job.seed;
+  json["method"] = cell.job.method;
+  json["fraction"] = cell.job.fraction;
+  const auto add = [&](const char* name, const auto& value) { json[name] = value_of(value); };
+  each_field(cell, add);
+  each_timing(cell, add);
+  json["persons"] = Json::array();
+  for (const PersonResult& person : cell.people)
+    json["persons"].push_back({{"name", person.name}, {"personal", person.personal}, {"photos", person.photos},
+                               {"correct", person.correct}, {"correct_before", person.correct_before}});
+  json["settings"] = cell.settings;
+  return json;
+}
+
+Cell cell_from_json(const Json& json, const std::string& place) {
+  try {
+    Cell cell;
+    cell.job.kind = kind_of(json.at("kind").get<std::string>());
+    cell.job.people = json.at("people").get<int>();
+    cell.job.seed = json.at("seed").get<std::uint64_t>();
+    cell.job.method = json.at("method").get<std::string>();
+    cell.job.fraction = json.at("fraction").get<double>();
+    const auto read = [&](const char* name, auto& value) { read_value(json.at(name), value); };
+    each_field(cell, read);
+    each_timing(cell, read);
+    for (const Json& person : json.at("persons"))
+      cell.people.push_back({person.at("name").get<std::string>(), person.at("personal").get<bool>(), person.at("photos").get<std::uint64_t>(),
+                             person.at("correct").get<std::uint64_t>(), person.at("correct_before").get<std::uint64_t>()});
+    cell.settings = json.at("settings");
+    return cell;
+  } catch (const std::exception& error) {
+    throw Error(place + ": is not a cell of an experiment (" + error.what() + "); delete it to have it run again");
+  }
+}
+
+std::vector<Cell> read_cells(const std::string& out) {
+  std::vector<Cell> cells;
+  for (const auto& entry : fs::directory_iterator(out + "/cells")) {
+    const std::string path = entry.path().string();
+    if (entry.path().extension() != ".json") continue;
+    const std::vector<std::uint8_t> bytes = read_file(path, {kMostBytes, {}, ""});
+    cells.push_back(cell_from_json(Json::parse(bytes.begin(), bytes.end(), nullptr, false), path));
+  }
+  const auto key = [](const Cell& c) { return std::tie(c.job.people, c.job.seed, c.job.kind, c.job.method, c.job.fraction); };
+  std::sort(cells.begin(), cells.end(), [&](const Cell& a, const Cell& b) { return key(a) < key(b); });
+  return cells;
+}
+
+void write_tables(const std::string& out, const std::vector<Cell>& cells) {
+  const auto table = [&](const auto& each) {
+    std::string text = "people,seed,method,fraction";
+    each(Cell(), [&](const char* name, const auto&) { text += std::string(",") + name; });
+    text += "\n";
+    for (const Cell& cell : cells) {
+      text += row_start(cell.job);
+      each(cell, [&](const char*, const auto& value) { text += "," + csv(value_of(value)); });
+      text += "\n";
+    }
+    return text;
+  };
+  write_file_atomically(out + "/results.csv", table([](const Cell& cell, const auto& visit) { each_field(cell, visit); }));
+  write_file_atomically(out + "/timing.csv", table([](const Cell& cell, const auto& visit) { each_timing(cell, visit); }));
+}
+
+}  // namespace tsugi::tools

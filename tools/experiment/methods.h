@@ -1,0 +1,39 @@
+// A way to hand over: options of bundle and resume that differ from their defaults, under a name. A new row of the comparison is a new
+// row of the list in methods.cpp.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "engine/train/handover.h"
+
+namespace tsugi::tools {
+
+using Json = nlohmann::ordered_json;
+
+struct Method {
+  std::string name;
+  std::string what;                   ///< a line for the report
+  Json bundle = Json::object();       ///< options of bundle: "strategy"
+  Json resume = Json::object();       ///< options of resume: "new_row", and every field of TrainSettings
+  std::vector<double> fractions = {};  ///< the only ones it runs at; empty = those of the grid
+  bool largest_only = false;          ///< runs with the largest number of people only
+};
+
+/// Every method that has a name.
+std::vector<Method> known_methods();
+
+/// The known method of that name. Throws Error listing the known ones.
+Method find_method(const std::string& name);
+
+/// The methods that switch one ingredient of the default off each, at `fractions`, with the largest number of people.
+std::vector<Method> ablation_methods(const std::vector<double>& fractions);
+
+/// bundle's strategy for this method.
+std::string strategy_of(const Method& method);
+
+/// Sets a method's options of resume in a request, over what its overrides say already.
+void apply_resume(const Method& method, HandoverRequest& request);
+
+}  // namespace tsugi::tools

@@ -1,0 +1,172 @@
+// Files of an experiment: written whole, checked when read.
+#include "tools/experiment/store.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <iterator>
+
+#include "engine/core/atomic_file.h"
+#include "engine/core/input_file.h"
+#include "kernels/api/error.h"
+
+namespace tsugi::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kFormat = "tsugi experiment 1";
+constexpr const char* kFolders[] = {"cells", "metrics", "pretrained", "work"};
+constexpr const char* kAlone = "device-alone.safetensors";
+constexpr std::uint64_t kMostJson = std::uint64_t{64} << 20;
+
+std::string file_of(const std::string& out, const char* folder, const std::string& name) { return out + "/" + folder + "/" + name; }
+
+Json read_json(const std::string& path) {
+  const std::vector<std::uint8_t> bytes = read_file(path, {kMostJson, {}, ""});
+  try {
+    const Json json = Json::parse(bytes);
+    if (json.is_object()) return json;
+  } catch (const nlohmann::json::exception&) {
+  }
+  throw Error(path + ": is not a JSON object");
+}
+
+std::string shown(const Json& json, const std::string& name) {
+  const auto found = json.find(name);
+  return found == json.end() ? "not set" : found->dump();
+}
+
+/// Throws when an experiment differs in anything that its cells must share.
+void check_same(const std::string& out, const Json& stored, const Json& now) {
+  for (const Json* side : {&stored, &now})
+    for (const auto& [name, value] : side->items())
+      if (shown(stored, name) != shown(now, name))
+        throw Error(out + ": holds another experiment: its " + name + " is " + shown(stored, name) + ", now it is " + shown(now, name) +
+                    "; choose another folder");
+}
+
+/// Throws unless the folder is empty, or holds no more than a process left that was killed before it could write experiment.json.
+void check_empty(const std::string& out) {
+  for (const auto& entry : fs::directory_iterator(out)) {
+    const std::string name = entry.path().filename().string();
+    const bool own = name == ".lock" || name.rfind("experiment.json.tmp-", 0) == 0 ||
+                     std::find(std::begin(kFolders), std::end(kFolders), name) != std::end(kFolders);
+    if (!own) throw Error(out + ": is not empty and holds no experiment");
+  }
+}
+
+/// Adds a method to those of the experiment, or throws when it goes by the name of another.
+void add_method(const std::string& out, const Method& method, Json& methods) {
+  const Json now = {{"what", method.what}, {"bundle", method.bundle}, {"resume", method.resume}};
+  Json& stored = methods[method.name];
+  for (const char* part : {"bundle", "resume"})
+    if (stored.is_object() && stored[part] != now[part])
+      throw Error(out + ": holds another experiment: its method " + method.name + " has " + part + " options " + stored[part].dump() +
+                  ", now they are " + now[part].dump() + "; choose another folder");
+  stored = now;
+}
+
+/// What a killed process left: unfinished files, and those under way, but for the checkpoints from which a device alone goes on.
+void remove_leftovers(const std::string& out) {
+  std::vector<fs::path> leftovers;
+  const auto look = [&](const std::string& folder, bool all) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      const std::string name = entry.path().filename().string();
+      if (entry.is_regular_file() && (name.find(".tmp-") != std::string::npos || (all && name.find(kAlone) == std::string::npos)))
+        leftovers.push_back(entry.path());
+    }
+  };
+  look(out, false);
+  for (const char* folder : kFolders) look(out + "/" + folder, std::strcmp(folder, "work") == 0);
+  for (const fs::path& path : leftovers) fs::remove(path);
+}
+
+int lock_folder(const std::string& out) {
+  const int file = ::open((out + "/.lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
+  if (file < 0) throw Error(out + ": cannot be written: " + std::strerror(errno));
+  if (::flock(file, LOCK_EX | LOCK_NB) == 0) return file;
+  ::close(file);
+  throw Error(out + ": another process works on this experiment");
+}
+
+}  // namespace
+
+Json read_experiment(const std::string& out) {
+  const std::string path = out + "/experiment.json";
+  std::error_code error;
+  if (!fs::exists(path, error)) throw Error(out + ": holds no experiment (no experiment.json)");
+  const Json about = read_json(path);
+  if (shown(about, "format") != Json(kFormat).dump())
+    throw Error(path + ": its format is " + shown(about, "format") + ", \"" + kFormat + "\" expected");
+  if (!about.contains("identity") || !about.contains("methods")) throw Error(path + ": has no identity or no methods");
+  return about;
+}
+
+ExperimentStore::ExperimentStore(const std::string& out, const Json& identity, const std::vector<Method>& methods) : out_(out) {
+  std::error_code error;
+  fs::create_directories(out, error);
+  if (error) throw Error(out + ": cannot be made: " + error.message());
+  if (fs::exists(out + "/experiment.json", error)) {
+    about_ = read_experiment(out);
+    check_same(out, about_["identity"], identity);
+  } else {
+    check_empty(out);
+    about_["format"] = kFormat;
+    about_["identity"] = identity;
+    about_["methods"] = Json::object();
+  }
+  for (const Method& method : methods) add_method(out, method, about_["methods"]);
+  lock_ = lock_folder(out);
+  for (const char* folder : kFolders) {
+    fs::create_directories(out + "/" + folder, error);
+    if (error) throw Error(out + "/" + folder + ": cannot be made: " + error.message());
+  }
+  remove_leftovers(out);
+  write_file_atomically(out + "/experiment.json", about_.dump(1) + "\n");
+}
+
+ExperimentStore::~ExperimentStore() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+bool ExperimentStore::has(const Job& job) const {
+  std::error_code error;
+  return fs::exists(file_of(out_, "cells", job.key() + ".json"), error);
+}
+
+void ExperimentStore::write(const Job& job, const Json& cell) {
+  write_file_atomically(file_of(out_, "cells", job.key() + ".json"), cell.dump(1) + "\n");
+}
+
+void ExperimentStore::describe(const Json& about) {
+  about_["about"] = about;
+  write_file_atomically(out_ + "/experiment.json", about_.dump(1) + "\n");
+}
+
+std::string ExperimentStore::metrics_path(const Job& job) const { return file_of(out_, "metrics", job.key() + ".jsonl"); }
+
+std::string ExperimentStore::pretrained_path(const Job& job) const {
+  const Job server{JobKind::pretrain, job.people, job.seed, "", 0.0, 0.0};
+  return file_of(out_, "pretrained", server.key() + ".safetensors");
+}
+
+std::string ExperimentStore::work_path(const Job& job, const std::string& extension) const {
+  return file_of(out_, "work", job.key() + extension);
+}
+
+void ExperimentStore::put_away(const std::string& path, bool keep) const {
+  if (!keep) {
+    fs::remove(path);
+    return;
+  }
+  fs::create_directories(out_ + "/kept");
+  fs::rename(path, out_ + "/kept/" + fs::path(path).filename().string());
+}
+
+}  // namespace tsugi::tools
