@@ -238,7 +238,7 @@ TEST_CASE("a malformed manifest is refused by field") {
   CHECK(contains(manifest_refusal("\"version\":1", "\"version\":2"), "tsugi-bundle and 1 expected"));
   CHECK(contains(manifest_refusal("\"version\":1", "\"versions\":1"), "version"));
   CHECK(
-      contains(manifest_refusal("\"strategy\":\"random\"", "\"strategy\":\"best\""), "stratified or random expected"));
+      contains(manifest_refusal("\"strategy\":\"random\"", "\"strategy\":\"best\""), "stratified, random, herding, k-center or typical expected"));
   CHECK(contains(manifest_refusal("\"fraction\":0.5", "\"fraction\":1.5"), "0 to 1 expected"));
   CHECK(contains(manifest_refusal("\"fraction\":0.5", "\"fraction\":\"a\""), "manifest"));
   CHECK(contains(manifest_refusal("\"seed\":0", "\"seed\":-1"), "seed is \"-1\", a whole number expected"));
