@@ -2,8 +2,8 @@
 #include <filesystem>
 #include <memory>
 
+#include "engine/train/checkpoint_session.h"
 #include "tools/audit.h"
-#include "tools/checkpoint_session.h"
 #include "tools/command.h"
 #include "tools/console.h"
 

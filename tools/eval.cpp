@@ -2,10 +2,10 @@
 #include <memory>
 #include <set>
 
+#include "engine/train/checkpoint_session.h"
 #include "engine/train/dataset.h"
 #include "engine/train/evaluation.h"
 #include "tools/audit.h"
-#include "tools/checkpoint_session.h"
 #include "tools/command.h"
 #include "tools/console.h"
 

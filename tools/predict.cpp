@@ -4,9 +4,9 @@
 #include <numeric>
 
 #include "engine/data/decode.h"
+#include "engine/train/checkpoint_session.h"
 #include "engine/train/dataset.h"
 #include "tools/audit.h"
-#include "tools/checkpoint_session.h"
 #include "tools/command.h"
 #include "tools/console.h"
 

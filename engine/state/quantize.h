@@ -1,5 +1,5 @@
-// Compact storage of float32 tensors: float16, or 8-bit integers with a scale for each output channel. Internal to
-// engine/state.
+// Compact storage of float32 tensors: float16, or 8-bit integers with a scale for each output channel: what
+// compact checkpoints and the arrays of bundles are stored as.
 #pragma once
 
 #include <string>

@@ -1,9 +1,9 @@
 // Loads a checkpoint onto a device.
-#include "tools/checkpoint_session.h"
+#include "engine/train/checkpoint_session.h"
 
 #include "engine/core/device.h"
 
-namespace tsugi::tools {
+namespace tsugi {
 
 CheckpointSession::CheckpointSession(const std::string& path, const std::string& device, int threads, FileLog* files)
     : checkpoint(read_checkpoint(path, files)),
@@ -16,4 +16,4 @@ CheckpointSession::CheckpointSession(const std::string& path, const std::string&
   network->load(checkpoint, path);
 }
 
-}  // namespace tsugi::tools
+}  // namespace tsugi

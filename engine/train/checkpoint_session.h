@@ -1,4 +1,4 @@
-// A checkpoint made ready to look at photos: what eval and predict share, and how bundle and compact know that it is fit for that.
+// A checkpoint made ready to look at photos: what eval, predict and bundle share, and how compact knows that it is fit for that.
 #pragma once
 
 #include <memory>
@@ -7,10 +7,11 @@
 #include "engine/train/inference.h"
 #include "engine/train/settings.h"
 
-namespace tsugi::tools {
+namespace tsugi {
 
 struct CheckpointSession {
-  /// files: where the opened checkpoint is recorded; may be null.
+  /// Reads the checkpoint at `path` and loads it onto `device` (see make_backend). files: where the opened file is recorded; may be null.
+  /// Throws Error naming `path` when it does not fit its own model.
   CheckpointSession(const std::string& path, const std::string& device, int threads, FileLog* files);
 
   Checkpoint checkpoint;
@@ -21,4 +22,4 @@ struct CheckpointSession {
   std::unique_ptr<Network> network;
 };
 
-}  // namespace tsugi::tools
+}  // namespace tsugi

@@ -150,7 +150,11 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
     const Checkpoint interrupted = read_checkpoint(request.continue_from, observer.files);
     if (interrupted.class_names != start.class_names || interrupted.model != start.model)
       throw Error(request.continue_from + ": is of model and people other than " + request.bundle + " with " + request.personal);
+    const std::vector<std::string> personal_now = start.personal_classes;
     start = interrupted;
+    for (const std::string& name : personal_now)  // whatever the interrupted checkpoint says
+      if (std::find(start.personal_classes.begin(), start.personal_classes.end(), name) == start.personal_classes.end())
+        start.personal_classes.push_back(name);
   }
   const TrainSettings settings = settings_for(request, start, continued);
   const Preprocessing preprocessing = preprocessing_from_json(received.preprocessing, request.bundle + ": preprocessing");

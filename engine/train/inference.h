@@ -1,4 +1,4 @@
-// Runs a network forward over chosen photos, unaugmented: evaluation, prediction and features.
+// Runs a network forward over chosen photos: evaluation, prediction, logits and features. Unaugmented unless asked otherwise.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,17 @@ struct Predictions {
   std::vector<std::int32_t> predicted;  ///< [photos] class index
   std::vector<float> loss;              ///< [photos] cross-entropy without smoothing
   std::vector<float> probabilities;     ///< [photos, classes]
+  std::vector<float> logits;            ///< [photos, classes]; empty unless asked for
   std::vector<float> features;          ///< [photos, features_count]; empty unless asked for
+};
+
+/// What a run gives beside predictions, and which variant of its photos it sees.
+struct InferenceOptions {
+  bool logits = false, features = false;
+  std::uint32_t variant = 0;   ///< 0: the photos themselves; others below `variants`: a random draw, as training makes them
+  std::uint32_t variants = 1;
+  AugmentStrength strength;    ///< of the draws, and their seed
+  std::uint64_t seed = 0;
 };
 
 class Inference {
@@ -33,7 +43,12 @@ class Inference {
   void before_each_batch(std::function<void()> call) { before_batch_ = std::move(call); }
 
   /// photos: indices into the source's store. Labels come from the store.
-  Predictions run(const PhotoSource& source, const std::vector<std::uint32_t>& photos, bool with_features = false);
+  Predictions run(const PhotoSource& source, const std::vector<std::uint32_t>& photos, const InferenceOptions& options);
+  Predictions run(const PhotoSource& source, const std::vector<std::uint32_t>& photos, bool with_features = false) {
+    InferenceOptions options;
+    options.features = with_features;
+    return run(source, photos, options);
+  }
 
  private:
   const Network& network_;

@@ -233,7 +233,7 @@ class Bundles(support.CommandLine):
         cls.people("new", 1, first=4)
         cls.write("tiny.json", json.dumps(support.TINY_MODEL))
         cls.tsugi("pretrain", "people", "-o", "good", *support.TINY)
-        cls.tsugi("bundle", "good", "--photos", "people", "--fraction", "0.5", "-o", "good.tar")
+        cls.tsugi("bundle", "good", "--photos", "people", "--fraction", "0.5", "-o", "good.tar", "--no-knowledge")
         with tarfile.open(cls.path("good.tar")) as tar:
             cls.members = [(member.name, tar.extractfile(member).read()) for member in tar]
 
@@ -245,7 +245,7 @@ class Bundles(support.CommandLine):
         if manifest:
             listed = json.loads(members[0][1])
             listed["members"] = [{"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest(),
-                                  "role": {"photos": "train", "test": "test"}.get(name.split("/")[0], "checkpoint")}
+                                  "role": {"photos": "train", "test": "test", "tensors": "tensors"}.get(name.split("/")[0], "checkpoint")}
                                  for name, content in members[1:] if isinstance(name, str)]
             members = [(members[0][0], json.dumps(listed).encode()), *members[1:]]
         out = io.BytesIO()
@@ -290,6 +290,23 @@ class Bundles(support.CommandLine):
                 self.refuses_bundle("plain file")
                 self.pack([self.link("checkpoint.safetensors", kind, "/etc/passwd"), *self.members], manifest=False)
                 self.refuses_bundle()
+
+    def test_arrays_that_are_none_or_lie_elsewhere(self):
+        self.tsugi("bundle", "good", "--photos", "people", "--fraction", "0.5", "-o", "knows.tar")
+        with tarfile.open(self.path("knows.tar")) as tar:
+            arrays = tar.extractfile("tensors/knowledge.safetensors").read()
+        head, photos = self.members[:2], self.members[2:]
+        self.pack([*head, ("tensors/knowledge.safetensors", arrays), *photos])
+        self.tsugi(*self.resume())
+        os.remove(self.path("device"))
+        self.pack([*head, ("tensors/knowledge.safetensors", arrays[:-1]), *photos])
+        self.refuses_bundle("tensors/knowledge.safetensors")
+        self.pack([*head, *photos, ("tensors/knowledge.safetensors", arrays)])
+        self.refuses_bundle("tensors/knowledge.safetensors", "before all photos")
+        for name in ("tensors/../evil.safetensors", "tensors/a/b.safetensors", "tensors/A.safetensors", "tensors/a.txt"):
+            with self.subTest(name):
+                self.pack([*head, (name, arrays), *photos])
+                self.refuses_bundle("tensors/<name>.safetensors")
 
     def test_members_that_stand_twice(self):
         self.pack([*self.members, self.members[2]])

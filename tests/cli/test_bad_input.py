@@ -264,10 +264,14 @@ class Outputs(support.CommandLine):
         before = self.snapshot()
         for pause in (0, 0.005, 0.01, 0.02, 0.04):
             for command in self.commands("interrupted")[1:3]:
-                process = subprocess.Popen([support.BINARY, *command, "--quiet"], cwd=self.folder, env=support.environment())
+                process = subprocess.Popen([support.BINARY, *command, "--quiet"], cwd=self.folder, env=support.environment(),
+                                           stderr=subprocess.PIPE, text=True)
                 time.sleep(pause)
                 process.send_signal(signal.SIGINT)
-                self.assertIn(process.wait(timeout=60), (0, -signal.SIGINT))
+                told = process.communicate(timeout=60)[1]
+                self.assertIn(process.returncode, (0, 1, -signal.SIGINT))
+                if process.returncode == 1:
+                    self.assertIn("stopped", told)
                 if os.path.exists(self.path("interrupted")):
                     self.tsugi("inspect", "interrupted")
                     os.remove(self.path("interrupted"))

@@ -78,20 +78,55 @@ class MainJob(support.CommandLine):
         listed = subprocess.run(["tar", "tf", self.path("handover.tar")], check=True, capture_output=True, text=True)
         names = listed.stdout.splitlines()
         self.assertEqual(listed.stderr, "")
-        self.assertEqual(names[:2], ["manifest.json", "checkpoint.safetensors"])
+        self.assertEqual(names[:3], ["manifest.json", "checkpoint.safetensors", "tensors/knowledge.safetensors"])
         photos = [name for name in names if name.startswith("photos/")]
         tests = [name for name in names if name.startswith("test/")]
-        self.assertEqual(len(names), 2 + len(photos) + len(tests))
+        self.assertEqual(len(names), 3 + len(photos) + len(tests))
         self.assertEqual({name.split("/")[1] for name in photos}, set(self.general), "someone is left out")
         with tarfile.open(self.path("handover.tar")) as tar:
             for name in photos + tests:
                 self.assertEqual(tar.extractfile(name).read(), self.read("people/" + name.split("/", 1)[1]), name)
             self.assertEqual(tar.extractfile("checkpoint.safetensors").read(), self.read("server.safetensors"))
+            knowledge = support.tensors(tar.extractfile("tensors/knowledge.safetensors").read())
             manifest = json.load(tar.extractfile("manifest.json"))
+            sizes = {member.name: member.size for member in tar}
         self.assertEqual([member["name"] for member in manifest["members"]], names[1:])
         self.assertEqual((manifest["strategy"], manifest["fraction"]), ("stratified", 0.5))
         self.assertTrue({"photos", "bytes", "fraction", "strategy"} <= set(self.bundled))
         self.assertEqual((self.bundled["photos"], self.bundled["bytes"]), (len(photos), os.path.getsize(self.path("handover.tar"))))
+        self.assertEqual(self.bundled["bytes_knowledge"], sizes["tensors/knowledge.safetensors"])
+        self.assertEqual(self.bundled["bytes_checkpoint"], sizes["checkpoint.safetensors"])
+        self.assertEqual(self.bundled["bytes_photos"], sum(sizes[name] for name in photos))
+        self.assertEqual(self.bundled["bytes_test_photos"], sum(sizes[name] for name in tests))
+        width = support.tensors(self.read("server.safetensors"))["head.weight"][1][1]
+        self.assertEqual({name: (kind, shape) for name, (kind, shape, _) in knowledge.items()},
+                         {"logits": ("F16", [len(photos), 3]), "feature_mean": ("F32", [3, width]),
+                          "feature_covariance": ("F32", [width, width]), "feature_count": ("F32", [3])})
+
+    def test_a_bundle_can_leave_knowledge_and_test_photos_out(self):
+        bare = self.result("bundle", "server.safetensors", "--photos", "people", "--fraction", "0.5", "-o", "bare.tar", "--no-knowledge", "--no-test")
+        self.assertEqual((bare["bytes_knowledge"], bare["test_photos"], bare["photos"]), (0, 0, self.bundled["photos"]))
+        self.assertEqual(self.result("inspect", "bare.tar")["bundle"]["tensors"], {})
+
+    def test_every_strategy_names_itself_and_sends_everyone(self):
+        chosen = {}
+        for strategy in ("stratified", "herding", "k-center", "typical", "random"):
+            with self.subTest(strategy):
+                more = ("--strategy", strategy, "--threads", "1")
+                made = self.result("bundle", "server.safetensors", "--photos", "people", "--fraction", "0.4", "-o", "chosen.tar", *more)
+                self.assertEqual(made["strategy"], strategy)
+                self.result("bundle", "server.safetensors", "--photos", "people", "--fraction", "0.4", "-o", "again.tar", *more)
+                self.assertEqual(self.read("chosen.tar"), self.read("again.tar"))
+                with tarfile.open(self.path("chosen.tar")) as tar:
+                    self.assertEqual(json.load(tar.extractfile("manifest.json"))["strategy"], strategy)
+                    chosen[strategy] = [name for name in tar.getnames() if name.startswith("photos/")]
+                self.assertEqual(len(chosen[strategy]), made["photos"])
+                if strategy != "random":
+                    self.assertEqual({name.split("/")[1] for name in chosen[strategy]}, set(self.general))
+                self.assertIn(f"{strategy} choice", self.tsugi("inspect", "chosen.tar").stdout)
+        unknown = self.tsugi("bundle", "server.safetensors", "--photos", "people", "-o", "b.tar", "--strategy", "best", status=2).stderr
+        for strategy in chosen:
+            self.assertIn(strategy, unknown)
 
     def test_eval_measures_what_was_kept_for_testing(self):
         server = self.result("eval", "server.safetensors", "--photos", "people", "--confusion")
@@ -125,6 +160,10 @@ class MainJob(support.CommandLine):
         server = self.result("inspect", "handover.tar")
         self.assertEqual((server["personal_classes"], server["provenance"]["personal"]), ([], False))
         self.assertEqual(server["bundle"]["photos"], self.bundled["photos"])
+        arrays = {array["name"]: array for array in server["bundle"]["tensors"]["knowledge"]}
+        self.assertEqual(arrays["logits"], {"name": "logits", "type": "f16", "shape": [self.bundled["photos"], 3], "bytes": 6 * self.bundled["photos"]})
+        self.assertEqual(arrays["feature_count"]["bytes"], 12)
+        self.assertRegex(self.tsugi("inspect", "handover.tar").stdout, rf"knowledge +logits +f16 +{self.bundled['photos']}x3 ")
         model = self.result("inspect", "faces-mobile", "--classes", "3")
         self.assertEqual(model["parameters"], server["parameters"])
         for text in (self.tsugi("inspect", "device.safetensors").stdout, self.tsugi("inspect", "handover.tar").stdout):
@@ -132,7 +171,13 @@ class MainJob(support.CommandLine):
                 self.assertIn(word, text)
 
     def test_personal_checkpoints_are_not_bundled(self):
-        self.refuses(["bundle", "device.safetensors", "--photos", "people", "-o", "leak.tar"], "device.safetensors", self.new, "personal")
+        refused = ["--photos", "people", "-o", "leak.tar"]
+        self.refuses(["bundle", "device.safetensors", *refused], "device.safetensors", self.new, "personal")
+        self.refuses(["bundle", "device.safetensors", *refused, "--fraction", "0", "--no-test", "--no-knowledge"], self.new, "personal")
+        self.tsugi("compact", "device.safetensors", "--as", "int8", "-o", "small")
+        self.refuses(["bundle", "small", *refused], "small", self.new, "personal")
+        self.tsugi("pretrain", "people", "--continue", "small", "-o", "on", "--epochs", "3", "--augment", "1")  # general people only
+        self.refuses(["bundle", "on", *refused], "on", self.new, "personal")
 
     def test_compact_checkpoints_are_small_and_still_work(self):
         self.tsugi("pretrain", "people", "-o", "default", "--size", "32", "--epochs", "1", "--augment", "1")
