@@ -152,9 +152,7 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
       throw Error(request.continue_from + ": is of model and people other than " + request.bundle + " with " + request.personal);
     const std::vector<std::string> personal_now = start.personal_classes;
     start = interrupted;
-    for (const std::string& name : personal_now)  // whatever the interrupted checkpoint says
-      if (std::find(start.personal_classes.begin(), start.personal_classes.end(), name) == start.personal_classes.end())
-        start.personal_classes.push_back(name);
+    mark_personal(start, personal_now);  // whatever the interrupted checkpoint says
   }
   const TrainSettings settings = settings_for(request, start, continued);
   const Preprocessing preprocessing = preprocessing_from_json(received.preprocessing, request.bundle + ": preprocessing");

@@ -1,6 +1,7 @@
 // Checks, announcements and descriptions at the start of a run.
 #include "engine/train/prepare.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -43,6 +44,12 @@ void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Prepr
   checkpoint.test_photos.clear();
   for (const std::uint32_t i : split.train) checkpoint.train_photos.push_back(store.photo(i).file);
   for (const std::uint32_t i : split.test) checkpoint.test_photos.push_back(store.photo(i).file);
+}
+
+void mark_personal(Checkpoint& checkpoint, const std::vector<std::string>& names) {
+  auto& personal = checkpoint.personal_classes;
+  for (const std::string& name : names)
+    if (std::find(personal.begin(), personal.end(), name) == personal.end()) personal.push_back(name);
 }
 
 std::string provenance_json(const std::vector<std::string>& class_names, const std::vector<std::string>& personal_classes,

@@ -21,6 +21,9 @@ void announce(const RunObserver& observer, const Backend& backend, const Network
 void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Preprocessing& preprocessing, const PhotoStore& store,
               const Split& split);
 
+/// Adds `names` to the checkpoint's personal classes. Those that it has stay: what personal photos taught is not unlearnt.
+void mark_personal(Checkpoint& checkpoint, const std::vector<std::string>& names);
+
 /// Which classes the weights saw, which of them came from personal data, and by which command.
 std::string provenance_json(const std::vector<std::string>& class_names, const std::vector<std::string>& personal_classes,
                             std::size_t train_photos, const std::string& command);

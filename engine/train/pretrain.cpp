@@ -69,7 +69,7 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   if (!request.personal.empty()) {
     const PhotoFolder personal = scan_person(request.personal);
     folder = with_personal(folder, personal, request.personal);
-    from.personal_classes = personal.class_names;
+    mark_personal(from, personal.class_names);
   }
   if (continued && folder.class_names != from.class_names) {
     folder.labels = labels_among(folder, from.class_names, request.photos);

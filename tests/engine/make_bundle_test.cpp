@@ -332,6 +332,27 @@ TEST_CASE("no checkpoint that personal photos taught is bundled, whatever became
   refused("second.safetensors", {"p3", "p4"});
 }
 
+TEST_CASE("a device that trained alone on personal photos keeps every one of its personal people when it goes on") {
+  const Server server;
+  write_photos(make_photos(2, 4, 3), server.folder / "personal");
+  PretrainRequest alone = server.pretraining("alone.safetensors");
+  alone.photos = server.folder / "people";
+  alone.model = server.folder / "tiny.json";
+  alone.personal = server.folder / "personal";
+  pretrain(alone, {});
+  CHECK(read_checkpoint(server.folder / "alone.safetensors").personal_classes == std::vector<std::string>{"p3", "p4"});
+  write_photos(make_photos(1, 4, 3), server.folder / "people");  // p3 passes for a general person now
+  PretrainRequest on = server.pretraining("on.safetensors");
+  on.photos = server.folder / "people";
+  on.personal = server.folder / "personal/p4";
+  on.continue_from = server.folder / "alone.safetensors";
+  on.train.overrides = R"({"epochs": 3, "batch": 6, "variants": 2})";
+  pretrain(on, {});
+  BundleSource source = server.source;
+  source.checkpoint = server.folder / "on.safetensors";
+  expect_parts(error_of([&] { make_bundle(source, server.request(0.5), {}); }), {"on.safetensors", "p3", "p4"});
+}
+
 TEST_CASE("going on from a checkpoint that calls nobody personal does not make the personal people general") {
   const Server server;
   make_bundle(server.source, server.request(1.0), {});
