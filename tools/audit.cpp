@@ -90,7 +90,7 @@ void Audit::finish(const Ending& ending) const {
   std::error_code ignored;
   for (const FileUse& use : uses)
     if (std::filesystem::equivalent(use.path, path_, ignored))
-      throw Error(path_ + ": is the " + use.role + " " + use.path + " that the command opened, a file of its own is expected for --audit");
+      throw Error(path_ + ": is the same file as " + use.path + ", which the command opened; --audit expects a file of its own");
 
   Json json;
   json["tsugi"] = version();

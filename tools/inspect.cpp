@@ -76,6 +76,18 @@ std::string joined(const std::vector<std::string>& names, std::size_t most) {
   return text;
 }
 
+/// Whose photos the weights were learnt from, in words: this decides where the file may go.
+void print_origin(const Checkpoint& checkpoint) {
+  const std::size_t personal = checkpoint.personal_classes.size();
+  if (personal == 0) {
+    std::printf("learnt from personal photos: of nobody; tsugi bundle accepts it\n");
+    return;
+  }
+  std::printf("learnt from personal photos: of %s (the other %zu are general)\n", joined(checkpoint.personal_classes, personal).c_str(),
+              checkpoint.class_names.size() - personal);
+  std::printf("it is personal data itself: keep it on its device; tsugi bundle refuses it\n");
+}
+
 void inspect_checkpoint(const Checkpoint& checkpoint, bool print, Json& json) {
   json["checkpoint"] = name_of(checkpoint.kind);
   json["class_names"] = checkpoint.class_names;
@@ -90,7 +102,7 @@ void inspect_checkpoint(const Checkpoint& checkpoint, bool print, Json& json) {
   std::printf("checkpoint (%s), epoch %u, step %u, seed %llu\n", name_of(checkpoint.kind), checkpoint.progress.epoch, checkpoint.progress.step,
               static_cast<unsigned long long>(checkpoint.progress.seed));
   std::printf("people: %s\n", joined(checkpoint.class_names, 8).c_str());
-  std::printf("personal: %s\n", checkpoint.personal_classes.empty() ? "none" : joined(checkpoint.personal_classes, 8).c_str());
+  print_origin(checkpoint);
   std::string moments;
   for (const auto& [name, tensors] : checkpoint.moments) moments += (moments.empty() ? "" : ", ") + name;
   std::printf("optimizer state: %s\n", moments.empty() ? "none" : moments.c_str());

@@ -32,9 +32,9 @@ void FileLog::personal(const std::string& path) {
 std::vector<FileUse> FileLog::uses() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   std::vector<FileUse> uses;
-  std::map<std::tuple<FileAccess, std::string, std::string>, std::size_t> known;
+  std::map<std::tuple<FileAccess, std::string, std::string, std::string>, std::size_t> known;
   for (const FileUse& one : opened_) {
-    const auto key = std::make_tuple(one.access, one.path, one.access == FileAccess::read ? one.sha256 : "");
+    const auto key = std::make_tuple(one.access, one.path, one.role, one.access == FileAccess::read ? one.sha256 : "");
     const auto [found, is_new] = known.emplace(key, uses.size());
     if (is_new) uses.push_back(one);
     FileUse& sum = uses[found->second];

@@ -26,7 +26,7 @@ struct FilePurpose {
   FileLog* log = nullptr;
 };
 
-/// One file, however often it was opened: reads of the same bytes are one use, and so are all writes to one path.
+/// One file in one role, however often it was opened: reads of the same bytes are one use, and so are all writes to one path.
 struct FileUse {
   std::string path;       ///< as it was named; scratch: the name that it had for a moment
   std::string temporary;  ///< writing: the name of the temporary before it is renamed to `path`; "*" stands for a counter

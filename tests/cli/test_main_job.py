@@ -170,6 +170,12 @@ class MainJob(support.CommandLine):
             for word in ("faces-mobile", "parameters", "FLOPs", "memory", self.general[0]):
                 self.assertIn(word, text)
 
+    def test_inspect_says_in_words_whose_photos_a_checkpoint_learnt_from(self):
+        device, server = self.tsugi("inspect", "device.safetensors").stdout, self.tsugi("inspect", "server.safetensors").stdout
+        self.assertIn(f"learnt from personal photos: of {self.new} (the other {len(self.general)} are general)", device)
+        self.assertIn("keep it on its device; tsugi bundle refuses it", device)
+        self.assertIn("learnt from personal photos: of nobody; tsugi bundle accepts it", server)
+
     def test_personal_checkpoints_are_not_bundled(self):
         refused = ["--photos", "people", "-o", "leak.tar"]
         self.refuses(["bundle", "device.safetensors", *refused], "device.safetensors", self.new, "personal")
@@ -178,6 +184,14 @@ class MainJob(support.CommandLine):
         self.refuses(["bundle", "small", *refused], "small", self.new, "personal")
         self.tsugi("pretrain", "people", "--continue", "small", "-o", "on", "--epochs", "3", "--augment", "1")  # general people only
         self.refuses(["bundle", "on", *refused], "on", self.new, "personal")
+
+    def test_no_detour_makes_a_personal_checkpoint_general(self):
+        self.tsugi("compact", "device.safetensors", "--as", "int8", "-o", "detour")
+        self.refuses(["bundle", "detour", "--photos", "people", "-o", "leak.tar"], "detour", self.new, "personal")
+        # Trained on with nothing but general photos: what was learnt before is still inside.
+        self.tsugi("pretrain", "people", "--continue", "device.safetensors", "--epochs", "9", "--augment", "1", "-o", "detour")
+        self.refuses(["bundle", "detour", "--photos", "people", "-o", "leak.tar"], "detour", self.new, "personal")
+        self.assertEqual(self.result("inspect", "detour")["personal_classes"], [self.new])
 
     def test_compact_checkpoints_are_small_and_still_work(self):
         self.tsugi("pretrain", "people", "-o", "default", "--size", "32", "--epochs", "1", "--augment", "1")
