@@ -69,13 +69,6 @@ void Audit::add(CLI::App& command) {
   command.add_option("--audit", path_, "Write which files were read and written, with digests, to this JSON file");
 }
 
-void Audit::check(const CLI::App& command) const {
-  if (path_.empty()) return;
-  for (const CLI::Option* option : command.get_options())
-    if (option->get_name() != "--audit")
-      for (const std::string& value : option->results()) refuse_same_file(value, path_);
-}
-
 void Audit::start() {
   if (path_.empty()) return;
   const AtomicFile probe(path_);

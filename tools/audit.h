@@ -25,9 +25,6 @@ class Audit {
   /// Gives `command` the option.
   void add(CLI::App& command);
 
-  /// Throws CLI::ValidationError when another option of the chosen command names the audit file, too.
-  void check(const CLI::App& command) const;
-
   /// Before the command runs. Throws Error when the audit file could not be written at the end.
   void start();
 

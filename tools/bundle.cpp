@@ -84,10 +84,7 @@ void add_bundle(CLI::App& app, Run& run, Audit& audit) {
   command->add_option("--threads", source.threads, "Threads, 0 = all cores")->capture_default_str()->check(CLI::Range(0, 1024));
   audit.add(*command);
   add_common(*command, options->common, "tsugi bundle server.safetensors --photos photos/ --fraction 0.3 -o handover.tar");
-  command->callback([options, &run, &audit] {
-    refuse_same_file(options->source.checkpoint, options->request.output);
-    run = [options, &audit] { return bundle_command(*options, audit.files()); };
-  });
+  command->callback([options, &run, &audit] { run = [options, &audit] { return bundle_command(*options, audit.files()); }; });
 }
 
 }  // namespace tsugi::tools

@@ -26,8 +26,9 @@ void add_common(CLI::App& command, Common& common, const std::string& example);
 /// Prints `result` as the last line of stdout when --json was given.
 void finish(const Common& common, const Json& result);
 
-/// Throws CLI::ValidationError when both paths are the same file, which the command would read and overwrite, or write twice.
-void refuse_same_file(const std::string& one, const std::string& other);
+/// Throws CLI::ValidationError when an output of the command line (-o, --metrics, --audit) is the same file as another, or as an input, or is
+/// one of the photos below an input. `--continue FILE -o FILE` goes on in place and is fine.
+void check_outputs(const CLI::App& command);
 
 /// A number for JSON: null when it is not finite.
 Json number(double value);

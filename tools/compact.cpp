@@ -44,10 +44,7 @@ void add_compact(CLI::App& app, Run& run, Audit& audit) {
   command->add_option("-o,--output", options->output, "Checkpoint to write (.safetensors)")->required();
   audit.add(*command);
   add_common(*command, options->common, "tsugi compact server.safetensors --as int8 -o small.safetensors");
-  command->callback([options, &run, &audit] {
-    refuse_same_file(options->checkpoint, options->output);
-    run = [options, &audit] { return compact_command(*options, audit.files()); };
-  });
+  command->callback([options, &run, &audit] { run = [options, &audit] { return compact_command(*options, audit.files()); }; });
 }
 
 }  // namespace tsugi::tools

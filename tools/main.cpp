@@ -2,7 +2,6 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
-#include <filesystem>
 #include <new>
 
 #include "engine/core/version.h"
@@ -24,13 +23,6 @@ void finish(const Common& common, const Json& result) {
 }
 
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
-void refuse_same_file(const std::string& one, const std::string& other) {
-  std::error_code ignored;
-  const auto absolute = [&](const std::string& path) { return std::filesystem::weakly_canonical(path, ignored); };
-  if (!one.empty() && !other.empty() && absolute(one) == absolute(other))
-    throw CLI::ValidationError(one + " and " + other + " are the same file, two expected");
-}
 
 namespace {
 
@@ -89,7 +81,7 @@ int main(int argc, char** argv) {
   add_doctor(app, run);
   try {
     app.parse(argc, argv);
-    audit.check(*app.get_subcommands().front());
+    check_outputs(*app.get_subcommands().front());
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }

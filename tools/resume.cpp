@@ -98,7 +98,6 @@ void add_resume(CLI::App& app, Run& run, Audit& audit) {
   add_common(*command, options->common, "tsugi resume handover.tar --personal photos/Tony_Blair -o device.safetensors");
   command->callback([options, &run, &audit] {
     options->train.check();
-    refuse_same_file(options->request.bundle, options->train.collect().run.output);
     run = [options, &audit] { return resume_command(*options, audit.files()); };
   });
 }

@@ -64,7 +64,6 @@ TrainRequest TrainOptions::collect() const {
 }
 
 void TrainOptions::check() const {
-  refuse_same_file(request_.run.metrics, request_.run.output);
   try {
     TrainSettings settings;
     apply_json(settings, collect().overrides, "command line");

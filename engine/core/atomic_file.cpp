@@ -45,7 +45,7 @@ struct Closer {
 AtomicFile::AtomicFile(const std::string& path, const FilePurpose& purpose) : path_(resolved(path)) {
   struct stat existing {};
   if (::stat(path_.c_str(), &existing) == 0 && !S_ISREG(existing.st_mode))
-    throw Error(path + ": is a folder or a device, a regular file is expected");
+    throw Error(path + ": is a folder, a pipe or a device, a regular file is expected");
   static std::atomic<unsigned> counter{0};
   const std::string stem = path_ + ".tmp-" + std::to_string(::getpid()) + "-";
   do {

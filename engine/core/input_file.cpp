@@ -27,7 +27,7 @@ int open_to_read(const std::string& path, const std::string& name) {
 }  // namespace
 
 InputFile::InputFile(const std::string& path, const FilePurpose& purpose, const std::string& name)
-    : name_(name.empty() ? path : name),
+    : name_(!name.empty() ? name : !path.empty() ? path : "(a file without a name)"),
       descriptor_(open_to_read(path, name_)),
       record_(purpose, FileAccess::read, path) {
   struct stat info {};

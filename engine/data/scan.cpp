@@ -13,13 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_photo_name(const std::string& name) {
-  std::string extension = fs::path(name).extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
-}
-
 /// What a folder holds, each list sorted bytewise; hidden entries are left out.
 struct Listing {
   std::vector<std::string> folders, photos, others;
@@ -95,12 +88,21 @@ std::string folder_name(const fs::path& dir) {
 
 }  // namespace
 
+bool is_photo_name(const std::string& name) {
+  std::string extension = fs::path(name).extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
+  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
+}
+
 PhotoFolder scan_photos(const std::string& dir, int min_classes) {
   return scan_listed(dir, list_folder(dir), min_classes);
 }
 
 PhotoFolder scan_person(const std::string& dir) {
   const Listing listing = list_folder(dir);
+  if (listing.photos.empty() && listing.folders.empty() && !listing.others.empty())
+    throw Error(dir + ": holds no photo (*.jpg, *.jpeg, *.png) and no folder of photos");
   if (listing.photos.empty()) return scan_listed(dir, listing, 1);
   PhotoFolder result;
   add_person(dir, folder_name(dir), listing, &result);

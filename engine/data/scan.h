@@ -17,6 +17,9 @@ struct PhotoFolder {
       ignored;  ///< entries that are no photos, relative to the folder; hidden entries are not listed
 };
 
+/// Whether a name ends like a photo's, in any case.
+bool is_photo_name(const std::string& name);
+
 /// Scans DIR/<person>/<photo>. Links are followed; folders inside a person's folder are ignored and listed.
 /// Throws Error naming the folder when it is missing, is no folder, holds fewer than `min_classes` people, when a
 /// person's folder holds no photo, or when a name is not safe (check_name).

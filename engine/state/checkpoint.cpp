@@ -13,6 +13,7 @@
 #include "engine/core/input_file.h"
 #include "engine/core/sha256.h"
 #include "engine/state/checkpoint_metadata.h"
+#include "engine/state/file_kind.h"
 #include "engine/state/gzip.h"
 #include "engine/state/json_check.h"
 #include "engine/state/quantize.h"
@@ -216,6 +217,9 @@ void write_checkpoint(const std::string& path, const Checkpoint& checkpoint, Che
 
 Checkpoint read_checkpoint(const std::string& path, FileLog* files) {
   const auto bytes = read_file(path, {ReadOptions{}.limit, {"checkpoint", files}, ""});
+  const FileKind kind = detect_file_kind(bytes.data(), std::min(bytes.size(), kFileKindBytes));
+  if (kind == FileKind::tar || kind == FileKind::compressed)
+    throw Error(path + (kind == FileKind::tar ? ": looks like a bundle" : ": is compressed") + ", a checkpoint (.safetensors) expected");
   Checkpoint checkpoint = decode_checkpoint(bytes.data(), bytes.size(), path);
   if (files != nullptr && !checkpoint.personal_classes.empty()) files->personal(path);
   return checkpoint;

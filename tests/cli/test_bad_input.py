@@ -259,6 +259,50 @@ class Outputs(support.CommandLine):
                         ["pretrain", "people", "-o", "out", "--metrics", "out"]):
             with self.subTest(command[0]):
                 self.refuses(command, command[-1], "same file", status=2)
+        photo = os.path.join("new", os.listdir(self.path("new"))[0])
+        photo = os.path.join(photo, min(os.listdir(self.path(photo))))
+        general = os.path.join("people", os.listdir(self.path("people"))[0])
+        general = os.path.join(general, min(os.listdir(self.path(general))))
+        os.link(self.path("c.safetensors"), self.path("linked"))
+        self.addCleanup(os.remove, self.path("linked"))
+        resume = ["resume", "handover.tar", "--personal", "new", *support.TINY[2:]]
+        train = ["pretrain", "people", *support.TINY]
+        for command, *words in (([*resume, "-o", "out", "--metrics", "handover.tar"], "same file"), ([*resume, "-o", photo], "a photo of new"),
+                                ([*resume, "-o", "out", "--audit", photo], "--audit", "a photo of new"), ([*train, "-o", "tiny.json"], "same file"),
+                                ([*train, "-o", general], "a photo of people"), (["compact", "c.safetensors", "-o", "linked"], "same file"),
+                                (["predict", "c.safetensors", photo, "--audit", photo], "same file"),
+                                (["pretrain", "people", "--continue", "c.safetensors", "-o", "out", "--metrics", "c.safetensors"], "same file"),
+                                (["bundle", "c.safetensors", "--photos", "people", "-o", general], "--output", "a photo of people")):
+            with self.subTest(command):
+                self.refuses(command, command[-1] if command[-2].startswith("-") else "", *words, status=2)
+
+    def test_an_output_may_lie_beside_the_photos_and_a_run_goes_on_in_place(self):
+        self.tsugi("pretrain", "people", *support.TINY, "-o", "people/1.safetensors", "--metrics", "1")  # 1 is also the value of --epochs
+        self.tsugi("pretrain", "people", "--continue", "people/1.safetensors", "-o", "people/1.safetensors", "--epochs", "2", "--augment", "2")
+        for name in ("people/1.safetensors", "1"):
+            os.remove(self.path(name))
+
+    def test_a_bundle_is_no_checkpoint_and_the_other_way_round(self):
+        for command in (["bundle", "handover.tar", "--photos", "people", "-o", "b.tar"], ["eval", "handover.tar", "--photos", "people"],
+                        ["compact", "handover.tar", "-o", "small"], ["pretrain", "people", "-o", "out", "--continue", "handover.tar"]):
+            self.refuses(command, "handover.tar: looks like a bundle, a checkpoint (.safetensors) expected")
+        self.refuses(["resume", "c.safetensors", "--personal", "new", "-o", "out"], "c.safetensors: looks like a checkpoint, a bundle")
+
+    def test_pipes_and_devices_in_place_of_files(self):
+        os.makedirs(self.path("piped", "Ann"))
+        pipe = os.path.join("piped", "Ann", "1.jpg")
+        os.mkfifo(self.path(pipe))
+        self.addCleanup(shutil.rmtree, self.path("piped"))
+        refused = lambda command, *words: self.assertRegex(self.tsugi(*command, "--quiet", status=1).stderr, ".*".join(words))
+        for path in (pipe, "/dev/zero", "people"):
+            for command in (["resume", path, "--personal", "new", "-o", "out"], ["bundle", path, "--photos", "people", "-o", "b.tar"],
+                            ["eval", path, "--photos", "people"], ["predict", path, "x.jpg"], ["predict", "c.safetensors", path], ["inspect", path],
+                            ["compact", path, "-o", "small"], ["pretrain", "people", "-o", "out", "--continue", path],
+                            ["pretrain", "people", "-o", "out", "--model", path]):
+                with self.subTest(command):
+                    refused(command, path, "is a folder, a pipe or a device, a regular file is expected")
+        refused(["resume", "handover.tar", "--personal", "piped/Ann", "-o", "out"], "piped/Ann", "holds no photo")
+        refused(["predict", "c.safetensors", ""], "file without a name", "No such file")
 
     def test_an_interrupt_leaves_no_temporary_behind(self):
         before = self.snapshot()

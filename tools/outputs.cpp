@@ -1,0 +1,62 @@
+// Outputs that would destroy what the command reads, or each other.
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "engine/data/scan.h"
+#include "tools/command.h"
+
+namespace tsugi::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_output(const CLI::Option& option) {
+  static constexpr std::array<const char*, 3> kOutputs = {"--output", "--metrics", "--audit"};
+  return std::count(kOutputs.begin(), kOutputs.end(), option.get_name()) > 0;
+}
+
+bool is_input(const CLI::Option& option) {
+  static constexpr std::array<const char*, 4> kInputs = {"--photos", "--personal", "--model", "--continue"};
+  return option.get_positional() || std::count(kInputs.begin(), kInputs.end(), option.get_name()) > 0;
+}
+
+fs::path resolved(const std::string& path) {
+  std::error_code ignored;
+  return fs::weakly_canonical(path, ignored);
+}
+
+/// Also by another name, through links. Folders are no outputs, which whoever writes them says.
+bool same_file(const std::string& one, const std::string& other) {
+  std::error_code ignored;
+  if (fs::is_directory(one, ignored)) return false;
+  return resolved(one) == resolved(other) || fs::equivalent(one, other, ignored);
+}
+
+bool is_photo_below(const std::string& path, const std::string& folder) {
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored) || !fs::exists(path, ignored) || !is_photo_name(path)) return false;
+  const fs::path inner = resolved(path), outer = resolved(folder);
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+}
+
+void check_pair(const CLI::Option& output, const CLI::Option& other) {
+  const bool goes_on_in_place = output.get_name() == "--output" && other.get_name() == "--continue";
+  if (goes_on_in_place) return;
+  for (const std::string& path : output.results())
+    for (const std::string& value : other.results()) {
+      if (same_file(path, value)) throw CLI::ValidationError(value + " and " + path + " are the same file, two expected");
+      if (is_input(other) && is_photo_below(path, value))
+        throw CLI::ValidationError(output.get_name() + " is " + path + ", a photo of " + value + " that would be overwritten; a file of its own is expected");
+    }
+}
+
+}  // namespace
+
+void check_outputs(const CLI::App& command) {
+  for (const CLI::Option* output : command.get_options())
+    for (const CLI::Option* other : command.get_options())
+      if (output != other && is_output(*output) && (is_output(*other) || is_input(*other))) check_pair(*output, *other);
+}
+
+}  // namespace tsugi::tools
