@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import tarfile
 
 import support
 
@@ -87,13 +88,17 @@ class Audit(support.CommandLine):
         self.check(self.one(audit["written"], "m.jsonl"), "metrics", False)
         self.check(self.one(self.audit("pretrain", "people", "-o", "newer", "--continue", "new", "--epochs", "2")["read"], "new"), "checkpoint", False)
 
-    def test_bundle_reads_every_photo_that_it_packs_and_no_other(self):
+    def test_bundle_reads_the_training_photos_and_what_it_packs_and_no_other(self):
         audit = self.audit("bundle", "server", "--photos", "people", "--fraction", "1", "-o", "b.tar")
         self.check(self.one(audit["read"], "server"), "checkpoint", False)
         self.check_photos(audit["read"], {f"people/{name}": False for name in os.listdir(self.path("people"))})
         self.check(self.one(audit["written"], "b.tar"), "bundle", False)
         none = self.audit("bundle", "server", "--photos", "people", "--fraction", "0", "--no-test", "-o", "b.tar")
-        self.check_photos(none["read"], {})
+        with tarfile.open(self.path("handover.tar")) as tar:
+            tests = {name.replace("test/", "people/", 1) for name in tar.getnames() if name.startswith("test/")}
+        everything = {os.path.join("people", name, file) for name in os.listdir(self.path("people")) for file in os.listdir(self.path("people", name))}
+        self.assertEqual(len(tests), 2)
+        self.assertEqual({entry["path"] for entry in none["read"] if entry["role"] == "photo"}, everything - tests)
 
     def test_eval_and_predict_tell_personal_photos_from_others(self):
         audit = self.audit("eval", "device", "--photos", "everyone", "--all")
