@@ -27,7 +27,7 @@ void add_common(CLI::App& command, Common& common, const std::string& example);
 void finish(const Common& common, const Json& result);
 
 /// Throws CLI::ValidationError when an output of the command line (-o, --metrics, --audit) is the same file as another, or as an input, or is
-/// one of the photos below an input. `--continue FILE -o FILE` goes on in place and is fine.
+/// one of the photos below an input; or when it is empty. `--continue FILE -o FILE` goes on in place and is fine.
 void check_outputs(const CLI::App& command);
 
 /// A number for JSON: null when it is not finite.

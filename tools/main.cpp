@@ -2,12 +2,14 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <new>
 
 #include "engine/core/version.h"
 #include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"
+#include "tools/help.h"
 
 namespace tsugi::tools {
 
@@ -64,6 +66,7 @@ int main(int argc, char** argv) {
   using namespace tsugi::tools;
   CLI::App app("tsugi trains image classifiers on a server and hands the training over to a small device.", "tsugi");
   app.set_version_flag("--version", std::string("tsugi ") + tsugi::version() + " (" + tsugi::build_description() + ")");
+  app.formatter(std::make_shared<HelpFormatter>());  // before the commands, which inherit it
   app.require_subcommand(1);
   app.failure_message(usage_message);
   app.footer("Every command has --help with an example.\nExit status: 0 done, 1 failed, 2 wrong usage.");

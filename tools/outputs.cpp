@@ -55,6 +55,9 @@ void check_pair(const CLI::Option& output, const CLI::Option& other) {
 
 void check_outputs(const CLI::App& command) {
   for (const CLI::Option* output : command.get_options())
+    for (const std::string& path : output->results())  // of a script whose variable is not set: hours of work would go nowhere
+      if (is_output(*output) && path.empty()) throw CLI::ValidationError(output->get_name() + " is empty, the name of a file expected");
+  for (const CLI::Option* output : command.get_options())
     for (const CLI::Option* other : command.get_options())
       if (output != other && is_output(*output) && (is_output(*other) || is_input(*other))) check_pair(*output, *other);
 }

@@ -89,7 +89,7 @@ void add_resume(CLI::App& app, Run& run, Audit& audit) {
   command->add_option("BUNDLE", options->request.bundle, "Bundle that tsugi bundle wrote (.tar)")->required();
   command->add_option("--personal", options->request.personal, "One person's folder of photos, or a folder of such folders")->required();
   command->add_option("--personal-photos", options->request.personal_photos, "Most training photos of a personal person, 0 = all")
-      ->capture_default_str();
+      ->capture_default_str()->check(CLI::Range(0, 1000000000));
   command->add_option("--new-row", options->new_row, "Start of a new person's row of the last layer: imprint or random")
       ->capture_default_str()->check(CLI::IsMember({"imprint", "random"}));
   command->add_option("--continue", options->request.continue_from, "Checkpoint of an interrupted hand-over to go on from");

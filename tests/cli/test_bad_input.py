@@ -276,6 +276,12 @@ class Outputs(support.CommandLine):
             with self.subTest(command):
                 self.refuses(command, command[-1] if command[-2].startswith("-") else "", *words, status=2)
 
+    def test_an_output_without_a_name(self):
+        for command in self.commands(""):
+            self.refuses(command, "--output is empty, the name of a file expected", status=2)
+        self.refuses([*self.commands("out")[0], "--metrics", ""], "--metrics is empty", status=2)
+        self.refuses([*self.commands("out")[3], "--personal-photos", "-1"], "--personal-photos", "-1", status=2)
+
     def test_an_output_may_lie_beside_the_photos_and_a_run_goes_on_in_place(self):
         self.tsugi("pretrain", "people", *support.TINY, "-o", "people/1.safetensors", "--metrics", "1")  # 1 is also the value of --epochs
         self.tsugi("pretrain", "people", "--continue", "people/1.safetensors", "-o", "people/1.safetensors", "--epochs", "2", "--augment", "2")

@@ -17,6 +17,15 @@ class Help(support.CommandLine):
                 for option in ("--help", "--json", "--quiet"):
                     self.assertIn(option, done.stdout)
 
+    def test_help_fits_80_columns_and_tells_ranges_and_defaults(self):
+        for command in COMMANDS:
+            text = self.tsugi(command, "--help").stdout.split("Example:")[0]
+            self.assertEqual([line for line in text.splitlines() if len(line) > 80], [], command)
+        text = self.tsugi("pretrain", "--help").stdout
+        self.assertRegex(text, r"--threads INT +Threads, 0 = all cores \(0 to 1024, default 0\)\n")
+        self.assertRegex(text, r"-o,--output TEXT +Checkpoint to write \(.safetensors\) \(required\)\n")
+        self.assertRegex(text, r"--no-graph +Issue every kernel")
+
     def test_examples_use_only_options_that_exist(self):
         for command in (*((command,) for command in COMMANDS), *NESTED):
             text = self.tsugi(*command, "--help").stdout
