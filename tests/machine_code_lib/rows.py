@@ -8,7 +8,11 @@ import sass
 
 ARCHITECTURES = ("sm_53", "sm_75")
 OPS = ("conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight")
-MINIMUM_SHARE = 85.0  # percent FFMA of the best float32 tile of each convolution
+MINIMUM_SHARE = 85.0  # percent FFMA of the best float32 tile of each convolution, which are these (op and variant). Not
+# among them: depthwise, which waits for memory (one multiply-add an element it loads and tap), and Winograd, which buys fewer
+# multiply-adds with additions.
+CONVOLUTIONS = ("conv2d_forward gemm", "conv2d_forward gemm_1x1", "conv2d_forward direct", "conv2d_backward_data gemm",
+                "conv2d_backward_weight gemm", "conv2d_backward_weight direct")
 ALLOWED_LOSS = 1.0    # points of share
 _WIDE = ("LDG", "LDS", "STG", "STS")
 
@@ -116,8 +120,8 @@ def broken_rules(rows):
             messages.append(f"{name} on {arch}: {row['local']} bytes of local memory, {row['spills']} accesses to it; "
                             "a convolution must have none")
     for arch in ARCHITECTURES:
-        for op in OPS:
-            messages += _best_tile(rows, op, arch)
+        for convolution in CONVOLUTIONS:
+            messages += _best_tile(rows, convolution, arch)
     return messages
 
 
@@ -126,23 +130,29 @@ def op_of(name):
     return next((op for op in sorted(OPS, key=len, reverse=True) if name.startswith(op)), None)
 
 
-def best_tile(rows, op, arch):
-    """(name, row) of the float32 kernel of `op` with the greatest share of FFMA in its hot loop, among those that load
-    128 bits from global and from shared memory there (direct kernels for few channels do not); None where there is none."""
-    tiles = [(name, row) for (name, a), row in rows.items() if a == arch and op_of(name) == op and " f32 " in name
+def _needed_loads(convolution):
+    """The 128-bit loads of a hot loop. Direct kernels bring three channels a pixel to shared memory before their loop."""
+    return ("LDS.128",) if convolution.endswith(" direct") else ("LDG.128", "LDS.128")
+
+
+def best_tile(rows, convolution, arch):
+    """(name, row) of the float32 kernel of `convolution` with the greatest share of FFMA in its hot loop, among those that
+    load 128 bits there; None where there is none."""
+    tiles = [(name, row) for (name, a), row in rows.items() if a == arch and name.startswith(convolution + " f32 ")
              and row["hot"] and not row["hot"]["whole"] and row["hot"]["math"] == "FFMA"
-             and row["hot"]["counts"].get("LDG.128") and row["hot"]["counts"].get("LDS.128")]
+             and all(row["hot"]["counts"].get(load) for load in _needed_loads(convolution))]
     return max(tiles, key=lambda tile: tile[1]["hot"]["share"], default=None)
 
 
-def _best_tile(rows, op, arch):
-    best = best_tile(rows, op, arch)
+def _best_tile(rows, convolution, arch):
+    best = best_tile(rows, convolution, arch)
     if best is None:
-        return [f"{op} on {arch}: no float32 kernel with FFMA, LDG.128 and LDS.128 in its hot loop"]
+        loads = " and ".join(_needed_loads(convolution))
+        return [f"{convolution} on {arch}: no float32 kernel with FFMA, {loads} in its hot loop"]
     name, row = best
     if row["hot"]["share"] >= MINIMUM_SHARE:
         return []
-    return [f"{op} on {arch}: the best tile, {name}, has {row['hot']['share']} % FFMA in its hot loop; "
+    return [f"{convolution} on {arch}: the best tile, {name}, has {row['hot']['share']} % FFMA in its hot loop; "
             f"{MINIMUM_SHARE} % is the least"]
 
 

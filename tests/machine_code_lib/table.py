@@ -61,8 +61,8 @@ def markdown(rows):
         local = sum(bool(row["local"] or row["spills"]) for _, row in chosen)
         lines += [f"### Convolutions on {arch}", "",
                   f"{len(chosen)} kernels, {local} with spills or local memory. Best float32 tile with 128-bit loads: "
-                  + "; ".join(f"`{best[0]}` {best[1]['hot']['share']} % FFMA" for op in r.OPS
-                              if (best := r.best_tile(rows, op, arch))) + ".", ""]
+                  + "; ".join(f"`{best[0]}` {best[1]['hot']['share']} % FFMA" for convolution in r.CONVOLUTIONS
+                              if (best := r.best_tile(rows, convolution, arch))) + ".", ""]
         lines += [*_convolutions(chosen, arch), ""]
     names = sorted({name for (name, _), row in rows.items() if not r.is_convolution(row)}, key=_natural)
     lines += ["### Other kernels", "", *_others(names, rows), ""]

@@ -137,7 +137,8 @@ def row(**changes):
 
 class Rules(unittest.TestCase):
     def good(self):
-        return {(f"{op} gemm f32 128x128x8 8x8 by 4", arch): row() for op in rows.OPS for arch in rows.ARCHITECTURES}
+        return {(f"{convolution} f32 128x128x8 8x8 by 4", arch): row()
+                for convolution in rows.CONVOLUTIONS for arch in rows.ARCHITECTURES}
 
     def problem(self, text, **changes):
         broken = self.good()
@@ -156,14 +157,21 @@ class Rules(unittest.TestCase):
         self.problem("no float32 kernel with FFMA, LDG.128 and LDS.128", hot={"counts": {"FFMA": 512, "LDG.128": 2}})
         self.problem("no float32 kernel with FFMA, LDG.128 and LDS.128", hot={"counts": {"FFMA": 512, "LDS.128": 2, "LDG.32": 8}})
 
-    def test_the_best_tile_is_a_float32_one_of_the_same_op(self):
+    def test_a_direct_kernel_needs_no_global_loads_in_its_loop(self):
+        kernels = self.good()
+        name = "conv2d_forward direct f32 128x128x8 8x8 by 4"
+        kernels[name, "sm_53"] = row(hot={"counts": {"FFMA": 512, "LDS.128": 8}})
+        self.assertEqual(rows.broken_rules(kernels), [])
+        kernels[name, "sm_53"] = row(hot={"counts": {"FFMA": 512, "LDS.32": 8}})
+        self.assertIn("conv2d_forward direct on sm_53: no float32", rows.broken_rules(kernels)[0])
+
+    def test_the_best_tile_is_a_float32_one_of_the_same_variant(self):
         kernels = self.good()
         name = "conv2d_forward gemm f32 128x128x8 8x8 by 4"
         kernels[name, "sm_75"] = row(hot={"share": 60.0})
-        kernels["conv2d_forward gemm f16 128x128x8 8x8 by 4", "sm_75"] = row(hot={"share": 99.0})
-        self.assertEqual(rows.best_tile(kernels, "conv2d_forward", "sm_75")[0], name)
-        kernels["conv2d_forward direct f32 128x64 8x8", "sm_75"] = row(hot={"share": 99.0, "counts": {"FFMA": 9}})
-        self.assertEqual(rows.best_tile(kernels, "conv2d_forward", "sm_75")[0], name)
+        for other in ("conv2d_forward gemm f16", "conv2d_forward gemm_1x1 f32", "conv2d_forward direct f32"):
+            kernels[f"{other} 128x64 8x8", "sm_75"] = row(hot={"share": 99.0})
+            self.assertEqual(rows.best_tile(kernels, "conv2d_forward gemm", "sm_75")[0], name)
         self.assertEqual(len(rows.broken_rules(kernels)), 1)
 
     def worse(self, text, **changes):
