@@ -59,6 +59,11 @@ void __syncthreads(int line, const char* file) { runner("__syncthreads").barrier
 namespace detail {
 void warp_call(WarpCall& call) { runner(name_of(call.op)).warp_call(call); }
 void* shared_memory(std::size_t bytes) { return runner("shared_memory").shared_memory(bytes); }
+void misaligned(const void* address, std::size_t bytes) {
+  const std::size_t past = reinterpret_cast<std::uintptr_t>(address) % bytes;
+  throw Error("misaligned access: " + std::to_string(bytes) + " bytes at an address " + std::to_string(past) +
+              " bytes past a multiple of " + std::to_string(bytes));
+}
 }  // namespace detail
 
 BlockRunner::BlockRunner() : pool_(*this), shape_(0, 0, 0) {

@@ -77,7 +77,15 @@ namespace detail {
 /// The block's shared memory, filled with 0xFF (NaN) bytes before the block's first thread asks for it. Every thread of
 /// a block must ask for the same number of bytes.
 void* shared_memory(std::size_t bytes);
+/// Throws Error.
+[[noreturn]] void misaligned(const void* address, std::size_t bytes);
 }  // namespace detail
+
+/// A device faults on an access of `Bytes` bytes at an address that they do not divide; most CPUs do not.
+template <std::size_t Bytes>
+inline void expect_aligned(const void* address) {
+  if (reinterpret_cast<std::uintptr_t>(address) % Bytes != 0) detail::misaligned(address, Bytes);
+}
 
 /// The block's shared memory as a T, a trivial struct of arrays.
 template <typename T>

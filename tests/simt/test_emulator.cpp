@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cuda/device/element.h"
 #include "kernels/simt/runtime_simt.h"
 
 namespace tsugi {
@@ -135,6 +136,16 @@ __global__ void two_sizes(const Params p) {
   shared_memory<float>() = 1.0f;
 }
 
+/// Loads (mode below 4) or stores four floats mode % 4 elements past an aligned address.
+__global__ void move_four(const Params p) {
+  float* at = p.out + 8 * threadIdx.x + p.mode % 4;
+  if (p.mode < 4) {
+    at[0] = load_vec<float, 4>(at).v[0];
+  } else {
+    store_vec<float, 4>(at, {});
+  }
+}
+
 }  // namespace
 
 TEST_SUITE("simt emulator") {
@@ -226,6 +237,15 @@ TEST_SUITE("simt emulator") {
     for (const int host_threads : {1, 4}) {
       CHECK_THROWS_WITH_AS(run(&throw_in_one, dim3(50), dim3(64), 64, 0, ThreadOrder::reverse, 1, host_threads),
                            "simt: kernel planted, block (49,0,0), thread (3,0,0) the kernel threw: planted", Error);
+    }
+  }
+
+  TEST_CASE("an access that is not aligned to its size is an error, as it is on a device") {
+    for (const int aligned : {0, 4}) CHECK(error_of(&move_four, dim3(8), aligned) == "");
+    for (const int two_past : {2, 6}) {
+      const std::string error = error_of(&move_four, dim3(8), two_past);
+      CHECK_MESSAGE(contains(error, "kernel planted, block ("), error);
+      CHECK_MESSAGE(contains(error, "16 bytes at an address 8 bytes past a multiple of 16"), error);
     }
   }
 

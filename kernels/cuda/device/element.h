@@ -30,10 +30,12 @@ struct alignas(sizeof(T) * N) Vec {
 
 template <typename T, int N>
 __device__ __forceinline__ Vec<T, N> load_vec(const T* p) {
+  if (N > 1) expect_aligned<sizeof(Vec<T, N>)>(p);
   return *reinterpret_cast<const Vec<T, N>*>(p);
 }
 template <typename T, int N>
 __device__ __forceinline__ void store_vec(T* p, const Vec<T, N>& value) {
+  if (N > 1) expect_aligned<sizeof(Vec<T, N>)>(p);
   *reinterpret_cast<Vec<T, N>*>(p) = value;
 }
 

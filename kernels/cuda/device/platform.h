@@ -7,6 +7,8 @@
 // at the end of a .cu file behind #ifndef __CUDACC_RTC__, because NVRTC takes device code only.
 #pragma once
 
+#include <cstddef>
+
 #if defined(TSUGI_SIMT)
 #include "kernels/simt/simt.h"
 #define TSUGI_GPU simt
@@ -28,6 +30,10 @@ __device__ __forceinline__ T& shared_memory() {
   __shared__ T storage;
   return storage;
 }
+
+/// Before an access of several elements: the device itself faults where it is not aligned, the emulator throws here.
+template <std::size_t Bytes>
+__device__ __forceinline__ void expect_aligned(const void*) {}
 
 }  // namespace cuda
 }  // namespace tsugi
