@@ -19,6 +19,10 @@ constexpr std::size_t kGuard = 256;  // bytes on either side; a multiple of the 
 constexpr unsigned char kGuardByte = 0xA5;
 constexpr unsigned char kPoison = 0xFF;  // all bits set: NaN in every floating type
 
+/// Around inputs NaN: a kernel that reads beyond one is seen even where it multiplies what it read by zero. Not around
+/// outputs, where a kernel that adds to a NaN beyond the end would leave the guard as it was.
+unsigned char guard_byte(bool input) { return input ? kPoison : kGuardByte; }
+
 #if defined(__SANITIZE_ADDRESS__)
 /// The emulator's device memory is host memory, although it asks for copies.
 bool on_host(const Backend& backend) { return backend.shares_host_memory() || backend.name() == "simt"; }
@@ -89,7 +93,7 @@ void* Run::poisoned(std::size_t count, std::size_t element_bytes) {
 
 void* Run::add(const void* data, std::size_t bytes, Role role, std::size_t shift) {
   const std::size_t before = kGuard + shift;
-  std::vector<unsigned char> image(before + bytes + kGuard, kGuardByte);
+  std::vector<unsigned char> image(before + bytes + kGuard, guard_byte(role == Role::input));
   if (bytes != 0) std::memcpy(image.data() + before, data, bytes);
   Block block{static_cast<unsigned char*>(backend_.allocate(image.size())), before, bytes, role, {}};
   backend_.copy_to_device(block.base, image.data(), image.size());
@@ -107,7 +111,8 @@ void Run::finish() {
     std::vector<unsigned char> image(block.before + block.bytes + kGuard);
     backend_.copy_to_host(image.data(), block.base, image.size());
     backend_.synchronize();
-    const auto is_guard = [](unsigned char byte) { return byte == kGuardByte; };
+    const unsigned char guard = guard_byte(block.role == Role::input);
+    const auto is_guard = [guard](unsigned char byte) { return byte == guard; };
     CHECK_MESSAGE(std::all_of(image.begin(), image.begin() + static_cast<std::ptrdiff_t>(block.before), is_guard),
                   "memory before a buffer was written");
     CHECK_MESSAGE(std::all_of(image.end() - kGuard, image.end(), is_guard), "memory after a buffer was written");
