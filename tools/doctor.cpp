@@ -1,8 +1,5 @@
 // tsugi doctor: what this machine and this build have, for people and for bug reports.
-#include <unistd.h>
-
 #include <cstdlib>
-#include <fstream>
 #include <memory>
 #include <thread>
 
@@ -10,6 +7,7 @@
 #include "engine/core/version.h"
 #include "tools/command.h"
 #include "tools/console.h"
+#include "tools/machine.h"
 
 namespace tsugi::tools {
 namespace {
@@ -17,18 +15,6 @@ namespace {
 struct Options {
   Common common;
 };
-
-/// The value of the first "key : value" line of a /proc file; "unknown" when there is none.
-std::string proc_value(const char* path, const std::string& key) {
-  std::ifstream file(path);
-  std::string line;
-  while (std::getline(file, line)) {
-    if (line.compare(0, key.size(), key) != 0) continue;
-    const std::size_t value = line.find_first_not_of(" \t", line.find(':') + 1);
-    return value == std::string::npos ? "unknown" : line.substr(value);
-  }
-  return "unknown";
-}
 
 Json device_report(const std::string& name) {
   Json json;
@@ -51,17 +37,18 @@ Json device_report(const std::string& name) {
 int doctor_command(const Options& options) {
   Json json;
   json["version"] = version();
+  json["commit"] = commit();
   json["build"] = build_description();
-  json["cpu"] = proc_value("/proc/cpuinfo", "model name");
+  json["cpu"] = cpu_name();
   json["cores"] = std::thread::hardware_concurrency();
-  json["memory_bytes"] = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  json["memory_bytes"] = memory_bytes();
   json["memory_available"] = proc_value("/proc/meminfo", "MemAvailable");
   const char* tmp = std::getenv("TMPDIR");
   json["temporary_folder"] = tmp != nullptr ? tmp : "/tmp";
   json["devices"] = Json::array();
   for (const char* name : {"cpu", "cuda", "cudnn", "simt", "reference"}) json["devices"].push_back(device_report(name));
   if (!options.common.quiet && !options.common.json) {
-    std::printf("tsugi %s (%s)\n", version(), build_description());
+    std::printf("tsugi %s, commit %s (%s)\n", version(), commit(), build_description());
     std::printf("CPU: %s, %u cores; memory: %s, available %s; temporary files in %s\n\n", json["cpu"].get<std::string>().c_str(),
                 std::thread::hardware_concurrency(), bytes_text(json["memory_bytes"].get<double>()).c_str(),
                 json["memory_available"].get<std::string>().c_str(), json["temporary_folder"].get<std::string>().c_str());

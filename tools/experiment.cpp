@@ -5,6 +5,7 @@
 #include "tools/command.h"
 #include "tools/console.h"
 #include "tools/experiment/grid.h"
+#include "tools/experiment/report.h"
 #include "tools/train_options.h"
 
 namespace tsugi::tools {
@@ -70,6 +71,27 @@ std::string command_line(const CLI::App& command) {
   return text;
 }
 
+ReportSummary make_report(const std::string& out, const Common& common) {
+  Console console(common.quiet);
+  const ReportSummary report = write_report(out, [&](const std::string& line) { console.say(line); });
+  console.say("the report of " + std::to_string(report.cells) + " cells is " + report.page);
+  return report;
+}
+
+void add_report(const ReportSummary& report, Json& json) {
+  json["report"] = report.page;
+  json["figures"] = report.figures;
+}
+
+int report_command(const std::string& out, const Common& common) {
+  const ReportSummary report = make_report(out, common);
+  Json json;
+  json["cells"] = report.cells;
+  add_report(report, json);
+  finish(common, json);
+  return kOk;
+}
+
 int handover_command(const Options& options) {
   install_stop_signals();
   const std::string command = command_line(*options.command), &out = options.settings.out;
@@ -85,6 +107,7 @@ int handover_command(const Options& options) {
   json["failed"] = summary.failed.size();
   json["wall_s"] = summary.wall_s;
   json["results"] = out + "/results.csv";
+  if (!summary.stopped && summary.done > 0) add_report(make_report(out, options.common), json);
   finish(options.common, json);
   if (summary.stopped)
     Console::error("stopped after " + std::to_string(summary.done) + " of " + std::to_string(summary.cells) + " cells, which are kept in " + out +
@@ -145,6 +168,13 @@ void add_experiment(CLI::App& app, Run& run) {
   command->callback([options, &run] {
     collect(*options);
     run = [options] { return handover_command(*options); };
+  });
+  auto out = std::make_shared<std::string>();
+  CLI::App* report = experiment->add_subcommand("report", "Make tables, figures and the page again from the cells that are there");
+  report->add_option("OUT", *out, "Folder of the experiment")->required();
+  add_common(*report, options->common, "tsugi experiment report report/");
+  report->callback([options, out, &run] {
+    run = [options, out] { return report_command(*out, options->common); };
   });
 }
 

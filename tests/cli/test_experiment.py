@@ -4,10 +4,13 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import time
+import unittest
+import xml.etree.ElementTree
 
 import support
 
@@ -27,11 +30,11 @@ def grid(output, *more, **changes):
 
 
 CELLS = 2 * 2 * (2 + 2 * 3)  # people x seeds x (pretrained, alone, methods x fractions)
-RESULTS = ["people", "seed", "method", "fraction", "epochs", "steps", "train_photos", "photos_sent", "photo_bytes", "accuracy",
+RESULTS = ["people", "seed", "method", "fraction", "epochs", "steps", "train_photos", "photos_sent", "photo_bytes", "knowledge_bytes", "accuracy",
            "accuracy_general", "accuracy_personal", "accuracy_general_before", "accuracy_start", "accuracy_general_start",
            "accuracy_personal_start"]
 TIMING = ["people", "seed", "method", "fraction", "wall_s", "elapsed_s", "images_per_s", "bundle_bytes", "checkpoint_bytes", "test_bytes",
-          "peak_memory_bytes", "finished", "device", "precision", "tsugi", "build"]
+          "peak_memory_bytes", "finished", "device", "precision", "tsugi", "build", "commit"]
 
 
 class Experiment(support.CommandLine):
@@ -56,7 +59,7 @@ class Experiment(support.CommandLine):
         self.assertEqual(list(map(key, results)), list(map(key, timing)))
         self.assertEqual(len({tuple(key(row)) for row in results}), CELLS)
         for row in results:
-            for name in RESULTS[9:]:
+            for name in RESULTS[10:]:
                 if row[name]:
                     self.assertTrue(0 <= float(row[name]) <= 1, row)
         handed = [row for row in results if row["method"] in ("default", "paper")]
@@ -203,6 +206,103 @@ class Experiment(support.CommandLine):
         about["methods"]["paper"]["resume"]["balanced"] = True
         self.write("older/experiment.json", json.dumps(about))
         self.refuses([*GRID, "-o", "older"], "paper", "true", "false")
+
+    def test_a_method_with_other_options_is_refused_until_its_cells_are_gone(self):
+        shutil.copytree(self.path("whole"), self.path("options"))
+        about = json.loads(self.read("options/experiment.json"))
+        about["methods"]["paper"]["bundle"]["strategy"] = "typical"
+        self.write("options/experiment.json", json.dumps(about))
+        self.refuses([*GRID, "-o", "options"], "paper", "typical", "random", "cells/*_paper_f*.json")
+        for name in os.listdir(self.path("options/cells")):
+            if "_paper_f" in name:
+                os.remove(self.path("options/cells", name))
+        self.assertEqual(self.result(*GRID, "-o", "options")["run"], 2 * 2 * 3)
+        self.assertEqual(self.read("options/results.csv"), self.whole)
+
+    def page(self, name):
+        """The page, parsed as XML: what browsers repair would fail here."""
+        root = xml.etree.ElementTree.fromstring(self.read(f"{name}/index.html").decode().split("\n", 1)[1])
+        return root, "".join(root.itertext())
+
+    def test_the_page_is_well_formed_and_needs_nothing_else(self):
+        root, text = self.page("whole")
+        found = re.findall(rb"""(?:src|href|url|@import)[=( ]+["']?([^"')\s>]+)""", self.read("whole/index.html"))
+        self.assertEqual([link for link in found if not link.startswith(b"#")], [])
+        self.assertFalse([element for element in root.iter() if element.tag in ("script", "link", "img", "iframe", "object")])
+        ids = [element.get("id") for element in root.iter() if element.get("id")]
+        self.assertEqual(len(ids), len(set(ids)))
+        for words in ("2 and 3 general people", "2 seeds", "How much must be sent: 2 people", "How much must be sent: 3 people", "Who was forgotten",
+                      f"{self.person.replace('_', ' ')} (personal)", "What travelled", "How to repeat it", "tsugi experiment handover --general people", "device alone",
+                      "95 % interval", "The device sent nothing", "commit"):
+            self.assertIn(words, text)
+        for person in json.loads(self.read("whole/cells/p3_s1_default_f0.5.json"))["persons"]:
+            self.assertIn(person["name"].replace("_", " "), text)
+
+    def test_numbers_of_the_page_are_those_of_the_table(self):
+        rows = [row for row in self.rows("whole/results.csv") if (row["people"], row["method"], row["fraction"]) == ("3", "paper", "0.5")]
+        mean = sum(float(row["accuracy_general"]) for row in rows) / len(rows)
+        root, _ = self.page("whole")
+        table = next(table for table in root.iter("table") if "3 people, the paper's way" in "".join(table.find("caption").itertext() if table.find("caption") is not None else ""))
+        cells = next(["".join(cell.itertext()) for cell in row] for row in table.iter("tr") if row[0].text == "50 %")
+        self.assertTrue(cells[2].startswith(f"{100 * mean + 1e-9:.1f} "), (cells, mean))
+
+    @unittest.skipUnless(shutil.which("gnuplot"), "gnuplot is not installed")
+    def test_figures_are_drawn_and_stand_in_the_page(self):
+        names = [f"figure{number}{panel}" for number in (2, 3, 4) for panel in ("", "_overall", "_general", "_personal")]
+        files = os.listdir(self.path("whole/figures"))
+        self.assertEqual(sorted(file for file in files if file.endswith(".svg")), sorted(f"{name}.svg" for name in names))
+        for name in names:
+            text = "".join(xml.etree.ElementTree.fromstring(self.read(f"whole/figures/{name}.svg")).itertext())
+            self.assertIn("(%)", text)
+        for number in (2, 3, 4):
+            self.assertEqual(self.read(f"whole/figures/figure{number}.png")[:8], b"\x89PNG\r\n\x1a\n")
+        root, text = self.page("whole")
+        self.assertEqual(len([element for element in root.iter() if element.tag.endswith("svg")]), 9)
+        self.assertTrue(self.summary["figures"])
+
+    def test_without_gnuplot_table_and_page_come_with_a_warning(self):
+        shutil.copytree(self.path("whole"), self.path("plain"))
+        shutil.rmtree(self.path("plain/figures"))
+        for file in ("index.html", "results.csv", "timing.csv"):
+            os.remove(self.path("plain", file))
+        os.makedirs(self.path("no programs"), exist_ok=True)
+        done = subprocess.run([support.BINARY, "experiment", "report", "plain", "--json"], cwd=self.folder, text=True, capture_output=True,
+                              env=support.environment(PATH=self.path("no programs")), timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, "warning: gnuplot is missing.*gnuplot-nox")
+        self.assertIs(json.loads(done.stdout)["figures"], False)
+        self.assertEqual(self.read("plain/results.csv"), self.whole)
+        root, text = self.page("plain")
+        self.assertIn("The figures are left out", text)
+        self.assertFalse([element for element in root.iter() if element.tag.endswith("svg")])
+
+    def test_a_report_is_made_again_from_the_cells_that_are_there(self):
+        shutil.copytree(self.path("whole"), self.path("part"))
+        page = self.read("part/index.html")
+        self.assertEqual(self.result("experiment", "report", "part")["cells"], CELLS)
+        self.assertEqual(self.read("part/index.html"), page)
+        for name in os.listdir(self.path("part/cells")):
+            if "_s2_" in name or "default" in name or "alone" in name:
+                os.remove(self.path("part/cells", name))
+        self.assertEqual(self.result("experiment", "report", "part")["cells"], 2 * (1 + 3))
+        self.assertIn(f"Not finished: 8 of {CELLS} cells", self.page("part")[1])
+        for name in os.listdir(self.path("part/cells")):
+            os.remove(self.path("part/cells", name))
+        self.refuses(["experiment", "report", "part"], "part", "no finished cell")
+        self.refuses(["experiment", "report", "people"], "people", "holds no experiment")
+        self.refuses(["experiment", "report", "nowhere"], "nowhere", "holds no experiment")
+
+    def test_the_ablation_is_a_table_and_no_line(self):
+        out = self.result(*grid("ablated", "--ablation", "--ablation-fractions", "0.5", people="2,3", seeds="1", fractions="0.5"))
+        ingredients = {row["method"] for row in self.rows("ablated/results.csv") if row["method"].startswith("no-")}
+        self.assertEqual(out["cells"], 2 * (2 + 2) + len(ingredients))
+        self.assertTrue({"no-imprint", "no-balance"} <= ingredients)
+        self.assertEqual({row["people"] for row in self.rows("ablated/results.csv") if row["method"] in ingredients}, {"3"})
+        root, text = self.page("ablated")
+        tables = ["".join(table.itertext()) for table in root.iter("table")]
+        for name in ingredients:
+            self.assertTrue(any(name in table and "Δ general" in table for table in tables))
+            self.assertFalse(any(name in "".join(element.itertext()) for element in root.iter() if element.tag.endswith("svg")))
 
     def test_a_broken_cell_is_named(self):
         shutil.copytree(self.path("whole"), self.path("broken"))

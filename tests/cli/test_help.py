@@ -4,7 +4,7 @@ import re
 import support
 
 COMMANDS = ("synth", "pretrain", "bundle", "resume", "eval", "predict", "compact", "inspect", "experiment", "doctor")
-NESTED = (("experiment", "handover"),)
+NESTED = (("experiment", "handover"), ("experiment", "report"))
 
 
 class Help(support.CommandLine):

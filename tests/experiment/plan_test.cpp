@@ -130,8 +130,14 @@ TEST_CASE("a method's options reach the requests") {
   const Json overrides = Json::parse(request.train.overrides);
   CHECK(overrides.at("seed") == 7);
   CHECK(overrides.at("balanced") == false);
-  CHECK(strategy_of(find_method("paper")) == "random");
-  CHECK(strategy_of(find_method("default")) == "stratified");
+  BundleRequest bundle;
+  apply_bundle(find_method("paper"), bundle);
+  CHECK(bundle.strategy == SubsetStrategy::random);
+  CHECK_FALSE(bundle.knowledge);
+  CHECK(resolved_options(find_method("default"))["bundle"]["strategy"] == name_of(BundleRequest().strategy));
+  Method wrong = find_method("paper");
+  wrong.bundle["colour"] = "blue";
+  expect_parts(error_of([&] { apply_bundle(wrong, bundle); }), {"paper", "colour"});
   // Every option of every method is one that a run knows.
   for (const Method& method : known_methods()) {
     CAPTURE(method.name);
@@ -139,6 +145,7 @@ TEST_CASE("a method's options reach the requests") {
     apply_resume(method, any);
     TrainSettings settings;
     CHECK_NOTHROW(apply_json(settings, any.train.overrides, method.name));
+    CHECK_NOTHROW(resolved_options(method));
   }
 }
 

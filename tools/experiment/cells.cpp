@@ -11,6 +11,7 @@
 #include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
 #include "kernels/api/error.h"
+#include "tools/machine.h"
 
 namespace tsugi::tools {
 namespace {
@@ -35,6 +36,7 @@ void each_field(CellType& c, Visit&& visit) {
   visit("train_photos", c.train_photos);
   visit("photos_sent", c.photos_sent);
   visit("photo_bytes", c.photo_bytes);
+  visit("knowledge_bytes", c.knowledge_bytes);
   visit("accuracy", c.accuracy);
   visit("accuracy_general", c.general);
   visit("accuracy_personal", c.personal);
@@ -58,7 +60,11 @@ void each_timing(CellType& c, Visit&& visit) {
   visit("precision", c.precision);
   visit("tsugi", c.tsugi);
   visit("build", c.build);
+  visit("commit", c.commit);
 }
+
+/// Fields that the first cells did not have.
+bool is_later(const std::string& name) { return name == "commit" || name == "knowledge_bytes"; }
 
 Json value_of(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 Json value_of(std::uint64_t value) { return value; }
@@ -122,6 +128,7 @@ Cell cell_of(const Job& job, const RunSummary& summary) {
   cell.precision = summary.precision;
   cell.tsugi = version();
   cell.build = build_description();
+  cell.commit = commit();
   return cell;
 }
 
@@ -151,7 +158,9 @@ Cell cell_from_json(const Json& json, const std::string& place) {
     cell.job.seed = json.at("seed").get<std::uint64_t>();
     cell.job.method = json.at("method").get<std::string>();
     cell.job.fraction = json.at("fraction").get<double>();
-    const auto read = [&](const char* name, auto& value) { read_value(json.at(name), value); };
+    const auto read = [&](const char* name, auto& value) {
+      if (json.contains(name) || !is_later(name)) read_value(json.at(name), value);
+    };
     each_field(cell, read);
     each_timing(cell, read);
     for (const Json& person : json.at("persons"))

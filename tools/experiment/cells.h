@@ -22,6 +22,7 @@ struct Cell {
   Job job;
   std::uint64_t epochs = 0, steps = 0;
   std::uint64_t train_photos = 0, photos_sent = 0, photo_bytes = 0;  ///< trained on; of the general people's in the bundle
+  std::uint64_t knowledge_bytes = 0;                                 ///< what the server says about them
   double accuracy = 0.0, general = 0.0, personal = 0.0;
   double general_before = 0.0;                             ///< of the checkpoint as it was received
   double start = 0.0, start_general = 0.0, start_personal = 0.0;  ///< before the first step
@@ -35,7 +36,7 @@ struct Cell {
     std::uint64_t peak_memory_bytes = 0;
     std::string finished;  ///< UTC, ISO 8601
   } timing;
-  std::string device, precision, tsugi, build;
+  std::string device, precision, tsugi, build, commit;
 };
 
 /// The cell of a finished run: everything that the summary knows.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <set>
+#include <thread>
 
 #include "engine/core/device.h"
 #include "engine/core/version.h"
@@ -13,6 +14,7 @@
 #include "engine/train/dataset.h"
 #include "tools/experiment/job_runner.h"
 #include "tools/experiment/progress.h"
+#include "tools/machine.h"
 
 namespace tsugi::tools {
 namespace {
@@ -98,6 +100,7 @@ class GridRun {
       if (!runner_.run(job, observer)) return false;
       finished(job);
     } catch (const Error& error) {
+      if (stop_requested()) return false;  // in the middle of a bundle
       if (job.kind == JobKind::pretrain) failed_servers_.insert({job.people, job.seed});
       summary_.failed.push_back(job.text() + ": " + error.what());
       Console::error(summary_.failed.back());
@@ -134,6 +137,7 @@ GridSummary run_grid(const ExperimentSettings& settings, const std::string& comm
   read_cells(settings.out);  // they must be readable before hours go by
   Json about;
   about["command"] = command;
+  about["machine"] = cpu_name() + ", " + std::to_string(std::thread::hardware_concurrency()) + " cores, " + bytes_text(static_cast<double>(memory_bytes()));
   about["people in order"] = people_order(general);
   about["people"] = settings.people;
   about["fractions"] = settings.fractions;

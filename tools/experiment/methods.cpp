@@ -9,18 +9,20 @@ namespace tsugi::tools {
 namespace {
 
 std::vector<Method> ingredients() {
-  return {
+  std::vector<Method> methods = {
       {"no-imprint", "the new person's row starts from random numbers", Json::object(), {{"new_row", "random"}}},
       {"no-balance", "photos in the batches as often as there are", Json::object(), {{"balanced", false}}},
   };
+  for (Method& method : methods) method.ingredient = true;
+  return methods;
 }
 
 }  // namespace
 
 std::vector<Method> known_methods() {
   std::vector<Method> methods = {
-      {"default", "tsugi's defaults"},
-      {"paper", "the source paper's plain way: random photos, random new row, nothing balanced or frozen", {{"strategy", "random"}},
+      {"default", "tsugi's own settings"},
+      {"paper", "random photos, random new row, nothing balanced or frozen", {{"strategy", "random"}, {"knowledge", false}},
        {{"new_row", "random"}, {"balanced", false}, {"frozen_batch_norm", false}}},
   };
   for (const Method& method : ingredients()) methods.push_back(method);
@@ -45,7 +47,17 @@ std::vector<Method> ablation_methods(const std::vector<double>& fractions) {
   return methods;
 }
 
-std::string strategy_of(const Method& method) { return method.bundle.value("strategy", "stratified"); }
+void apply_bundle(const Method& method, BundleRequest& request) {
+  for (const auto& [name, value] : method.bundle.items()) {
+    if (name == "strategy") {
+      request.strategy = subset_strategy(value.get<std::string>());
+    } else if (name == "knowledge") {
+      request.knowledge = value.get<bool>();
+    } else {
+      throw Error("method " + method.name + ": bundle has no option \"" + name + "\"");
+    }
+  }
+}
 
 void apply_resume(const Method& method, HandoverRequest& request) {
   Json overrides = Json::parse(request.train.overrides);
@@ -57,6 +69,18 @@ void apply_resume(const Method& method, HandoverRequest& request) {
     }
   }
   request.train.overrides = overrides.dump();
+}
+
+Json resolved_options(const Method& method) {
+  BundleRequest bundle;
+  HandoverRequest resume;
+  apply_bundle(method, bundle);
+  apply_resume(method, resume);
+  Json json;
+  json["bundle"] = {{"strategy", name_of(bundle.strategy)}, {"knowledge", bundle.knowledge}};
+  json["resume"] = Json::parse(resume.train.overrides);
+  json["resume"]["new_row"] = resume.new_row == NewRow::random ? "random" : "imprint";
+  return json;
 }
 
 }  // namespace tsugi::tools

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/train/handover.h"
+#include "engine/train/make_bundle.h"
 
 namespace tsugi::tools {
 
@@ -15,10 +16,11 @@ using Json = nlohmann::ordered_json;
 struct Method {
   std::string name;
   std::string what;                   ///< a line for the report
-  Json bundle = Json::object();       ///< options of bundle: "strategy"
+  Json bundle = Json::object();       ///< options of bundle: "strategy", "knowledge"
   Json resume = Json::object();       ///< options of resume: "new_row", and every field of TrainSettings
   std::vector<double> fractions = {};  ///< the only ones it runs at; empty = those of the grid
-  bool largest_only = false;          ///< runs with the largest number of people only
+  bool largest_only = false;           ///< runs with the largest number of people only
+  bool ingredient = false;             ///< the default without one ingredient: belongs into the ablation table, not into the figures
 };
 
 /// Every method that has a name.
@@ -30,10 +32,12 @@ Method find_method(const std::string& name);
 /// The methods that switch one ingredient of the default off each, at `fractions`, with the largest number of people.
 std::vector<Method> ablation_methods(const std::vector<double>& fractions);
 
-/// bundle's strategy for this method.
-std::string strategy_of(const Method& method);
-
-/// Sets a method's options of resume in a request, over what its overrides say already.
+/// Sets a method's options of bundle and resume in a request; fields of TrainSettings over what the request's overrides say already. Throws
+/// Error naming the method and the option on one that bundle does not have.
+void apply_bundle(const Method& method, BundleRequest& request);
 void apply_resume(const Method& method, HandoverRequest& request);
+
+/// A method's options with the defaults of bundle's and resume's requests filled in: {"bundle": {...}, "resume": {...}}.
+Json resolved_options(const Method& method);
 
 }  // namespace tsugi::tools

@@ -61,14 +61,22 @@ void check_empty(const std::string& out) {
   }
 }
 
-/// Adds a method to those of the experiment, or throws when it goes by the name of another.
+bool has_cells(const std::string& out, const std::string& method) {
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(out + "/cells", none))
+    if (entry.path().filename().string().find("_" + method + "_f") != std::string::npos) return true;
+  return false;
+}
+
+/// Adds a method to those of the experiment. Throws when cells of other options go by its name.
 void add_method(const std::string& out, const Method& method, Json& methods) {
-  const Json now = {{"what", method.what}, {"bundle", method.bundle}, {"resume", method.resume}};
+  const Json options = resolved_options(method);
+  const Json now = {{"what", method.what}, {"ingredient", method.ingredient}, {"bundle", options["bundle"]}, {"resume", options["resume"]}};
   Json& stored = methods[method.name];
   for (const char* part : {"bundle", "resume"})
-    if (stored.is_object() && stored[part] != now[part])
+    if (stored.is_object() && stored[part] != now[part] && has_cells(out, method.name))
       throw Error(out + ": holds another experiment: its method " + method.name + " has " + part + " options " + stored[part].dump() +
-                  ", now they are " + now[part].dump() + "; choose another folder");
+                  ", now they are " + now[part].dump() + "; choose another folder, or delete its cells (cells/*_" + method.name + "_f*.json)");
   stored = now;
 }
 

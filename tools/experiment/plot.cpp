@@ -1,0 +1,125 @@
+// Scripts for gnuplot, and its drawings for a page.
+#include "tools/experiment/plot.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <regex>
+#include <sstream>
+
+#include "engine/core/atomic_file.h"
+#include "engine/core/input_file.h"
+#include "kernels/api/error.h"
+
+namespace tsugi::tools {
+namespace {
+
+constexpr int kWidth = 420, kHeight = 390;  // of a panel; a phone shows it at 340 points
+constexpr int kPngScale = 2;
+constexpr int kNotFound = 127;
+
+std::string data_name(std::size_t panel, std::size_t line) { return "$p" + std::to_string(panel) + "l" + std::to_string(line); }
+
+/// Of the key with the most lines, in two columns.
+std::size_t key_rows(const Figure& figure) {
+  std::size_t rows = 0;
+  for (const Panel& panel : figure.panels) rows = std::max(rows, (panel.lines.size() + 1) / 2);
+  return rows;
+}
+
+void write_data(const Figure& figure, std::ostream& script) {
+  for (std::size_t p = 0; p < figure.panels.size(); ++p)
+    for (std::size_t l = 0; l < figure.panels[p].lines.size(); ++l) {
+      script << data_name(p, l) << " << EOD\n";
+      for (const PlotPoint& point : figure.panels[p].lines[l].points)
+        script << point.x << " " << point.y << " " << point.low << " " << point.high << "\n";
+      script << "EOD\n";
+    }
+}
+
+void plot_panel(const Panel& panel, std::size_t number, std::ostream& script) {
+  script << "set title \"" << panel.title << "\"\nset xlabel \"" << panel.x_label << "\"\nset ylabel \"" << panel.y_label << "\"\nset xrange ["
+         << panel.x_min << ":" << panel.x_max << "]\nplot ";
+  for (std::size_t l = 0; l < panel.lines.size(); ++l) {
+    const PlotLine& line = panel.lines[l];
+    const LineStyle& s = line.style;
+    const bool markers = s.marker > 0, dashes = s.dash > 0;
+    script << (l > 0 ? ", \\\n  " : "") << data_name(number, l) << " using 1:2" << (markers ? ":3:4" : "") << " with "
+           << (!markers ? "lines" : dashes ? "yerrorlines" : "yerrorbars") << " lc rgb \"" << s.color << "\" lw 1.6";
+    if (dashes) script << " dt " << s.dash;
+    if (markers) script << " pt " << s.marker << " ps 0.8";
+    script << " title \"" << line.title << "\"";
+  }
+  script << "\n";
+}
+
+/// Runs gnuplot on a script in its folder; its exit status, or kNotFound.
+int run_gnuplot(const std::string& folder, const std::string& script) {
+  const pid_t child = ::fork();
+  if (child < 0) throw Error("gnuplot cannot be started: " + std::string(std::strerror(errno)));
+  if (child == 0) {
+    if (::chdir(folder.c_str()) == 0) ::execlp("gnuplot", "gnuplot", script.c_str(), static_cast<char*>(nullptr));
+    ::_exit(errno == ENOENT ? kNotFound : 1);
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) throw Error("gnuplot cannot be waited for: " + std::string(std::strerror(errno)));
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+}  // namespace
+
+std::string gnuplot_script(const Figure& figure) {
+  std::ostringstream script;
+  script << "# gnuplot " << figure.name << ".gp draws the figures again.\nset encoding utf8\n";
+  write_data(figure, script);
+  script << "set yrange [0:103]\nset ytics 0,20,100\nset grid lc rgb \"#dddddd\" lt 1 lw 0.6\nset border 3 lc rgb \"#444444\"\nset tics nomirror\n"
+         << "set key below center horizontal Left reverse maxcols 2 samplen 2 width -4 spacing 1.15 font \",12\"\nset bars 0.4\n"
+         << "set tmargin 2.2\nset lmargin 7.5\nset rmargin 1.5\nset bmargin " << 4.4 + 1.3 * static_cast<double>(key_rows(figure)) << "\n";
+  const std::size_t panels = figure.panels.size();
+  for (std::size_t p = 0; p < panels; ++p) {
+    script << "set terminal svg size " << kWidth << "," << kHeight << " dynamic noenhanced font \"sans-serif,13\" background rgb \"white\"\nset output \""
+           << figure.name << "_" << figure.panels[p].name << ".svg\"\n";
+    plot_panel(figure.panels[p], p, script);
+  }
+  for (const char* kind : {"svg", "png"}) {
+    const bool png = std::strcmp(kind, "png") == 0;
+    const int scale = png ? kPngScale : 1;
+    script << "set terminal " << (png ? "pngcairo" : "svg") << " size " << kWidth * scale * static_cast<int>(panels) << "," << kHeight * scale
+           << (png ? "" : " dynamic") << " noenhanced font \"sans-serif," << (png ? 11 : 13) << "\" background rgb \"white\""
+           << (png ? " fontscale 2 linewidth 2 pointscale 2" : "") << "\nset output \"" << figure.name << "." << kind << "\"\nset multiplot layout 1,"
+           << panels << "\n";
+    for (std::size_t p = 0; p < panels; ++p) plot_panel(figure.panels[p], p, script);
+    script << "unset multiplot\n";
+  }
+  script << "set output\n";
+  return script.str();
+}
+
+bool draw(const Figure& figure, const std::string& folder) {
+  const std::string script = figure.name + ".gp";
+  write_file_atomically(folder + "/" + script, gnuplot_script(figure));
+  const int status = run_gnuplot(folder, script);
+  if (status == kNotFound) return false;
+  if (status != 0) throw Error(folder + "/" + script + ": gnuplot ended with exit status " + std::to_string(status) + ", 0 expected");
+  return true;
+}
+
+std::string inline_svg(const std::string& path, const std::string& prefix, const std::string& label) {
+  const std::vector<std::uint8_t> bytes = read_file(path);
+  std::string svg(bytes.begin(), bytes.end());
+  const std::size_t start = svg.find("<svg");
+  if (start == std::string::npos) throw Error(path + ": holds no <svg>");
+  svg.erase(0, start);
+  svg = std::regex_replace(svg, std::regex("\\b(id=['\"]|href=['\"]#|url\\(['\"]?#)"), "$1" + prefix);
+  const std::size_t head = svg.find('>');
+  std::string opening = svg.substr(0, head);
+  opening = std::regex_replace(opening, std::regex("\\s(width|height|onload)=\"[^\"]*\""), "");
+  return opening + " role=\"img\" aria-label=\"" + label + "\"" + svg.substr(head);
+}
+
+}  // namespace tsugi::tools
