@@ -10,6 +10,7 @@
 #include "kernels/api/batch_norm.h"
 #include "kernels/api/conv2d.h"
 #include "kernels/api/dense.h"
+#include "kernels/api/dequantize_gather.h"
 #include "kernels/api/error.h"
 #include "kernels/api/loss.h"
 #include "kernels/api/optimizer.h"
@@ -86,6 +87,7 @@ class Backend {
   virtual void softmax_cross_entropy(const SoftmaxCrossEntropy& op) = 0;
   virtual void softmax(const Softmax& op) = 0;
   virtual void augment_forward(const AugmentForward& op) = 0;
+  virtual void dequantize_gather(const DequantizeGather& op) = 0;
   virtual void gradient_norm(const GradientNorm& op) = 0;
   virtual void sgd_update(const SgdUpdate& op) = 0;
   virtual void adam_update(const AdamUpdate& op) = 0;

@@ -6,6 +6,7 @@
 #include "kernels/api/batch_norm.h"
 #include "kernels/api/conv2d.h"
 #include "kernels/api/dense.h"
+#include "kernels/api/dequantize_gather.h"
 #include "kernels/api/loss.h"
 #include "kernels/api/optimizer.h"
 #include "kernels/api/pointwise.h"
@@ -37,6 +38,7 @@ void validate(const Cast& op);
 void validate(const SoftmaxCrossEntropy& op);
 void validate(const Softmax& op);
 void validate(const AugmentForward& op);
+void validate(const DequantizeGather& op);
 void validate(const GradientNorm& op);
 void validate(const SgdUpdate& op);
 void validate(const AdamUpdate& op);

@@ -1,4 +1,4 @@
-// Checks of whole op structs: layers with weights or windows, and augmentation.
+// Checks of whole op structs: layers with weights or windows, and what makes a batch: augmentation, dequantisation.
 #include "kernels/api/op_checker.h"
 #include "kernels/api/validate.h"
 
@@ -160,6 +160,23 @@ void validate(const AugmentForward& op) {
   check.not_null("photos", op.photos);
   check.not_null("photo_index", op.photo_index);
   check.not_null("sample_ids", op.sample_ids);
+  check.not_null("x", op.x);
+}
+
+void validate(const DequantizeGather& op) {
+  const OpChecker check("dequantize_gather");
+  check.at_least("n", op.n, 1);
+  check.at_least("c", op.c, 1);
+  check.at_least("count", op.count, op.c);
+  if (op.count % op.c != 0) {
+    check.fail("count is " + std::to_string(op.count) + ", expected a multiple of the " + std::to_string(op.c) +
+               " channels");
+  }
+  check.floating("dtype", op.dtype);
+  check.not_null("rows", op.rows);
+  check.not_null("index", op.index);
+  check.not_null("scale", op.scale);
+  check.not_null("offset", op.offset);
   check.not_null("x", op.x);
 }
 

@@ -55,6 +55,7 @@ class CpuBackend : public Backend {
   void softmax_cross_entropy(const SoftmaxCrossEntropy& op) override;
   void softmax(const Softmax& op) override;
   void augment_forward(const AugmentForward& op) override;
+  void dequantize_gather(const DequantizeGather& op) override;
   void gradient_norm(const GradientNorm& op) override;
   void sgd_update(const SgdUpdate& op) override;
   void adam_update(const AdamUpdate& op) override;

@@ -204,6 +204,11 @@ void CpuBackend::augment_forward(const AugmentForward& op) {
   cpu::augment_forward(op, threads_);
 }
 
+void CpuBackend::dequantize_gather(const DequantizeGather& op) {
+  validate(op);
+  cpu::dequantize_gather(op, threads_);
+}
+
 void CpuBackend::gradient_norm(const GradientNorm& op) {
   validate(op);
   require_workspace(op, "gradient_norm", [&] { return workspace_bytes(op); });

@@ -26,6 +26,8 @@ void cast(const Cast& op, int threads);
 void softmax_cross_entropy(const SoftmaxCrossEntropy& op, int threads);
 void softmax(const Softmax& op, int threads);
 
+void dequantize_gather(const DequantizeGather& op, int threads);
+
 std::size_t gradient_norm_workspace_bytes(std::size_t count);
 void gradient_norm(const GradientNorm& op, int threads);
 void sgd_update(const SgdUpdate& op, int threads);

@@ -57,6 +57,8 @@ template <typename T>
 void softmax(const Softmax& op);
 
 void augment_forward(const AugmentForward& op);
+template <typename T>
+void dequantize_gather(const DequantizeGather& op);
 
 void gradient_norm(const GradientNorm& op);
 /// The update structs hold float32; their compute copy may be f32, bf16 or f16.

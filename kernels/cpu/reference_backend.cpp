@@ -85,6 +85,7 @@ class ReferenceBackend : public Backend {
   TSUGI_REFERENCE_OP(add_forward, AddForward)
   TSUGI_REFERENCE_OP(softmax_cross_entropy, SoftmaxCrossEntropy)
   TSUGI_REFERENCE_OP(softmax, Softmax)
+  TSUGI_REFERENCE_OP(dequantize_gather, DequantizeGather)
 #undef TSUGI_REFERENCE_OP
 
   void cast(const Cast& op) override {

@@ -221,6 +221,12 @@ void GpuBackend::augment_forward(const AugmentForward& op) {
   TSUGI_GPU::augment_forward(*runtime_, op);
 }
 
+void GpuBackend::dequantize_gather(const DequantizeGather& op) {
+  validate(op);
+  check("dequantize_gather", op.dtype);
+  TSUGI_GPU::dequantize_gather(*runtime_, op);
+}
+
 void GpuBackend::cast(const Cast& op) {
   validate(op);
   check("cast", op.from_dtype);

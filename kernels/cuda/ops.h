@@ -22,6 +22,7 @@ void softmax_cross_entropy(Runtime& runtime, const SoftmaxCrossEntropy& op);
 void softmax(Runtime& runtime, const Softmax& op);
 std::size_t augment_workspace(const AugmentForward& op);
 void augment_forward(Runtime& runtime, const AugmentForward& op);
+void dequantize_gather(Runtime& runtime, const DequantizeGather& op);
 std::size_t gradient_norm_workspace(const GradientNorm& op);
 void gradient_norm(Runtime& runtime, const GradientNorm& op);
 void sgd_update(Runtime& runtime, const SgdUpdate& op);

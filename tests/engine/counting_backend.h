@@ -65,6 +65,7 @@ class CountingBackend : public Backend {
   void softmax_cross_entropy(const SoftmaxCrossEntropy& op) override { inner_->softmax_cross_entropy(op); }
   void softmax(const Softmax& op) override { inner_->softmax(op); }
   void augment_forward(const AugmentForward& op) override { inner_->augment_forward(op); }
+  void dequantize_gather(const DequantizeGather& op) override { inner_->dequantize_gather(op); }
   void gradient_norm(const GradientNorm& op) override { inner_->gradient_norm(op); }
   void sgd_update(const SgdUpdate& op) override { inner_->sgd_update(op); }
   void adam_update(const AdamUpdate& op) override { inner_->adam_update(op); }

@@ -28,6 +28,7 @@ TEST_SUITE("ops") {
   TEST_CASE("activation and add equal the reference") { in_both_types(check_pointwise); }
   TEST_CASE("dropout equals the reference") { in_both_types(check_dropout); }
   TEST_CASE("softmax_cross_entropy equals the reference") { in_both_types(check_loss); }
+  TEST_CASE("dequantize_gather equals the reference") { in_both_types(check_dequantize_gather); }
   TEST_CASE("optimizers equal the reference") { check_optimizer(*make_device()); }
   TEST_CASE("gradient_norm equals the reference and sees a NaN anywhere") { check_gradient_norm(*make_device()); }
   TEST_CASE("cast rounds to nearest even") { check_cast(*make_device()); }

@@ -16,6 +16,7 @@ void check_pointwise(Backend& backend, DType dtype);
 void check_dropout(Backend& backend, DType dtype);
 void check_loss(Backend& backend, DType dtype);
 void check_augment(Backend& backend, DType dtype);
+void check_dequantize_gather(Backend& backend, DType dtype);
 /// Float32 whatever the tensors are; the compute copy in every type that the backend supports.
 void check_optimizer(Backend& backend);
 void check_gradient_norm(Backend& backend);

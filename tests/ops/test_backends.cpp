@@ -46,6 +46,7 @@ TEST_CASE("cpu activation and add equal the reference") { on_cpu(check_pointwise
 TEST_CASE("cpu dropout equals the reference") { on_cpu(check_dropout); }
 TEST_CASE("cpu softmax_cross_entropy equals the reference") { on_cpu(check_loss); }
 TEST_CASE("cpu augment_forward equals the reference") { on_cpu(check_augment); }
+TEST_CASE("cpu dequantize_gather equals the reference") { on_cpu(check_dequantize_gather); }
 TEST_CASE("cpu optimizers equal the reference") { on_cpu_once(check_optimizer); }
 TEST_CASE("cpu gradient_norm equals the reference, and sees a NaN anywhere") { on_cpu_once(check_gradient_norm); }
 TEST_CASE("cpu cast rounds to nearest even") { on_cpu_once(check_cast); }
@@ -64,6 +65,7 @@ TEST_CASE("the reference backend passes the suite") {
     check_dropout(*backend, dtype);
     check_loss(*backend, dtype);
     check_augment(*backend, dtype);
+    check_dequantize_gather(*backend, dtype);
     check_dense(*backend, dtype);
     check_conv2d(*backend, dtype);
   }

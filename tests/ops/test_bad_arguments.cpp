@@ -269,6 +269,35 @@ TEST_CASE("augment_forward refuses an output larger than the photos, and impossi
   expect_error(&Backend::augment_forward, op, {"noise_probability is"});
 }
 
+TEST_CASE("dequantize_gather refuses rows that are no whole number of pixels, and missing tables") {
+  DequantizeGather op;
+  op.c = 8;
+  op.count = 4;
+  expect_error(&Backend::dequantize_gather, op, {"dequantize_gather: count is 4", "at least 8"});
+  op.count = 20;
+  expect_error(&Backend::dequantize_gather, op, {"count is 20", "multiple of the 8 channels"});
+  op.count = 24;
+  op.c = 0;
+  expect_error(&Backend::dequantize_gather, op, {"c is 0"});
+  op.c = 8;
+  op.dtype = DType::u8;
+  expect_error(&Backend::dequantize_gather, op, {"dtype is u8"});
+  op.dtype = DType::f32;
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(somewhere);
+  const auto* words = reinterpret_cast<const std::uint32_t*>(somewhere);
+  op.x = elsewhere;
+  expect_error(&Backend::dequantize_gather, op, {"rows is null"});
+  op.rows = bytes;
+  expect_error(&Backend::dequantize_gather, op, {"index is null"});
+  op.index = words;
+  expect_error(&Backend::dequantize_gather, op, {"scale is null"});
+  op.scale = third;
+  expect_error(&Backend::dequantize_gather, op, {"offset is null"});
+  op.offset = third;
+  op.x = nullptr;
+  expect_error(&Backend::dequantize_gather, op, {"x is null"});
+}
+
 TEST_CASE("gradient_norm and the optimizers refuse bad settings") {
   GradientNorm norm;
   norm.max_norm = -1.0f;

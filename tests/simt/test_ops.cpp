@@ -55,6 +55,7 @@ TEST_CASE("simt activation and add equal the reference") { in_both_types(check_p
 TEST_CASE("simt dropout equals the reference") { in_both_types(check_dropout); }
 TEST_CASE("simt softmax_cross_entropy equals the reference") { in_both_types(check_loss); }
 TEST_CASE("simt augment_forward equals the reference") { in_both_types(check_augment); }
+TEST_CASE("simt dequantize_gather equals the reference") { in_both_types(check_dequantize_gather); }
 TEST_CASE("simt optimizers equal the reference") { in_all_orders(check_optimizer); }
 TEST_CASE("simt gradient_norm equals the reference, and sees a NaN anywhere") { in_all_orders(check_gradient_norm); }
 TEST_CASE("simt cast rounds to nearest even") { in_all_orders(check_cast); }
