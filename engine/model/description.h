@@ -82,4 +82,8 @@ struct LayerCost {
 };
 std::vector<LayerCost> layer_costs(const Model& model, int classes);
 
+/// FLOPs of a training step, a sample: of every convolution and dense layer forward, the gradient of its weights, and the gradient of its
+/// input unless that is the model's input; each costs what forward costs.
+double training_flops(const Model& model, int classes);
+
 }  // namespace tsugi

@@ -119,4 +119,11 @@ std::vector<LayerCost> layer_costs(const Model& model, int classes) {
   return costs;
 }
 
+double training_flops(const Model& model, int classes) {
+  const std::vector<LayerCost> costs = layer_costs(model, classes);
+  double flops = 0.0;
+  for (std::size_t i = 0; i < costs.size(); ++i) flops += (model.layers[i].inputs[0] < 0 ? 2.0 : 3.0) * costs[i].forward_flops;
+  return flops;
+}
+
 }  // namespace tsugi
