@@ -8,6 +8,7 @@
 
 #include "bench/noise_photos.h"
 #include "engine/core/device.h"
+#include "engine/train/photo_source.h"
 #include "engine/train/trainer.h"
 
 namespace {

@@ -1,4 +1,4 @@
-// tsugi bundle: a checkpoint and a chosen part of its training photos, as one .tar for a device.
+// tsugi bundle: a checkpoint and a chosen part of its training photos, or their activations, as one .tar for a device.
 #include <memory>
 
 #include "engine/train/make_bundle.h"
@@ -14,6 +14,8 @@ struct Options {
   BundleSource source;
   BundleRequest request;
   std::string strategy = name_of(BundleRequest().strategy), compact = "none";
+  std::string as = "photos";
+  PackOptions features;
   bool no_test = false, no_knowledge = false;
 };
 
@@ -25,7 +27,28 @@ BundleRequest request_of(const Options& options) {
   if (options.compact != "none") request.kind = options.compact == "fp16" ? CheckpointKind::fp16 : CheckpointKind::int8;
   request.test_photos = !options.no_test;
   request.knowledge = !options.no_knowledge;
+  if (options.as == "features") {
+    request.features = options.features;
+    request.features->threads = options.source.threads;
+  }
   return request;
+}
+
+/// What travels beside what the photos would have been, and what a step costs.
+void print_features(const PackSummary& packed) {
+  const SampleShape& shape = packed.place.shape;
+  std::printf("activations of %s (%dx%dx%d): %s for photos of %s; a training step costs %.1f %% of the whole model's FLOPs\n\n",
+              packed.place.layer.c_str(), shape.h, shape.w, shape.c, size_text(packed.feature_bytes).c_str(),
+              size_text(packed.photo_bytes).c_str(), 100.0 * packed.place.share);
+}
+
+void put_features(const PackSummary& packed, std::uint32_t variants, Json& json) {
+  json["cut"] = packed.place.layer;
+  json["variants"] = variants;
+  json["bytes_features"] = packed.feature_bytes;
+  json["bytes_photos_instead"] = packed.photo_bytes;
+  json["step_flops"] = packed.place.training_flops;
+  json["step_flops_share"] = packed.place.share;
 }
 
 int bundle_command(const Options& options, FileLog* files) {
@@ -37,6 +60,7 @@ int bundle_command(const Options& options, FileLog* files) {
     made = make_bundle(options.source, request, console.observer(files));
   }
   const BundleSummary& written = made.written;
+  if (!options.common.quiet && made.features) print_features(*made.features);
   if (!options.common.quiet)
     print_table({{"training photos", "of", "test photos", "size", "of it photos", "knowledge", "checkpoint", "bundle"},
                  {std::to_string(written.photos), std::to_string(made.training_photos), std::to_string(written.test_photos),
@@ -53,6 +77,8 @@ int bundle_command(const Options& options, FileLog* files) {
   json["bytes_photos"] = written.photo_bytes;
   json["bytes_test_photos"] = written.test_photo_bytes;
   json["bytes_knowledge"] = made.knowledge_bytes;
+  json["as"] = options.as;
+  if (made.features) put_features(*made.features, options.features.variants, json);
   finish(options.common, json);
   return kOk;
 }
@@ -75,6 +101,14 @@ void add_bundle(CLI::App& app, Run& run, Audit& audit) {
   command->add_option("--seed", request.seed, "Seed of the choice")->capture_default_str();
   command->add_option("--compact", options->compact, "Store the checkpoint as it is (none), fp16 or int8")->capture_default_str()
       ->check(CLI::IsMember({"none", "fp16", "int8"}));
+  command->add_option("--as", options->as, "photos, or features: their activations at --cut, 8 bits a value; then no photo leaves the server")
+      ->capture_default_str()->check(CLI::IsMember({"photos", "features"}));
+  CLI::Option* cut = command->add_option("--cut", options->features.layer,
+                                         "With --as features: the layer whose activations are sent; the device trains what is above it (default: "
+                                         "as much as a quarter of a whole step's FLOPs allow; tsugi inspect lists the layers)");
+  CLI::Option* variants = command->add_option("--variants", options->features.variants,
+                                              "With --as features: of each training photo, the photo itself and random ones")
+      ->capture_default_str()->check(CLI::Range(1u, kMostVariants));
   command->add_flag("--no-test", options->no_test, "Leave out the test photos, which the device needs to measure forgetting");
   command->add_flag("--no-knowledge", options->no_knowledge,
                     "Leave out what lets a device keep what it knows with few photos or none: the checkpoint's logits of the photos sent, and "
@@ -84,7 +118,11 @@ void add_bundle(CLI::App& app, Run& run, Audit& audit) {
   command->add_option("--threads", source.threads, "Threads, 0 = all cores")->capture_default_str()->check(CLI::Range(0, 1024));
   audit.add(*command);
   add_common(*command, options->common, "tsugi bundle server.safetensors --photos photos/ --fraction 0.3 -o handover.tar");
-  command->callback([options, &run, &audit] { run = [options, &audit] { return bundle_command(*options, audit.files()); }; });
+  command->callback([options, cut, variants, &run, &audit] {
+    for (const CLI::Option* option : {cut, variants})
+      if (option->count() > 0 && options->as != "features") throw CLI::ValidationError(option->get_name() + " is for --as features");
+    run = [options, &audit] { return bundle_command(*options, audit.files()); };
+  });
 }
 
 }  // namespace tsugi::tools

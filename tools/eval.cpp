@@ -5,6 +5,7 @@
 #include "engine/train/checkpoint_session.h"
 #include "engine/train/dataset.h"
 #include "engine/train/evaluation.h"
+#include "engine/train/photo_source.h"
 #include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/core/device.h"
+#include "engine/model/cut.h"
 #include "engine/model/program.h"
 #include "engine/state/bundle.h"
 #include "engine/state/file_kind.h"
@@ -27,6 +28,23 @@ std::string millions(double value) {
   char text[32];
   std::snprintf(text, sizeof text, value >= 1e6 ? "%.2f M" : value >= 1e3 ? "%.1f k" : "%.0f", value >= 1e6 ? value / 1e6 : value >= 1e3 ? value / 1e3 : value);
   return text;
+}
+
+/// Where the model can be cut to send activations instead of photos (tsugi bundle --as features): their bytes, and what a step then costs.
+void inspect_cuts(const Model& model, int classes, bool print, Json& json) {
+  const std::vector<CutPlace> places = cut_places(model, classes);
+  json["cuts"] = Json::array();
+  if (places.empty()) return;
+  json["default_cut"] = default_cut(model, classes).layer;
+  std::vector<std::vector<std::string>> table = {{"cut at", "activations", "bytes a variant", "trained parameters", "of a step's FLOPs"}};
+  for (const CutPlace& place : places) {
+    json["cuts"].push_back({{"layer", place.layer}, {"bytes", place.shape.count()}, {"parameters", place.parameters}, {"step_flops_share", place.share}});
+    table.push_back({place.layer + (place.layer == json["default_cut"] ? " (default)" : ""), shape_text(place.shape), std::to_string(place.shape.count()),
+                     std::to_string(place.parameters), percent(place.share)});
+  }
+  if (!print) return;
+  std::printf("\nfeatures: layers to cut at\n");
+  print_table(table);
 }
 
 /// Layers, shapes, parameters, FLOPs, and the arena of a training step and of inference.
@@ -62,11 +80,12 @@ void inspect_model(const Model& model, const std::string& file, int classes, int
   json["batch"] = batch;
   json["training_arena_bytes"] = training.arena_bytes();
   json["inference_arena_bytes"] = inference.arena_bytes();
-  if (!print) return;
+  if (!print) return inspect_cuts(model, classes, print, json);
   std::printf("model %s, input %s, %d classes\n\n", model.name.c_str(), shape_text(model.input).c_str(), classes);
   print_table(table);
   std::printf("\nmemory for batch %d in float32 on %s, planned: %s to train, %s to predict\n", batch, backend->name().c_str(),
               bytes_text(static_cast<double>(training.arena_bytes())).c_str(), bytes_text(static_cast<double>(inference.arena_bytes())).c_str());
+  inspect_cuts(model, classes, print, json);
 }
 
 std::string joined(const std::vector<std::string>& names, std::size_t most) {

@@ -6,6 +6,7 @@
 #include "engine/data/decode.h"
 #include "engine/train/checkpoint_session.h"
 #include "engine/train/dataset.h"
+#include "engine/train/photo_source.h"
 #include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"

@@ -122,7 +122,12 @@ std::vector<LayerCost> layer_costs(const Model& model, int classes) {
 double training_flops(const Model& model, int classes) {
   const std::vector<LayerCost> costs = layer_costs(model, classes);
   double flops = 0.0;
-  for (std::size_t i = 0; i < costs.size(); ++i) flops += (model.layers[i].inputs[0] < 0 ? 2.0 : 3.0) * costs[i].forward_flops;
+  for (std::size_t i = 0; i < costs.size(); ++i) {
+    int from = model.layers[i].inputs[0];
+    while (from >= 0 && model.layers[static_cast<std::size_t>(from)].type == LayerType::flatten)  // another view of the same values
+      from = model.layers[static_cast<std::size_t>(from)].inputs[0];
+    flops += (from < 0 ? 2.0 : 3.0) * costs[i].forward_flops;
+  }
   return flops;
 }
 

@@ -3,7 +3,7 @@
 
 namespace tsugi {
 
-Evaluation evaluate(Inference& inference, const PhotoSource& source, const std::vector<std::uint32_t>& photos, int classes,
+Evaluation evaluate(Inference& inference, const SampleSource& source, const std::vector<std::uint32_t>& photos, int classes,
                     const std::vector<bool>& personal) {
   const Predictions predictions = inference.run(source, photos);
   const auto count = static_cast<std::size_t>(classes);
@@ -11,7 +11,7 @@ Evaluation evaluate(Inference& inference, const PhotoSource& source, const std::
   result.per_class.resize(count);
   result.confusion.assign(count, std::vector<std::uint32_t>(count, 0));
   for (std::size_t i = 0; i < photos.size(); ++i) {
-    const int label = source.store().label(photos[i]);
+    const int label = source.label(photos[i]);
     const bool correct = predictions.predicted[i] == label;
     const auto known = static_cast<std::size_t>(label);
     const auto add = [&](Tally& tally) {

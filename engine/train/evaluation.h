@@ -23,9 +23,9 @@ struct Evaluation {
   std::vector<std::vector<std::uint32_t>> confusion;  ///< [classes][classes] true, predicted
 };
 
-/// Runs `photos` (indices into the source's store) through the network. personal: [classes] whether a class came from personal data;
+/// Runs `photos` (items of the source) through the network. personal: [classes] whether a class came from personal data;
 /// may be shorter (missing ones are general).
-Evaluation evaluate(Inference& inference, const PhotoSource& source, const std::vector<std::uint32_t>& photos, int classes,
+Evaluation evaluate(Inference& inference, const SampleSource& source, const std::vector<std::uint32_t>& photos, int classes,
                     const std::vector<bool>& personal);
 
 }  // namespace tsugi

@@ -24,7 +24,8 @@ Inference::Inference(const Network& network, int batch, const DeviceBuffer* scra
   results_ = DeviceBuffer(backend, n * (2 + static_cast<std::size_t>(network.classes())) * sizeof(float));  // loss, prediction, softmax
 }
 
-Predictions Inference::run(const PhotoSource& source, const std::vector<std::uint32_t>& photos, const InferenceOptions& options) {
+Predictions Inference::run(const SampleSource& source, const std::vector<std::uint32_t>& photos, const InferenceOptions& options) {
+  check_shape(source, network_.model(), "inference");
   Backend& backend = network_.backend();
   const auto batch = static_cast<std::size_t>(program_->batch());
   const auto classes = static_cast<std::size_t>(network_.classes());
@@ -36,10 +37,10 @@ Predictions Inference::run(const PhotoSource& source, const std::vector<std::uin
   auto* predicted = reinterpret_cast<std::int32_t*>(loss + batch);
   auto* probabilities = loss + 2 * batch;
 
-  if (photos_of_ != &source || photos_resident_ != source.resident()) {
-    photos_ = PhotoBatch(backend, source, batch);
-    photos_of_ = &source;
-    photos_resident_ = source.resident();
+  if (rows_of_ != &source || rows_resident_ != source.resident()) {
+    rows_ = SampleBatch(backend, source, batch);
+    rows_of_ = &source;
+    rows_resident_ = source.resident();
   }
   StepState draw;
   draw.seed = options.seed;
@@ -57,25 +58,28 @@ Predictions Inference::run(const PhotoSource& source, const std::vector<std::uin
     if (before_batch_) before_batch_();
     const std::size_t n = std::min(batch, photos.size() - begin);
     for (std::size_t i = 0; i < batch; ++i) {
-      staged[i] = photos[begin + (i < n ? i : 0)];
-      staged[2 * batch + i] = staged[i] * options.variants + options.variant;
-      // A store may know more classes than the network (a new person): those count as errors without a loss.
-      const int known = source.store().label(staged[i]);
+      const std::uint32_t photo = photos[begin + (i < n ? i : 0)];
+      staged[i] = source.row(photo, options.variant);
+      staged[2 * batch + i] = photo * options.variants + options.variant;
+      // A source may know more classes than the network (a new person): those count as errors without a loss.
+      const int known = source.label(photo);
       staged[batch + i] = static_cast<std::uint32_t>(known < network_.classes() ? known : 0);
     }
-    photos_.fetch(staged.data(), batch);
+    rows_.fetch(staged.data(), batch);
     backend.copy_to_device(index, staged.data(), staged.size() * sizeof(std::uint32_t));
-    AugmentForward augment = augment_op(source.store().preprocessing(), photos_.device(), program_->batch());
-    augment.photo_index = index;
-    augment.sample_ids = sample;
-    augment.variants = options.variants;
-    augment.strength = options.strength;
-    augment.step = step_.as<StepState>();
-    augment.x = program_->input();
-    if (const std::size_t bytes = backend.workspace_bytes(augment); bytes > augment_workspace_.bytes())
-      augment_workspace_ = DeviceBuffer(backend, bytes);
-    augment.workspace = augment_workspace_.data();
-    backend.augment_forward(augment);
+    SampleRequest samples;
+    samples.n = program_->batch();
+    samples.variants = options.variants;
+    samples.strength = options.strength;
+    samples.rows = rows_.device();
+    samples.index = index;
+    samples.sample_ids = sample;
+    samples.step = step_.as<StepState>();
+    samples.x = program_->input();
+    if (const std::size_t bytes = source.workspace_bytes(samples); bytes > sample_workspace_.bytes())
+      sample_workspace_ = DeviceBuffer(backend, bytes);
+    samples.workspace = sample_workspace_.data();
+    source.make_batch(samples);
     program_->forward(pass);
     SoftmaxCrossEntropy op;
     op.n = program_->batch();

@@ -8,7 +8,7 @@
 
 #include "engine/model/program.h"
 #include "engine/train/network.h"
-#include "engine/train/photo_source.h"
+#include "engine/train/sample_source.h"
 
 namespace tsugi {
 
@@ -42,9 +42,9 @@ class Inference {
   /// What run() calls before each batch; what it throws leaves run().
   void before_each_batch(std::function<void()> call) { before_batch_ = std::move(call); }
 
-  /// photos: indices into the source's store. Labels come from the store.
-  Predictions run(const PhotoSource& source, const std::vector<std::uint32_t>& photos, const InferenceOptions& options);
-  Predictions run(const PhotoSource& source, const std::vector<std::uint32_t>& photos, bool with_features = false) {
+  /// photos: items of the source, which has their labels. Throws Error when its shape is not what the model reads.
+  Predictions run(const SampleSource& source, const std::vector<std::uint32_t>& photos, const InferenceOptions& options);
+  Predictions run(const SampleSource& source, const std::vector<std::uint32_t>& photos, bool with_features = false) {
     InferenceOptions options;
     options.features = with_features;
     return run(source, photos, options);
@@ -54,10 +54,10 @@ class Inference {
   const Network& network_;
   std::function<void()> before_batch_;
   std::unique_ptr<Program> program_;
-  DeviceBuffer arena_, indices_, results_, step_, augment_workspace_;
-  PhotoBatch photos_;
-  const PhotoSource* photos_of_ = nullptr;  // the source that photos_ was made for
-  bool photos_resident_ = false;            // as it was then
+  DeviceBuffer arena_, indices_, results_, step_, sample_workspace_;
+  SampleBatch rows_;
+  const SampleSource* rows_of_ = nullptr;  // the source that rows_ was made for
+  bool rows_resident_ = false;             // as it was then
 };
 
 }  // namespace tsugi

@@ -115,9 +115,15 @@ MadeBundle BundleMaker::make(const BundleRequest& request) {
     for (const std::uint32_t i : split_.test) bundle.photos.push_back(bundle_photo(folder_.photos[i], true));
   if (request.knowledge) bundle.tensors[kKnowledgeName] = knowledge_of(chosen);
   MadeBundle made;
+  if (request.features) made.features = pack_features(bundle, *session_.backend, *request.features, source_.checkpoint, observer_);
   made.written = write_bundle(request.output, bundle, observer_.files);
   made.training_photos = store_->size();
   made.knowledge_bytes = made.written.tensors_bytes;
+  if (made.features) {
+    made.written.photos = made.features->photos;
+    made.written.test_photos = made.features->test_photos;
+    made.knowledge_bytes -= made.features->member_bytes;
+  }
   return made;
 }
 

@@ -12,6 +12,7 @@
 #include "engine/state/subset.h"
 #include "engine/train/checkpoint_session.h"
 #include "engine/train/dataset.h"
+#include "engine/train/pack_features.h"
 #include "engine/train/inference.h"
 #include "engine/train/knowledge.h"
 
@@ -33,6 +34,7 @@ struct BundleRequest {
   std::uint64_t seed = 1;                ///< of the choice
   std::optional<CheckpointKind> kind;    ///< how to store the checkpoint; as it is where not given
   bool test_photos = true;               ///< send them along: the device measures forgetting on them
+  std::optional<PackOptions> features;   ///< send activations instead of the photos, training and test
   bool knowledge = true;                 ///< send along what the checkpoint makes of the server's photos (knowledge.h)
 };
 
@@ -40,6 +42,7 @@ struct MadeBundle {
   BundleSummary written;
   std::size_t training_photos = 0;      ///< that could be read: what the fraction is of
   std::uint64_t knowledge_bytes = 0;    ///< of its member
+  std::optional<PackSummary> features;  ///< what activations stand for
 };
 
 /// Makes bundles of one checkpoint. What they have in common is read and computed once, when it is first needed.

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "engine/state/json_check.h"
-#include "engine/state/sha256.h"
+#include "engine/core/sha256.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {

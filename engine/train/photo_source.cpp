@@ -1,32 +1,32 @@
-// Batches of photos on their way to a device that does not hold all of them.
+// The augmentation op of a batch of photos.
 #include "engine/train/photo_source.h"
-
-#include <algorithm>
-#include <cstring>
 
 namespace tsugi {
 
-PhotoBatch::PhotoBatch(Backend& backend, const PhotoSource& source, std::size_t batch)
-    : backend_(&backend), source_(&source), device_(source.device()) {
-  if (source.resident()) return;
-  block_ = DeviceBuffer(backend, bytes(source.store(), batch));
-  host_.resize(block_.bytes());
-  device_ = block_.as<std::uint8_t>();
+AugmentForward PhotoSource::op(const SampleRequest& request) const {
+  const Preprocessing& p = store_.preprocessing();
+  AugmentForward op;
+  op.n = request.n;
+  op.photo_h = op.photo_w = p.stored_size;
+  op.h = op.w = p.size;
+  op.variants = request.variants;
+  op.strength = request.strength;
+  for (int i = 0; i < 3; ++i) {
+    op.mean[i] = p.mean[i];
+    op.inv_std[i] = 1.0f / p.std[i];
+  }
+  op.step = request.step;
+  op.photos = request.rows;
+  op.photo_index = request.index;
+  op.sample_ids = request.sample_ids;
+  op.dtype = request.dtype;
+  op.x = request.x;
+  op.workspace = request.workspace;
+  return op;
 }
 
-void PhotoBatch::gather(const std::uint32_t* index, std::size_t n) {
-  if (host_.empty()) return;
-  const PhotoStore& store = source_->store();
-  const std::size_t bytes = store.photo_bytes();
-  for (std::size_t i = 0; i < n; ++i) std::memcpy(host_.data() + i * bytes, store.pixels() + index[i] * bytes, bytes);
-  gathered_.assign(index, index + n);
-}
+std::size_t PhotoSource::workspace_bytes(const SampleRequest& request) const { return backend().workspace_bytes(op(request)); }
 
-void PhotoBatch::fetch(std::uint32_t* index, std::size_t n) {
-  if (host_.empty()) return;
-  if (gathered_.size() != n || !std::equal(gathered_.begin(), gathered_.end(), index)) gather(index, n);
-  backend_->copy_to_device(block_.data(), host_.data(), n * source_->store().photo_bytes());
-  for (std::size_t i = 0; i < n; ++i) index[i] = static_cast<std::uint32_t>(i);
-}
+void PhotoSource::make_batch(const SampleRequest& request) const { backend().augment_forward(op(request)); }
 
 }  // namespace tsugi

@@ -36,14 +36,14 @@ void announce(const RunObserver& observer, const Backend& backend, const Network
                mib(memory.parameters) + ", photos " + mib(memory.photos) + (memory.photos_resident ? "" : " (a batch at a time)"));
 }
 
-void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Preprocessing& preprocessing, const PhotoStore& store,
+void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Preprocessing& preprocessing, const SampleSource& source,
               const Split& split) {
   checkpoint.settings = to_json(settings);
   checkpoint.preprocessing = to_json(preprocessing);
   checkpoint.train_photos.clear();
   checkpoint.test_photos.clear();
-  for (const std::uint32_t i : split.train) checkpoint.train_photos.push_back(store.photo(i).file);
-  for (const std::uint32_t i : split.test) checkpoint.test_photos.push_back(store.photo(i).file);
+  for (const std::uint32_t i : split.train) checkpoint.train_photos.push_back(source.name(i));
+  for (const std::uint32_t i : split.test) checkpoint.test_photos.push_back(source.name(i));
 }
 
 void mark_personal(Checkpoint& checkpoint, const std::vector<std::string>& names) {

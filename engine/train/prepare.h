@@ -18,7 +18,7 @@ void announce(const RunObserver& observer, const Backend& backend, const Network
               std::size_t train_photos, std::size_t test_photos);
 
 /// Puts settings, preprocessing and the lists of training and test photos into a checkpoint.
-void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Preprocessing& preprocessing, const PhotoStore& store,
+void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Preprocessing& preprocessing, const SampleSource& source,
               const Split& split);
 
 /// Adds `names` to the checkpoint's personal classes. Those that it has stay: what personal photos taught is not unlearnt.

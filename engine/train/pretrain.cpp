@@ -5,6 +5,7 @@
 
 #include "engine/core/device.h"
 #include "engine/train/dataset.h"
+#include "engine/train/photo_source.h"
 #include "engine/train/prepare.h"
 
 namespace tsugi {
@@ -94,7 +95,7 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   for (std::size_t i = 0; i < folder.class_names.size(); ++i)
     for (const std::string& name : from.personal_classes) run.personal[i] = run.personal[i] || name == folder.class_names[i];
   if (continued) run.history = metrics_from_json(from.metrics, request.continue_from);
-  describe(run.checkpoint, settings, preprocessing, store, split);
+  describe(run.checkpoint, settings, preprocessing, source, split);
   run.checkpoint.provenance = provenance_json(folder.class_names, from.personal_classes, split.train.size(), "pretrain");
   return run_training(run, request.train.run, observer);
 }

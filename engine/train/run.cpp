@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/core/device.h"
+#include "engine/train/parts.h"
 
 namespace tsugi {
 namespace {
@@ -134,6 +135,7 @@ class Runner {
     if (options_.output.empty() || (saved_once_ && saved_.step == now.step && saved_.epoch == now.epoch)) return;
     run_.history.wall_s = wall_s();
     run_.trainer.store(run_.checkpoint);
+    if (run_.lower != nullptr) join_lower(run_.checkpoint, *run_.lower);
     check_finite(run_.checkpoint.parameters, now.step);
     check_finite(run_.checkpoint.statistics, now.step);
     for (const auto& [buffer, tensors] : run_.checkpoint.moments) check_finite(tensors, now.step);

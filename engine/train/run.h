@@ -36,7 +36,7 @@ struct RunObserver {
   std::function<void(const RunStatus&)> step;
   std::function<void(const MetricsRow&, const Evaluation&)> evaluated;
   std::function<void(std::size_t done, std::size_t total)> decoding;
-  std::function<bool()> should_stop;            ///< asked after every step; true: save and return
+  std::function<bool()> should_stop;            ///< asked after every step (true: save and return), and while activations are computed (true: throw)
   FileLog* files = nullptr;                     ///< where every file that is opened is recorded; null = nowhere
 };
 
@@ -66,7 +66,7 @@ struct RunSummary {
 struct Run {
   Network& network;
   Trainer& trainer;
-  const PhotoSource& source;
+  const SampleSource& source;
   std::vector<std::uint32_t> test_photos;
   std::vector<bool> personal;  ///< [classes]
   bool handover = false;       ///< some people are personal: accuracies are split, and the metrics begin with an evaluation before the first step
@@ -74,6 +74,7 @@ struct Run {
   Checkpoint checkpoint;
   MetricsHistory history;
   Stopwatch clock;             ///< wall_s counts from its start
+  const Checkpoint* lower = nullptr;  ///< a hand-over with features: the tensors below the cut, which join each checkpoint
 };
 
 /// Trains to the end of settings.epochs, or until the observer stops it. Throws what Trainer::step throws (the last checkpoint on disk stays),

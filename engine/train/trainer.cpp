@@ -1,4 +1,4 @@
-// One optimizer step is: upload what changed, then per micro-batch augment, forward, loss and backward, then one update.
+// One optimizer step is: upload what changed, then per micro-batch augment (or dequantise), forward, loss and backward, then one update.
 #include "engine/train/trainer.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ std::string megabytes(std::size_t bytes) {
 
 }  // namespace
 
-Trainer::Trainer(Network& network, PhotoSource& source, std::vector<std::uint32_t> train_photos, const TrainSettings& settings,
+Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32_t> train_photos, const TrainSettings& settings,
                  const TrainerOptions& options)
     : network_(network),
       source_(source),
@@ -29,13 +29,14 @@ Trainer::Trainer(Network& network, PhotoSource& source, std::vector<std::uint32_
       optimizer_(network.backend(), settings.optimizer, network.layout().count(), network.layout().decayed()) {
   validate(settings_, "training settings");
   if (train_photos_.empty()) throw Error("training: there are 0 training photos, expected at least 1");
+  check_shape(source_, network.model(), "training");
   if (!network.backend().supports(options.dtype))
     throw Error("training: device " + network.backend().name() + " does not compute in " + name_of(options.dtype) +
                 "; use --precision fp32");
   for (const std::uint32_t photo : train_photos_) {
-    train_labels_.push_back(source.store().label(photo));
+    train_labels_.push_back(source.label(photo));
     if (train_labels_.back() >= network.classes())
-      throw Error("training: photo " + source.store().photo(photo).file + " has class " + std::to_string(train_labels_.back()) +
+      throw Error("training: photo " + source.name(photo) + " has class " + std::to_string(train_labels_.back()) +
                   ", the network has " + std::to_string(network.classes()));
   }
   const std::uint64_t samples = std::uint64_t{train_photos_.size()} * settings_.variants;
@@ -56,24 +57,26 @@ Trainer::Trainer(Network& network, PhotoSource& source, std::vector<std::uint32_
   results_ = DeviceBuffer(backend, results_bytes());
   host_staging_.resize(staging_bytes());
   host_results_.resize(results_bytes());
-  next_photos_.resize(static_cast<std::size_t>(batch_));
-  augment_workspace_ = DeviceBuffer(backend, backend.workspace_bytes(augmentation(program_->batch())));
+  next_rows_.resize(static_cast<std::size_t>(batch_));
+  sample_workspace_ = DeviceBuffer(backend, source_.workspace_bytes(batch_request(program_->batch())));
   if (memory_.photos_resident) source_.make_resident();
-  photos_ = PhotoBatch(backend, source_, static_cast<std::size_t>(batch_));
+  rows_ = SampleBatch(backend, source_, static_cast<std::size_t>(batch_));
   refresh_compute();
   reset_report();
 }
 
-/// What every micro-batch's augmentation has in common.
-AugmentForward Trainer::augmentation(int samples) const {
-  AugmentForward op = augment_op(source_.store().preprocessing(), photos_.device(), samples);
-  op.variants = settings_.variants;
-  op.strength = settings_.augment;
-  op.dtype = options_.dtype;
-  return op;
+/// What making every micro-batch has in common.
+SampleRequest Trainer::batch_request(int samples) const {
+  SampleRequest request;
+  request.n = samples;
+  request.variants = settings_.variants;
+  request.strength = settings_.augment;
+  request.dtype = options_.dtype;
+  request.rows = rows_.device();
+  return request;
 }
 
-/// StepState, then photo indices, sample ids and labels of the whole batch: one upload a step.
+/// StepState, then rows, sample ids and labels of the whole batch: one upload a step.
 std::size_t Trainer::staging_bytes() const {
   return sizeof(StepState) + static_cast<std::size_t>(batch_) * 3 * sizeof(std::uint32_t);
 }
@@ -108,13 +111,13 @@ void Trainer::plan_memory() {
     program_ = std::make_unique<Program>(network_.backend(), network_.model(), layout, network_.classes(), micro, options_.dtype,
                                          ProgramMode::training);
     memory_.arena = program_->arena_bytes();
-    memory_.other = staging_bytes() + results_bytes() + optimizer_.scratch_bytes() + backend.workspace_bytes(augmentation(micro));
+    memory_.other = staging_bytes() + results_bytes() + optimizer_.scratch_bytes() + source_.workspace_bytes(batch_request(micro));
     memory_.micro_batch = micro;
     for (const bool resident : {true, false}) {
       if (!resident && source_.resident()) continue;
       memory_.photos_resident = resident;
-      memory_.photos = resident ? source_.store().bytes() : PhotoBatch::bytes(source_.store(), static_cast<std::size_t>(batch_));
-      if (fits(source_.resident() ? source_.store().bytes() : 0)) return;
+      memory_.photos = resident ? source_.bytes() : SampleBatch::bytes(source_, static_cast<std::size_t>(batch_));
+      if (fits(source_.resident() ? source_.bytes() : 0)) return;
     }
     if (options_.memory_budget == 0) break;  // nobody asked for micro-batches: the error says how
   }
@@ -152,10 +155,13 @@ void Trainer::reset_report() {
   network_.backend().copy_to_device(results_.data(), &report, sizeof report);
 }
 
-/// Photos, as the store counts them, of the epoch's batch number `batch`.
-void Trainer::pick_photos(std::uint32_t batch, std::uint32_t* photos) const {
+/// The source's rows for the epoch's batch number `batch`.
+void Trainer::pick_rows(std::uint32_t batch, std::uint32_t* rows) const {
   const std::size_t first = static_cast<std::size_t>(batch) * static_cast<std::size_t>(batch_);
-  for (std::size_t i = 0; i < static_cast<std::size_t>(batch_); ++i) photos[i] = train_photos_[order_[first + i] / settings_.variants];
+  for (std::size_t i = 0; i < static_cast<std::size_t>(batch_); ++i) {
+    const std::uint32_t sample = order_[first + i];
+    rows[i] = source_.row(train_photos_[sample / settings_.variants], sample % settings_.variants);
+  }
 }
 
 /// Sends what changes from step to step.
@@ -169,13 +175,13 @@ void Trainer::upload() {
   optimizer_.prepare(state, progress_.skipped_steps);
   std::memcpy(host_staging_.data(), &state, sizeof state);
   auto* host = reinterpret_cast<std::uint32_t*>(host_staging_.data() + sizeof state);
-  pick_photos(progress_.batch, host);
+  pick_rows(progress_.batch, host);
   for (std::size_t i = 0; i < batch; ++i) {
     const std::uint32_t sample = order_[progress_.batch * batch + i];
     host[batch + i] = sample;
     host[2 * batch + i] = static_cast<std::uint32_t>(train_labels_[sample / settings_.variants]);
   }
-  photos_.fetch(host, batch);
+  rows_.fetch(host, batch);
   network_.backend().copy_to_device(staging_.data(), host_staging_.data(), host_staging_.size());
 }
 
@@ -201,13 +207,13 @@ void Trainer::issue_step() {
   for (int begin = 0; begin < batch_; begin += micro) {
     pass.sample_ids = indices + batch + begin;
     pass.write = begin == 0 ? Write::overwrite : Write::accumulate;
-    AugmentForward augment = augmentation(micro);
-    augment.step = step_state;
-    augment.photo_index = indices + begin;
-    augment.sample_ids = pass.sample_ids;
-    augment.x = program_->input();
-    augment.workspace = augment_workspace_.data();
-    backend.augment_forward(augment);
+    SampleRequest samples = batch_request(micro);
+    samples.step = step_state;
+    samples.index = indices + begin;
+    samples.sample_ids = pass.sample_ids;
+    samples.x = program_->input();
+    samples.workspace = sample_workspace_.data();
+    source_.make_batch(samples);
     program_->forward(pass);
     SoftmaxCrossEntropy loss;
     loss.n = micro;
@@ -286,8 +292,8 @@ StepTotals Trainer::step() {
   upload();
   run_step();
   if (progress_.batch + 1 < steps_per_epoch_) {  // while the device works
-    pick_photos(progress_.batch + 1, next_photos_.data());
-    photos_.gather(next_photos_.data(), next_photos_.size());
+    pick_rows(progress_.batch + 1, next_rows_.data());
+    rows_.gather(next_rows_.data(), next_rows_.size());
   }
   const StepTotals totals = finish_step();
   ++progress_.step;

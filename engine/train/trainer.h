@@ -1,4 +1,4 @@
-// Training step by step: draws the next batch, runs augment, forward, loss, backward and update on the device, and keeps the
+// Training step by step: draws the next batch, runs augment (or dequantise), forward, loss, backward and update on the device, and keeps the
 // position from which another process can go on bit for bit.
 #pragma once
 
@@ -8,7 +8,7 @@
 #include "engine/model/program.h"
 #include "engine/optim/optimizer.h"
 #include "engine/train/network.h"
-#include "engine/train/photo_source.h"
+#include "engine/train/sample_source.h"
 #include "engine/train/settings.h"
 
 namespace tsugi {
@@ -17,7 +17,7 @@ namespace tsugi {
 struct MemoryPlan {
   std::size_t arena = 0;       ///< activations, gradients of activations, scratch: one micro-batch
   std::size_t parameters = 0;  ///< weights, their copy in the compute type, gradients, moments, statistics
-  std::size_t photos = 0;      ///< decoded photos: all of them, or a batch when they are sent with each step
+  std::size_t photos = 0;      ///< decoded photos, or their activations: all of them, or a batch when they are sent with each step
   std::size_t other = 0;       ///< indices, losses, optimizer scratch
   int micro_batch = 0;         ///< samples a forward/backward pass; gradients add up to the batch
   bool photos_resident = true; ///< the device holds every photo
@@ -43,10 +43,10 @@ struct TrainerOptions {
 
 class Trainer {
  public:
-  /// train_photos: indices into the source's store, which becomes resident on the device where it fits. All references must outlive the
-  /// trainer. Throws Error when there is no photo, the backend lacks the type, no micro-batch fits the budget, or the batch does not fit
+  /// train_photos: items of the source, which becomes resident on the device where it fits. All references must outlive the trainer.
+  /// Throws Error when there is no photo, its shape is not what the model reads, the backend lacks the type, no micro-batch fits the budget, or the batch does not fit
   /// the device (naming what is needed and what there is).
-  Trainer(Network& network, PhotoSource& source, std::vector<std::uint32_t> train_photos, const TrainSettings& settings,
+  Trainer(Network& network, SampleSource& source, std::vector<std::uint32_t> train_photos, const TrainSettings& settings,
           const TrainerOptions& options);
 
   const MemoryPlan& memory() const { return memory_; }
@@ -72,20 +72,20 @@ class Trainer {
  private:
   void plan_memory();
   bool fits(std::size_t photos_held) const;
-  AugmentForward augmentation(int samples) const;
+  SampleRequest batch_request(int samples) const;
   void refresh_compute();
   void reset_report();
   void start_epoch();
   std::size_t staging_bytes() const;
   std::size_t results_bytes() const;
-  void pick_photos(std::uint32_t batch, std::uint32_t* photos) const;
+  void pick_rows(std::uint32_t batch, std::uint32_t* rows) const;
   void upload();
   void issue_step();
   void run_step();
   StepTotals finish_step();
 
   Network& network_;
-  PhotoSource& source_;
+  SampleSource& source_;
   std::vector<std::uint32_t> train_photos_;
   std::vector<int> train_labels_;
   TrainSettings settings_;
@@ -98,10 +98,10 @@ class Trainer {
   MemoryPlan memory_;
   Optimizer optimizer_;
   std::unique_ptr<Program> program_;
-  DeviceBuffer arena_, gradients_, compute_, staging_, results_, augment_workspace_;
-  PhotoBatch photos_;
+  DeviceBuffer arena_, gradients_, compute_, staging_, results_, sample_workspace_;
+  SampleBatch rows_;
   std::vector<std::uint8_t> host_staging_, host_results_;
-  std::vector<std::uint32_t> next_photos_;
+  std::vector<std::uint32_t> next_rows_;
   bool warm_ = false;  // a step was issued: what backends load or choose at first use is there
   std::unique_ptr<CapturedWork> recorded_;
 };

@@ -179,6 +179,8 @@ TEST_CASE("where no cut is cheap enough the default is the cheapest") {
   const Model model = residual();
   const CutPlace cheapest = default_cut(model, kClasses, 1e-9);
   for (const CutPlace& place : cut_places(model, kClasses)) CHECK(place.training_flops >= cheapest.training_flops);
+  CHECK(cheapest.layer == "gap");
+  CHECK(cheapest.training_flops == 2.0 * 2.0 * 4 * kClasses);  // the head's forward and its weights' gradient, 4 inputs
 }
 
 NamedTensor tensor(const std::string& name, std::vector<float> values) { return make_tensor(name, {static_cast<std::int64_t>(values.size())}, values.data()); }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/train/network.h"
+#include "engine/train/photo_source.h"
 #include "engine/train/trainer.h"
 
 namespace tsugi::test {
