@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "engine/core/atomic_file.h"
+#include "engine/train/photo_source.h"
 
 namespace tsugi {
 namespace {

@@ -228,6 +228,35 @@ TEST_CASE("a device that does not hold all activations trains to the same weight
   CHECK(results[0] == results[1]);
 }
 
+TEST_CASE("the emulated GPU trains on features as the CPU does, recorded or op by op") {
+  const Server server;
+  const std::unique_ptr<CutBundle> cut = cut_bundle(server.features(), server.model, "bundle");
+  const FeatureSet set = feature_set(cut->features, server.checkpoint.class_names);
+  std::unique_ptr<Backend> simt;
+  try {
+    simt = make_backend("simt", 1);
+  } catch (const Error& error) {
+    MESSAGE("skipped: " << error.what());
+    return;
+  }
+  const std::unique_ptr<Backend> cpu = make_backend("cpu", 1);
+  TrainSettings settings = short_settings();
+  settings.variants = kVariants;
+  settings.optimizer.lr = 0.002f;  // as in simt_training_test.cpp: small enough that rounding flips no ReLU
+  const auto losses = [&](Backend& backend, bool graph) {
+    Network network(backend, cut->cut.upper, server.checkpoint.class_names);
+    network.load(cut->upper, "server");
+    FeatureSource source(backend, set);
+    Trainer trainer(network, source, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, settings, {DType::f32, 0, graph});
+    std::vector<double> result;
+    for (int i = 0; i < 5; ++i) result.push_back(trainer.step().loss);
+    return result;
+  };
+  const std::vector<double> wanted = losses(*cpu, true), recorded = losses(*simt, true);
+  CHECK(recorded == losses(*simt, false));
+  for (std::size_t i = 0; i < wanted.size(); ++i) CHECK(std::fabs(recorded[i] - wanted[i]) <= 1e-4 * wanted[i]);
+}
+
 TEST_CASE("samples of another shape than the model reads are refused before anything is computed") {
   const std::unique_ptr<Backend> backend = make_backend("cpu", 1);
   const PhotoSet photos = make_photos(2, 3);
