@@ -29,6 +29,10 @@ PhotoFolder only_people(const PhotoFolder& folder, const std::vector<std::string
 /// The people of `personal` after those of `general`. Throws Error naming `place` and a person who is in both.
 PhotoFolder with_personal(const PhotoFolder& general, const PhotoFolder& personal, const std::string& place);
 
+/// Broken photos are skipped, but a person of whom nothing is left cannot be learnt: throws Error naming `place` and the first such person
+/// among the classes from `first_class` on.
+void check_readable(const PhotoStore& store, const std::vector<std::string>& class_names, int first_class, const std::string& place);
+
 /// Leaves each class from `first_class` on its first `most` training photos; 0 = all. labels: of the photos that were split.
 void cap_training(Split& split, const std::vector<int>& labels, int first_class, std::size_t most);
 

@@ -23,14 +23,6 @@ void add_personal(const MaterialRequest& request, PhotoFolder& folder) {
   }
 }
 
-/// Broken photos are skipped, but a person of whom nothing is left cannot be learnt.
-void check_personal(const PhotoStore& store, const MaterialRequest& request) {
-  for (int label = request.first_new; label < static_cast<int>(request.class_names.size()); ++label)
-    if (std::count(store.labels().begin(), store.labels().end(), label) == 0)
-      throw Error(request.personal_place + ": " + request.class_names[static_cast<std::size_t>(label)] +
-                  " has 0 photos that can be read, at least 2 are needed");
-}
-
 /// The personal photos among `store`'s by the usual split, the training ones capped.
 Split split_personal(const PhotoStore& store, const MaterialRequest& request) {
   std::vector<Photo> photos;
@@ -66,7 +58,7 @@ std::unique_ptr<Material> photo_material(Backend& backend, const MaterialRequest
   auto material = std::make_unique<Material>();
   material->store = load_photos(folder, request.preprocessing, request.threads, observer);
   const PhotoStore& store = *material->store;
-  check_personal(store, request);
+  check_readable(store, request.class_names, request.first_new, request.personal_place);
   for (std::uint32_t i = 0; i < store.size(); ++i)
     if (store.label(i) < request.first_new) (is_test.at(store.photo(i).file) ? material->split.test : material->split.train).push_back(i);
   const Split own = split_personal(store, request);
@@ -80,7 +72,7 @@ std::unique_ptr<Material> feature_material(Backend& backend, const MaterialReque
   PhotoFolder folder;
   add_personal(request, folder);
   const PhotoStore store = load_photos(folder, request.preprocessing, request.threads, observer);
-  check_personal(store, request);
+  check_readable(store, request.class_names, request.first_new, request.personal_place);
   const Split own = split_personal(store, request);
 
   const Stopwatch clock;

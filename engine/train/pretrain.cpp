@@ -77,6 +77,7 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
     folder.class_names = from.class_names;
   }
   const PhotoStore store = load_photos(folder, preprocessing, request.train.threads, observer);
+  if (!request.personal.empty()) check_readable(store, folder.class_names, general_people, request.personal);
   Split split = split_as_trained(store.photos(), store.labels(), from, settings.test_fraction, settings.seed);
   cap_training(split, store.labels(), general_people, request.personal_photos);
   if (continued) check_same_photos(from, store, split, request.continue_from);

@@ -125,6 +125,16 @@ class Experiment(support.CommandLine):
         self.assertEqual(device["accuracy"], json.loads(self.read("kept/cells/p2_s1_paper_f0.5.json"))["accuracy_personal"])
         self.refuses(["bundle", "kept/kept/p2_s1_device-alone.safetensors", "--photos", "people", "-o", "leak.tar"], self.person, "personal")
 
+    def test_a_job_that_fails_is_told_and_the_others_run(self):
+        for number in (1, 2):
+            self.write(f"unreadable/Nobody/{number}.jpg", "no photo")
+        done = self.tsugi(*grid("failed", "--json", people="2", seeds="1", personal="unreadable/Nobody"), status=1)
+        result = json.loads(done.stdout)
+        self.assertEqual((result["done"], result["failed"], result["cells"]), (1, 7, 8))
+        self.assertEqual(done.stderr.count("cannot be read"), 8)  # each, and the first once more at the end
+        self.assertRegex(done.stderr, "7 cells failed, the first: 2 people, seed 1, device alone: .*Nobody")
+        self.assertEqual([row["method"] for row in self.rows("failed/results.csv")], ["pretrained"])
+
     def start(self, out):
         with open(self.path(f"{out}.stderr"), "w") as stderr:
             return subprocess.Popen([support.BINARY, *GRID, "-o", out], cwd=self.folder, env=support.environment(), stdin=subprocess.DEVNULL,

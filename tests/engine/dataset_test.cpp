@@ -2,6 +2,8 @@
 #include "engine/train/dataset.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 
 #include "engine/train/pretrain.h"
 #include "tests/engine/photos.h"
@@ -74,6 +76,13 @@ TEST_CASE("a device alone trains on chosen general people and capped personal on
   CHECK(alone.personal_classes == std::vector<std::string>{"p4"});
   CHECK(alone.train_photos.size() == 2 * 4 + 6);
   CHECK(alone.test_photos.size() == 2 * 1 + 2);
+
+  // A person of whom no photo can be read is an error, not a class that nobody can test.
+  PretrainRequest unreadable = request;
+  unreadable.personal = folder / "broken";
+  std::filesystem::create_directories(folder / "broken/p9");
+  std::ofstream(folder / "broken/p9/1.jpg") << "no photo";
+  expect_parts(error_of([&] { pretrain(unreadable, {}); }), {"broken", "p9", "0 photos"});
 
   // Going on keeps the photos.
   request.continue_from = request.train.run.output;

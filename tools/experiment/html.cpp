@@ -25,7 +25,7 @@ small{color:#555;font-size:.84em}
 .tables caption{max-width:24rem}
 .words td{text-align:left;overflow-wrap:anywhere}
 .words td,.words th,.long th:first-child{white-space:normal}
-.long th:first-child{min-width:6rem}
+.long th:first-child{min-width:5rem}
 figure{margin:1rem 0}
 .panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(19rem,100%),1fr));gap:.5rem}
 .panels svg{width:100%;height:auto;max-width:34rem;display:block}
