@@ -15,7 +15,7 @@ struct Options {
   Common common;
   ExperimentSettings settings;
   std::string fractions = "0:1:0.1", ablation_fractions = "0,0.05,0.1";
-  std::vector<std::string> methods = {"default", "paper"};
+  std::vector<std::string> methods = {"default", "paper", "features"};
   bool quick = false, paper = false, ablation = false;
   const CLI::App* command = nullptr;
 };

@@ -17,7 +17,7 @@ import support
 SEED = int(os.environ.get("TSUGI_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
 print(f"TSUGI_TEST_SEED={SEED} repeats the moments of this run", flush=True)
 
-GRID = ("experiment", "handover", "--general", "people", "--personal", "new", "--people", "2,3", "--fractions", "0,0.5:1:0.5", "--seeds", "2",
+GRID = ("experiment", "handover", "--general", "people", "--personal", "new", "--people", "2,3", "--fractions", "0,0.5:1:0.5", "--seeds", "2", "--methods", "default,paper",
         "--model", "tiny.json", "--epochs", "2", "--handover-epochs", "1", "--augment", "2", "--threads", "1")
 
 
@@ -30,9 +30,10 @@ def grid(output, *more, **changes):
 
 
 CELLS = 2 * 2 * (2 + 2 * 3)  # people x seeds x (pretrained, alone, methods x fractions)
-RESULTS = ["people", "seed", "method", "fraction", "epochs", "steps", "train_photos", "photos_sent", "photo_bytes", "knowledge_bytes", "accuracy",
+RESULTS = ["people", "seed", "method", "fraction", "epochs", "steps", "train_photos", "photos_sent", "photo_bytes", "knowledge_bytes", "feature_bytes", "accuracy",
            "accuracy_general", "accuracy_personal", "accuracy_general_before", "accuracy_start", "accuracy_general_start",
-           "accuracy_personal_start"]
+           "accuracy_personal_start", "step_flops", "step_flops_share"]
+ACCURACIES = [name for name in RESULTS if name.startswith("accuracy")]
 TIMING = ["people", "seed", "method", "fraction", "wall_s", "elapsed_s", "images_per_s", "bundle_bytes", "checkpoint_bytes", "test_bytes",
           "peak_memory_bytes", "finished", "device", "precision", "tsugi", "build", "commit"]
 
@@ -59,7 +60,7 @@ class Experiment(support.CommandLine):
         self.assertEqual(list(map(key, results)), list(map(key, timing)))
         self.assertEqual(len({tuple(key(row)) for row in results}), CELLS)
         for row in results:
-            for name in RESULTS[10:]:
+            for name in ACCURACIES:
                 if row[name]:
                     self.assertTrue(0 <= float(row[name]) <= 1, row)
         handed = [row for row in results if row["method"] in ("default", "paper")]
@@ -188,7 +189,7 @@ class Experiment(support.CommandLine):
         self.refuses(grid("refused", fractions="-0.5"), "-0.5", status=2)
         self.refuses(grid("refused", people="1"), "--people", "1", status=2)
         self.refuses(grid("refused", seeds="0"), "--seeds", "0", status=2)
-        self.refuses([*grid("refused"), "--methods", "magic"], "magic", "default", "paper", status=2)
+        self.refuses(grid("refused", methods="magic"), "magic", "default", "paper", status=2)
         self.refuses(grid("refused", general="nowhere"), "nowhere", "no such folder")
         self.refuses(grid("refused", personal="nowhere"), "nowhere", "no such folder")
         someone = sorted(os.listdir(self.path("people")))[1]
@@ -313,6 +314,21 @@ class Experiment(support.CommandLine):
         for name in ingredients:
             self.assertTrue(any(name in table and "Δ general" in table for table in tables))
             self.assertFalse(any(name in "".join(element.itertext()) for element in root.iter() if element.tag.endswith("svg")))
+
+    def test_features_stand_beside_photos(self):
+        self.tsugi(*grid("features", people="2,3", seeds="1", fractions="0.1,0.3", methods="default,features", model="faces-mobile"), "--size", "32")
+        rows = {(row["people"], row["method"], row["fraction"]): row for row in self.rows("features/results.csv")}
+        self.assertNotIn(("2", "features", "0.1"), rows)
+        for fraction in ("0.1", "0.3"):
+            photos, features = rows["3", "default", fraction], rows["3", "features", fraction]
+            self.assertEqual(photos["photos_sent"], features["photos_sent"])
+            self.assertEqual((features["photo_bytes"], photos["feature_bytes"]), ("0", "0"))
+            self.assertGreater(int(features["feature_bytes"]), 0)
+            self.assertEqual(int(features["feature_bytes"]) % int(features["photos_sent"]), 0)
+            self.assertTrue(0 < float(features["step_flops_share"]) < 1 and photos["step_flops"] == "")
+        _, text = self.page("features")
+        self.assertIn("Features instead of photos", text)
+        self.assertRegex(text, r"10 %: million FLOPs a training sample\d+\d+[0-9.]+ times less")
 
     def test_a_broken_cell_is_named(self):
         shutil.copytree(self.path("whole"), self.path("broken"))

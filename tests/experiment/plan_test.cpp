@@ -135,6 +135,11 @@ TEST_CASE("a method's options reach the requests") {
   CHECK(bundle.strategy == SubsetStrategy::random);
   CHECK_FALSE(bundle.knowledge);
   CHECK(resolved_options(find_method("default"))["bundle"]["strategy"] == name_of(BundleRequest().strategy));
+  BundleRequest features;
+  apply_bundle(find_method("features"), features);
+  REQUIRE(features.features.has_value());
+  CHECK(resolved_options(find_method("features"))["bundle"]["variants"] == features.features->variants);
+  CHECK_FALSE(bundle.features.has_value());
   Method wrong = find_method("paper");
   wrong.bundle["colour"] = "blue";
   expect_parts(error_of([&] { apply_bundle(wrong, bundle); }), {"paper", "colour"});

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <ctime>
 #include <filesystem>
+#include <iterator>
 #include <tuple>
 
 #include "engine/core/version.h"
@@ -37,6 +38,7 @@ void each_field(CellType& c, Visit&& visit) {
   visit("photos_sent", c.photos_sent);
   visit("photo_bytes", c.photo_bytes);
   visit("knowledge_bytes", c.knowledge_bytes);
+  visit("feature_bytes", c.feature_bytes);
   visit("accuracy", c.accuracy);
   visit("accuracy_general", c.general);
   visit("accuracy_personal", c.personal);
@@ -44,6 +46,8 @@ void each_field(CellType& c, Visit&& visit) {
   visit("accuracy_start", c.start);
   visit("accuracy_general_start", c.start_general);
   visit("accuracy_personal_start", c.start_personal);
+  visit("step_flops", c.step_flops);
+  visit("step_flops_share", c.step_flops_share);
 }
 
 template <class CellType, class Visit>
@@ -64,7 +68,10 @@ void each_timing(CellType& c, Visit&& visit) {
 }
 
 /// Fields that the first cells did not have.
-bool is_later(const std::string& name) { return name == "commit" || name == "knowledge_bytes"; }
+bool is_later(const std::string& name) {
+  constexpr const char* kLater[] = {"commit", "knowledge_bytes", "feature_bytes", "step_flops", "step_flops_share"};
+  return std::find(std::begin(kLater), std::end(kLater), name) != std::end(kLater);
+}
 
 Json value_of(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 Json value_of(std::uint64_t value) { return value; }

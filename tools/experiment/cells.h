@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct Cell {
   std::uint64_t epochs = 0, steps = 0;
   std::uint64_t train_photos = 0, photos_sent = 0, photo_bytes = 0;  ///< trained on; of the general people's in the bundle
   std::uint64_t knowledge_bytes = 0;                                 ///< what the server says about them
+  std::uint64_t feature_bytes = 0;                                   ///< of the activations that travelled instead of the photos
+  double step_flops = std::numeric_limits<double>::quiet_NaN();        ///< with features: a sample's, forward and backward, above the cut
+  double step_flops_share = std::numeric_limits<double>::quiet_NaN();  ///< of those of the whole model
   double accuracy = 0.0, general = 0.0, personal = 0.0;
   double general_before = 0.0;                             ///< of the checkpoint as it was received
   double start = 0.0, start_general = 0.0, start_personal = 0.0;  ///< before the first step

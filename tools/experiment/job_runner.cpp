@@ -14,6 +14,21 @@ const Method& method_of(const ExperimentSettings& settings, const std::string& n
   return *std::find_if(settings.methods.begin(), settings.methods.end(), [&](const Method& method) { return method.name == name; });
 }
 
+/// What travelled, training and test photos apart.
+void set_sizes(const MadeBundle& made, Cell& cell) {
+  cell.photos_sent = made.written.photos;
+  cell.photo_bytes = made.written.photo_bytes;
+  cell.knowledge_bytes = made.knowledge_bytes;
+  cell.timing.bundle_bytes = made.written.bytes;
+  cell.timing.checkpoint_bytes = made.written.checkpoint_bytes;
+  cell.timing.test_bytes = made.written.test_photo_bytes;
+  if (!made.features) return;
+  cell.timing.test_bytes = made.features->test_photos * made.features->place.shape.count();  // a byte a value
+  cell.feature_bytes = made.features->feature_bytes - cell.timing.test_bytes;
+  cell.step_flops = made.features->place.training_flops;
+  cell.step_flops_share = made.features->place.share;
+}
+
 }  // namespace
 
 TrainRequest JobRunner::train_request(const Job& job, int epochs) const {
@@ -67,6 +82,10 @@ RunSummary JobRunner::hand_over(const Job& job, const std::string& checkpoint, c
   bundle.fraction = job.fraction;
   bundle.seed = job.seed;
   apply_bundle(method, bundle);
+  if (bundle.features) {  // they are augmented on the server
+    bundle.features->threads = settings_.threads;
+    if (settings_.variants > 0) bundle.features->variants = static_cast<std::uint32_t>(settings_.variants);
+  }
   made = maker_of(store_.pretrained_path(job), observer).make(bundle);
 
   HandoverRequest request;
@@ -89,12 +108,7 @@ bool JobRunner::run(const Job& job, const RunObserver& observer) {
   const RunSummary summary = handover ? hand_over(job, checkpoint, observer, made) : train(job, checkpoint, observer);
   if (summary.stopped) return false;
   Cell cell = cell_of(job, summary);
-  cell.photos_sent = made.written.photos;
-  cell.photo_bytes = made.written.photo_bytes;
-  cell.knowledge_bytes = made.knowledge_bytes;
-  cell.timing.bundle_bytes = made.written.bytes;
-  cell.timing.checkpoint_bytes = made.written.checkpoint_bytes;
-  cell.timing.test_bytes = made.written.test_photo_bytes;
+  set_sizes(made, cell);
   cell.timing.elapsed_s = clock.seconds();
   const Checkpoint trained = read_checkpoint(checkpoint);
   cell.train_photos = trained.train_photos.size();

@@ -25,6 +25,7 @@ std::vector<Method> known_methods() {
       {"paper", "random photos, random new row, nothing balanced or frozen", {{"strategy", "random"}, {"knowledge", false}},
        {{"new_row", "random"}, {"balanced", false}, {"frozen_batch_norm", false}}},
   };
+  methods.push_back({"features", "activations instead of photos, in 8 bits", {{"as", "features"}}, Json::object(), {0.1, 0.3}, true});
   for (const Method& method : ingredients()) methods.push_back(method);
   return methods;
 }
@@ -53,6 +54,14 @@ void apply_bundle(const Method& method, BundleRequest& request) {
       request.strategy = subset_strategy(value.get<std::string>());
     } else if (name == "knowledge") {
       request.knowledge = value.get<bool>();
+    } else if (name == "as") {
+      if (value == "features" && !request.features) request.features.emplace();
+    } else if (name == "cut") {
+      if (!request.features) request.features.emplace();
+      request.features->layer = value.get<std::string>();
+    } else if (name == "variants") {
+      if (!request.features) request.features.emplace();
+      request.features->variants = value.get<std::uint32_t>();
     } else {
       throw Error("method " + method.name + ": bundle has no option \"" + name + "\"");
     }
@@ -78,6 +87,8 @@ Json resolved_options(const Method& method) {
   apply_resume(method, resume);
   Json json;
   json["bundle"] = {{"strategy", name_of(bundle.strategy)}, {"knowledge", bundle.knowledge}};
+  if (bundle.features)
+    json["bundle"].update({{"as", "features"}, {"cut", bundle.features->layer}, {"variants", bundle.features->variants}});
   json["resume"] = Json::parse(resume.train.overrides);
   json["resume"]["new_row"] = resume.new_row == NewRow::random ? "random" : "imprint";
   return json;

@@ -16,7 +16,7 @@ using Json = nlohmann::ordered_json;
 struct Method {
   std::string name;
   std::string what;                   ///< a line for the report
-  Json bundle = Json::object();       ///< options of bundle: "strategy", "knowledge"
+  Json bundle = Json::object();       ///< options of bundle: "strategy", "knowledge", "as", "cut", "variants"
   Json resume = Json::object();       ///< options of resume: "new_row", and every field of TrainSettings
   std::vector<double> fractions = {};  ///< the only ones it runs at; empty = those of the grid
   bool largest_only = false;           ///< runs with the largest number of people only

@@ -70,7 +70,7 @@ std::string body_of(const Results& results, Drawing& drawing) {
     ++number;
   }
   if (!drawing.possible()) html += html_paragraph("The figures are left out: gnuplot was not there when this page was made.");
-  return html + ablation_section(results) + forgetting_section(results) + bytes_section(results) + repeat_section(results);
+  return html + features_section(results) + ablation_section(results) + forgetting_section(results) + bytes_section(results) + repeat_section(results);
 }
 
 }  // namespace
