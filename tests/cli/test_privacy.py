@@ -148,6 +148,10 @@ class Privacy(support.CommandLine):
     def test_bundle(self):
         self.check(["b.tar"], "bundle", "server", "--photos", "people", "-o", "b.tar")
 
+    def test_features_instead_of_photos(self):
+        self.check(["f.tar"], "bundle", "server", "--photos", "people", "--as", "features", "--cut", "conv1", "--variants", "2", "-o", "f.tar")
+        self.check(["new", "m.jsonl"], "resume", "f.tar", "--personal", f"tony/{self.tony}", "-o", "new", *self.train)
+
     def test_compact_and_inspect(self):
         self.check(["small"], "compact", "device", "-o", "small", "--as", "int8")
         for name in ("device", "handover.tar", "tiny.json"):
