@@ -16,6 +16,7 @@
 #include "kernels/api/optimizer.h"
 #include "kernels/api/pointwise.h"
 #include "kernels/api/pool.h"
+#include "kernels/api/time_mark.h"
 #include "kernels/api/types.h"
 
 namespace tsugi {
@@ -59,6 +60,20 @@ class Backend {
   virtual void begin_capture() { throw Error("device " + name() + " records no work"); }
   /// Throws Error when something could not be recorded; recording has ended then, too.
   virtual std::unique_ptr<CapturedWork> end_capture() { throw Error("device " + name() + " records no work"); }
+
+  // -- timing ---------------------------------------------------------------------------------------------------
+  /// A mark for this backend's stream; not recorded yet. By default the host's clock, which is right for backends whose
+  /// calls return when their work is done. Must not outlive the backend.
+  virtual std::unique_ptr<TimeMark> make_time_mark();
+  /// Names what is issued until the matching end_range(), for profilers that watch the device (NVTX). Ranges nest.
+  virtual void begin_range(const char* name) { (void)name; }
+  virtual void end_range() {}
+  /// One call that fills the device with multiply-adds of `dtype` (CUDA's f16: pairs) and loads nothing; `steps` sets
+  /// its length. Returns its floating-point operations. out: 4 bytes (device), not written. Throws Error where the
+  /// device has no such instruction, or nobody wrote the loop.
+  virtual double fma_burst(DType dtype, int steps, float* out);
+  /// One call that copies `bytes` (a multiple of 16, less than 64 GiB) from device to device memory. Throws as fma_burst().
+  virtual void copy_burst(const void* from, std::size_t bytes, void* to);
 
   // -- scratch memory: what an op needs beside its tensors, planned into the arena --------------------------------
   virtual std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype) const = 0;

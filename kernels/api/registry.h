@@ -51,13 +51,6 @@ class RegistryBackend : public Backend {
   virtual void pin(int row) = 0;
   /// The row that a call would take. Throws Error where none covers the shape.
   virtual std::size_t row_for(KernelOp op, const Conv2dShape& shape, DType dtype) const = 0;
-
-  // -- the device's limits, for benchmarks to time ----------------------------------------------------------------
-  /// One launch that fills the device with multiply-adds of `dtype` (f16: pairs) and loads nothing; `steps` sets its
-  /// length. Returns its floating-point operations. out: 4 bytes (device), not written.
-  virtual double fma_burst(DType dtype, int steps, float* out) = 0;
-  /// One launch that copies `bytes` (a multiple of 16, less than 64 GiB) from device to device memory.
-  virtual void copy_burst(const void* from, std::size_t bytes, void* to) = 0;
 };
 
 /// The first CUDA device. Throws Error where the build or the machine has none.

@@ -8,6 +8,7 @@
 #include "kernels/cpu/conv2d.h"
 #include "kernels/cpu/conv2d_direct.h"
 #include "kernels/cpu/dense.h"
+#include "kernels/cpu/peak.h"
 
 namespace tsugi {
 namespace cpu {
@@ -29,6 +30,8 @@ class CpuBackend : public Backend {
   void copy_to_host(void* to, const void* from, std::size_t bytes) override;
   void fill_zero(void* memory, std::size_t bytes) override;
   void synchronize() override {}
+  double fma_burst(DType dtype, int steps, float*) override { return cpu::fma_burst(dtype, steps, threads_); }
+  void copy_burst(const void* from, std::size_t bytes, void* to) override { cpu::copy_burst(from, bytes, to, threads_); }
 
   std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype) const override;
   std::size_t workspace_bytes(const DenseShape& shape, DType dtype) const override;

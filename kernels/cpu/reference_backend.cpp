@@ -7,6 +7,7 @@
 #include <string>
 
 #include "kernels/api/validate.h"
+#include "kernels/cpu/peak.h"
 #include "kernels/cpu/reference.h"
 #include "kernels/cpu/reference_scalar.h"
 
@@ -55,6 +56,9 @@ class ReferenceBackend : public Backend {
     if (bytes != 0) std::memset(memory, 0, bytes);
   }
   void synchronize() override {}
+  // Of this processor, on the one thread that the loops run on.
+  double fma_burst(DType dtype, int steps, float*) override { return cpu::fma_burst(dtype, steps, 1); }
+  void copy_burst(const void* from, std::size_t bytes, void* to) override { cpu::copy_burst(from, bytes, to, 1); }
 
   // Plain loops need no scratch memory.
   std::size_t workspace_bytes(const Conv2dShape&, DType) const override { return 0; }

@@ -87,6 +87,11 @@ std::string GpuBackend::description() const {
   return device.name + ", sm_" + std::to_string(device.sm) + ", " + device.versions;
 }
 
+std::unique_ptr<TimeMark> GpuBackend::make_time_mark() {
+  std::unique_ptr<TimeMark> mark = runtime_->make_time_mark();
+  return mark != nullptr ? std::move(mark) : Backend::make_time_mark();
+}
+
 void GpuBackend::check(const char* op, DType dtype) const {
   if (!supports(dtype))
     throw Error(std::string(op) + ": tensors are " + name_of(dtype) + ", device " + name_ + " computes in f32 and f16");

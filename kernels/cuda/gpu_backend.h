@@ -33,6 +33,9 @@ class GpuBackend : public RegistryBackend {
   bool captures() const override { return true; }
   void begin_capture() override { runtime_->begin_capture(); }
   std::unique_ptr<CapturedWork> end_capture() override { return runtime_->end_capture(); }
+  std::unique_ptr<TimeMark> make_time_mark() override;
+  void begin_range(const char* range) override { runtime_->begin_range(range); }
+  void end_range() override { runtime_->end_range(); }
 
   std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype) const override;
   std::size_t workspace_bytes(const DenseShape& shape, DType dtype) const override;

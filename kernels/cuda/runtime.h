@@ -8,6 +8,7 @@
 
 #include "kernels/api/error.h"
 #include "kernels/api/registry.h"
+#include "kernels/api/time_mark.h"
 #include "kernels/cuda/device/platform.h"
 
 namespace tsugi {
@@ -49,6 +50,13 @@ class Runtime {
   /// Calls between the two are recorded, not run. The recorded work reads its pointers' contents at replay.
   virtual void begin_capture() = 0;
   virtual std::unique_ptr<Graph> end_capture() = 0;
+
+  /// A mark that events of the stream stand behind; null: calls return when their work is done, and the host's clock
+  /// tells the time.
+  virtual std::unique_ptr<TimeMark> make_time_mark() { return nullptr; }
+  /// Names what is issued between the two for profilers (NVTX).
+  virtual void begin_range(const char* name) { (void)name; }
+  virtual void end_range() {}
 
   /// Runs `kernel` over grid x block threads with its parameter struct, and checks the launch; name: for the message.
   template <typename Params>

@@ -1,4 +1,6 @@
 // The CUDA runtime: one device, one non-blocking stream. Plain C++: no kernel is written or compiled here.
+#include <nvtx3/nvToolsExt.h>
+
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -90,6 +92,27 @@ class CapturedGraph : public Graph {
   cudaGraph_t graph_;
   cudaGraphExec_t executable_ = nullptr;
   cudaStream_t stream_;
+};
+
+/// A place in the stream, by an event.
+class EventMark : public TimeMark {
+ public:
+  explicit EventMark(cudaStream_t stream) : stream_(stream) { check(cudaEventCreate(&event_), "creating an event"); }
+  ~EventMark() override { (void)cudaEventDestroy(event_); }
+  EventMark(const EventMark&) = delete;
+  EventMark& operator=(const EventMark&) = delete;
+
+  void record() override { check(cudaEventRecord(event_, stream_), "recording an event"); }
+  double seconds_since(const TimeMark& earlier) const override {
+    check(cudaEventSynchronize(event_), "waiting for an event");
+    float milliseconds = 0.0f;
+    check(cudaEventElapsedTime(&milliseconds, static_cast<const EventMark&>(earlier).event_, event_), "timing events");
+    return 1e-3 * static_cast<double>(milliseconds);
+  }
+
+ private:
+  cudaStream_t stream_;
+  cudaEvent_t event_ = nullptr;
 };
 
 class CudaRuntime : public Runtime {
@@ -209,6 +232,10 @@ class CudaRuntime : public Runtime {
     check(status, "recording");
     return std::make_unique<CapturedGraph>(graph, stream_);
   }
+
+  std::unique_ptr<TimeMark> make_time_mark() override { return std::make_unique<EventMark>(stream_); }
+  void begin_range(const char* name) override { (void)nvtxRangePushA(name); }
+  void end_range() override { (void)nvtxRangePop(); }
 
  private:
   static constexpr int kDevice = 0;
