@@ -26,7 +26,7 @@ void add_common(CLI::App& command, Common& common, const std::string& example);
 /// Prints `result` as the last line of stdout when --json was given.
 void finish(const Common& common, const Json& result);
 
-/// Throws CLI::ValidationError when an output of the command line (-o, --metrics, --audit) is the same file as another, or as an input, or is
+/// Throws CLI::ValidationError when an output of the command line (-o, --metrics, --audit, --profile) is the same file as another, or as an input, or is
 /// one of the photos below an input; or when it is empty. `--continue FILE -o FILE` goes on in place and is fine.
 void check_outputs(const CLI::App& command);
 

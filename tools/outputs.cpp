@@ -12,7 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 
 bool is_output(const CLI::Option& option) {
-  static constexpr std::array<const char*, 3> kOutputs = {"--output", "--metrics", "--audit"};
+  static constexpr std::array<const char*, 4> kOutputs = {"--output", "--metrics", "--audit", "--profile"};
   return std::count(kOutputs.begin(), kOutputs.end(), option.get_name()) > 0;
 }
 

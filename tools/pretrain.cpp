@@ -49,6 +49,7 @@ int pretrain_command(const Options& options, FileLog* files) {
     print_table({{"test accuracy", "photos", "epochs", "time", "images/s", "checkpoint"},
                  {percent(summary.evaluation.overall.accuracy()), std::to_string(summary.evaluation.overall.photos),
                   std::to_string(summary.progress.epoch), duration(summary.wall_s), std::to_string(std::lround(summary.images_per_s)), output}});
+  if (!options.common.quiet) print_profile(summary);
   finish(options.common, summary_json(summary, output));
   return report_end(summary, options.train, "tsugi pretrain " + shell_word(request.photos));
 }

@@ -69,6 +69,7 @@ int resume_command(const Options& options, FileLog* files) {
                  {"personal", "", percent(start.accuracy_personal), percent(evaluation.personal.accuracy())}});
     std::printf("\n%s after opening the bundle, %s written (it holds personal data)\n", duration(summary.wall_s).c_str(), output.c_str());
   }
+  if (!options.common.quiet) print_profile(summary);
   Json json = summary_json(summary, output);
   json["accuracy_general"] = number(evaluation.general.accuracy());
   json["accuracy_general_before"] = number(summary.history.accuracy_general_before);

@@ -32,6 +32,8 @@ void TrainOptions::add(CLI::App& command) {
   remember_not(command.add_flag("!--no-graph", request_.graph, "Issue every kernel of a step by itself instead of replaying a recorded graph "
                                 "(GPUs; same results, for debugging)"));
   remember_not(command.add_option("--metrics", request_.run.metrics, "Write one JSON line an evaluation to this file"));
+  remember_not(command.add_option("--profile", request_.run.profile, "Write a trace of every part of every step to this file (JSON, for ui.perfetto.dev), "
+                                  "and print where the time went"));
   remember_not(command.add_option("--compact", compact_, "Write a compact checkpoint instead: fp16 or int8"))
       ->check(CLI::IsMember({"fp16", "int8"}));
   remember_not(command.add_option("--checkpoint-every", request_.run.checkpoint_every, "Steps between checkpoints, 0 = after each epoch"))
@@ -110,6 +112,20 @@ Json summary_json(const RunSummary& summary, const std::string& output) {
   }
   json["checkpoint"] = output;
   return json;
+}
+
+void print_profile(const RunSummary& summary) {
+  if (summary.profile.empty()) return;
+  double all = 0.0;
+  for (const ProfileLine& line : summary.profile) all += line.seconds;
+  std::vector<std::vector<std::string>> table = {{"part", "layer", "seconds", "share", "times", "ms each"}};
+  for (const ProfileLine& line : summary.profile) {
+    char seconds[32], each[32];
+    std::snprintf(seconds, sizeof seconds, "%.3f", line.seconds);
+    std::snprintf(each, sizeof each, "%.3f", 1e3 * line.seconds / static_cast<double>(line.times));
+    table.push_back({line.part, line.layer, seconds, percent(line.seconds / all), std::to_string(line.times), each});
+  }
+  print_table(table);
 }
 
 int report_end(const RunSummary& summary, const TrainOptions& options, const std::string& command) {

@@ -35,6 +35,9 @@ class TrainOptions {
 /// The JSON object of a finished run; `output` is the checkpoint's path.
 Json summary_json(const RunSummary& summary, const std::string& output);
 
+/// Where the time of a run with --profile went, as a table; nothing without one.
+void print_profile(const RunSummary& summary);
+
 /// Exit status of a run that ended by itself or was stopped; says how to go on: the command, without the options of TrainOptions.
 int report_end(const RunSummary& summary, const TrainOptions& options, const std::string& command);
 

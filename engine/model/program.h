@@ -7,6 +7,7 @@
 #include "engine/core/arena.h"
 #include "engine/model/graph.h"
 #include "engine/model/parameters.h"
+#include "engine/model/step_probe.h"
 #include "kernels/api/backend.h"
 #include "kernels/api/philox.h"
 
@@ -24,6 +25,7 @@ struct Pass {
   BatchNormMode batch_norm = BatchNormMode::running_statistics;
   const StepState* step = nullptr;
   const std::uint32_t* sample_ids = nullptr;  ///< [batch]; keys of dropout
+  StepProbe* probe = nullptr;                 ///< host; told of every node, null = nobody listens
 };
 
 class Program {

@@ -13,7 +13,10 @@ Activation Program::mask_of(const Node& node, std::size_t input) const {
 }
 
 void Program::backward(const Pass& pass) {
-  for (std::size_t n = graph_.nodes.size(); n-- > 0;) backward_node(n, pass);
+  for (std::size_t n = graph_.nodes.size(); n-- > 0;) {
+    if (pass.probe != nullptr) pass.probe->enter(StepPart::backward, graph_.nodes[n].layer);
+    backward_node(n, pass);
+  }
 }
 
 void Program::backward_node(std::size_t n, const Pass& pass) {

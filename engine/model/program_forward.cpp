@@ -23,7 +23,10 @@ float* Program::statistic(const Node& node, const Pass& pass, const char* name) 
 }
 
 void Program::forward(const Pass& pass) {
-  for (std::size_t n = 0; n < graph_.nodes.size(); ++n) forward_node(n, pass);
+  for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+    if (pass.probe != nullptr) pass.probe->enter(StepPart::forward, graph_.nodes[n].layer);
+    forward_node(n, pass);
+  }
 }
 
 void Program::forward_batch_norm(std::size_t n, const Pass& pass) {

@@ -18,6 +18,7 @@ void check_outputs(const RunOptions& options, FileLog* files) {
   };
   probe(options.output, "checkpoint");
   probe(options.metrics, "metrics");
+  probe(options.profile, "profile");
 }
 
 void announce(const RunObserver& observer, const Backend& backend, const Network& network, const Trainer& trainer,

@@ -29,7 +29,14 @@ class Runner {
         observer_(observer),
         inference_(run.network, std::max(1, std::min<int>(kEvaluationBatch, static_cast<int>(run.test_photos.size()))),
                    &run.trainer.arena()),
-        earlier_wall_s_(run.history.wall_s) {}
+        earlier_wall_s_(run.history.wall_s) {
+    if (options.profile.empty()) return;
+    profile_ = std::make_unique<Profile>(run.network.backend(), run.network.model());
+    run.trainer.watch(profile_->probe());
+  }
+  ~Runner() { run_.trainer.watch(nullptr); }
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
 
   RunSummary run() {
     Trainer& trainer = run_.trainer;
@@ -62,6 +69,10 @@ class Runner {
       observer_.say("loss scaling left out " + std::to_string(end.skipped_steps) + " of " + std::to_string(end.step) +
                     " steps, whose gradients overflowed float16");
     fill(summary);
+    if (profile_ != nullptr) {
+      profile_->write(options_.profile, observer_.files);
+      summary.profile = profile_->lines();
+    }
     return summary;
   }
 
@@ -70,7 +81,9 @@ class Runner {
 
   void one_step() {
     const Stopwatch clock;
+    if (profile_ != nullptr) profile_->begin_step();
     const StepTotals totals = run_.trainer.step();
+    if (profile_ != nullptr) profile_->end_step(run_.trainer.progress().step);
     step_seconds_ += clock.seconds();
     images_ += totals.samples;
     run_.history.unfinished.add(totals);
@@ -93,15 +106,20 @@ class Runner {
     return status;
   }
 
+  void evaluate_now() {
+    const Profile::Span span(profile_.get(), "evaluation");
+    evaluation_ = evaluate(inference_, run_.source, run_.test_photos, run_.network.classes(), run_.personal);
+  }
+
   /// What the new rows can do before any step.
   void evaluate_start() {
-    evaluation_ = evaluate(inference_, run_.source, run_.test_photos, run_.network.classes(), run_.personal);
+    evaluate_now();
     record(std::nan(""), std::nan(""));
     if (observer_.evaluated) observer_.evaluated(run_.history.rows.back(), evaluation_);
   }
 
   void finish_epoch(bool trained) {
-    evaluation_ = evaluate(inference_, run_.source, run_.test_photos, run_.network.classes(), run_.personal);
+    evaluate_now();
     if (!trained) return;
     StepTotals& sums = run_.history.unfinished;
     run_.trainer.next_epoch();
@@ -133,6 +151,7 @@ class Runner {
   void save() {
     const TrainingProgress& now = run_.trainer.progress();
     if (options_.output.empty() || (saved_once_ && saved_.step == now.step && saved_.epoch == now.epoch)) return;
+    const Profile::Span span(profile_.get(), "checkpoint");
     run_.history.wall_s = wall_s();
     run_.trainer.store(run_.checkpoint);
     if (run_.lower != nullptr) join_lower(run_.checkpoint, *run_.lower);
@@ -169,6 +188,7 @@ class Runner {
   Evaluation evaluation_;
   TrainingProgress saved_;
   bool saved_once_ = false;
+  std::unique_ptr<Profile> profile_;  // null: nobody asked
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/train/metrics.h"
+#include "engine/train/profile.h"
 #include "engine/train/trainer.h"
 
 namespace tsugi {
@@ -44,6 +45,7 @@ struct RunOptions {
   std::string output;                              ///< checkpoint to write; "" = none
   CheckpointKind output_kind = CheckpointKind::full;
   std::string metrics;                             ///< JSON lines to write; "" = none
+  std::string profile;                             ///< trace to write (profile.h), "" = none
   std::uint32_t checkpoint_every = 0;              ///< steps between checkpoints, 0 = after each epoch
 };
 
@@ -60,6 +62,7 @@ struct RunSummary {
   std::vector<std::string> class_names;
   std::vector<bool> personal;
   MemoryPlan memory;
+  std::vector<ProfileLine> profile;  ///< where the time went, when a profile was asked for
 };
 
 /// Everything that a run works on. `checkpoint` holds what does not change while training (class names, settings, provenance…).

@@ -185,6 +185,11 @@ void Trainer::upload() {
   network_.backend().copy_to_device(staging_.data(), host_staging_.data(), host_staging_.size());
 }
 
+/// Tells who listens that a part of the step begins which is no layer's.
+void Trainer::enter(StepPart part) const {
+  if (probe_ != nullptr) probe_->enter(part, -1);
+}
+
 /// Every op of a step, from device memory to device memory: what a GPU records. Nothing here may depend on the step.
 void Trainer::issue_step() {
   Backend& backend = network_.backend();
@@ -203,6 +208,7 @@ void Trainer::issue_step() {
   pass.gradients = gradients_.as<float>();
   pass.batch_norm = settings_.frozen_batch_norm ? BatchNormMode::running_statistics : BatchNormMode::batch_statistics;
   pass.step = step_state;
+  pass.probe = probe_;
   const int micro = program_->batch();
   for (int begin = 0; begin < batch_; begin += micro) {
     pass.sample_ids = indices + batch + begin;
@@ -213,6 +219,7 @@ void Trainer::issue_step() {
     samples.sample_ids = pass.sample_ids;
     samples.x = program_->input();
     samples.workspace = sample_workspace_.data();
+    enter(StepPart::augment);
     source_.make_batch(samples);
     program_->forward(pass);
     SoftmaxCrossEntropy loss;
@@ -227,16 +234,18 @@ void Trainer::issue_step() {
     loss.predicted = predicted + begin;
     loss.d_logits = program_->d_logits();
     loss.loss_scale = scaled ? &report->loss_scale : nullptr;
+    enter(StepPart::loss);
     backend.softmax_cross_entropy(loss);
     program_->backward(pass);
   }
+  enter(StepPart::update);
   optimizer_.update(network_.parameters(), gradients_.as<float>(), compute_.data(), options_.dtype, step_state, report, scaled);
 }
 
 /// The first step is issued op by op; the second is recorded, and from then on replayed.
 void Trainer::run_step() {
   Backend& backend = network_.backend();
-  if (!options_.graph || !backend.captures() || !warm_) {
+  if (!options_.graph || probe_ != nullptr || !backend.captures() || !warm_) {
     issue_step();
     warm_ = true;
     return;
@@ -288,14 +297,18 @@ StepTotals Trainer::finish_step() {
 
 StepTotals Trainer::step() {
   if (epoch_finished()) next_epoch();
+  enter(StepPart::data);
   if (order_.empty()) start_epoch();
   upload();
   run_step();
   if (progress_.batch + 1 < steps_per_epoch_) {  // while the device works
+    enter(StepPart::data);
     pick_rows(progress_.batch + 1, next_rows_.data());
     rows_.gather(next_rows_.data(), next_rows_.size());
   }
+  enter(StepPart::results);
   const StepTotals totals = finish_step();
+  if (probe_ != nullptr) probe_->leave();
   ++progress_.step;
   ++progress_.batch;
   return totals;

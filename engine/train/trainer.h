@@ -61,6 +61,10 @@ class Trainer {
   /// checkpoint is not. In float16 a gradient that is not finite is skipped, and an error only when the loss scale has reached 1.
   StepTotals step();
 
+  /// Tells `probe` of every part of every step from now on; null: nobody. Watched steps are issued anew, op by op, which gives the
+  /// same results. The probe must outlive the trainer, or be taken away.
+  void watch(StepProbe* probe) { probe_ = probe; }
+
   /// Closes a finished epoch: the next step begins another.
   void next_epoch();
 
@@ -80,6 +84,7 @@ class Trainer {
   std::size_t results_bytes() const;
   void pick_rows(std::uint32_t batch, std::uint32_t* rows) const;
   void upload();
+  void enter(StepPart part) const;
   void issue_step();
   void run_step();
   StepTotals finish_step();
@@ -102,6 +107,7 @@ class Trainer {
   SampleBatch rows_;
   std::vector<std::uint8_t> host_staging_, host_results_;
   std::vector<std::uint32_t> next_rows_;
+  StepProbe* probe_ = nullptr;
   bool warm_ = false;  // a step was issued: what backends load or choose at first use is there
   std::unique_ptr<CapturedWork> recorded_;
 };
