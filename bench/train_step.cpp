@@ -6,8 +6,9 @@
 #include <cstdlib>
 #include <numeric>
 
-#include "bench/noise_photos.h"
 #include "engine/core/device.h"
+#include "engine/perf/noise_photos.h"
+#include "engine/perf/result_file.h"
 #include "engine/train/photo_source.h"
 #include "engine/train/trainer.h"
 
@@ -34,7 +35,7 @@ void train_step(benchmark::State& state, const std::string& model_name, DType dt
   settings.batch = from_environment("TSUGI_BENCH_BATCH", 64);
   settings.epochs = 1000;
   settings.optimizer.lr = 0.001f;
-  const PhotoStore store = bench::noise_photos(2 * settings.batch, kClasses, default_preprocessing(model.input.h));
+  const PhotoStore store = perf::noise_photos(2 * settings.batch, kClasses, default_preprocessing(model.input.h));
   std::vector<std::string> names;
   for (int i = 0; i < kClasses; ++i) names.push_back("class" + std::to_string(i));
   Network network(*backend, model, names);
@@ -66,6 +67,9 @@ int main(int argc, char** argv) {
           ->Unit(benchmark::kMillisecond);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  const perf::ResultContext context =
+      perf::context_of(*make_backend("cpu", from_environment("TSUGI_BENCH_THREADS", 2)), "bench_train_step", from_environment("TSUGI_BENCH_THREADS", 2));
+  for (const auto& [key, value] : perf::context_fields(context)) benchmark::AddCustomContext(key, value);
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

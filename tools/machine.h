@@ -12,7 +12,4 @@ std::string proc_value(const char* path, const std::string& key);
 std::string cpu_name();
 std::uint64_t memory_bytes();  ///< of the machine
 
-/// The commit that this binary was built from, "-dirty" at its end where files differed from it; "unknown" outside a repository.
-const char* commit();
-
 }  // namespace tsugi::tools

@@ -9,15 +9,17 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "bench/gpu/limits.h"
-#include "bench/gpu/op_set.h"
 #include "engine/core/version.h"
+#include "engine/perf/limits.h"
+#include "engine/perf/op_set.h"
+#include "engine/perf/shape_lists.h"
+#include "engine/perf/statistics.h"
 #include "kernels/vendor/layout.h"
 
 namespace {
 
 using namespace tsugi;
-using namespace tsugi::bench;
+using namespace tsugi::perf;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kUsage =
@@ -29,7 +31,7 @@ constexpr const char* kUsage =
 
 struct Options {
   std::string device = "cuda", json;
-  std::vector<std::string> models{"faces-cnn", "faces-resnet", "faces-mobile", "resnet18"};
+  std::vector<std::string> models{"faces-cnn", "faces-resnet", "faces-mobile", "resnet-18"};
   std::vector<std::string> batches{"64", "16"}, dtypes{"f32", "f16"};
   bool all_rows = true, smoke = false;
   double seconds = 90.0;
@@ -83,6 +85,12 @@ Options parse(int argc, char** argv) {
 const char* kWarm = "warm";
 const char* kCold = "cold";
 
+KernelOp kernel_op(OpPass pass) {
+  return pass == OpPass::forward         ? KernelOp::conv2d_forward
+         : pass == OpPass::backward_data ? KernelOp::conv2d_backward_data
+                                         : KernelOp::conv2d_backward_weight;
+}
+
 /// One line of the results: a contender on a pass of a shape.
 struct Result {
   OpCase op_case;
@@ -112,6 +120,7 @@ class Bench {
     } else {
       throw Usage("--device " + options.device + ": known are cuda, simt");
     }
+    memory_ = std::make_unique<BenchMemory>(*ours_);
     if (options_.smoke) {
       options_.timing.samples = 1;
       options_.timing.max_calls = 2;
@@ -120,7 +129,7 @@ class Bench {
 
   void run() {
     limits_ = measure_limits(*ours_, cudnn_.empty() ? nullptr : cudnn_.front().second.get(), options_.smoke);
-    std::cerr << ours_->description() << "\n" << text(limits_);
+    std::cerr << ours_->description() << "\n" << text(limits_) << "\n";
     const double begin = now();
     for (const std::string& batch : options_.batches) {
       for (const std::string& dtype : options_.dtypes) {
@@ -141,14 +150,20 @@ class Bench {
   void print_summary() const;
 
  private:
+  /// Convolutions and dense layers: the ops that have a choice of kernels.
   std::vector<OpCase> cases(int batch) const {
-    if (options_.smoke) return smoke_cases();
-    std::vector<OpCase> all;
-    for (const std::string& model : options_.models) {
-      const std::vector<OpCase> more = op_cases(model, batch);
-      all.insert(all.end(), more.begin(), more.end());
+    std::vector<OpCase> all, products;
+    if (options_.smoke) {
+      all = smoke_cases();
+    } else {
+      for (const std::string& model : options_.models) {
+        const std::vector<OpCase> more = op_cases(find_shape_list(model), batch);
+        all.insert(all.end(), more.begin(), more.end());
+      }
     }
-    return all;
+    for (const OpCase& op_case : all)
+      if (op_case.product()) products.push_back(op_case);
+    return products;
   }
 
   void time_case(const OpCase& op_case, DType dtype);
@@ -156,6 +171,7 @@ class Bench {
 
   Options options_;
   std::unique_ptr<RegistryBackend> ours_;
+  std::unique_ptr<BenchMemory> memory_;
   std::vector<std::pair<std::string, std::unique_ptr<Backend>>> cudnn_;
   Limits limits_;
   std::vector<Result> results_;
@@ -163,18 +179,17 @@ class Bench {
 };
 
 void Bench::time_case(const OpCase& op_case, DType dtype) {
-  OpSet set(*ours_, op_case, dtype, options_.smoke ? 0 : kColdBytes);
+  OpSet set(*memory_, op_case, dtype, options_.smoke ? 0 : kColdBytes);
   const std::vector<Row> rows = ours_->rows();
-  for (const KernelOp pass :
-       {KernelOp::conv2d_forward, KernelOp::conv2d_backward_data, KernelOp::conv2d_backward_weight}) {
-    if (pass == KernelOp::conv2d_backward_data && op_case.first) continue;
+  for (const OpPass direction : passes_of(op_case)) {
+    const KernelOp pass = kernel_op(direction);
     std::vector<Contender> contenders;
     std::vector<Result> results;
     const auto add = [&](const std::string& name, const std::string& row, Backend& backend, int pinned) {
       Result result{op_case, pass, dtype, name, row, {}, ""};
       try {
         if (&backend == ours_.get()) ours_->pin(pinned);
-        Contender made = set.contender(name, backend, pass);
+        Contender made = set.contender(name, backend, direction);
         if (&backend == ours_.get()) {
           made.call = [this, pinned, call = made.call](int copy) {
             ours_->pin(pinned);
@@ -256,6 +271,13 @@ Json shape_json(const Conv2dShape& s) {
           {"groups", s.groups}};
 }
 
+Json limits_json(const Limits& limits) {
+  return {{"f32_flops_per_s", limits.f32},
+          {"f16_pairs_flops_per_s", limits.f16},
+          {"f16_matrix_flops_per_s", limits.f16_matrix},
+          {"copy_bytes_per_s", limits.copy}};
+}
+
 Json Bench::json() const {
   Json report{{"what", "convolutions and dense layers, one by one: registry rows and cuDNN in turn"},
               {"device", ours_->description()},
@@ -263,14 +285,14 @@ Json Bench::json() const {
               {"tsugi", std::string(version()) + " (" + build_description() + ")"},
               {"smoke", options_.smoke},
               {"shapes_left_out", left_out_},
-              {"limits", bench::json(limits_)},
+              {"limits", limits_json(limits_)},
               {"results", Json::array()}};
   for (const Result& r : results_) {
     Json line{{"op", name_of(r.pass)},
               {"model", r.op_case.model},
               {"layer", r.op_case.layer},
               {"dtype", name_of(r.dtype)},
-              {"dense", r.op_case.dense},
+              {"dense", r.op_case.kind == NodeKind::dense},
               {"times", r.op_case.times},
               {"shape", shape_json(r.op_case.shape)},
               {"contender", r.contender},

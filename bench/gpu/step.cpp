@@ -7,17 +7,17 @@
 #include <numeric>
 #include <sstream>
 
-#include "bench/gpu/timing.h"
-#include "bench/noise_photos.h"
 #include "engine/core/device.h"
 #include "engine/core/version.h"
+#include "engine/perf/noise_photos.h"
+#include "engine/perf/statistics.h"
 #include "engine/train/photo_source.h"
 #include "engine/train/trainer.h"
 
 namespace {
 
 using namespace tsugi;
-using namespace tsugi::bench;
+using namespace tsugi::perf;
 using Json = nlohmann::ordered_json;
 
 constexpr int kClasses = 32;

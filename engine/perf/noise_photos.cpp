@@ -1,17 +1,11 @@
-// Photos of noise for benchmarks of training: what a pixel holds does not change how long a step takes.
-#pragma once
-
-#include <string>
-#include <vector>
+#include "engine/perf/noise_photos.h"
 
 #include "engine/data/encode.h"
-#include "engine/data/photo_store.h"
 #include "kernels/api/philox.h"
 
-namespace tsugi::bench {
+namespace tsugi::perf {
 
-/// `count` photos, of `classes` classes in turn.
-inline PhotoStore noise_photos(int count, int classes, const Preprocessing& preprocessing) {
+PhotoStore noise_photos(int count, int classes, const Preprocessing& preprocessing) {
   std::vector<Photo> photos;
   std::vector<int> labels;
   const int size = preprocessing.stored_size;
@@ -32,4 +26,4 @@ inline PhotoStore noise_photos(int count, int classes, const Preprocessing& prep
   return PhotoStore(photos, labels, options);
 }
 
-}  // namespace tsugi::bench
+}  // namespace tsugi::perf
