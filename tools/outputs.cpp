@@ -12,12 +12,12 @@ namespace {
 namespace fs = std::filesystem;
 
 bool is_output(const CLI::Option& option) {
-  static constexpr std::array<const char*, 4> kOutputs = {"--output", "--metrics", "--audit", "--profile"};
+  static constexpr std::array<const char*, 6> kOutputs = {"--output", "--metrics", "--audit", "--profile", "--csv", "--html"};
   return std::count(kOutputs.begin(), kOutputs.end(), option.get_name()) > 0;
 }
 
 bool is_input(const CLI::Option& option) {
-  static constexpr std::array<const char*, 4> kInputs = {"--photos", "--personal", "--model", "--continue"};
+  static constexpr std::array<const char*, 5> kInputs = {"--photos", "--personal", "--model", "--continue", "--compare"};
   return option.get_positional() || std::count(kInputs.begin(), kInputs.end(), option.get_name()) > 0;
 }
 

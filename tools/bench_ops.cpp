@@ -1,0 +1,100 @@
+// tsugi bench: the ops of models, one by one.
+#include <memory>
+
+#include "engine/core/device.h"
+#include "engine/perf/op_bench.h"
+#include "engine/core/atomic_file.h"
+#include "kernels/api/registry.h"
+#include "tools/bench.h"
+#include "tools/console.h"
+#include "tools/roofline_plot.h"
+
+namespace tsugi::tools {
+namespace {
+
+std::vector<perf::OpCase> cases_of(const BenchOptions& options) {
+  if (options.smoke) return perf::smoke_cases();
+  std::vector<int> batches = options.batches;
+  if (batches.empty()) batches.assign(std::begin(perf::kListBatches), std::end(perf::kListBatches));
+  std::vector<perf::OpCase> cases;
+  for (const std::string& name : options.models.empty() ? std::vector<std::string>{"faces-resnet"} : options.models) {
+    perf::ShapeList list = perf::find_shape_list(name);
+    if (options.size > 0) list.model = with_input_size(list.model, options.size);
+    for (const int batch : batches) {
+      const std::vector<perf::OpCase> more = perf::op_cases(list, batch);
+      cases.insert(cases.end(), more.begin(), more.end());
+    }
+  }
+  return cases;
+}
+
+/// cuBLAS on the same GPU, for the peak of its matrix units; null where there is none: then that peak is left out, and nothing is
+/// compared with it.
+std::unique_ptr<Backend> vendor_of(const Backend& backend) {
+  if (backend.name() != "cuda" && backend.name() != "cudnn") return nullptr;
+  try {
+    return make_cudnn_backend();
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
+void print(const perf::ResultFile& file) {
+  std::vector<std::vector<std::string>> table = {
+      {"model", "batch", "layer", "x", "op", "cache", "time", "+-", "GFLOP/s", "GB/s", "% peak", "% bandwidth", "% roofline"}};
+  const perf::Limits& limits = file.context.limits;
+  for (const perf::ResultEntry& e : file.entries) {
+    if (!e.failure.empty()) continue;
+    table.push_back({e.model, std::to_string(e.batch), e.layer, std::to_string(e.times), e.op, e.cache, time_text(e.seconds),
+                     e.deviation > 0.0 ? figure_text(100.0 * e.deviation / e.seconds) + " %" : "-", figure_text(e.flops / e.seconds / 1e9),
+                     figure_text(e.bytes / e.seconds / 1e9), figure_text(100.0 * perf::peak_share(e, limits)),
+                     figure_text(100.0 * perf::bandwidth_share(e, limits)), figure_text(100.0 * perf::roofline_share(e, limits))});
+  }
+  print_table(table);
+}
+
+}  // namespace
+
+int bench_ops_command(const BenchOptions& options) {
+  if (!options.output.empty()) AtomicFile probe(options.output);
+  const std::vector<perf::OpCase> cases = cases_of(options);
+  const std::unique_ptr<Backend> backend = make_backend(options.device, options.threads);
+  const std::unique_ptr<Backend> vendor = vendor_of(*backend);
+  perf::OpBenchOptions bench;
+  bench.dtype = choose_precision(options.precision, *backend);
+  bench.warm = options.cache != "cold";
+  bench.cold = options.cache != "warm";
+  bench.min_seconds = options.min_time;
+  bench.rounds = options.rounds;
+  bench.filter = options.filter;
+  bench.brief = options.smoke;
+  perf::ResultFile file;
+  file.context = perf::context_of(*backend, "tsugi bench", options.threads);
+  install_stop_signals();
+  {
+    Console console(options.common.quiet);
+    console.say("device " + backend->name() + " (" + backend->description() + "), precision " + precision_name(bench.dtype));
+    perf::OpBenchObserver observer;
+    observer.should_stop = stop_requested;
+    observer.progress = [&](std::size_t done, std::size_t total) {
+      console.progress("measuring " + std::to_string(done) + "/" + std::to_string(total) + " turns");
+    };
+    perf::bench_ops(*backend, vendor.get(), cases, bench, observer, file);
+    console.say(perf::text(file.context.limits));
+    for (const perf::ResultEntry& e : file.entries)
+      if (!e.failure.empty()) console.say(e.name + ": " + e.failure);
+  }
+  if (!options.output.empty()) perf::write_result_file(options.output, file);
+  if (!options.common.quiet) print(file);
+  if (!options.plot.empty()) write_roofline_plot({{backend->name(), file}}, options.plot);
+  if (options.common.json) std::printf("%s\n", perf::to_json(file, true).c_str());
+  finish({}, {});
+  if (stop_requested()) {
+    Console::error("stopped; " + std::to_string(file.entries.size()) + " points have samples" +
+                   (options.output.empty() ? "" : " and are in " + options.output));
+    return kFailed;
+  }
+  return kOk;
+}
+
+}  // namespace tsugi::tools

@@ -1,0 +1,68 @@
+// tsugi bench --step: where the time of a training step goes.
+#include <cstdio>
+#include <memory>
+
+#include "engine/core/device.h"
+#include "engine/perf/step_bench.h"
+#include "engine/core/atomic_file.h"
+#include "tools/bench.h"
+#include "tools/console.h"
+
+namespace tsugi::tools {
+namespace {
+
+void print(const perf::StepResult& step) {
+  const auto share = [&](double seconds) { return figure_text(100.0 * seconds / step.parts_s); };
+  std::vector<std::vector<std::string>> table = {{"layer", "op", "forward", "backward", "% of step", "GFLOP/s"}};
+  for (const perf::StepLayer& layer : step.layers)
+    table.push_back({layer.layer, layer.op, time_text(layer.forward_s), time_text(layer.backward_s), share(layer.forward_s + layer.backward_s),
+                     layer.forward_s > 0.0 ? figure_text(layer.forward_flops / layer.forward_s / 1e9) : "-"});
+  print_table(table);
+  std::printf("\n");
+  print_table({{"phase", "time", "% of step"},
+               {"data", time_text(step.data_s), share(step.data_s)},
+               {"augment", time_text(step.augment_s), share(step.augment_s)},
+               {"loss", time_text(step.loss_s), share(step.loss_s)},
+               {"update", time_text(step.update_s), share(step.update_s)},
+               {"results", time_text(step.results_s), share(step.results_s)},
+               {"all parts", time_text(step.parts_s), share(step.parts_s)}});
+  std::printf("\nstep: %s +- %s (%s watched), %.0f images/s; memory: arena %s, device %s, process %s\n", time_text(step.step_s).c_str(),
+              time_text(step.step_deviation_s).c_str(), time_text(step.watched_step_s).c_str(), step.batch / step.step_s,
+              bytes_text(static_cast<double>(step.arena_bytes)).c_str(), bytes_text(static_cast<double>(step.device_bytes)).c_str(),
+              bytes_text(static_cast<double>(step.peak_memory_bytes)).c_str());
+}
+
+}  // namespace
+
+int bench_step_command(const BenchOptions& options) {
+  if (!options.output.empty()) AtomicFile probe(options.output);
+  perf::ShapeList list = perf::find_shape_list(options.models.empty() ? "faces-resnet" : options.models.front());
+  constexpr int kSmokeSize = 16, kSmokeBatch = 2;
+  const int size = options.size > 0 ? options.size : options.smoke ? kSmokeSize : 0;
+  if (size > 0) list.model = with_input_size(list.model, size);
+  const std::unique_ptr<Backend> backend = make_backend(options.device, options.threads);
+  perf::StepBenchOptions bench;
+  bench.dtype = choose_precision(options.precision, *backend);
+  bench.batch = !options.batches.empty() ? options.batches.front() : options.smoke ? kSmokeBatch : bench.batch;
+  bench.min_seconds = options.min_time;
+  bench.brief = options.smoke;
+  if (!options.memory.empty()) bench.memory_budget = parse_bytes(options.memory);
+  perf::ResultFile file;
+  file.context = perf::context_of(*backend, "tsugi bench --step", options.threads);
+  install_stop_signals();
+  bench.should_stop = stop_requested;
+  {
+    Console console(options.common.quiet);
+    console.say("device " + backend->name() + " (" + backend->description() + "), precision " + precision_name(bench.dtype));
+    bench.progress = [&](double done) { console.progress("measuring steps " + percent(std::min(done, 1.0))); };
+    perf::bench_step(*backend, list, bench, file);
+  }
+  file.context.limits = perf::measure_limits(*backend, nullptr, bench.brief);
+  if (!options.output.empty()) perf::write_result_file(options.output, file);
+  if (!options.common.quiet) print(file.step);
+  if (options.common.json) std::printf("%s\n", perf::to_json(file, true).c_str());
+  finish({}, {});
+  return kOk;
+}
+
+}  // namespace tsugi::tools

@@ -1,0 +1,105 @@
+#include "tools/roofline_plot.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <limits>
+#include <map>
+
+#include "tools/bench.h"
+#include "tools/gnuplot.h"
+
+namespace tsugi::tools {
+namespace {
+
+struct Series {
+  std::string title, data;
+  int side;
+  int mark;  // gnuplot's point type; 0 = a line
+};
+
+std::string pair_text(double x, double y) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.6g %.6g\n", x, y);
+  return text;
+}
+
+struct Range {
+  double low = std::numeric_limits<double>::infinity(), high = 0.0;
+  void add(double value) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+};
+
+/// Points of one side, a series a type and op: rate over intensity.
+void add_points(const perf::CompareSide& side, int index, std::vector<Series>& all, Range& x, Range& y) {
+  const auto& entries = side.file.entries;
+  const bool any_cold = std::any_of(entries.begin(), entries.end(), [](const perf::ResultEntry& e) { return e.cache == "cold"; });
+  std::map<std::string, std::string> series;  // by op and type
+  for (const perf::ResultEntry& e : entries) {
+    if (!e.failure.empty() || e.flops <= 0.0 || e.bytes <= 0.0 || (any_cold && e.cache != "cold")) continue;
+    const double intensity = e.flops / e.bytes, rate = e.flops / e.seconds / 1e9;
+    x.add(intensity);
+    y.add(rate);
+    series[e.op + ", " + e.dtype] += pair_text(intensity, rate);
+  }
+  const auto mark_of = [](const std::string& op) { return op.find("_data") != std::string::npos ? 9 : op.find("backward") != std::string::npos ? 5 : 7; };
+  for (const auto& [name, data] : series) all.push_back({side.name + ": " + name, data, index, mark_of(name)});
+}
+
+/// The ceiling of one type: bandwidth up to the ridge, then the peak.
+void add_ceiling(const perf::CompareSide& side, int index, DType dtype, const Range& x, std::vector<Series>& all, Range& y) {
+  const perf::Limits& limits = side.file.context.limits;
+  const double peak = limits.flops(dtype) / 1e9, copy = limits.copy / 1e9;
+  if (peak <= 0.0 || copy <= 0.0) return;
+  const double ridge = peak / copy, low = std::min(x.low, ridge) / 2.0, high = std::max(x.high, ridge) * 2.0;
+  char title[160];
+  std::snprintf(title, sizeof title, "%s: %s GFLOP/s (%s), %s GB/s", side.name.substr(0, 60).c_str(), figure_text(peak).c_str(), name_of(dtype),
+                figure_text(copy).c_str());
+  y.add(peak);
+  y.add(copy * low);
+  all.push_back({title, pair_text(low, copy * low) + pair_text(ridge, peak) + pair_text(high, peak), index, 0});
+}
+
+}  // namespace
+
+std::string roofline_script(const std::vector<perf::CompareSide>& sides) {
+  std::vector<Series> series;
+  Range x, y;
+  for (std::size_t i = 0; i < sides.size(); ++i) add_points(sides[i], static_cast<int>(i), series, x, y);
+  if (series.empty()) throw Error("no roofline plot: no point has floating-point operations and bytes");
+  const std::size_t points = series.size();
+  for (std::size_t i = 0; i < sides.size(); ++i)
+    for (const DType dtype : {DType::f32, DType::f16, DType::bf16}) {
+      const auto& entries = sides[i].file.entries;
+      const bool used = std::any_of(entries.begin(), entries.end(), [&](const perf::ResultEntry& e) { return e.dtype == name_of(dtype); });
+      if (used) add_ceiling(sides[i], static_cast<int>(i), dtype, x, series, y);
+    }
+  if (series.size() == points) throw Error("no roofline plot: no file has the limits of its device");
+
+  std::string script =
+      "set logscale xy\nset grid\nset border 3\nset tics nomirror\n"
+      "set xlabel 'arithmetic intensity (FLOP a byte)'\nset ylabel 'performance (GFLOP/s)'\n"
+      "set title 'Roofline: measured limits, and a point a layer'\n"
+      "set key outside right top Left reverse samplen 2 spacing 1.2 noenhanced\n"
+      "set format x '%g'\nset format y '%g'\n";
+  script += "set yrange [" + std::to_string(y.low / 2.0) + ":" + std::to_string(y.high * 2.0) + "]\n";
+  for (std::size_t i = 0; i < series.size(); ++i) script += "$d" + std::to_string(i) + " << EOD\n" + series[i].data + "EOD\n";
+  // Okabe and Ito's colours, which people who see few colours can tell apart.
+  constexpr const char* kColours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"};
+  constexpr int kColourCount = static_cast<int>(sizeof kColours / sizeof kColours[0]);
+  std::string plot;
+  for (std::size_t i = 0; i < series.size(); ++i) {
+    const Series& s = series[i];
+    plot += (plot.empty() ? "plot " : ", \\\n  ") + ("$d" + std::to_string(i)) + " using 1:2 " +
+            (s.mark == 0 ? std::string("with lines lw 2") : "with points ps 1.1 pt " + std::to_string(s.mark)) + " lc rgb '" +
+            kColours[s.side % kColourCount] + "' title " + gnuplot_text(s.title);
+  }
+  return script + plot + "\n";
+}
+
+void write_roofline_plot(const std::vector<perf::CompareSide>& sides, const std::string& prefix) {
+  write_figures(roofline_script(sides), prefix, kRooflineWidth, kRooflineHeight);
+}
+
+}  // namespace tsugi::tools
