@@ -245,11 +245,11 @@ std::string forgetting_section(const Results& results) {
                     share(sum.after, sum.photos), sum.personal ? "–" : share(sum.after - sum.before, sum.photos, true)});
     if (paper) rows.back().push_back(share(sum.paper, sum.paper_photos));
   }
-  HtmlRow heading = {"", "photos", "before", "after", "change"};
+  HtmlRow heading = {"", "n", "before", "after", "change"};
   if (paper) heading.push_back("paper's");
   return html_heading("Who was forgotten") +
          html_paragraph("Person by person, before and after the hand-over with " + percents(fraction) + " of the photos of " + std::to_string(people) +
-                        " people: % of test photos recognised, those of all seeds together, the largest loss first. Paper's: after the hand-over in the paper's way.") +
+                        " people: % of n test photos recognised, those of all seeds together, the largest loss first. Paper's: after the hand-over in the paper's way.") +
          html_table("", heading, rows);
 }
 
