@@ -123,12 +123,14 @@ TEST_CASE("cpu: a missing workspace is an error that says how much is needed") {
 
 TEST_CASE("cpu: types that it cannot compute in are refused by name") {
   const auto backend = make_cpu_backend(1);
-  CHECK_FALSE(backend->supports(DType::f16));
+  const bool stand_in = backend->name() != "cpu";  // without oneDNN the reference, which computes in f16 too
+  CHECK(backend->supports(DType::f16) == stand_in);
   CHECK_FALSE(backend->supports(DType::i8));
+  const DType refused = stand_in ? DType::i8 : DType::f16;
   float value = 0.0f;
   ActivationForward op;
-  op.count = 1, op.dtype = DType::f16, op.x = &value, op.y = &value;
-  CHECK_THROWS_WITH_AS(backend->activation_forward(op), doctest::Contains("f16"), Error);
+  op.count = 1, op.dtype = refused, op.x = &value, op.y = &value;
+  CHECK_THROWS_WITH_AS(backend->activation_forward(op), doctest::Contains(name_of(refused)), Error);
 }
 
 TEST_CASE("cpu: a label outside the classes is an error") {
