@@ -91,6 +91,11 @@ void sgd_update(const SgdUpdate& op, int threads) {
       float* w = b.w;
       float* m = op.m;
       const float* g = b.g;
+      if (m == nullptr) {  // without momentum
+#pragma omp simd
+        for (std::size_t i = begin; i < end; ++i) w[i] -= lr * (scale * g[i] + decay * w[i]);
+        return;
+      }
 #pragma omp simd
       for (std::size_t i = begin; i < end; ++i) {
         const float d = scale * g[i] + decay * w[i];
