@@ -53,6 +53,8 @@ void TrainOptions::add(CLI::App& command) {
   setting<double>(command, "--warmup-epochs", "warmup_epochs", "Epochs of rising learning rate");
   setting<bool>(command, "--balanced", "balanced", "Every person equally often in the batches: true or false (resume: true)");
   setting<bool>(command, "--frozen-batch-norm", "frozen_batch_norm", "Keep batch norm's statistics: true or false");
+  setting<std::string>(command, "--freeze-until", "freeze_until", "Leave this layer and all before it as they are, and spare their backward "
+                       "pass; \"\" = train everything (tsugi inspect lists the layers)");
 }
 
 TrainRequest TrainOptions::collect() const {

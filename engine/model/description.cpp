@@ -320,6 +320,21 @@ std::vector<std::string> builtin_model_names() {
   return names;
 }
 
+int frozen_layers(const Model& model, const std::string& freeze_until) {
+  if (freeze_until.empty()) return 0;
+  std::string known;
+  for (std::size_t i = 0; i + 1 < model.layers.size(); ++i) {
+    if (model.layers[i].name == freeze_until) return static_cast<int>(i) + 1;
+    known += (i > 0 ? ", " : "") + model.layers[i].name;
+  }
+  const std::string place = "freeze_until (--freeze-until): ";
+  if (freeze_until == model.layers.back().name)
+    throw Error(place + "\"" + freeze_until + "\" is the last of model " + model.name + "'s " + std::to_string(model.layers.size()) +
+                " layers, nothing would be left to train");
+  throw Error(place + "model " + model.name + " has no layer \"" + freeze_until + "\", it can be frozen until " +
+              (known.empty() ? "none" : known));
+}
+
 Model with_input_size(const Model& model, int size) {
   Json root = Json::parse(model.json);
   root["input"] = {size, size, model.input.c};

@@ -71,6 +71,10 @@ std::vector<std::string> builtin_model_names();
 /// The model with another input size (`--size`): only the input changes. Throws as parse_model.
 Model with_input_size(const Model& model, int size);
 
+/// How many layers `freeze_until` freezes: the layer of that name and all before it in the model's order; 0 for "". Throws Error naming
+/// the layers that can be named for an unknown one, and for the head, behind which nothing is left to train.
+int frozen_layers(const Model& model, const std::string& freeze_until);
+
 /// Output shape of every layer for `classes` classes. Throws Error naming the layer and both shapes.
 std::vector<SampleShape> infer_shapes(const Model& model, int classes);
 

@@ -68,6 +68,20 @@ ParameterLayout::ParameterLayout(const Model& model, int classes) {
   }
 }
 
+std::vector<ParameterRange> ParameterLayout::trained_ranges(int frozen) const {
+  if (frozen <= 0) return {{0, count_, decayed_}};
+  std::size_t weights = 0, vectors = decayed_;  // ends of the frozen part of each
+  for (const ParameterInfo& info : parameters_) {
+    if (info.layer >= frozen) continue;
+    std::size_t& end = is_weight(info) ? weights : vectors;
+    end = info.offset + aligned(info.count);
+  }
+  std::vector<ParameterRange> ranges;
+  if (weights < decayed_) ranges.push_back({weights, decayed_ - weights, decayed_ - weights});
+  if (vectors < count_) ranges.push_back({vectors, count_ - vectors, 0});
+  return ranges;
+}
+
 std::size_t ParameterLayout::trained_count() const {
   std::size_t total = 0;
   for (const ParameterInfo& info : parameters_) total += info.count;

@@ -17,6 +17,12 @@ struct ParameterInfo {
   int layer = 0;                    ///< index into Model::layers
 };
 
+/// Elements [begin, begin + count) of the flat buffers.
+struct ParameterRange {
+  std::size_t begin = 0, count = 0;
+  std::size_t decayed = 0;  ///< leading elements of the range with weight decay
+};
+
 /// All parameters lie in one flat buffer and so do their gradients and moments: first the weights of convolutions and dense layers
 /// (which weight decay applies to), then biases and batch norm. Each starts at a multiple of 16 elements (64 bytes); the gaps
 /// stay zero. Batch norm's running statistics lie in a second buffer.
@@ -29,6 +35,9 @@ class ParameterLayout {
   std::size_t count() const { return count_; }      ///< elements of the flat parameter buffer, gaps included
   std::size_t decayed() const { return decayed_; }  ///< leading elements with weight decay
   std::size_t statistics_count() const { return statistics_count_; }
+  /// What is left to train when the first `frozen` layers are not: everything, or the rest of the weights and the rest of the vectors
+  /// (those that are not empty). Each begins at a multiple of 16 elements.
+  std::vector<ParameterRange> trained_ranges(int frozen) const;
   std::size_t trained_count() const;  ///< parameters without the gaps: the number people quote
 
   /// The parameter `name` of `layer` ("weight", "bias", "gamma", "beta"), or null when the layer has none.

@@ -15,7 +15,7 @@ bool can_mask(NodeKind kind, bool only_consumer) {
 }  // namespace
 
 Program::Program(Backend& backend, const Model& model, const ParameterLayout& layout, int classes, int batch, DType dtype,
-                 ProgramMode mode)
+                 ProgramMode mode, int frozen_layers)
     : backend_(backend),
       model_(model),
       layout_(layout),
@@ -23,15 +23,33 @@ Program::Program(Backend& backend, const Model& model, const ParameterLayout& la
       batch_(batch),
       dtype_(dtype),
       mode_(mode),
+      frozen_layers_(frozen_layers),
       graph_(build_graph(model, classes, mode == ProgramMode::training)) {
   if (batch < 1) throw Error("program: batch is " + std::to_string(batch) + ", expected at least 1");
   masks_own_output_.assign(graph_.nodes.size(), false);
   input_gradients_.resize(graph_.nodes.size());
-  if (mode_ == ProgramMode::training) plan_gradients();
+  trained_.assign(graph_.nodes.size(), false);
+  if (mode_ == ProgramMode::training) {
+    find_trained();
+    plan_gradients();
+  }
   plan_buffers();
 }
 
-bool Program::wants_gradient(int value) const { return value != 0; }
+/// A node without parameters of its own only passes gradients on: behind frozen layers (or the input) there is nobody to take them.
+void Program::find_trained() {
+  for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+    const Node& node = graph_.nodes[n];
+    const bool learns = node.kind == NodeKind::conv2d || node.kind == NodeKind::dense || node.kind == NodeKind::batch_norm;
+    trained_[n] = learns && node.layer >= frozen_layers_;
+    for (const int input : node.inputs) trained_[n] = trained_[n] || wants_gradient(input);
+  }
+}
+
+bool Program::wants_gradient(int value) const {
+  const int producer = graph_.values[static_cast<std::size_t>(value)].producer;
+  return producer >= 0 && trained_[static_cast<std::size_t>(producer)];
+}
 
 /// Walks backwards once: the first consumer met overwrites a gradient, the later ones add to it, the last one masks it.
 void Program::plan_gradients() {
@@ -42,6 +60,7 @@ void Program::plan_gradients() {
   for (std::size_t n = graph_.nodes.size(); n-- > 0;) {
     const Node& node = graph_.nodes[n];
     input_gradients_[n].resize(node.inputs.size());
+    if (!trained_[n]) continue;
     // Last input first: a batch norm added to its own input writes the residual's gradient, then adds d_x from a spare.
     for (std::size_t i = node.inputs.size(); i-- > 0;) {
       const int input = node.inputs[i];
@@ -103,6 +122,7 @@ void Program::plan_buffers() {
     const auto logits = static_cast<std::size_t>(graph_.logits);
     gradient_request_[logits] = request(graph_.values[logits].count * batch * element, end_of_forward, end_of_forward);
     for (std::size_t n = graph_.nodes.size(); n-- > 0;) {
+      if (!trained_[n]) continue;
       const Node& node = graph_.nodes[n];
       const int time = backward_time(n);
       extend(gradient_request_[static_cast<std::size_t>(node.output)], time);
@@ -126,7 +146,7 @@ void Program::plan_buffers() {
 void Program::plan_node(std::size_t n) {
   const Node& node = graph_.nodes[n];
   NodeBuffers& buffers = buffers_[n];
-  const bool training = mode_ == ProgramMode::training;
+  const bool training = trained_[n];
   const int forward = forward_time(n), backward = backward_time(n);
   const std::size_t out_count = graph_.values[static_cast<std::size_t>(node.output)].count * static_cast<std::size_t>(batch_);
 
@@ -134,7 +154,10 @@ void Program::plan_node(std::size_t n) {
     buffers.forward_workspace = request(bytes, forward, forward);
     if (training) buffers.backward_workspace = request(bytes, backward, backward);
   }
-  if (!training) return;
+  if (!training) {
+    if (node.kind == NodeKind::dropout) buffers.saved = request(out_count, forward, forward);  // the op has no form without a mask
+    return;
+  }
 
   const auto keep = [&](int value) { extend(value_request_[static_cast<std::size_t>(value)], backward); };
   const bool masks_input = input_gradients_[n][0].masks;

@@ -30,9 +30,10 @@ struct Pass {
 
 class Program {
  public:
-  /// Plans `graph` for batches of `batch` samples. Nothing is allocated on the device.
+  /// Plans the model's graph for batches of `batch` samples. Nothing is allocated on the device. The first `frozen_layers` layers are only
+  /// run forward, their batch norms with the running statistics, which stay; their gradients are never written.
   Program(Backend& backend, const Model& model, const ParameterLayout& layout, int classes, int batch, DType dtype,
-          ProgramMode mode);
+          ProgramMode mode, int frozen_layers = 0);
 
   std::size_t arena_bytes() const { return plan_.peak; }
   int batch() const { return batch_; }
@@ -66,6 +67,7 @@ class Program {
     bool masks = false;  ///< applies the mask of the activation that produced the input
   };
 
+  void find_trained();
   void plan_buffers();
   void plan_gradients();
   void plan_node(std::size_t node);
@@ -107,6 +109,7 @@ class Program {
   int classes_, batch_;
   DType dtype_;
   ProgramMode mode_;
+  int frozen_layers_;
   Graph graph_;
 
   std::vector<BufferRequest> requests_;
@@ -114,6 +117,7 @@ class Program {
   std::uint8_t* arena_ = nullptr;
   std::vector<int> value_request_, gradient_request_;
   std::vector<NodeBuffers> buffers_;
+  std::vector<bool> trained_;  ///< the node has a backward pass: its own parameters learn, or those of a node before it
   std::vector<std::vector<InputGradient>> input_gradients_;
   std::vector<bool> masks_own_output_;  ///< the node's backward starts with its own activation's mask
 };

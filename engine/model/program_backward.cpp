@@ -14,6 +14,7 @@ Activation Program::mask_of(const Node& node, std::size_t input) const {
 
 void Program::backward(const Pass& pass) {
   for (std::size_t n = graph_.nodes.size(); n-- > 0;) {
+    if (!trained_[n]) continue;
     if (pass.probe != nullptr) pass.probe->enter(StepPart::backward, graph_.nodes[n].layer);
     backward_node(n, pass);
   }

@@ -35,7 +35,7 @@ void Program::forward_batch_norm(std::size_t n, const Pass& pass) {
   BatchNormForward op;
   op.shape = batch_norm_shape(node);
   op.dtype = dtype_;
-  op.mode = pass.batch_norm;
+  op.mode = node.layer < frozen_layers_ ? BatchNormMode::running_statistics : pass.batch_norm;
   op.eps = layer.eps;
   op.momentum = layer.momentum;
   op.x = value(node.inputs[0]);

@@ -34,8 +34,9 @@ OptimizerKind parse_optimizer(const std::string& name) {
   throw Error("optimizer: unknown \"" + name + "\", known are sgd, adam, adamw");
 }
 
-Optimizer::Optimizer(Backend& backend, const OptimizerSettings& settings, std::size_t count, std::size_t decayed)
-    : backend_(backend), settings_(settings), count_(count), decayed_(decayed) {
+Optimizer::Optimizer(Backend& backend, const OptimizerSettings& settings, std::size_t count,
+                     std::vector<ParameterRange> ranges)
+    : backend_(backend), settings_(settings), count_(count), ranges_(std::move(ranges)) {
   for (const std::string& name : moment_names(settings)) moments_.push_back({name, DeviceBuffer(backend, count * sizeof(float))});
   GradientNorm norm;
   norm.count = count;
@@ -61,8 +62,8 @@ void Optimizer::prepare(StepState& state, std::uint32_t skipped) const {
 void Optimizer::update(float* w, const float* g, void* compute, DType compute_dtype, const StepState* step, UpdateReport* report,
                        bool scaled) {
   GradientNorm norm;
-  norm.count = count_;
-  norm.g = g;
+  norm.count = count_ - ranges_.front().begin;
+  norm.g = g + ranges_.front().begin;
   norm.max_norm = settings_.clip_norm;
   norm.norm = &report->norm;
   norm.scale = &report->scale;
@@ -71,8 +72,6 @@ void Optimizer::update(float* w, const float* g, void* compute, DType compute_dt
   backend_.gradient_norm(norm);
 
   UpdateBuffers buffers;
-  buffers.count = count_;
-  buffers.decayed = decayed_;
   buffers.step = step;
   buffers.scale = norm.scale;
   buffers.w = w;
@@ -80,11 +79,22 @@ void Optimizer::update(float* w, const float* g, void* compute, DType compute_dt
   buffers.compute = compute;
   buffers.compute_dtype = compute_dtype;
   buffers.loss_scale = norm.loss_scale;
+  for (const ParameterRange& range : ranges_) update_range(range, buffers);
+}
+
+/// buffers: of everything; this updates the part in `range`.
+void Optimizer::update_range(const ParameterRange& range, UpdateBuffers buffers) {
+  const auto part = [&](float* all) { return all == nullptr ? nullptr : all + range.begin; };
+  buffers.count = range.count;
+  buffers.decayed = range.decayed;
+  buffers.w += range.begin;
+  buffers.g += range.begin;
+  if (buffers.compute != nullptr) buffers.compute = static_cast<std::uint8_t*>(buffers.compute) + range.begin * size_of(buffers.compute_dtype);
   if (settings_.kind == OptimizerKind::sgd) {
-    backend_.sgd_update({buffers, settings_.momentum, settings_.nesterov, settings_.weight_decay, moment("momentum")});
+    backend_.sgd_update({buffers, settings_.momentum, settings_.nesterov, settings_.weight_decay, part(moment("momentum"))});
   } else {
     backend_.adam_update({buffers, settings_.beta1, settings_.beta2, settings_.eps, settings_.weight_decay,
-                          settings_.kind == OptimizerKind::adamw, moment("adam_m"), moment("adam_v")});
+                          settings_.kind == OptimizerKind::adamw, part(moment("adam_m")), part(moment("adam_v"))});
   }
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/core/arena.h"
+#include "engine/model/parameters.h"
 #include "kernels/api/backend.h"
 
 namespace tsugi {
@@ -40,10 +41,10 @@ struct UpdateReport {
 
 class Optimizer {
  public:
-  /// `count` elements in the flat buffers, of which the first `decayed` get weight decay.
-  Optimizer(Backend& backend, const OptimizerSettings& settings, std::size_t count, std::size_t decayed);
+  /// `count` elements in the flat buffers, of which `ranges` (in order, not empty) are trained; the others are neither read nor written.
+  Optimizer(Backend& backend, const OptimizerSettings& settings, std::size_t count, std::vector<ParameterRange> ranges);
 
-  /// One update of all parameters. w, g: [count]; compute: a copy of the new weights in `compute_dtype`, or null;
+  /// One update of all trained parameters. Where some are frozen, g must be 0 there: its norm is taken over everything. w, g: [count]; compute: a copy of the new weights in `compute_dtype`, or null;
   /// step, report: device. Clips by the norm of the whole gradient first. With `scaled`, g is the gradient times
   /// report->loss_scale.scale, which follows the rule of next_loss_scale; a gradient that is not finite changes nothing else.
   void update(float* w, const float* g, void* compute, DType compute_dtype, const StepState* step, UpdateReport* report, bool scaled = false);
@@ -57,9 +58,12 @@ class Optimizer {
   std::size_t scratch_bytes() const { return workspace_.bytes(); }  ///< device memory beside the moments
 
  private:
+  void update_range(const ParameterRange& range, UpdateBuffers buffers);
+
   Backend& backend_;
   OptimizerSettings settings_;
-  std::size_t count_, decayed_;
+  std::size_t count_;
+  std::vector<ParameterRange> ranges_;
   std::vector<MomentBuffer> moments_;
   DeviceBuffer workspace_;
 };

@@ -21,6 +21,7 @@ TrainSettings settings_for(const HandoverRequest& request, const Checkpoint& che
   apply_json(settings, checkpoint.settings, request.bundle + ": settings");
   if (!continued) {
     settings.epochs = 4;
+    settings.freeze_until.clear();
     settings.balanced = true;
     settings.optimizer.lr *= kLearningRateShare;
     settings.schedule.kind = ScheduleKind::cosine;
@@ -118,6 +119,7 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   if (cut != nullptr) start = upper_part(start, *cut, continued ? request.continue_from : request.bundle);
   const int first_new = static_cast<int>(received.class_names.size());
   const TrainSettings settings = settings_for(request, start, cut.get(), continued);
+  (void)frozen_layers(trained, settings.freeze_until);  // a slip in its name shows before photos are decoded
   const Preprocessing preprocessing = preprocessing_from_json(received.preprocessing, request.bundle + ": preprocessing");
   check_outputs(request.train.run, observer.files);
   const std::unique_ptr<Backend> backend = make_backend(request.train.device, request.train.threads);

@@ -30,6 +30,12 @@ void announce(const RunObserver& observer, const Backend& backend, const Network
   observer.say("model " + network.model().name + ", " + std::to_string(network.layout().trained_count()) + " parameters, " +
                std::to_string(network.classes()) + " people, " + std::to_string(train_photos) + " training and " +
                std::to_string(test_photos) + " test photos");
+  if (const int frozen = trainer.frozen_layers(); frozen > 0) {
+    std::size_t learning = 0;
+    for (const ParameterInfo& info : network.layout().parameters()) learning += info.layer >= frozen ? info.count : 0;
+    observer.say("frozen until " + network.model().layers[static_cast<std::size_t>(frozen) - 1].name + ": " + std::to_string(learning) +
+                 " parameters learn");
+  }
   const std::string micro = memory.micro_batch == trainer.batch()
                                 ? "batch " + std::to_string(trainer.batch())
                                 : "batch " + std::to_string(trainer.batch()) + " in micro-batches of " + std::to_string(memory.micro_batch);

@@ -59,6 +59,7 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   Model model = continued ? parse_model(from.model, request.continue_from + ": model") : find_model(request.model, observer.files);
   if (!continued && request.size > 0) model = with_input_size(model, request.size);
   const TrainSettings settings = settings_for(request, model, continued ? &from : nullptr);
+  (void)frozen_layers(model, settings.freeze_until);  // a slip in its name shows before photos are decoded
   const Preprocessing preprocessing = preprocessing_for(request, model, continued ? &from : nullptr);
   check_outputs(request.train.run, observer.files);
   const std::unique_ptr<Backend> backend = make_backend(request.train.device, request.train.threads);

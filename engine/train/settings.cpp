@@ -24,6 +24,7 @@ void each_field(Settings& s, Visit&& visit) {
   visit("label_smoothing", s.label_smoothing);
   visit("balanced", s.balanced);
   visit("frozen_batch_norm", s.frozen_batch_norm);
+  visit("freeze_until", s.freeze_until);
   visit("optimizer", s.optimizer.kind);
   visit("lr", s.optimizer.lr);
   visit("momentum", s.optimizer.momentum);
@@ -81,6 +82,12 @@ struct FromJson {
     if (const Json* value = find(name)) {
       if (!value->is_string()) fail(name, *value, "a name");
       kind = parse_schedule(value->get<std::string>());
+    }
+  }
+  void operator()(const char* name, std::string& field) {
+    if (const Json* value = find(name)) {
+      if (!value->is_string()) fail(name, *value, "a name");
+      field = value->get<std::string>();
     }
   }
   void operator()(const char* name, bool& field) {

@@ -20,6 +20,7 @@ struct TrainSettings {
   float label_smoothing = 0.1f;
   bool balanced = false;            ///< every class equally often, however many photos it has
   bool frozen_batch_norm = false;   ///< normalise with the running statistics and leave them alone
+  std::string freeze_until;         ///< this layer and all before it stay as they are (see frozen_layers); "" = everything learns
   OptimizerSettings optimizer;
   Schedule schedule;
   AugmentStrength augment;

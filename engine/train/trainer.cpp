@@ -26,7 +26,8 @@ Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32
       train_photos_(std::move(train_photos)),
       settings_(settings),
       options_(options),
-      optimizer_(network.backend(), settings.optimizer, network.layout().count(), network.layout().decayed()) {
+      frozen_layers_(tsugi::frozen_layers(network.model(), settings.freeze_until)),
+      optimizer_(network.backend(), settings.optimizer, network.layout().count(), network.layout().trained_ranges(frozen_layers_)) {
   validate(settings_, "training settings");
   if (train_photos_.empty()) throw Error("training: there are 0 training photos, expected at least 1");
   check_shape(source_, network.model(), "training");
@@ -109,7 +110,7 @@ void Trainer::plan_memory() {
   for (int micro = batch_; micro >= 1; --micro) {
     if (batch_ % micro != 0) continue;
     program_ = std::make_unique<Program>(network_.backend(), network_.model(), layout, network_.classes(), micro, options_.dtype,
-                                         ProgramMode::training);
+                                         ProgramMode::training, frozen_layers_);
     memory_.arena = program_->arena_bytes();
     memory_.other = staging_bytes() + results_bytes() + optimizer_.scratch_bytes() + source_.workspace_bytes(batch_request(micro));
     memory_.micro_batch = micro;

@@ -45,13 +45,14 @@ class Trainer {
  public:
   /// train_photos: items of the source, which becomes resident on the device where it fits. All references must outlive the trainer.
   /// Throws Error when there is no photo, its shape is not what the model reads, the backend lacks the type, no micro-batch fits the budget, or the batch does not fit
-  /// the device (naming what is needed and what there is).
+  /// the device (naming what is needed and what there is). Throws as frozen_layers when settings.freeze_until names no layer to freeze.
   Trainer(Network& network, SampleSource& source, std::vector<std::uint32_t> train_photos, const TrainSettings& settings,
           const TrainerOptions& options);
 
   const MemoryPlan& memory() const { return memory_; }
   const DeviceBuffer& arena() const { return arena_; }  ///< holds nothing between steps: an evaluation may use it
   DType dtype() const { return options_.dtype; }
+  int frozen_layers() const { return frozen_layers_; }  ///< leading layers of the model that stay as they are
   std::uint32_t steps_per_epoch() const { return steps_per_epoch_; }
   int batch() const { return batch_; }
   const TrainingProgress& progress() const { return progress_; }
@@ -100,6 +101,7 @@ class Trainer {
   TrainingProgress progress_;
   std::vector<std::uint32_t> order_;  // sample ids of the current epoch
 
+  int frozen_layers_ = 0;
   MemoryPlan memory_;
   Optimizer optimizer_;
   std::unique_ptr<Program> program_;

@@ -74,6 +74,10 @@ class Photos(support.CommandLine):
         self.write("New/1.jpg", "text")
         self.refuses(resume, "New", "0 photos that can be read", "at least 2")
 
+    def test_a_layer_that_cannot_be_frozen(self):
+        self.refuses([*self.train, "--freeze-until", "conv2"], "--freeze-until", "conv2", "conv1, bn1, relu3, dropout4")
+        self.refuses([*self.train, "--freeze-until", "head"], "--freeze-until", "head", "nothing would be left")
+
     def test_a_name_that_the_checkpoint_knows_already(self):
         self.tsugi(*self.train)
         self.tsugi("bundle", "out.safetensors", "--photos", "people", "-o", "handover.tar")

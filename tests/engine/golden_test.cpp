@@ -97,7 +97,7 @@ void expect_golden_step(Backend& backend, const std::string& name) {
     for (std::size_t i = info.offset + info.count; i % 16 != 0; ++i) gradient[i] = 0.0f;
   OptimizerSettings settings;
   settings.lr = 0.1f;
-  Optimizer optimizer(backend, settings, bench.layout().count(), bench.layout().decayed());
+  Optimizer optimizer(backend, settings, bench.layout().count(), bench.layout().trained_ranges(0));
   StepState state;
   state.lr = settings.lr;
   UpdateReport report;

@@ -241,6 +241,37 @@ TEST_CASE("an interrupted hand-over goes on to the same weights and metrics as a
   }
 }
 
+TEST_CASE("a hand-over leaves frozen layers as the server sent them, interrupted or not") {
+  const Handed handed;
+  HandoverRequest request = handed.request("whole.safetensors");
+  request.train.overrides = R"({"epochs": 2, "freeze_until": "bn1"})";
+  resume(request, {});
+  const Checkpoint device = read_checkpoint(handed.folder / "whole.safetensors");
+  for (const char* name : {"conv1.weight", "conv1.bias", "bn1.gamma", "bn1.beta"}) {
+    CAPTURE(name);
+    CHECK(find_tensor(device.parameters, name)->data == find_tensor(handed.server.parameters, name)->data);
+    CHECK(find_tensor(device.moments.at("momentum"), name)->data == find_tensor(handed.server.moments.at("momentum"), name)->data);
+  }
+  for (const char* name : {"bn1.running_mean", "bn1.running_var"})
+    CHECK(find_tensor(device.statistics, name)->data == find_tensor(handed.server.statistics, name)->data);
+  CHECK(find_tensor(device.parameters, "head.weight")->data != find_tensor(handed.server.parameters, "head.weight")->data);
+
+  int taken = 0;
+  RunObserver observer;
+  observer.should_stop = [&] { return ++taken == 3; };
+  request.train.run.output = handed.folder / "part.safetensors";
+  CHECK(resume(request, observer).stopped);
+  HandoverRequest rest = handed.request("rest.safetensors");
+  rest.continue_from = handed.folder / "part.safetensors";
+  resume(rest, {});
+  expect_same_run(handed.folder / "whole.safetensors", handed.folder / "rest.safetensors");
+
+  request.train.overrides = R"({"freeze_until": "conv7"})";
+  request.train.run.output = handed.folder / "none.safetensors";
+  expect_parts(error_of([&] { resume(request, {}); }), {"freeze-until", "conv7", "conv1, bn1"});
+  CHECK_FALSE(std::ifstream(handed.folder / "none.safetensors").good());
+}
+
 TEST_CASE("an interrupted pretraining goes on to the same weights and metrics") {
   const Handed handed;  // its server trained three epochs in one go
   PretrainRequest request;

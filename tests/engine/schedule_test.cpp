@@ -71,11 +71,11 @@ TEST_CASE("an optimizer has the moments that its settings need, and Adam's corre
   const std::unique_ptr<Backend> backend = make_reference_backend();
   OptimizerSettings settings;
   CHECK(Optimizer::bytes(settings, 100) == 400);
-  CHECK(Optimizer(*backend, settings, 100, 50).moments().size() == 1);
+  CHECK(Optimizer(*backend, settings, 100, {{0, 100, 50}}).moments().size() == 1);
   settings.momentum = 0.0f;
-  CHECK(Optimizer(*backend, settings, 100, 50).moments().empty());
+  CHECK(Optimizer(*backend, settings, 100, {{0, 100, 50}}).moments().empty());
   settings.kind = OptimizerKind::adamw;
-  Optimizer adam(*backend, settings, 100, 50);
+  Optimizer adam(*backend, settings, 100, {{0, 100, 50}});
   CHECK(Optimizer::bytes(settings, 100) == 800);
   CHECK(adam.moment("adam_m") != nullptr);
   CHECK(adam.moment("adam_v") != nullptr);
@@ -96,7 +96,7 @@ TEST_CASE("one update is the formula of its optimizer, and clipping scales the w
     settings.kind = kind;
     settings.weight_decay = 0.1f;
     settings.clip_norm = 1.0f;
-    Optimizer optimizer(*backend, settings, 2, 1);
+    Optimizer optimizer(*backend, settings, 2, {{0, 2, 1}});
     StepState state;
     state.lr = 0.5f;
     optimizer.prepare(state);
@@ -126,6 +126,7 @@ TEST_CASE("settings survive JSON unchanged") {
   settings.label_smoothing = 0.07f;
   settings.balanced = true;
   settings.frozen_batch_norm = true;
+  settings.freeze_until = "conv1";
   settings.optimizer = {OptimizerKind::adamw, 0.00123f, 0.8f, false, 0.85f, 0.95f, 1e-7f, 0.01f, 2.5f};
   settings.schedule = {ScheduleKind::step, 1.5, 3, 0.3, 0.05};
   settings.augment = {0.4f, 5.0f, 0.2f, 0.1f, 0.15f, 0.25f, 0.3f, 1.5f, 0.35f, 0.02f};
@@ -158,6 +159,7 @@ TEST_CASE("settings name an unknown word, a wrong type and a value out of range"
   expect_parts(error(R"({"variants": -1})"), {"settings.json", "variants", "-1"});
   expect_parts(error(R"({"seed": -5})"), {"settings.json", "seed", "-5"});
   expect_parts(error(R"({"balanced": 1})"), {"settings.json", "balanced", "1"});
+  expect_parts(error(R"({"freeze_until": 3})"), {"settings.json", "freeze_until", "3"});
   expect_parts(error(R"({"optimizer": "lion"})"), {"lion"});
   expect_parts(error(R"({"schedule": 3})"), {"settings.json", "schedule", "3"});
   for (const char* text : {"", "[]", "{", "null"}) expect_parts(error(text), {"settings.json", "JSON"});

@@ -66,6 +66,16 @@ TEST_CASE("training goes on bit for bit from a checkpoint, with AdamW and balanc
   }
 }
 
+TEST_CASE("training goes on bit for bit from a checkpoint, with frozen layers") {
+  TrainSettings settings = short_settings();
+  settings.freeze_until = "block3_bn1";
+  expect_continues(small("faces-resnet"), settings, DType::f32, {2, 3});
+  settings.freeze_until = "conv5";
+  settings.optimizer.kind = OptimizerKind::adamw;
+  settings.optimizer.lr = 0.001f;
+  expect_continues(small("faces-cnn"), settings, DType::f32, {2});
+}
+
 TEST_CASE("training goes on bit for bit from a checkpoint, in bf16") {
   if (!make_cpu_backend(2)->supports(DType::bf16)) {
     MESSAGE("skipped: this CPU does not compute in bf16");
