@@ -80,6 +80,17 @@ void validate(const SoftmaxCrossEntropy& op) {
   check.not_null("logits", op.logits);
   check.not_null("labels", op.labels);
   check.not_null("sample_loss", op.sample_loss);
+  if (op.teacher == nullptr) {
+    if (op.distillation != nullptr) check.fail("distillation is given, but teacher is null");
+    return;
+  }
+  check.not_null("distillation", op.distillation);
+  check.at_least("teacher_classes", op.teacher_classes, 1);
+  if (op.teacher_classes > op.classes) {
+    check.fail("teacher_classes is " + std::to_string(op.teacher_classes) + ", expected at most the classes, " +
+               std::to_string(op.classes));
+  }
+  check.above("temperature", static_cast<double>(op.temperature), 0.0);
 }
 
 void validate(const Softmax& op) {

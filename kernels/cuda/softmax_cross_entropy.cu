@@ -1,5 +1,5 @@
-// Softmax cross-entropy (loss, prediction and gradient in one launch) and softmax alone. A warp owns a sample: its row
-// is read from memory once and, being short, from the caches after that.
+// Softmax cross-entropy (loss, prediction and gradient in one launch), with and without a teacher, and softmax alone. A
+// warp owns a sample: its row is read from memory once and, being short, from the caches after that.
 #include <math.h>
 
 #include "kernels/api/loss.h"
@@ -39,20 +39,63 @@ struct SoftmaxCrossEntropyParams {
   std::int32_t* predicted;      ///< or null
   void* d_logits;               ///< or null
   const LossScale* loss_scale;  ///< or null
+  const float* teacher;         ///< these four: the distilled kernel's alone
+  const float* distillation;
+  int teacher_classes;
+  float temperature;
 };
+
+/// The teacher's part of a sample's loss: w, T^2 * KL(p || q), and what gives p (the teacher's softmax at temperature T)
+/// and q (the sample's own) again.
+struct Distilled {
+  float weight = 0.0f, loss = 0.0f;
+  float p_largest = 0.0f, p_inverse = 0.0f, q_largest = 0.0f, q_inverse = 0.0f;
+};
+
+/// For a whole warp; lane l owns classes l, l + 32, ... of both rows. A sample of weight 0 does not read the teacher.
+template <typename T>
+__device__ __forceinline__ Distilled distil_row(const SoftmaxCrossEntropyParams& p, int sample, const T* row,
+                                                const float* teacher, int lane) {
+  Distilled d;
+  d.weight = p.distillation[sample];
+  if (d.weight == 0.0f) return d;
+  const float inverse_temperature = 1.0f / p.temperature;
+  d.p_largest = row_largest(teacher, p.teacher_classes, lane).value;
+  d.q_largest = row_largest(row, p.teacher_classes, lane).value;
+  float p_sum = 0.0f, q_sum = 0.0f, difference = 0.0f;
+  for (int j = lane; j < p.teacher_classes; j += kWarp) {
+    const float a = (teacher[j] - d.p_largest) * inverse_temperature;
+    const float b = (to_float(row[j]) - d.q_largest) * inverse_temperature;
+    const float e = expf(a);
+    p_sum += e;
+    q_sum += expf(b);
+    difference += e * (a - b);
+  }
+  p_sum = warp_sum(p_sum);
+  q_sum = warp_sum(q_sum);
+  d.p_inverse = 1.0f / p_sum;
+  d.q_inverse = 1.0f / q_sum;
+  d.loss = p.temperature * p.temperature * (warp_sum(difference) * d.p_inverse + logf(q_sum) - logf(p_sum));
+  return d;
+}
 
 /// With p = softmax(logits[i]) and t = (1 - smoothing) [j == label] + smoothing / classes: sample_loss[i] =
 /// -sum t log p, d_logits[i] = grad_scale * loss_scale * (p - t), predicted[i] = the first of the largest.
 /// Grid: four samples a block, one a warp; lane l owns classes l, l + 32, ..., and reads and writes no others, so that
 /// d_logits may be logits. Accesses of neighbouring lanes are neighbours. A label outside [0, classes) makes the
 /// sample's loss and gradient NaN. Overwrites.
-template <typename T>
-__global__ void __launch_bounds__(kLossThreads) softmax_cross_entropy_row(const SoftmaxCrossEntropyParams p) {
+/// Distilled, with weight w, teacher classes c and temperature T: sample_loss[i] = (1 - w) * the above + w * T^2 *
+/// KL(softmax(teacher[i] / T) || q) with q = softmax(logits[i][0, c) / T), and the gradient is theirs likewise.
+template <typename T, bool kDistilled>
+__device__ __forceinline__ void cross_entropy_row(const SoftmaxCrossEntropyParams& p) {
   const int sample = warp_row(), lane = static_cast<int>(threadIdx.x) % kWarp;
   if (sample >= p.n) return;
   const std::size_t first = static_cast<std::size_t>(sample) * p.classes;
   const T* row = static_cast<const T*>(p.logits) + first;
   const int label = p.labels[sample];
+  const float* teacher = kDistilled ? p.teacher + static_cast<std::size_t>(sample) * p.teacher_classes : nullptr;
+  Distilled d;
+  if (kDistilled) d = distil_row(p, sample, row, teacher, lane);
   const Largest best = row_largest(row, p.classes, lane);
   float sum = 0.0f, shifted_sum = 0.0f, shifted_label = 0.0f;
   for (int j = lane; j < p.classes; j += kWarp) {
@@ -69,6 +112,7 @@ __global__ void __launch_bounds__(kLossThreads) softmax_cross_entropy_row(const 
   if (lane == 0) {
     float loss = (1.0f - p.smoothing) * (log_sum - shifted_label);
     if (p.smoothing != 0.0f) loss += p.smoothing * (log_sum - shifted_sum / classes);  // 0 * infinity is no loss
+    if (kDistilled && d.weight != 0.0f) loss = (1.0f - d.weight) * loss + d.weight * d.loss;
     p.sample_loss[sample] = known ? loss : quiet_nan();
     if (p.predicted != nullptr) p.predicted[sample] = best.index;
   }
@@ -78,8 +122,27 @@ __global__ void __launch_bounds__(kLossThreads) softmax_cross_entropy_row(const 
   const float inverse = 1.0f / sum, off_target = p.smoothing / classes, on_target = off_target + (1.0f - p.smoothing);
   for (int j = lane; j < p.classes; j += kWarp) {
     const float probability = expf(to_float(row[j]) - best.value) * inverse;
-    d_row[j] = from_float<T>(scale * (probability - (j == label ? on_target : off_target)));
+    float gradient = probability - (j == label ? on_target : off_target);
+    if (kDistilled && d.weight != 0.0f) {
+      gradient *= 1.0f - d.weight;
+      if (j < p.teacher_classes) {
+        const float theirs = expf((teacher[j] - d.p_largest) / p.temperature) * d.p_inverse;
+        const float own = expf((to_float(row[j]) - d.q_largest) / p.temperature) * d.q_inverse;
+        gradient += d.weight * p.temperature * (own - theirs);
+      }
+    }
+    d_row[j] = from_float<T>(scale * gradient);
   }
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kLossThreads) softmax_cross_entropy_row(const SoftmaxCrossEntropyParams p) {
+  cross_entropy_row<T, false>(p);
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kLossThreads) softmax_cross_entropy_distilled_row(const SoftmaxCrossEntropyParams p) {
+  cross_entropy_row<T, true>(p);
 }
 
 struct SoftmaxParams {
@@ -118,11 +181,19 @@ dim3 row_grid(int n) { return dim3(static_cast<unsigned>((n + kLossThreads / kWa
 }  // namespace
 
 void softmax_cross_entropy(Runtime& runtime, const SoftmaxCrossEntropy& op) {
-  const SoftmaxCrossEntropyParams params{op.n,      op.classes,     op.smoothing, op.grad_scale, op.logits,
-                                         op.labels, op.sample_loss, op.predicted, op.d_logits,   op.loss_scale};
+  const SoftmaxCrossEntropyParams params{op.n,           op.classes,      op.smoothing,       op.grad_scale,  op.logits,
+                                         op.labels,      op.sample_loss,  op.predicted,       op.d_logits,    op.loss_scale,
+                                         op.teacher,     op.distillation, op.teacher_classes, op.temperature};
+  const bool narrow = op.dtype == DType::f16;
+  if (op.teacher != nullptr) {
+    runtime.launch("softmax_cross_entropy_distilled",
+                   narrow ? &softmax_cross_entropy_distilled_row<__half> : &softmax_cross_entropy_distilled_row<float>,
+                   row_grid(op.n), kLossThreads, params);
+    return;
+  }
   runtime.launch("softmax_cross_entropy",
-                 op.dtype == DType::f16 ? &softmax_cross_entropy_row<__half> : &softmax_cross_entropy_row<float>,
-                 row_grid(op.n), kLossThreads, params);
+                 narrow ? &softmax_cross_entropy_row<__half> : &softmax_cross_entropy_row<float>, row_grid(op.n),
+                 kLossThreads, params);
 }
 
 void softmax(Runtime& runtime, const Softmax& op) {
@@ -138,6 +209,8 @@ namespace tsugi {
 namespace TSUGI_GPU {
 template __global__ void softmax_cross_entropy_row<float>(const SoftmaxCrossEntropyParams);
 template __global__ void softmax_cross_entropy_row<__half>(const SoftmaxCrossEntropyParams);
+template __global__ void softmax_cross_entropy_distilled_row<float>(const SoftmaxCrossEntropyParams);
+template __global__ void softmax_cross_entropy_distilled_row<__half>(const SoftmaxCrossEntropyParams);
 template __global__ void softmax_row<float>(const SoftmaxParams);
 template __global__ void softmax_row<__half>(const SoftmaxParams);
 }  // namespace TSUGI_GPU

@@ -251,6 +251,23 @@ TEST_CASE("softmax_cross_entropy refuses labels outside the classes, and softmax
   expect_error(&Backend::softmax_cross_entropy, loss, {"softmax_cross_entropy: label is -1", "3 classes"});
   loss.smoothing = 1.0f;
   expect_error(&Backend::softmax_cross_entropy, loss, {"smoothing is 1", "less than 1"});
+  loss.smoothing = 0.0f;
+  loss.labels = labels;
+  loss.distillation = third;
+  expect_error(&Backend::softmax_cross_entropy, loss, {"distillation is given", "teacher is null"});
+  loss.teacher = somewhere;
+  for (const int teacher_classes : {0, -2, 4}) {
+    loss.teacher_classes = teacher_classes;
+    expect_error(&Backend::softmax_cross_entropy, loss, {"teacher_classes is", std::to_string(teacher_classes).c_str(), teacher_classes > 0 ? "classes, 3" : "at least 1"});
+  }
+  loss.teacher_classes = 3;
+  for (const float temperature : {0.0f, -1.0f, kNan}) {
+    loss.temperature = temperature;
+    expect_error(&Backend::softmax_cross_entropy, loss, {"temperature is", "more than 0"});
+  }
+  loss.temperature = 2.0f;
+  loss.distillation = nullptr;
+  expect_error(&Backend::softmax_cross_entropy, loss, {"distillation is null"});
   Softmax softmax;
   softmax.classes = 0;
   expect_error(&Backend::softmax, softmax, {"softmax: classes is 0", "at least 1"});

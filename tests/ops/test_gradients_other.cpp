@@ -70,6 +70,29 @@ double cross_entropy(const Doubles& logits, const std::vector<std::int32_t>& lab
   return loss;
 }
 
+/// The teacher's loss, written down once more: w T^2 sum_j p_j log(p_j / q_j) over the teacher's classes, added to 1 - w of the label's.
+double distilled_loss(const SoftmaxCrossEntropy& op, const Doubles& logits, const std::vector<std::int32_t>& labels) {
+  const auto classes = static_cast<std::size_t>(op.classes), taught = static_cast<std::size_t>(op.teacher_classes);
+  const double t = static_cast<double>(op.temperature);
+  double loss = 0.0;
+  for (std::size_t n = 0; n < labels.size(); ++n) {
+    const Doubles row(logits.begin() + static_cast<std::ptrdiff_t>(n * classes), logits.begin() + static_cast<std::ptrdiff_t>((n + 1) * classes));
+    const double w = static_cast<double>(op.distillation[n]);
+    loss += (1.0 - w) * cross_entropy(row, {labels[n]}, static_cast<double>(op.smoothing));
+    if (w == 0.0) continue;
+    double p_sum = 0.0, q_sum = 0.0;
+    for (std::size_t j = 0; j < taught; ++j) {
+      p_sum += std::exp(static_cast<double>(op.teacher[n * taught + j]) / t);
+      q_sum += std::exp(row[j] / t);
+    }
+    for (std::size_t j = 0; j < taught; ++j) {
+      const double p = std::exp(static_cast<double>(op.teacher[n * taught + j]) / t) / p_sum, q = std::exp(row[j] / t) / q_sum;
+      loss += w * t * t * p * std::log(p / q);
+    }
+  }
+  return loss;
+}
+
 }  // namespace
 
 TEST_CASE("pool gradients equal central differences") {
@@ -195,6 +218,41 @@ TEST_CASE("softmax_cross_entropy gradients equal central differences, with and w
       op.d_logits = d_logits.data();
       reference::softmax_cross_entropy<double>(op);
       const auto loss = [&] { return 0.5 * cross_entropy(logits, labels, static_cast<double>(smoothing)); };
+      expect_gradient("d_logits", logits, d_logits, random, loss);
+      double total = 0.0;
+      for (const float value : sample_loss) total += 0.5 * static_cast<double>(value);
+      CHECK(std::fabs(total - loss()) <= 1e-6 * total);  // five float32 roundings
+    }
+  }
+}
+
+TEST_CASE("softmax_cross_entropy gradients equal central differences with a teacher") {
+  Random random(115);
+  for (const float temperature : {1.0f, 2.0f, 5.0f}) {
+    for (const int classes : {2, 9, 33}) {
+      CAPTURE(temperature);
+      CAPTURE(classes);
+      const int taught = classes == 9 ? 9 : classes - 1;
+      Doubles logits = random.normal_doubles(5 * static_cast<std::size_t>(classes)), d_logits(logits.size());
+      const std::vector<std::int32_t> labels = random.integers<std::int32_t>(5, 0, classes - 1);
+      const Values teacher = random.normal(5 * static_cast<std::size_t>(taught), DType::f32);
+      const Values distillation = {0.5f, 0.0f, 1.0f, 0.25f, 0.9f};
+      Values sample_loss(5);
+      SoftmaxCrossEntropy op;
+      op.n = 5;
+      op.classes = classes;
+      op.smoothing = 0.1f;
+      op.grad_scale = 0.5f;
+      op.logits = logits.data();
+      op.labels = labels.data();
+      op.sample_loss = sample_loss.data();
+      op.d_logits = d_logits.data();
+      op.teacher = teacher.data();
+      op.distillation = distillation.data();
+      op.teacher_classes = taught;
+      op.temperature = temperature;
+      reference::softmax_cross_entropy<double>(op);
+      const auto loss = [&] { return 0.5 * distilled_loss(op, logits, labels); };
       expect_gradient("d_logits", logits, d_logits, random, loss);
       double total = 0.0;
       for (const float value : sample_loss) total += 0.5 * static_cast<double>(value);
