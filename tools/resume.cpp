@@ -95,6 +95,7 @@ void add_resume(CLI::App& app, Run& run, Audit& audit) {
       ->capture_default_str()->check(CLI::IsMember({"imprint", "random"}));
   command->add_option("--continue", options->request.continue_from, "Checkpoint of an interrupted hand-over to go on from");
   options->train.add(*command);
+  options->train.add_handover(*command);
   audit.add(*command);
   add_common(*command, options->common, "tsugi resume handover.tar --personal photos/Tony_Blair -o device.safetensors");
   command->callback([options, &run, &audit] {

@@ -57,6 +57,13 @@ void TrainOptions::add(CLI::App& command) {
                        "pass; \"\" = train everything (tsugi inspect lists the layers)");
 }
 
+void TrainOptions::add_handover(CLI::App& command) {
+  setting<float>(command, "--distill", "distillation", "Weight, 0 to 1, of keeping what the received network says of the training photos, against "
+                 "their labels (0)");
+  setting<float>(command, "--distill-temperature", "distillation_temperature", "Softens what it says, 1 = as it is (2)");
+  setting<bool>(command, "--distill-personal", "distil_personal", "Keep what it says of personal photos too: true or false");
+}
+
 TrainRequest TrainOptions::collect() const {
   TrainRequest request = request_;
   Json overrides = Json::object();

@@ -12,6 +12,8 @@ namespace tsugi::tools {
 class TrainOptions {
  public:
   void add(CLI::App& command);
+  /// The settings that only a hand-over has. After add().
+  void add_handover(CLI::App& command);
   /// Only what was named on the command line becomes an override: everything else keeps its default, the model's or the checkpoint's value.
   TrainRequest collect() const;
   /// Throws CLI::ValidationError when a value can be seen to be wrong before any file is opened.

@@ -100,6 +100,21 @@ Checkpoint upper_part(const Checkpoint& start, const CutBundle& cut, const std::
   return parts.upper;
 }
 
+/// What the received network says of the training photos; nothing when nothing is distilled. cut: null when the bundle carries photos.
+Teacher teacher_for(Backend& backend, const Bundle& bundle, const CutBundle* cut, const Model& trained, const SampleSource& source,
+                    const Split& split, const TrainSettings& settings, const std::string& place, const RunObserver& observer) {
+  if (settings.distillation == 0.0f) return {};
+  const Checkpoint& received = cut != nullptr ? cut->upper : bundle.checkpoint;
+  Network network(backend, trained, received.class_names);
+  network.load(received, place);
+  const StoredLogits stored = cut != nullptr ? StoredLogits() : stored_logits(bundle, trained, place);  // by photo, and there is none
+  Teacher teacher = make_teacher(network, source, split.train, stored, settings.distil_personal, place);
+  if (observer.say)
+    observer.say("distilling what the received network says of " + std::to_string(std::count(teacher.known.begin(), teacher.known.end(), true)) +
+                 " of " + std::to_string(teacher.known.size()) + " training photos; the bundle has it of " + std::to_string(stored.size()));
+  return teacher;
+}
+
 }  // namespace
 
 RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
@@ -146,7 +161,8 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   network.load(start, request.bundle);
   if (!continued) start_new_rows(request.new_row, network, first_new, source, split, settings.seed);
   if (!continued) network.store(start);
-  Trainer trainer(network, source, split.train, settings, {dtype, request.train.memory_budget, request.train.graph});
+  Trainer trainer(network, source, split.train, settings, {dtype, request.train.memory_budget, request.train.graph},
+                  teacher_for(*backend, bundle, cut.get(), trained, source, split, settings, request.bundle, observer));
   trainer.load(start, request.bundle);
   announce(observer, *backend, network, trainer, split.train.size(), split.test.size());
 

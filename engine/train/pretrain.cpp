@@ -18,6 +18,7 @@ TrainSettings settings_for(const PretrainRequest& request, const Model& model, c
   if (from != nullptr) {
     apply_json(settings, from->settings, request.continue_from + ": settings");
     settings.seed = from->progress.seed;
+    settings.distillation = 0.0f;  // a hand-over's; here is no teacher
   }
   apply_json(settings, request.train.overrides, "command line");
   if (from != nullptr && settings.seed != from->progress.seed)

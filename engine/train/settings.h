@@ -21,6 +21,9 @@ struct TrainSettings {
   bool balanced = false;            ///< every class equally often, however many photos it has
   bool frozen_batch_norm = false;   ///< normalise with the running statistics and leave them alone
   std::string freeze_until;         ///< this layer and all before it stay as they are (see frozen_layers); "" = everything learns
+  float distillation = 0.0f;        ///< weight of the teacher's loss where a photo has a teacher, the label's gets the rest; 0 = off
+  float distillation_temperature = 2.0f;  ///< of both softmaxes: above 1, what the teacher says of unlikely people counts more
+  bool distil_personal = false;     ///< personal photos have a teacher too: what the received network takes those people for
   OptimizerSettings optimizer;
   Schedule schedule;
   AugmentStrength augment;

@@ -20,12 +20,13 @@ std::string megabytes(std::size_t bytes) {
 }  // namespace
 
 Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32_t> train_photos, const TrainSettings& settings,
-                 const TrainerOptions& options)
+                 const TrainerOptions& options, Teacher teacher)
     : network_(network),
       source_(source),
       train_photos_(std::move(train_photos)),
       settings_(settings),
       options_(options),
+      teacher_(settings.distillation > 0.0f ? std::move(teacher) : Teacher()),
       frozen_layers_(tsugi::frozen_layers(network.model(), settings.freeze_until)),
       optimizer_(network.backend(), settings.optimizer, network.layout().count(), network.layout().trained_ranges(frozen_layers_)) {
   validate(settings_, "training settings");
@@ -40,6 +41,7 @@ Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32
       throw Error("training: photo " + source.name(photo) + " has class " + std::to_string(train_labels_.back()) +
                   ", the network has " + std::to_string(network.classes()));
   }
+  if (settings_.distillation > 0.0f) validate(teacher_, source_, train_photos_, network_.classes());
   const std::uint64_t samples = std::uint64_t{train_photos_.size()} * settings_.variants;
   if (samples > 0xFFFFFFFFu)
     throw Error("training: " + std::to_string(train_photos_.size()) + " photos x " + std::to_string(settings_.variants) +
@@ -77,9 +79,10 @@ SampleRequest Trainer::batch_request(int samples) const {
   return request;
 }
 
-/// StepState, then rows, sample ids and labels of the whole batch: one upload a step.
+/// StepState, then rows, sample ids and labels of the whole batch, with a teacher its weights and logits: one upload a step.
 std::size_t Trainer::staging_bytes() const {
-  return sizeof(StepState) + static_cast<std::size_t>(batch_) * 3 * sizeof(std::uint32_t);
+  const std::size_t taught = teacher_.classes > 0 ? 1 + static_cast<std::size_t>(teacher_.classes) : 0;
+  return sizeof(StepState) + static_cast<std::size_t>(batch_) * (3 * sizeof(std::uint32_t) + taught * sizeof(float));
 }
 
 /// UpdateReport, then losses and predictions of the whole batch: one download a step.
@@ -182,6 +185,11 @@ void Trainer::upload() {
     host[batch + i] = sample;
     host[2 * batch + i] = static_cast<std::uint32_t>(train_labels_[sample / settings_.variants]);
   }
+  if (teacher_.classes > 0) {
+    auto* weights = reinterpret_cast<float*>(host + 3 * batch);
+    for (std::size_t i = 0; i < batch; ++i)
+      weights[i] = settings_.distillation * teacher_.stage(host[batch + i] / settings_.variants, weights + batch + i * static_cast<std::size_t>(teacher_.classes));
+  }
   rows_.fetch(host, batch);
   network_.backend().copy_to_device(staging_.data(), host_staging_.data(), host_staging_.size());
 }
@@ -191,16 +199,40 @@ void Trainer::enter(StepPart part) const {
   if (probe_ != nullptr) probe_->enter(part, -1);
 }
 
+/// The loss of the micro-batch that begins at sample `begin` of the batch.
+SoftmaxCrossEntropy Trainer::loss_op(int begin) const {
+  const auto batch = static_cast<std::size_t>(batch_), first = static_cast<std::size_t>(begin);
+  const auto* staged = reinterpret_cast<const std::uint32_t*>(staging_.as<std::uint8_t>() + sizeof(StepState));
+  auto* report = results_.as<UpdateReport>();
+  auto* losses = reinterpret_cast<float*>(report + 1);
+  SoftmaxCrossEntropy op;
+  op.n = program_->batch();
+  op.classes = network_.classes();
+  op.dtype = options_.dtype;
+  op.smoothing = settings_.label_smoothing;
+  op.grad_scale = 1.0f / static_cast<float>(batch_);
+  op.logits = program_->logits();
+  op.labels = reinterpret_cast<const std::int32_t*>(staged + 2 * batch + first);
+  op.sample_loss = losses + first;
+  op.predicted = reinterpret_cast<std::int32_t*>(losses + batch) + first;
+  op.d_logits = program_->d_logits();
+  op.loss_scale = scales() ? &report->loss_scale : nullptr;
+  if (teacher_.classes > 0) {
+    const auto* weights = reinterpret_cast<const float*>(staged + 3 * batch);
+    op.distillation = weights + first;
+    op.teacher = weights + batch + first * static_cast<std::size_t>(teacher_.classes);
+    op.teacher_classes = teacher_.classes;
+    op.temperature = settings_.distillation_temperature;
+  }
+  return op;
+}
+
 /// Every op of a step, from device memory to device memory: what a GPU records. Nothing here may depend on the step.
 void Trainer::issue_step() {
   Backend& backend = network_.backend();
   const auto batch = static_cast<std::size_t>(batch_);
   const auto* step_state = staging_.as<StepState>();
   const auto* indices = reinterpret_cast<const std::uint32_t*>(staging_.as<std::uint8_t>() + sizeof(StepState));
-  auto* report = results_.as<UpdateReport>();
-  auto* losses = reinterpret_cast<float*>(report + 1);
-  auto* predicted = reinterpret_cast<std::int32_t*>(losses + batch);
-  const bool scaled = options_.dtype == DType::f16;  // gradients of float16 underflow; bf16 has the range of float32
 
   Pass pass;
   pass.parameters = network_.parameters();
@@ -223,24 +255,12 @@ void Trainer::issue_step() {
     enter(StepPart::augment);
     source_.make_batch(samples);
     program_->forward(pass);
-    SoftmaxCrossEntropy loss;
-    loss.n = micro;
-    loss.classes = network_.classes();
-    loss.dtype = options_.dtype;
-    loss.smoothing = settings_.label_smoothing;
-    loss.grad_scale = 1.0f / static_cast<float>(batch_);
-    loss.logits = program_->logits();
-    loss.labels = reinterpret_cast<const std::int32_t*>(indices + 2 * batch + begin);
-    loss.sample_loss = losses + begin;
-    loss.predicted = predicted + begin;
-    loss.d_logits = program_->d_logits();
-    loss.loss_scale = scaled ? &report->loss_scale : nullptr;
     enter(StepPart::loss);
-    backend.softmax_cross_entropy(loss);
+    backend.softmax_cross_entropy(loss_op(begin));
     program_->backward(pass);
   }
   enter(StepPart::update);
-  optimizer_.update(network_.parameters(), gradients_.as<float>(), compute_.data(), options_.dtype, step_state, report, scaled);
+  optimizer_.update(network_.parameters(), gradients_.as<float>(), compute_.data(), options_.dtype, step_state, results_.as<UpdateReport>(), scales());
 }
 
 /// The first step is issued op by op; the second is recorded, and from then on replayed.
@@ -282,7 +302,7 @@ StepTotals Trainer::finish_step() {
     totals.loss += static_cast<double>(losses[i]);
     totals.correct += predicted[i] == labels[i];
   }
-  const bool scaled = options_.dtype == DType::f16;
+  const bool scaled = scales();
   const bool hopeless = !std::isfinite(report.norm) && (!scaled || report.loss_scale.scale < 1.0f);
   if (!std::isfinite(totals.loss) || hopeless)
     throw Error("training: step " + std::to_string(progress_.step + 1) + ": loss is " + std::to_string(totals.loss / static_cast<double>(batch)) +

@@ -10,6 +10,7 @@
 #include "engine/train/network.h"
 #include "engine/train/sample_source.h"
 #include "engine/train/settings.h"
+#include "engine/train/teacher.h"
 
 namespace tsugi {
 
@@ -45,9 +46,10 @@ class Trainer {
  public:
   /// train_photos: items of the source, which becomes resident on the device where it fits. All references must outlive the trainer.
   /// Throws Error when there is no photo, its shape is not what the model reads, the backend lacks the type, no micro-batch fits the budget, or the batch does not fit
-  /// the device (naming what is needed and what there is). Throws as frozen_layers when settings.freeze_until names no layer to freeze.
+  /// the device (naming what is needed and what there is). teacher: of train_photos, needed and checked (see its validate) where
+  /// settings.distillation is not 0, unused where it is. Throws as frozen_layers when settings.freeze_until names no layer to freeze.
   Trainer(Network& network, SampleSource& source, std::vector<std::uint32_t> train_photos, const TrainSettings& settings,
-          const TrainerOptions& options);
+          const TrainerOptions& options, Teacher teacher = {});
 
   const MemoryPlan& memory() const { return memory_; }
   const DeviceBuffer& arena() const { return arena_; }  ///< holds nothing between steps: an evaluation may use it
@@ -77,6 +79,7 @@ class Trainer {
  private:
   void plan_memory();
   bool fits(std::size_t photos_held) const;
+  bool scales() const { return options_.dtype == DType::f16; }  // its gradients underflow; bf16 has the range of float32
   SampleRequest batch_request(int samples) const;
   void refresh_compute();
   void reset_report();
@@ -87,6 +90,7 @@ class Trainer {
   void upload();
   void enter(StepPart part) const;
   void issue_step();
+  SoftmaxCrossEntropy loss_op(int begin) const;
   void run_step();
   StepTotals finish_step();
 
@@ -96,6 +100,7 @@ class Trainer {
   std::vector<int> train_labels_;
   TrainSettings settings_;
   TrainerOptions options_;
+  Teacher teacher_;  // without classes when nothing is distilled
   int batch_ = 0;
   std::uint32_t steps_per_epoch_ = 0;
   TrainingProgress progress_;

@@ -32,6 +32,23 @@ class NotForgetting(support.CommandLine):
         self.tsugi(*self.resume, "--continue", "frozen", "-o", "thawed", "--epochs", "2", "--freeze-until", "")
         self.assertNotEqual(support.tensors(self.read("thawed"))["conv1.weight"], server["conv1.weight"])
 
+    def test_distillation_is_on_where_asked_and_remembered(self):
+        self.assertNotIn("distilling", self.tsugi(*self.resume, "-o", "plain", "--epochs", "1").stderr)
+        done = self.tsugi(*self.resume, "-o", "taught", "--epochs", "1", "--distill", "0.5", "--distill-temperature", "3")
+        self.assertRegex(done.stderr, r"distilling what the received network says of 8 of 13 training photos; the bundle has it of 8")
+        self.assertIn("13 of 13", self.tsugi(*self.resume, "-o", "all", "--epochs", "1", "--distill", "0.5", "--distill-personal", "true").stderr)
+        self.assertNotEqual(support.tensors(self.read("taught"))["conv1.weight"], support.tensors(self.read("plain"))["conv1.weight"])
+        self.tsugi("bundle", "server", "--photos", "people", "--fraction", "0.5", "-o", "plain.tar", "--no-knowledge")
+        computed = self.tsugi("resume", "plain.tar", *self.resume[2:], "-o", "computed", "--epochs", "1", "--distill", "0.5").stderr
+        self.assertIn("8 of 13 training photos; the bundle has it of 0", computed)
+        self.assertIn("distilling", self.tsugi(*self.resume, "--continue", "taught", "-o", "more", "--epochs", "2").stderr)
+
+    def test_weights_and_temperatures_that_cannot_be(self):
+        for option, value in (("--distill", "1.5"), ("--distill", "-1"), ("--distill-temperature", "0"), ("--distill-personal", "perhaps")):
+            with self.subTest(option=option, value=value):
+                self.refuses([*self.resume, "-o", "out", option, value], option, value, status=2)
+        self.refuses(["pretrain", "people", "-o", "out", "--distill", "0.5"], "--distill", status=2)
+
 
 if __name__ == "__main__":
     support.main()

@@ -272,6 +272,68 @@ TEST_CASE("a hand-over leaves frozen layers as the server sent them, interrupted
   CHECK_FALSE(std::ifstream(handed.folder / "none.safetensors").good());
 }
 
+/// Mean KL(received || device) over the server's people, of the training photos in the bundle.
+double forgotten(const Handed& handed, const Checkpoint& device) {
+  const std::unique_ptr<Backend> backend = make_cpu_backend(1);
+  const PhotoSet set = make_photos(3, 5);
+  PhotoStoreOptions options;
+  options.preprocessing = default_preprocessing(16);
+  const PhotoStore store(set.photos, set.labels, options);
+  const PhotoSource source(*backend, store);
+  std::vector<std::uint32_t> photos;
+  for (std::uint32_t i = 0; i < store.size(); ++i)
+    if (std::count(handed.server.train_photos.begin(), handed.server.train_photos.end(), store.photo(i).file) != 0) photos.push_back(i);
+  const auto logits_of = [&](const Checkpoint& checkpoint) {
+    Network network(*backend, tiny_model(), checkpoint.class_names);
+    network.load(checkpoint, "test");
+    InferenceOptions with_logits;
+    with_logits.logits = true;
+    return Inference(network, 8).run(source, photos, with_logits).logits;
+  };
+  const std::vector<float> before = logits_of(handed.server), after = logits_of(device);
+  double sum = 0.0;
+  for (std::size_t i = 0; i < photos.size(); ++i) {
+    double p[3], q[3], p_sum = 0.0, q_sum = 0.0;
+    for (std::size_t j = 0; j < 3; ++j) {
+      p_sum += p[j] = std::exp(static_cast<double>(before[i * 3 + j]));
+      q_sum += q[j] = std::exp(static_cast<double>(after[i * 4 + j]));
+    }
+    for (std::size_t j = 0; j < 3; ++j) sum += p[j] / p_sum * std::log(p[j] / p_sum / (q[j] / q_sum));
+  }
+  return sum / static_cast<double>(photos.size());
+}
+
+TEST_CASE("distillation keeps what the received network said, and goes on after an interruption") {
+  const Handed handed;
+  const auto device_of = [&](const std::string& overrides) {
+    HandoverRequest request = handed.request("device.safetensors");
+    request.train.overrides = overrides;
+    resume(request, {});
+    return read_checkpoint(handed.folder / "device.safetensors");
+  };
+  const Checkpoint plain = device_of(R"({"epochs": 6, "lr": 0.05})");
+  const Checkpoint kept = device_of(R"({"epochs": 6, "lr": 0.05, "distillation": 0.9})");
+  CHECK(forgotten(handed, kept) < 0.5 * forgotten(handed, plain));
+  const Checkpoint personal = device_of(R"({"epochs": 6, "lr": 0.05, "distillation": 0.9, "distil_personal": true})");
+  CHECK(personal.parameters.front().data != kept.parameters.front().data);
+
+  HandoverRequest request = handed.request("whole.safetensors");
+  request.train.overrides = R"({"epochs": 2, "distillation": 0.5, "distillation_temperature": 3})";
+  std::string said;
+  RunObserver observer;
+  observer.say = [&](const std::string& line) { said += line + "\n"; };
+  resume(request, observer);
+  expect_parts(said, {"distilling", "12 of 17 training photos"});
+  int taken = 0;
+  observer.should_stop = [&] { return ++taken == 3; };
+  request.train.run.output = handed.folder / "part.safetensors";
+  CHECK(resume(request, observer).stopped);
+  HandoverRequest rest = handed.request("rest.safetensors");
+  rest.continue_from = handed.folder / "part.safetensors";
+  resume(rest, {});
+  expect_same_run(handed.folder / "whole.safetensors", handed.folder / "rest.safetensors");
+}
+
 TEST_CASE("an interrupted pretraining goes on to the same weights and metrics") {
   const Handed handed;  // its server trained three epochs in one go
   PretrainRequest request;

@@ -81,7 +81,7 @@ Training::Training(Backend& backend, const Model& model, const PhotoSet& set, co
     : store(set.photos, set.labels, store_options(model, options.decoding_threads)),
       source(backend, store),
       network(backend, model, set.class_names),
-      trainer((network.initialise(options.initial_seed), network), source, all_of(set.photos.size()), settings, options.trainer) {}
+      trainer((network.initialise(options.initial_seed), network), source, all_of(set.photos.size()), settings, options.trainer, options.teacher) {}
 
 std::vector<StepTotals> Training::steps(int count) {
   std::vector<StepTotals> totals;

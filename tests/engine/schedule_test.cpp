@@ -127,6 +127,9 @@ TEST_CASE("settings survive JSON unchanged") {
   settings.balanced = true;
   settings.frozen_batch_norm = true;
   settings.freeze_until = "conv1";
+  settings.distillation = 0.3f;
+  settings.distillation_temperature = 3.5f;
+  settings.distil_personal = true;
   settings.optimizer = {OptimizerKind::adamw, 0.00123f, 0.8f, false, 0.85f, 0.95f, 1e-7f, 0.01f, 2.5f};
   settings.schedule = {ScheduleKind::step, 1.5, 3, 0.3, 0.05};
   settings.augment = {0.4f, 5.0f, 0.2f, 0.1f, 0.15f, 0.25f, 0.3f, 1.5f, 0.35f, 0.02f};
@@ -159,6 +162,8 @@ TEST_CASE("settings name an unknown word, a wrong type and a value out of range"
   expect_parts(error(R"({"variants": -1})"), {"settings.json", "variants", "-1"});
   expect_parts(error(R"({"seed": -5})"), {"settings.json", "seed", "-5"});
   expect_parts(error(R"({"balanced": 1})"), {"settings.json", "balanced", "1"});
+  expect_parts(error(R"({"distillation": -0.1})"), {"settings.json", "--distill", "-0.1", "0 to 1"});
+  expect_parts(error(R"({"distillation_temperature": 0})"), {"settings.json", "--distill-temperature", "0.1 to 100"});
   expect_parts(error(R"({"freeze_until": 3})"), {"settings.json", "freeze_until", "3"});
   expect_parts(error(R"({"optimizer": "lion"})"), {"lion"});
   expect_parts(error(R"({"schedule": 3})"), {"settings.json", "schedule", "3"});
