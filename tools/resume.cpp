@@ -14,7 +14,7 @@ struct Options {
   Common common;
   TrainOptions train;
   HandoverRequest request;
-  std::string new_row = "imprint";
+  std::string new_row = "imprint", keep = "better";
 };
 
 /// Who was forgotten: accuracy a person before and after, the largest loss first.
@@ -51,6 +51,7 @@ int resume_command(const Options& options, FileLog* files) {
   HandoverRequest request = options.request;
   request.train = options.train.collect();
   request.new_row = options.new_row == "imprint" ? NewRow::imprint : NewRow::random;
+  request.keep = options.keep == "better" ? Keep::better : Keep::trained;
   install_stop_signals();
   RunSummary summary;
   {
@@ -74,11 +75,14 @@ int resume_command(const Options& options, FileLog* files) {
   json["accuracy_general"] = number(evaluation.general.accuracy());
   json["accuracy_general_before"] = number(summary.history.accuracy_general_before);
   json["accuracy_personal"] = number(evaluation.personal.accuracy());
+  json["kept"] = summary.history.kept.empty() ? "trained" : summary.history.kept;
   json["accuracy_general_start"] = number(start_of(summary).accuracy_general);
   json["accuracy_personal_start"] = number(start_of(summary).accuracy_personal);
   finish(options.common, json);
   std::string command = "tsugi resume " + shell_word(request.bundle) + " --personal " + shell_word(request.personal);
   if (request.personal_photos > 0) command += " --personal-photos " + std::to_string(request.personal_photos);
+  if (request.new_row != HandoverRequest{}.new_row) command += " --new-row " + options.new_row;
+  if (request.keep != HandoverRequest{}.keep) command += " --keep " + options.keep;
   return report_end(summary, options.train, command);
 }
 
@@ -93,6 +97,9 @@ void add_resume(CLI::App& app, Run& run, Audit& audit) {
       ->capture_default_str()->check(CLI::Range(0, 1000000000));
   command->add_option("--new-row", options->new_row, "Start of a new person's row of the last layer: imprint or random")
       ->capture_default_str()->check(CLI::IsMember({"imprint", "random"}));
+  command->add_option("--keep", options->keep, "better: go back to the network before the first step where training made it worse, by what the device "
+                      "can see without test photos; trained: never")
+      ->capture_default_str()->check(CLI::IsMember({"better", "trained"}));
   command->add_option("--continue", options->request.continue_from, "Checkpoint of an interrupted hand-over to go on from");
   options->train.add(*command);
   options->train.add_handover(*command);

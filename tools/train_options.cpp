@@ -38,12 +38,12 @@ void TrainOptions::add(CLI::App& command) {
       ->check(CLI::IsMember({"fp16", "int8"}));
   remember_not(command.add_option("--checkpoint-every", request_.run.checkpoint_every, "Steps between checkpoints, 0 = after each epoch"))
       ->capture_default_str();
-  setting<int>(command, "--epochs", "epochs", "Passes over the training samples (pretrain 10, resume 4)");
+  setting<int>(command, "--epochs", "epochs", "Passes over the training samples (pretrain 40, resume 4)");
   setting<int>(command, "--batch", "batch", "Samples a step (64)");
   setting<std::uint32_t>(command, "--augment", "variants", "Variants of each photo an epoch (9); 1 = the photo alone");
   setting<double>(command, "--test-fraction", "test_fraction", "Share of each person's photos kept for testing (0.2)");
   setting<std::uint64_t>(command, "--seed", "seed", "Seed of every random draw");
-  setting<float>(command, "--lr", "lr", "Learning rate (the model's own; resume a fifth of it)");
+  setting<float>(command, "--lr", "lr", "Learning rate (the model's own; resume a fiftieth of it)");
   setting<std::string>(command, "--optimizer", "optimizer", "sgd, adam or adamw (sgd)");
   setting<float>(command, "--momentum", "momentum", "Of sgd");
   setting<float>(command, "--weight-decay", "weight_decay", "Of weights (never of biases and batch norm)");
@@ -52,7 +52,7 @@ void TrainOptions::add(CLI::App& command) {
   setting<std::string>(command, "--schedule", "schedule", "Of the learning rate: constant, step or cosine (cosine)");
   setting<double>(command, "--warmup-epochs", "warmup_epochs", "Epochs of rising learning rate");
   setting<bool>(command, "--balanced", "balanced", "Every person equally often in the batches: true or false (resume: true)");
-  setting<bool>(command, "--frozen-batch-norm", "frozen_batch_norm", "Keep batch norm's statistics: true or false");
+  setting<bool>(command, "--frozen-batch-norm", "frozen_batch_norm", "Keep batch norm's statistics: true or false (resume: true)");
   setting<std::string>(command, "--freeze-until", "freeze_until", "Leave this layer and all before it as they are, and spare their backward "
                        "pass; \"\" = train everything (tsugi inspect lists the layers)");
 }

@@ -3,9 +3,13 @@
 #include "engine/train/handover.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "engine/core/device.h"
+#include "engine/model/cut.h"
 #include "engine/state/bundle.h"
+#include "engine/train/judge.h"
+#include "engine/train/knowledge.h"
 #include "engine/train/material.h"
 #include "engine/train/prepare.h"
 
@@ -13,16 +17,30 @@ namespace tsugi {
 namespace {
 
 constexpr int kBatch = 16;                   // of evaluations before training: small, for small devices
-constexpr float kLearningRateShare = 0.2f;  // of pretraining's: the old people's weights are good already
+constexpr float kLearningRateShare = 0.02f;  // of pretraining's: the old people's weights are good already
+constexpr float kClipNorm = 1.0f;            // frozen batch norm does not tame large gradients
+constexpr std::uint64_t kJudgesDraws = 1;    // added to the seed: the judge's draws of old people are not those that rows were fitted to
+
+/// The layer until which a hand-over of photos freezes by default. With photos of old people the rest is a quarter of a step at most: with
+/// so few photos, more would rather forget than learn. Without any only the head learns, where Judge can look without photos.
+std::string default_freeze(const Model& model, int classes, const Bundle& bundle) {
+  const std::vector<CutPlace> places = cut_places(model, classes);
+  if (places.empty()) return "";
+  const bool old_photos = std::any_of(bundle.photos.begin(), bundle.photos.end(), [](const BundlePhoto& photo) { return !photo.test; });
+  return old_photos ? default_cut(model, classes).layer : places.back().layer;
+}
 
 /// cut: null when the bundle carries photos.
-TrainSettings settings_for(const HandoverRequest& request, const Checkpoint& checkpoint, const CutBundle* cut, bool continued) {
+TrainSettings settings_for(const HandoverRequest& request, const Bundle& bundle, const Model& model, const Checkpoint& checkpoint,
+                           const CutBundle* cut, bool continued) {
   TrainSettings settings;
   apply_json(settings, checkpoint.settings, request.bundle + ": settings");
   if (!continued) {
     settings.epochs = 4;
-    settings.freeze_until.clear();
+    settings.freeze_until = cut != nullptr ? "" : default_freeze(model, static_cast<int>(checkpoint.class_names.size()), bundle);
     settings.balanced = true;
+    settings.frozen_batch_norm = true;
+    settings.optimizer.clip_norm = kClipNorm;
     settings.optimizer.lr *= kLearningRateShare;
     settings.schedule.kind = ScheduleKind::cosine;
     settings.schedule.warmup_epochs = 0.1;
@@ -36,27 +54,6 @@ TrainSettings settings_for(const HandoverRequest& request, const Checkpoint& che
     throw Error("seed is " + std::to_string(settings.seed) + ", but " + request.continue_from + " was trained with seed " +
                 std::to_string(checkpoint.progress.seed) + " and goes on with it");
   return settings;
-}
-
-std::vector<int> labels_of(const SampleSource& source, const std::vector<std::uint32_t>& photos) {
-  std::vector<int> labels;
-  for (const std::uint32_t i : photos) labels.push_back(source.label(i));
-  return labels;
-}
-
-void start_new_rows(NewRow how, Network& network, int first_new, const SampleSource& source, const Split& split, std::uint64_t seed) {
-  if (how == NewRow::imprint) {
-    Inference inference(network, kBatch);
-    const Predictions predictions = inference.run(source, split.train, true);
-    imprint_rows(network, first_new, predictions.features, labels_of(source, split.train));
-    return;
-  }
-  const ParameterInfo& info = *network.layout().find(static_cast<int>(network.model().layers.size()) - 1, "weight");
-  const auto width = static_cast<std::size_t>(info.shape[1]);
-  std::vector<float> rows(static_cast<std::size_t>(network.classes() - first_new) * width);
-  fill_normal(seed, static_cast<std::uint32_t>(first_new), 0.01f, rows.data(), rows.size());
-  network.backend().copy_to_device(network.parameters() + info.offset + static_cast<std::size_t>(first_new) * width, rows.data(),
-                                   rows.size() * sizeof(float));
 }
 
 std::vector<std::uint32_t> general_only(const SampleSource& source, const std::vector<std::uint32_t>& photos, int first_new) {
@@ -133,7 +130,7 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   Checkpoint start = starting_point(request, bundle.checkpoint, model, personal, observer.files);
   if (cut != nullptr) start = upper_part(start, *cut, continued ? request.continue_from : request.bundle);
   const int first_new = static_cast<int>(received.class_names.size());
-  const TrainSettings settings = settings_for(request, start, cut.get(), continued);
+  const TrainSettings settings = settings_for(request, bundle, model, start, cut.get(), continued);
   (void)frozen_layers(trained, settings.freeze_until);  // a slip in its name shows before photos are decoded
   const Preprocessing preprocessing = preprocessing_from_json(received.preprocessing, request.bundle + ": preprocessing");
   check_outputs(request.train.run, observer.files);
@@ -153,14 +150,22 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   if (continued) {
     history = metrics_from_json(start.metrics, request.continue_from);
   } else {
-    start.progress = {settings.seed, 0, 0, 0};
     measure_before(*backend, received, trained, source, split, request.bundle, history);
   }
 
   Network network(*backend, trained, start.class_names);
-  network.load(start, request.bundle);
-  if (!continued) start_new_rows(request.new_row, network, first_new, source, split, settings.seed);
-  if (!continued) network.store(start);
+  const std::optional<Knowledge> knowledge = read_knowledge(
+      bundle, model, request.bundle, cut != nullptr ? std::optional<std::size_t>(cut->features.train_files.size()) : std::nullopt);
+  Checkpoint before_training = received;  // also where training began long ago
+  grow_head(before_training, trained, personal.class_names, request.personal);
+  before_training.progress = {settings.seed, 0, 0, 0};
+  network.load(before_training, request.bundle);
+  start_new_rows(request.new_row, network, first_new, source, split, knowledge, settings);
+  network.store(before_training);
+  const bool only_head = frozen_layers(trained, settings.freeze_until) + 1 == static_cast<int>(trained.layers.size());
+  const Judge judge(network, source, split.train, first_new, knowledge ? replay(*knowledge, settings.seed + kJudgesDraws) : HeadSamples{}, only_head, settings);
+  const Recalls at_start = request.keep == Keep::better ? judge.look() : Recalls{};
+  if (!continued) start = before_training;
   Trainer trainer(network, source, split.train, settings, {dtype, request.train.memory_budget, request.train.graph},
                   teacher_for(*backend, bundle, cut.get(), trained, source, split, settings, request.bundle, observer));
   trainer.load(start, request.bundle);
@@ -168,6 +173,8 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
 
   Run run{network, trainer, source, split.test, {}, true, settings, start, history, clock};
   if (cut != nullptr) run.lower = &cut->lower;
+  run.start = &before_training;
+  if (request.keep == Keep::better) run.worth_keeping = [&] { return is_better(at_start, judge.look()); };
   for (const std::string& name : start.class_names)
     run.personal.push_back(std::find(start.personal_classes.begin(), start.personal_classes.end(), name) != start.personal_classes.end());
   describe(run.checkpoint, settings, preprocessing, source, split);

@@ -1,6 +1,7 @@
 // Knowledge as arrays, and back from arrays that nobody has checked.
 #include "engine/train/knowledge.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/model/parameters.h"
@@ -106,12 +107,12 @@ SafetensorsFile write_knowledge(const Knowledge& knowledge) {
   return file;
 }
 
-std::optional<Knowledge> read_knowledge(const Bundle& bundle, const Model& model, const std::string& place) {
+std::optional<Knowledge> read_knowledge(const Bundle& bundle, const Model& model, const std::string& place, std::optional<std::size_t> training_photos) {
   const auto found = bundle.tensors.find(kKnowledgeName);
   if (found == bundle.tensors.end()) return std::nullopt;
   const std::string where = place + ": " + kKnowledgeName;
-  std::size_t photos = 0;
-  for (const BundlePhoto& photo : bundle.photos) photos += photo.test ? 0 : 1;
+  const auto carried = std::count_if(bundle.photos.begin(), bundle.photos.end(), [](const BundlePhoto& photo) { return !photo.test; });
+  const std::size_t photos = training_photos.value_or(static_cast<std::size_t>(carried));
   Knowledge knowledge;
   const std::size_t classes = knowledge.classes = bundle.checkpoint.class_names.size();
   const std::size_t width = knowledge.width = feature_width(model, static_cast<int>(classes));

@@ -41,7 +41,9 @@ SafetensorsFile write_knowledge(const Knowledge& knowledge);
 /// Error naming the array and both values on anything but the four arrays in the types and shapes that the bundle's classes, training
 /// photos and model need, with finite values, a symmetric covariance without negative variances, and whole counts. The covariance may be
 /// singular.
-std::optional<Knowledge> read_knowledge(const Bundle& bundle, const Model& model, const std::string& place);
+/// `training_photos`: how many there are where the bundle does not carry them as photos (see feature_bundle.h).
+std::optional<Knowledge> read_knowledge(const Bundle& bundle, const Model& model, const std::string& place,
+                                        std::optional<std::size_t> training_photos = std::nullopt);
 
 /// Features of a sample of `model`: what its last layer reads.
 std::size_t feature_width(const Model& model, int classes);

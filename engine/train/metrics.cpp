@@ -62,6 +62,7 @@ std::string to_json(const MetricsHistory& history) {
     json["before"] = Json::array();
     for (const Tally& tally : history.before) json["before"].push_back({tally.correct, tally.photos});
   }
+  if (!history.kept.empty()) json["kept"] = history.kept;
   return json.dump();
 }
 
@@ -80,6 +81,7 @@ MetricsHistory metrics_from_json(const std::string& text, const std::string& pla
       history.accuracy_general_before = read_number(json, "accuracy_general_before");
       for (const Json& pair : json.at("before")) history.before.push_back({pair.at(0).get<std::uint64_t>(), pair.at(1).get<std::uint64_t>()});
     }
+    history.kept = json.value("kept", "");
     return history;
   } catch (const nlohmann::json::exception& error) {
     throw Error(place + ": its metrics are not what tsugi writes: " + error.what());

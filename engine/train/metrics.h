@@ -29,6 +29,7 @@ struct MetricsHistory {
   double wall_s = 0.0;            ///< seconds trained so far, in all processes
   double accuracy_general_before = 0.0;  ///< a hand-over: of the checkpoint as it was received
   std::vector<Tally> before;      ///< a hand-over: [classes] the same, person by person
+  std::string kept;               ///< a finished hand-over: "trained", or "start" where training was not worth keeping; else ""
 };
 
 /// One line of the metrics file, without the newline.

@@ -63,6 +63,7 @@ class Runner {
         break;
       }
     }
+    if (!summary.stopped && run_.worth_keeping && run_.history.kept.empty()) choose();
     save();
     const TrainingProgress& end = trainer.progress();
     if (end.skipped_steps > 0 && observer_.say)
@@ -87,6 +88,7 @@ class Runner {
     step_seconds_ += clock.seconds();
     images_ += totals.samples;
     run_.history.unfinished.add(totals);
+    run_.history.kept.clear();
     if (observer_.step) observer_.step(status());
   }
 
@@ -116,6 +118,19 @@ class Runner {
     evaluate_now();
     record(std::nan(""), std::nan(""));
     if (observer_.evaluated) observer_.evaluated(run_.history.rows.back(), evaluation_);
+  }
+
+  /// Keeps what was learnt, or goes back to the start.
+  void choose() {
+    saved_once_ = false;
+    run_.history.kept = run_.worth_keeping() ? "trained" : "start";
+    if (run_.history.kept == "trained") return;
+    run_.trainer.restore(*run_.start, "the start of the run");
+    evaluation_ = evaluate(inference_, run_.source, run_.test_photos, run_.network.classes(), run_.personal);
+    record(std::nan(""), std::nan(""));
+    if (!options_.metrics.empty()) write_metrics(options_.metrics, run_.history.rows, observer_.files);
+    if (observer_.evaluated) observer_.evaluated(run_.history.rows.back(), evaluation_);
+    if (observer_.say) observer_.say("training did not make it better: the network before the first step is kept");
   }
 
   void finish_epoch(bool trained) {

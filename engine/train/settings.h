@@ -12,7 +12,7 @@
 namespace tsugi {
 
 struct TrainSettings {
-  int epochs = 10;
+  int epochs = 40;
   int batch = 64;               ///< samples an optimizer step
   std::uint32_t variants = 9;   ///< of each training photo an epoch: the photo itself and variants - 1 random draws
   double test_fraction = 0.2;   ///< of each person's photos, before augmentation

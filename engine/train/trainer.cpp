@@ -371,4 +371,10 @@ void Trainer::load(const Checkpoint& checkpoint, const std::string& place) {
   reset_report();
 }
 
+void Trainer::restore(const Checkpoint& checkpoint, const std::string& place) {
+  Checkpoint at_now = checkpoint;
+  at_now.progress = progress_;
+  load(at_now, place);
+}
+
 }  // namespace tsugi

@@ -76,6 +76,9 @@ class Trainer {
   void store(Checkpoint& checkpoint);
   void load(const Checkpoint& checkpoint, const std::string& place);
 
+  /// Takes back weights and moments from a checkpoint; the position stays. Throws as load.
+  void restore(const Checkpoint& checkpoint, const std::string& place);
+
  private:
   void plan_memory();
   bool fits(std::size_t photos_held) const;

@@ -305,7 +305,7 @@ class Experiment(support.CommandLine):
 
     def test_the_ablation_is_a_table_and_no_line(self):
         out = self.result(*grid("ablated", "--ablation", "--ablation-fractions", "0.5", people="2,3", seeds="1", fractions="0.5"))
-        ingredients = {row["method"] for row in self.rows("ablated/results.csv") if row["method"].startswith("no-")}
+        ingredients = {row["method"] for row in self.rows("ablated/results.csv") if row["method"].startswith("no-") or row["method"] == "distilled"}
         self.assertEqual(out["cells"], 2 * (2 + 2) + len(ingredients))
         self.assertTrue({"no-imprint", "no-balance"} <= ingredients)
         self.assertEqual({row["people"] for row in self.rows("ablated/results.csv") if row["method"] in ingredients}, {"3"})

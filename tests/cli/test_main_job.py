@@ -15,7 +15,7 @@ import threading
 import support
 
 PRETRAIN = {"accuracy", "epochs", "steps", "wall_s", "images_per_s", "peak_memory_bytes", "device", "precision", "checkpoint"}
-RESUME = PRETRAIN | {"accuracy_general", "accuracy_general_before", "accuracy_personal", "accuracy_general_start", "accuracy_personal_start"}
+RESUME = PRETRAIN | {"accuracy_general", "accuracy_general_before", "accuracy_personal", "accuracy_general_start", "accuracy_personal_start", "kept"}
 METRICS = {"wall_s", "step", "epoch", "loss", "accuracy", "train_accuracy"}
 
 

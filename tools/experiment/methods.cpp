@@ -12,6 +12,11 @@ std::vector<Method> ingredients() {
   std::vector<Method> methods = {
       {"no-imprint", "the new person's row starts from random numbers", Json::object(), {{"new_row", "random"}}},
       {"no-balance", "photos in the batches as often as there are", Json::object(), {{"balanced", false}}},
+      {"no-knowledge", "no feature statistics in the bundle: rows are fitted to the photos sent alone", {{"knowledge", false}}, Json::object()},
+      {"no-frozen-layers", "every layer learns", Json::object(), {{"freeze_until", ""}}},
+      {"no-frozen-norm", "batch norm goes by each batch and moves its statistics", Json::object(), {{"frozen_batch_norm", false}}},
+      {"no-judge", "what was trained is kept, better or not", Json::object(), {{"keep", "trained"}}},
+      {"distilled", "with distillation, weight 0.5, which the default leaves out", Json::object(), {{"distillation", 0.5}}},
   };
   for (Method& method : methods) method.ingredient = true;
   return methods;
@@ -23,7 +28,8 @@ std::vector<Method> known_methods() {
   std::vector<Method> methods = {
       {"default", "tsugi's own settings"},
       {"paper", "random photos, random new row, nothing balanced or frozen", {{"strategy", "random"}, {"knowledge", false}},
-       {{"new_row", "random"}, {"balanced", false}, {"frozen_batch_norm", false}}},
+       {{"new_row", "random"}, {"keep", "trained"}, {"balanced", false}, {"frozen_batch_norm", false}, {"freeze_until", ""}, {"clip_norm", 0},
+        {"distillation", 0}, {"lr", 0.02}}},  // a fifth of what the default model is pretrained with
   };
   methods.push_back({"features", "activations instead of photos, in 8 bits", {{"as", "features"}}, Json::object(), {0.1, 0.3}, true});
   for (const Method& method : ingredients()) methods.push_back(method);
@@ -73,6 +79,8 @@ void apply_resume(const Method& method, HandoverRequest& request) {
   for (const auto& [name, value] : method.resume.items()) {
     if (name == "new_row") {
       request.new_row = value == "random" ? NewRow::random : NewRow::imprint;
+    } else if (name == "keep") {
+      request.keep = value == "trained" ? Keep::trained : Keep::better;
     } else {
       overrides[name] = value;
     }
@@ -91,6 +99,7 @@ Json resolved_options(const Method& method) {
     json["bundle"].update({{"as", "features"}, {"cut", bundle.features->layer}, {"variants", bundle.features->variants}});
   json["resume"] = Json::parse(resume.train.overrides);
   json["resume"]["new_row"] = resume.new_row == NewRow::random ? "random" : "imprint";
+  json["resume"]["keep"] = resume.keep == Keep::trained ? "trained" : "better";
   return json;
 }
 
