@@ -315,6 +315,14 @@ class Experiment(support.CommandLine):
             self.assertTrue(any(name in table and "Δ general" in table for table in tables))
             self.assertFalse(any(name in "".join(element.itertext()) for element in root.iter() if element.tag.endswith("svg")))
 
+    def test_quick_is_what_its_help_says_and_leaves_what_is_given(self):
+        self.tsugi("experiment", "handover", "--general", "people", "--personal", "new", "--people", "2", "--model", "tiny.json", "--augment", "1",
+                   "--threads", "1", "--paper", "--quick", "-o", "quick")
+        about = json.loads(self.read("quick/experiment.json"))["about"]
+        self.assertEqual((about["people"], about["fractions"], about["seeds"], about["cells"]), ([2], [0, 0.1, 0.3, 1], 3, 3 * (2 + 4)))
+        epochs = {row["method"]: row["epochs"] for row in self.rows("quick/results.csv")}
+        self.assertEqual(epochs, {"pretrained": "6", "device-alone": "6", "paper": "3"})
+
     def test_features_stand_beside_photos(self):
         self.tsugi(*grid("features", people="2,3", seeds="1", fractions="0.1,0.3", methods="default,features", model="faces-mobile"), "--size", "32")
         rows = {(row["people"], row["method"], row["fraction"]): row for row in self.rows("features/results.csv")}
