@@ -74,6 +74,7 @@ TEST_CASE("every text of a page is escaped") {
 
 TEST_CASE("an interval in a table is set smaller, whatever follows it") {
   expect_parts(html_table("", {}, {{"a", "88.1 ± 2.3"}, {"b", "26 ± 3 %, of <2> seeds"}}), {"88.1 <small>±", "2.3</small></td>", "3</small> %, of &lt;2&gt; seeds"});
+  expect_parts(html_table("", {}, {{"a", "1.0 ± 2.0 and 3.0 ± 4.0"}}), {"2.0</small> and 3.0 <small>±", "4.0</small></td>"});
 }
 
 TEST_CASE("a script for gnuplot holds its data and draws every panel by itself and all together") {

@@ -23,6 +23,7 @@ small{color:#555;font-size:.84em}
 .tables{display:flex;flex-wrap:wrap;gap:0 2.5rem;align-items:flex-start}
 .tables .scroll{max-width:100%}
 .tables caption{max-width:24rem}
+.words{max-width:60rem}
 .words td{text-align:left;overflow-wrap:anywhere}
 .words td,.words th,.long th:first-child{white-space:normal}
 .long th:first-child{min-width:5rem}
@@ -58,7 +59,7 @@ std::string cell_text(const std::string& text) {
   const std::size_t at = text.find(sign);
   if (at == std::string::npos) return html_text(text);
   const std::size_t end = std::min(text.find_first_not_of("0123456789.", at + sign.size()), text.size());
-  return html_text(text.substr(0, at)) + " <small>±\u2009" + text.substr(at + sign.size(), end - at - sign.size()) + "</small>" + html_text(text.substr(end));
+  return html_text(text.substr(0, at)) + " <small>±\u2009" + text.substr(at + sign.size(), end - at - sign.size()) + "</small>" + cell_text(text.substr(end));
 }
 
 }  // namespace

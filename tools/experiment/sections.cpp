@@ -88,23 +88,37 @@ std::string settings_table(const Results& results) {
   return html_table("Settings of the runs", {}, rows, true);
 }
 
+/// Which runs reach it, where not all do.
+std::string reached_text(const Results::Catch& caught) {
+  if (caught.reached == caught.seeds) return "";
+  return " (" + std::to_string(caught.reached) + " of " + std::to_string(caught.seeds) + " seeds)";
+}
+
+/// What a hand-over ends with and after how long, how long the device alone needs for that, and the hand-over for what the device alone
+/// ends with.
+std::string race_text(const Results& results, const Place& place, const Place& alone) {
+  const auto accuracy = [](const Cell& c) { return c.accuracy; };
+  const Results::Catch behind = results.catch_up(alone, place), ahead = results.catch_up(place, alone);
+  std::string text = percent_text(results.over_seeds(place, accuracy)) + " % overall after " + seconds_text(behind.whole.mean) + ". ";
+  text += behind.reached == 0 ? "The device alone never has that. "
+                              : "The device alone needs " + seconds_text(behind.seconds.mean) + reached_text(behind) + " for that. ";
+  text += "What it ends with, " + percent_text(results.over_seeds(alone, accuracy)) + " % after " + seconds_text(ahead.whole.mean) + ", the hand-over ";
+  return text + (ahead.reached == 0 ? "never has."
+                                    : "has after " + seconds_text(ahead.seconds.mean) + ", " + whole_percent(ahead.share) + " of the time" + reached_text(ahead) + ".");
+}
+
 }  // namespace
 
 std::string headline_section(const Results& results) {
   const int people = results.largest();
   std::vector<HtmlRow> rows;
   const Place alone{JobKind::alone, people, "", 0.0};
-  for (const std::string method : {"default", "paper"}) {
+  for (const std::string method : {"default", "paper"})
     for (const double fraction : {0.1, 1.0}) {
-      const Results::Catch caught = results.catch_up(handover(people, method, fraction), alone);
-      if (caught.seeds == 0) continue;
-      std::string text = "not reached by any of " + std::to_string(caught.seeds) + " seeds";
-      if (caught.reached > 0)
-        text = seconds_text(caught.seconds.mean) + " of " + seconds_text(caught.whole.mean) + ": " + whole_percent(caught.share) +
-               (caught.reached < caught.seeds ? ", reached by " + std::to_string(caught.reached) + " of " + std::to_string(caught.seeds) + " seeds" : "");
-      rows.push_back({"To reach what the device alone ends with, " + percents(fraction) + " sent" + (std::string(method) == "paper" ? ", the paper's way" : ""), text});
+      const Place place = handover(people, method, fraction);
+      if (!results.at(place).empty() && !results.at(alone).empty())
+        rows.push_back({"Hand-over, " + percents(fraction) + " sent" + (method == "paper" ? ", the paper's way" : ""), race_text(results, place, alone)});
     }
-  }
   const double chosen = chosen_fraction(results, people, "default");
   if (std::isfinite(chosen)) {
     const Place place = handover(people, "default", chosen);
@@ -173,7 +187,8 @@ std::string features_section(const Results& results) {
   return html_heading("Features instead of photos") +
          html_paragraph("tsugi bundle --as features sends the photos' activations at a layer of the network, 8 bits a value, augmented on the server. The device "
                         "trains what lies above that layer, on its own photos' activations too: nobody's photo leaves its machine. " +
-                        std::to_string(people) + " people; accuracies in %, differences on the same seeds.") +
+                        std::to_string(people) + " people; accuracies in %, differences on the same seeds. FLOPs of photos are those of training the whole network; tsugi's own settings freeze "
+                        "a part of it, so that samples a second differ less.") +
          html_table("", {"sent", "photos", "features", "difference"}, rows);
 }
 
