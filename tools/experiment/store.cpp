@@ -92,6 +92,7 @@ void remove_leftovers(const std::string& out) {
   };
   look(out, false);
   for (const char* folder : kFolders) look(out + "/" + folder, std::strcmp(folder, "work") == 0);
+  if (fs::is_directory(out + "/figures")) look(out + "/figures", false);  // the report makes it
   for (const fs::path& path : leftovers) fs::remove(path);
 }
 
