@@ -121,18 +121,20 @@ std::vector<Job> plan_jobs(const ExperimentSettings& settings, const PhotoFolder
   const std::map<std::string, double> photos = training_photos(general, 0);
   const double own = sum_of(training_photos(personal, settings.personal_photos), personal.class_names);
   const std::vector<std::string> order = people_order(general);
-  const int largest = *std::max_element(settings.people.begin(), settings.people.end());
+  std::vector<int> counts = settings.people;
+  std::sort(counts.rbegin(), counts.rend());
   const auto work = [&](double photo_count, double epoch_count) { return photo_count * variants * epoch_count + kOverheadSamples; };
 
   std::vector<Job> jobs;
   for (int seed = 1; seed <= settings.seeds; ++seed)
-    for (const int people : settings.people) {
+    for (const int people : counts) {
+      const bool largest = people == counts.front();
       const double sent = sum_of(photos, {order.begin(), order.begin() + people});
       const auto number = static_cast<std::uint64_t>(seed);
       jobs.push_back({JobKind::pretrain, people, number, "", 0.0, work(sent, epochs)});
-      jobs.push_back({JobKind::alone, people, number, "", 0.0, work(sent + own, epochs)});
+      if (largest) jobs.push_back({JobKind::alone, people, number, "", 0.0, work(sent + own, epochs)});
       for (const Method& method : settings.methods) {
-        if (method.largest_only && people != largest) continue;
+        if (method.largest_only && !largest) continue;
         for (const double fraction : method.fractions.empty() ? settings.fractions : method.fractions)
           jobs.push_back({JobKind::handover, people, number, method.name, fraction, work(fraction * sent + own, handover_epochs)});
       }

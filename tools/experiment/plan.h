@@ -60,8 +60,9 @@ struct Job {
   std::string text() const;
 };
 
-/// Every job of the grid; seeds outermost, so that an unfinished experiment has whole grids of the first seeds. general, personal: the
-/// scanned folders.
+/// Every job of the grid; seeds outermost, so that an unfinished experiment has whole grids of the first seeds; most people first, whose
+/// table is the one that is read first. The device alone, the longest job, runs with most people only. general, personal: the scanned
+/// folders.
 std::vector<Job> plan_jobs(const ExperimentSettings& settings, const PhotoFolder& general, const PhotoFolder& personal);
 
 }  // namespace tsugi::tools
