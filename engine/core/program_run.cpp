@@ -10,8 +10,6 @@
 #include <csignal>
 #include <cstring>
 
-#include "kernels/api/error.h"
-
 extern char** environ;
 
 namespace tsugi {
@@ -60,7 +58,9 @@ pid_t start(const std::vector<std::string>& arguments, const Pipe& in, const Pip
   const int status = posix_spawnp(&child, words[0], &actions, &attributes, words.data(), environ);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
-  if (status != 0) throw Error(arguments[0] + ": cannot be started: " + std::strerror(status));
+  const std::string failure = arguments[0] + ": cannot be started: " + std::strerror(status);
+  if (status == ENOENT) throw ProgramMissing(failure);
+  if (status != 0) throw Error(failure);
   return child;
 }
 

@@ -1,11 +1,7 @@
 // Scripts for gnuplot, and its drawings for a page.
 #include "tools/experiment/plot.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <regex>
@@ -13,14 +9,14 @@
 
 #include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
-#include "kernels/api/error.h"
+#include "engine/core/program_run.h"
+#include "tools/gnuplot.h"
 
 namespace tsugi::tools {
 namespace {
 
 constexpr int kWidth = 420, kHeight = 390;  // of a panel; a phone shows it at 340 points
 constexpr int kPngScale = 2;
-constexpr int kNotFound = 127;
 
 std::string data_name(std::size_t panel, std::size_t line) { return "$p" + std::to_string(panel) + "l" + std::to_string(line); }
 
@@ -57,20 +53,6 @@ void plot_panel(const Panel& panel, std::size_t number, std::ostream& script) {
   script << "\n";
 }
 
-/// Runs gnuplot on a script in its folder; its exit status, or kNotFound.
-int run_gnuplot(const std::string& folder, const std::string& script) {
-  const pid_t child = ::fork();
-  if (child < 0) throw Error("gnuplot cannot be started: " + std::string(std::strerror(errno)));
-  if (child == 0) {
-    if (::chdir(folder.c_str()) == 0) ::execlp("gnuplot", "gnuplot", script.c_str(), static_cast<char*>(nullptr));
-    ::_exit(errno == ENOENT ? kNotFound : 1);
-  }
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0)
-    if (errno != EINTR) throw Error("gnuplot cannot be waited for: " + std::string(std::strerror(errno)));
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-}
-
 }  // namespace
 
 std::string gnuplot_script(const Figure& figure) {
@@ -103,9 +85,13 @@ std::string gnuplot_script(const Figure& figure) {
 bool draw(const Figure& figure, const std::string& folder) {
   const std::string script = figure.name + ".gp";
   write_file_atomically(folder + "/" + script, gnuplot_script(figure));
-  const int status = run_gnuplot(folder, script);
-  if (status == kNotFound) return false;
-  if (status != 0) throw Error(folder + "/" + script + ": gnuplot ended with exit status " + std::to_string(status) + ", 0 expected");
+  try {
+    const ProgramOutput done = run_program({"gnuplot", "-e", "cd " + gnuplot_text(folder), script}, "");
+    if (done.status != 0)
+      throw Error(folder + "/" + script + ": gnuplot ended with exit status " + std::to_string(done.status) + ", 0 expected: " + done.err.substr(0, 300));
+  } catch (const ProgramMissing&) {
+    return false;
+  }
   return true;
 }
 
