@@ -2,77 +2,22 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
+#include "engine/perf/json_object.inc"
 #include "engine/perf/result_fields.h"
 #include "engine/perf/statistics.h"
 #include "engine/core/input_file.h"
-#include "engine/state/json_check.h"
 
 namespace tsugi::perf {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr std::size_t kLimitBytes = std::size_t{64} << 20;
-constexpr double kLargest = 1e30, kMostBytes = 1e18;
-
-/// One JSON object whose fields are fetched by name; `place` opens every message.
-class Object {
- public:
-  Object(const Json& json, std::string place) : json_(json), place_(std::move(place)) {
-    if (!json_.is_object()) throw Error(place_ + ": is " + json_.type_name() + ", an object expected");
-  }
-
-  [[noreturn]] void fail(const std::string& message) const { throw Error(place_ + ": " + message); }
-  bool has(const char* key) const { return json_.contains(key); }
-
-  std::string text(const char* key, const char* fallback) const {
-    const auto found = json_.find(key);
-    if (found == json_.end()) {
-      if (fallback == nullptr) fail(std::string("has no \"") + key + "\"");
-      return fallback;
-    }
-    if (!found->is_string()) fail(std::string("\"") + key + "\" is " + shown(found->dump()) + ", a text expected");
-    return found->get<std::string>();
-  }
-
-  /// A number, or (from Google Benchmark's context) a text that is one; not negative. A negative fallback: none.
-  double number(const char* key, double fallback) const {
-    const auto found = json_.find(key);
-    if (found == json_.end()) {
-      if (fallback < 0.0) fail(std::string("has no \"") + key + "\"");
-      return fallback;
-    }
-    double value = std::nan("");
-    if (found->is_number()) value = found->get<double>();
-    if (found->is_string()) {
-      const std::string text = found->get<std::string>();
-      char* end = nullptr;
-      value = std::strtod(text.c_str(), &end);
-      if (end == text.c_str() || *end != '\0') value = std::nan("");
-    }
-    if (!(value >= 0.0 && value < kLargest)) fail(std::string("\"") + key + "\" is " + shown(found->dump()) + ", a number from 0 on expected");
-    return value;
-  }
-
-  int whole(const char* key, int fallback) const {
-    const double value = number(key, fallback);
-    if (value != std::floor(value) || value > 1e9) fail(std::string("\"") + key + "\" is " + shown(json_.at(key).dump()) + ", a whole number expected");
-    return static_cast<int>(value);
-  }
-
-  const Json& json() const { return json_; }
-
- private:
-  const Json& json_;
-  std::string place_;
-};
+constexpr double kMostBytes = 1e18;
 
 /// Fields that are not there keep what means "unknown".
 struct ContextReader {
-  const Object& object;
+  const JsonObject& object;
   void operator()(const char* key, std::string& value) const { value = object.text(key, value.c_str()); }
   void operator()(const char* key, double& value, double unit = 1.0) const {
     if (object.has(key)) value = object.number(key, -1.0) * unit;
@@ -85,7 +30,7 @@ struct ContextReader {
   }
 };
 
-ResultContext read_context(const Object& object) {
+ResultContext read_context(const JsonObject& object) {
   if (!object.has(kSchemaKey)) object.fail(std::string("has no \"") + kSchemaKey + "\": not a result file of tsugi");
   const int schema = object.whole(kSchemaKey, -1);
   if (schema != kResultSchema)
@@ -100,7 +45,7 @@ ResultContext read_context(const Object& object) {
   return context;
 }
 
-double time_unit(const Object& object) {
+double time_unit(const JsonObject& object) {
   const std::string unit = object.text("time_unit", "ns");
   for (const auto& [name, seconds] : {std::pair{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1.0}})
     if (unit == name) return seconds;
@@ -132,7 +77,7 @@ void take_name_apart(ResultEntry& e) {
   e.model = parts[0], e.batch = std::stoi(parts[1].substr(1)), e.layer = parts[2], e.op = parts[3], e.dtype = parts[4], e.cache = parts[5];
 }
 
-ResultEntry read_entry(const Object& object) {
+ResultEntry read_entry(const JsonObject& object) {
   ResultEntry e;
   e.name = without_clock(object.text("run_name", object.text("name", nullptr).c_str()));
   if (e.name.empty()) object.fail("\"run_name\" is empty");
@@ -184,7 +129,7 @@ std::vector<ResultEntry> read_entries(const Json& list, const std::string& place
   std::map<std::string, ResultEntry> medians;
   std::map<std::string, std::vector<ResultEntry>> repetitions;
   for (std::size_t i = 0; i < list.size(); ++i) {
-    const Object object(list[i], place + ": benchmarks[" + std::to_string(i) + "]");
+    const JsonObject object(list[i], place + ": benchmarks[" + std::to_string(i) + "]");
     const bool aggregate = object.text("run_type", "iteration") == "aggregate";
     if (aggregate && object.text("aggregate_name", nullptr) != "median") continue;
     const ResultEntry entry = read_entry(object);
@@ -200,7 +145,7 @@ std::vector<ResultEntry> read_entries(const Json& list, const std::string& place
   return entries;
 }
 
-StepResult read_step(const Object& object, const std::string& place) {
+StepResult read_step(const JsonObject& object, const std::string& place) {
   StepResult step;
   step.measured = true;
   step.model = object.text("model", nullptr);
@@ -212,10 +157,16 @@ StepResult read_step(const Object& object, const std::string& place) {
   step.watched_step_s = object.number("watched_step_s", 0.0);
   step.parts_s = object.number("parts_s", 0.0);
   step.peak_memory_bytes = static_cast<std::size_t>(std::min(kMostBytes, object.number("peak_memory_bytes", -1.0)));
+  if (object.has("phases")) {
+    const JsonObject phases(object.json().at("phases"), place + ": phases");
+    for (const auto& [key, phase] : {std::pair{"data_s", &StepResult::data_s}, {"augment_s", &StepResult::augment_s}, {"loss_s", &StepResult::loss_s},
+                                     {"update_s", &StepResult::update_s}, {"results_s", &StepResult::results_s}})
+      step.*phase = phases.number(key, 0.0);
+  }
   const Json& layers = object.json().value("layers", Json::array());
   if (!layers.is_array()) object.fail("\"layers\" is no list");
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    const Object layer(layers[i], place + ": layers[" + std::to_string(i) + "]");
+    const JsonObject layer(layers[i], place + ": layers[" + std::to_string(i) + "]");
     step.layers.push_back({layer.text("layer", nullptr), layer.text("op", ""), layer.number("forward_s", -1.0),
                            layer.number("backward_s", -1.0), layer.number("forward_flops", 0.0)});
   }
@@ -227,11 +178,11 @@ StepResult read_step(const Object& object, const std::string& place) {
 ResultFile parse_result_file(const std::string& text, const std::string& place) {
   check_json_object(text, place);
   const Json json = Json::parse(text);
-  const Object root(json, place);
+  const JsonObject root(json, place);
   for (const char* key : {"context", "benchmarks"})
     if (!root.has(key)) root.fail(std::string("has no \"") + key + "\": not a result file");
   ResultFile file;
-  file.context = read_context(Object(json["context"], place + ": context"));
+  file.context = read_context(JsonObject(json["context"], place + ": context"));
   file.entries = read_entries(json["benchmarks"], place);
   if (root.has("step_s")) file.step = read_step(root, place);
   return file;

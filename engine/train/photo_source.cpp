@@ -3,8 +3,7 @@
 
 namespace tsugi {
 
-AugmentForward PhotoSource::op(const SampleRequest& request) const {
-  const Preprocessing& p = store_.preprocessing();
+AugmentForward augment_op(const Preprocessing& p, const SampleRequest& request) {
   AugmentForward op;
   op.n = request.n;
   op.photo_h = op.photo_w = p.stored_size;
@@ -25,8 +24,12 @@ AugmentForward PhotoSource::op(const SampleRequest& request) const {
   return op;
 }
 
-std::size_t PhotoSource::workspace_bytes(const SampleRequest& request) const { return backend().workspace_bytes(op(request)); }
+std::size_t PhotoSource::workspace_bytes(const SampleRequest& request) const {
+  return backend().workspace_bytes(augment_op(store_.preprocessing(), request));
+}
 
-void PhotoSource::make_batch(const SampleRequest& request) const { backend().augment_forward(op(request)); }
+void PhotoSource::make_batch(const SampleRequest& request) const {
+  backend().augment_forward(augment_op(store_.preprocessing(), request));
+}
 
 }  // namespace tsugi

@@ -6,6 +6,9 @@
 
 namespace tsugi {
 
+/// The op that makes a batch of photos stored by `preprocessing`.
+AugmentForward augment_op(const Preprocessing& preprocessing, const SampleRequest& request);
+
 class PhotoSource : public SampleSource {
  public:
   /// Both must outlive the source.
@@ -27,8 +30,6 @@ class PhotoSource : public SampleSource {
   void make_batch(const SampleRequest& request) const override;
 
  private:
-  AugmentForward op(const SampleRequest& request) const;
-
   const PhotoStore& store_;
 };
 
