@@ -1,0 +1,195 @@
+#include "engine/perf/calibration.h"
+
+#include <algorithm>
+
+#include "engine/core/device.h"
+#include "engine/perf/calibration_extras.h"
+#include "engine/perf/op_set.h"
+#include "engine/perf/statistics.h"
+#include "engine/perf/step_bench.h"
+
+namespace tsugi::perf {
+namespace {
+
+/// One table of one pass while it is being measured.
+struct Measured {
+  std::size_t table;
+  OpPass pass;
+  std::vector<OpFeatures> features;           // a case each
+  std::vector<std::vector<double>> seconds;   // a case each, samples
+  OpFeatures cold_features;
+  std::vector<double> more;                   // seconds that the cold case takes longer than the same from the cache, a round each
+};
+
+/// More than the last cache holds, so that every copy comes from memory.
+std::size_t beyond_cache() {
+  const std::size_t cache = last_level_cache_bytes();
+  return cache == 0 ? cold_bytes() : 2 * cache;
+}
+
+/// More than a core's own caches hold: in a step, other ops come between an op and the next that reads its output.
+std::size_t beyond_core() { return last_level_cache_bytes() / 8; }
+
+class Calibration {
+ public:
+  Calibration(Backend& backend, const CalibrationOptions& options, int threads)
+      : backend_(backend), options_(options), tables_(calibration_tables(threads, options.dtype, options.brief)), memory_(backend), extras_(backend, options.dtype, options.brief) {
+    for (std::size_t t = 0; t < tables_.size(); ++t)
+      for (const OpPass pass : passes_of(tables_[t].cases.front())) {
+        Measured m{t, pass, {}, {}, features_of(tables_[t].cold, pass, options.dtype), {}};
+        for (const OpCase& op_case : tables_[t].cases) m.features.push_back(features_of(op_case, pass, options.dtype));
+        m.seconds.resize(tables_[t].cases.size());
+        measured_.push_back(m);
+      }
+  }
+
+  void run(DeviceDescription& device) {
+    LimitMeter meter(backend_, nullptr, options_.brief);
+    const int rounds = options_.brief ? 1 : options_.rounds;
+    for (int round = 0; round < rounds; ++round) {
+      meter.turn(options_.brief ? 0.0 : 0.05);
+      extras_.turn(timing(), seconds());
+      for (std::size_t t = 0; t < tables_.size(); ++t) {
+        progress((round + static_cast<double>(t) / static_cast<double>(tables_.size())) / rounds);
+        turn(t);
+      }
+    }
+    meter.turn(options_.brief ? 0.0 : 0.05);
+    device.limits = meter.limits();
+    if (device.limits.flops(options_.dtype) <= 0.0) throw Error("plan: device " + backend_.name() + " has no loop that measures its peak in " + name_of(options_.dtype));
+    if (backend_.reads_host_memory()) device.cache = extras_.cache();
+    extras_.describe(device);
+    for (const Measured& m : measured_) {
+      device.efficiencies.push_back(entry(m, device));
+      if (device.efficiencies.back().variant != "3x3") continue;
+      device.efficiencies.push_back(device.efficiencies.back());  // other windows do as well
+      device.efficiencies.back().variant = "window";
+    }
+  }
+
+ private:
+  TimingOptions timing() const {
+    TimingOptions timing;
+    timing.sample_seconds = 5e-4;
+    timing.max_calls = options_.brief ? 2 : 100;
+    return timing;
+  }
+  double seconds() const { return options_.brief ? 0.0 : options_.point_seconds; }
+
+  void progress(double share) const {
+    if (options_.should_stop && options_.should_stop()) throw Error("plan: stopped while the device was measured");
+    if (options_.progress) options_.progress(share);
+  }
+
+  /// A turn of every case of a table, and of its cold case with inputs from the cache and from memory.
+  void turn(std::size_t table) {
+    const std::size_t warm = options_.brief ? 0 : beyond_core(), cold = options_.brief ? 1 : beyond_cache();
+    for (std::size_t i = 0; i < tables_[table].cases.size(); ++i) {
+      OpSet set(memory_, tables_[table].cases[i], options_.dtype, warm);
+      for_table(table, [&](Measured& m) {
+        const std::vector<double> samples = sample(set, m.pass);
+        m.seconds[i].insert(m.seconds[i].end(), samples.begin(), samples.end());
+      });
+    }
+    std::vector<double> seconds;
+    OpSet near(memory_, tables_[table].cold, options_.dtype, warm);
+    for_table(table, [&](Measured& m) { seconds.push_back(median(sample(near, m.pass))); });
+    OpSet far(memory_, tables_[table].cold, options_.dtype, cold);
+    std::size_t i = 0;
+    for_table(table, [&](Measured& m) { m.more.push_back(median(sample(far, m.pass)) - seconds[i++]); });
+  }
+
+  template <typename Work>
+  void for_table(std::size_t table, const Work& work) {
+    for (Measured& m : measured_)
+      if (m.table == table) work(m);
+  }
+
+  /// Seconds of single calls, each on the next copy: one that was interrupted is an outlier, not a share of every sample. A device that records work is
+  /// timed as tsugi bench does, many calls at once: a launch alone would be as long as they are.
+  std::vector<double> sample(OpSet& set, OpPass pass) {
+    constexpr std::size_t kFewest = 5, kMost = 1000;
+    const Contender contender = set.contender("calibration", backend_, pass);
+    if (backend_.captures()) return take_turn(contender, set.copies(), timing(), seconds()).seconds;
+    contender.call(set.copies() - 1);  // makes what is made once
+    std::vector<double> samples;
+    const double begin = now();
+    for (int copy = 0; samples.size() < (options_.brief ? 1 : kFewest) || (now() - begin < seconds() && samples.size() < kMost); copy = (copy + 1) % set.copies()) {
+      const double start = now();
+      contender.call(copy);
+      samples.push_back(now() - start);
+    }
+    return samples;
+  }
+
+  Efficiency entry(const Measured& m, const DeviceDescription& device) const {
+    Efficiency e;
+    e.op = m.features.front().op;
+    e.variant = m.features.front().variant;
+    e.dtype = options_.dtype;
+    e.axes = tables_[m.table].axes;
+    std::size_t stride = m.features.size();
+    for (AxisPoints& axis : e.axes) {  // what the pass itself moves, where that differs
+      stride /= axis.points.size();
+      for (std::size_t i = 0; i < axis.points.size(); ++i) axis.points[i] = m.features[i * stride].at[static_cast<std::size_t>(axis.axis)];
+    }
+    for (std::size_t i = 0; i < m.features.size(); ++i) e.share.push_back(share_of(device, m.features[i], median(m.seconds[i])));
+    constexpr double kMost = 4.0;  // a product hides most of it; what looks like more is noise
+    e.cold = std::clamp(median(m.more) / m.cold_features.bytes * device.limits.copy, 0.0, kMost);
+    return e;
+  }
+
+  Backend& backend_;
+  const CalibrationOptions& options_;
+  std::vector<CalibrationTable> tables_;
+  std::vector<Measured> measured_;
+  BenchMemory memory_;
+  CalibrationExtras extras_;
+};
+
+/// A model with an op of every kind, and as little of each as there can be.
+Model smallest_model() {
+  return parse_model(R"({"name": "smallest", "input": [16, 16, 3], "layers": [
+    {"type": "conv2d", "filters": 16, "kernel": 3, "pad": 1, "bias": false}, {"type": "batch_norm"}, {"type": "relu"},
+    {"type": "conv2d", "filters": 16, "kernel": 3, "pad": 1, "groups": "depthwise"}, {"type": "relu"}, {"type": "max_pool", "kernel": 2},
+    {"type": "dropout", "rate": 0.5}, {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "units": "classes"}]})", "calibration");
+}
+
+/// What a process that trains holds beside what training plans: a tiny training's peak, less its plan.
+std::size_t measure_process(Backend& backend, DType dtype) {
+  const ShapeList list{smallest_model(), 2};
+  StepBenchOptions options;
+  options.dtype = dtype;
+  options.batch = 2;
+  options.brief = true;
+  ResultFile file;
+  bench_step(backend, list, options, file);
+  return file.step.peak_memory_bytes - std::min(file.step.peak_memory_bytes, file.step.device_bytes);
+}
+
+}  // namespace
+
+DeviceDescription calibrate(Backend& backend, const CalibrationOptions& options) {
+  DeviceDescription device;
+  device.name = "this";
+  device.kernels = backend.name();
+  device.measured = true;
+  device.precision = precision_name(options.dtype);
+  const Environment environment = read_environment();
+  device.about = backend.description() + (environment.gpu.empty() ? "" : ", " + environment.gpu);
+  device.process_bytes = measure_process(backend, options.dtype);
+  const std::size_t free = backend.free_bytes();
+  device.memory_bytes = free == static_cast<std::size_t>(-1) ? 0 : free;
+  const int threads = !backend.reads_host_memory() ? 1 : options.threads > 0 ? options.threads : std::max(1, environment.cores);
+  Calibration(backend, options, threads).run(device);
+  device.sources.push_back({"all", "measured on this machine, " + environment.date});
+  return device;
+}
+
+double share_of(const DeviceDescription& device, const OpFeatures& features, double seconds) {
+  const double least = roofline_seconds(device.limits, features.flops, features.bytes, features.dtype);
+  const double work = std::max(seconds - device.launch_s, 0.05 * seconds);
+  return std::clamp(least / work, 1e-6, 1e3);
+}
+
+}  // namespace tsugi::perf

@@ -1,0 +1,27 @@
+// How long a training step will take on a device: every op that the trainer would issue, by the device's limits, efficiencies and call costs.
+#pragma once
+
+#include "engine/perf/device_description.h"
+#include "engine/perf/recorded_step.h"
+#include "engine/perf/result_file.h"
+
+namespace tsugi::perf {
+
+struct StepPrediction {
+  StepResult step;        ///< the fields that `tsugi bench --step` measures
+  MemoryPlan memory;
+  std::uint32_t steps_per_epoch = 0;
+  double forward_s = 0.0;  ///< of all layers
+};
+
+/// Whether both are of the same layers, by name, kind and work.
+bool same_layers(const StepResult& a, const StepResult& b);
+
+/// A step of the same model, batch and precision that a result file timed (apply_result) is taken as it is, and `measured`. kernels: as record_step. Throws as record_step and efficiency_of.
+StepPrediction predict_step(const DeviceDescription& device, Backend& kernels, const StepRequest& request);
+
+/// Process memory on the device: what training plans there, photos' files that stay in memory, and the process itself. A device with memory of
+/// its own counts what lies there.
+std::size_t process_bytes(const DeviceDescription& device, const MemoryPlan& memory, double encoded_photo_bytes);
+
+}  // namespace tsugi::perf
