@@ -82,6 +82,7 @@ int main(int argc, char** argv) {
   add_inspect(app, run, audit);
   add_experiment(app, run);
   add_bench(app, run);
+  add_plan(app, run);
   add_doctor(app, run);
   try {
     app.parse(argc, argv);

@@ -1,0 +1,214 @@
+// tsugi plan: how long a device will train, how much memory that takes and how long the hand-over travels, before anyone waits; and how much data fits.
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "engine/core/atomic_file.h"
+#include "engine/core/device.h"
+#include "engine/data/scan.h"
+#include "engine/perf/calibration.h"
+#include "engine/perf/measured_device.h"
+#include "engine/perf/quantities.h"
+#include "tools/bench.h"
+#include "tools/console.h"
+#include "tools/plan.h"
+
+namespace tsugi::tools {
+namespace {
+
+void add_workload(CLI::App& command, PlanOptions& o) {
+  command.add_option("--model", o.model, "A built-in model, resnet-18, mobilenet-v2, or a JSON file")->capture_default_str();
+  command.add_option("--size", o.size, "Pixels a side, 0 = as the model says")->capture_default_str()->check(CLI::Range(0, 1024));
+  command.add_option("--batch", o.batch, "Samples an optimizer step")->capture_default_str()->check(CLI::Range(1, 65536));
+  command.add_option("--precision", o.precision, "auto (what training takes there), fp32, bf16 (CPU) or fp16 (GPU)")->capture_default_str()
+      ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
+  command.add_option("--optimizer", o.optimizer, "sgd, adam or adamw (what the model says)")->check(CLI::IsMember({"sgd", "adam", "adamw"}));
+  command.add_option("--freeze-until", o.freeze_until, "This layer and all before it stay as they are");
+  command.add_option("--memory", o.memory, "Most memory for training, such as 2G: batches are split to keep it");
+  command.add_option("--threads", o.threads, "Of this CPU, 0 = all cores")->capture_default_str()->check(CLI::Range(0, 1024));
+}
+
+void add_handover(CLI::App& command, PlanOptions& o) {
+  command.add_option("--photos", o.photos, "The server's photos: how many, or their folder of people");
+  command.add_option("--photo-bytes", o.photo_bytes, "Of a photo's file on average (those of the folder; 8710, the mean of LFW's)")->check(CLI::Range(1.0, 1e9));
+  command.add_option("--people", o.people, "Classes (those of the folder; 32, ImageNet's 1000 for its models)")->check(CLI::Range(2, 65536));
+  command.add_option("--personal", o.personal, "Training photos that the device has itself")->capture_default_str()->check(CLI::Range(0, 1000000));
+  command.add_option("--fraction", o.fraction, "Share of the server's training photos that is sent, 0 to 1")->capture_default_str()->check(CLI::Range(0.0, 1.0));
+  command.add_option("--test-fraction", o.test_fraction, "Share of the photos that only test, and travel along")->capture_default_str()->check(CLI::Range(0.0, 0.9));
+  command.add_flag("--no-test", o.no_test, "Test photos do not travel");
+  command.add_flag("--no-knowledge", o.no_knowledge, "What the server knows of its photos does not travel");
+  command.add_option("--compact", o.compact, "The checkpoint in the bundle: none, fp16 or int8")->capture_default_str()->check(CLI::IsMember({"none", "fp16", "int8"}));
+  command.add_option("--augment", o.augment, "Variants of each photo an epoch")->capture_default_str()->check(CLI::Range(1, 1000000));
+  command.add_option("--epochs", o.epochs, "Passes over all variants")->capture_default_str()->check(CLI::Range(1, 1000000));
+  command.add_option("--link", o.link, "Speed of the way to the device: 10Mbit/s, 1.5MB/s");
+  command.add_option("--max-time", o.max_time, "Find the largest fraction that trains within this time: 90s, 30min, 2h");
+  command.add_option("--max-memory", o.max_memory, "... within this memory: 1G");
+  command.add_option("--max-transfer", o.max_transfer, "... whose bundle is no larger than 20M, or over --link takes no longer than 30s");
+}
+
+void add_device(CLI::App& command, PlanOptions& o) {
+  std::string shipped;
+  for (const std::string& name : perf::shipped_device_names()) shipped += name + ", ";
+  command.add_option("--device", o.device, shipped + "a JSON file, or this: the machine that runs the command measures itself in some seconds")->required();
+  command.add_option("--result", o.results, "Result files of the real board (tsugi bench -o), which then count instead of what was derived")->delimiter(',');
+  command.add_option("--save-device", o.save_device, "Write the device's description (JSON), for --device on another machine");
+}
+
+/// Options that say nothing for what was asked must not be ignored in silence.
+void check(const CLI::App& command, const PlanOptions& o) {
+  const auto refuse = [&](const char* without, std::initializer_list<const char*> names) {
+    for (const char* name : names)
+      if (command.get_option(name)->count() > 0) throw CLI::ValidationError(std::string(name) + " means nothing without " + without);
+  };
+  if (o.photos.empty())
+    refuse("--photos", {"--photo-bytes", "--personal", "--fraction", "--test-fraction", "--no-test", "--no-knowledge", "--compact", "--augment", "--epochs",
+                        "--link", "--max-time", "--max-memory", "--max-transfer"});
+  const bool backwards = !o.max_time.empty() || !o.max_memory.empty() || !o.max_transfer.empty();
+  if (backwards && command.get_option("--fraction")->count() > 0)
+    throw CLI::ValidationError("--fraction is what --max-time, --max-memory and --max-transfer look for: give one or the other");
+}
+
+/// How many photos there are, how large and of how many people.
+void count_photos(const PlanOptions& o, perf::PlanRequest& request) {
+  std::size_t count = 0;
+  double bytes = 8710.0;  // the mean of the 1770 photos of LFW's deep-funneled version at hand
+  const bool number = o.photos.find_first_not_of("0123456789") == std::string::npos && o.photos.size() < 10;
+  if (number) {
+    count = std::stoul(o.photos);
+    if (count == 0) throw Error("--photos is 0, at least 1 expected");
+  } else {
+    const PhotoFolder folder = scan_photos(o.photos);
+    double sum = 0.0;
+    for (const Photo& photo : folder.photos) sum += static_cast<double>(std::filesystem::file_size(photo.path));
+    count = folder.photos.size();
+    bytes = sum / static_cast<double>(count);
+    if (o.people == 0) request.step.list.classes = static_cast<int>(folder.class_names.size()) + (o.personal > 0 ? 1 : 0);
+  }
+  request.bundle.photo_bytes = o.photo_bytes > 0.0 ? o.photo_bytes : bytes;
+  request.bundle.test_photos = static_cast<std::size_t>(std::lround(o.test_fraction * static_cast<double>(count)));
+  request.bundle.train_photos = count - std::min(count, request.bundle.test_photos);
+}
+
+perf::PlanRequest request_of(const PlanOptions& o) {
+  perf::PlanRequest request;
+  perf::StepRequest& step = request.step;
+  step.list = perf::find_shape_list(o.model);
+  if (o.size > 0) step.list.model = with_input_size(step.list.model, o.size);
+  const Model& model = step.list.model;
+  if (model.input.h != model.input.w)
+    throw Error("model " + model.name + ": input is " + std::to_string(model.input.h) + "x" + std::to_string(model.input.w) + ", photos are cropped to squares");
+  if (o.people > 0) step.list.classes = o.people;
+  apply_json(step.settings, model.training, "model " + model.name + ": training");
+  step.settings.batch = o.batch;
+  step.settings.epochs = o.epochs;
+  step.settings.variants = static_cast<std::uint32_t>(o.augment);
+  step.settings.freeze_until = o.freeze_until;
+  if (!o.optimizer.empty()) step.settings.optimizer.kind = parse_optimizer(o.optimizer);
+  if (!o.memory.empty()) step.memory_budget = parse_bytes(o.memory);
+  step.preprocessing = default_preprocessing(model.input.h);
+  if (!o.photos.empty()) count_photos(o, request);
+  request.bundle.kind = o.compact == "fp16" ? CheckpointKind::fp16 : o.compact == "int8" ? CheckpointKind::int8 : CheckpointKind::full;
+  request.bundle.send_test_photos = !o.no_test;
+  request.bundle.knowledge = !o.no_knowledge;
+  request.fraction = o.fraction;
+  request.personal_photos = static_cast<std::size_t>(o.personal);
+  if (!o.link.empty()) request.link_bytes_per_s = perf::parse_link(o.link, "--link");
+  return request;
+}
+
+perf::Budgets budgets_of(const PlanOptions& o) {
+  perf::Budgets budgets;
+  if (!o.max_time.empty()) budgets.training_s = perf::parse_duration(o.max_time, "--max-time");
+  if (!o.max_memory.empty()) budgets.memory_bytes = static_cast<double>(parse_bytes(o.max_memory));
+  if (!o.max_transfer.empty()) {
+    const perf::TransferBudget transfer = perf::parse_transfer(o.max_transfer, "--max-transfer");
+    if (transfer.seconds > 0.0 && o.link.empty()) throw Error("--max-transfer is a time, \"" + o.max_transfer + "\": over which --link?");
+    budgets.transfer_bytes = transfer.bytes;
+    budgets.transfer_s = transfer.seconds;
+  }
+  return budgets;
+}
+
+/// The device to plan for, and a backend that knows what scratch memory its kernels take.
+struct PlannedDevice {
+  perf::DeviceDescription description;
+  std::unique_ptr<Backend> kernels;
+  DType dtype = DType::f32;
+};
+
+PlannedDevice measure_this(const PlanOptions& o, Console& console) {
+  PlannedDevice device;
+  device.kernels = make_backend("auto", o.threads);
+  device.dtype = choose_precision(o.precision, *device.kernels);
+  perf::CalibrationOptions options;
+  options.dtype = device.dtype;
+  options.threads = o.threads;
+  options.brief = o.smoke;
+  options.should_stop = stop_requested;
+  options.progress = [&](double done) { console.progress("measuring this machine " + percent(done)); };
+  device.description = perf::calibrate(*device.kernels, options);
+  return device;
+}
+
+PlannedDevice described(const PlanOptions& o) {
+  PlannedDevice device;
+  device.description = perf::find_device(o.device);
+  device.kernels = make_backend(device.description.kernels, o.threads);
+  device.dtype = choose_precision(o.precision == "auto" ? device.description.precision : o.precision, *device.kernels);
+  return device;
+}
+
+}  // namespace
+
+int plan_command(const PlanOptions& options) {
+  if (!options.save_device.empty()) AtomicFile probe(options.save_device);
+  perf::PlanRequest request = request_of(options);
+  const perf::Budgets budgets = budgets_of(options);
+  std::vector<perf::ResultFile> results;
+  for (const std::string& path : options.results) results.push_back(perf::read_result_file(path));
+  install_stop_signals();
+  PlannedDevice device;
+  {
+    Console console(options.common.quiet);
+    device = options.device == "this" ? measure_this(options, console) : described(options);
+  }
+  perf::DeviceDescription& description = device.description;
+  request.step.device = description.name;
+  request.step.dtype = device.dtype;
+  request.step.device_memory = description.memory_bytes;
+  if (!options.save_device.empty()) write_file_atomically(options.save_device, perf::to_json(description) + "\n");
+  for (std::size_t i = 0; i < results.size(); ++i) perf::apply_result(description, *device.kernels, results[i], options.results[i]);
+  PlanOutcome outcome;
+  outcome.handover = !options.photos.empty();
+  outcome.backwards = budgets.any();
+  if (budgets.any()) {
+    const perf::LargestFraction largest = perf::largest_fraction(description, *device.kernels, request, budgets);
+    outcome.plan = largest.plan;
+    outcome.binding = largest.binding;
+  } else {
+    outcome.plan = outcome.handover ? perf::plan_handover(description, *device.kernels, request) : perf::plan_step(description, *device.kernels, request.step);
+  }
+  if (!options.common.quiet) print_plan(description, request, budgets, outcome);
+  finish(options.common, options.common.json ? plan_json(description, request, outcome) : Json());
+  return kOk;
+}
+
+void add_plan(CLI::App& app, Run& run) {
+  auto options = std::make_shared<PlanOptions>();
+  CLI::App* command = app.add_subcommand("plan", "Predict time, memory and transfer of a training, or how much data fits budgets");
+  add_device(*command, *options);
+  add_workload(*command, *options);
+  add_handover(*command, *options);
+  command->add_flag("--smoke", options->smoke, "With --device this: measure next to nothing; shows that everything runs, its times mean nothing");
+  add_common(*command, options->common,
+             "tsugi plan --device jetson-nano --model faces-resnet --photos 979 --fraction 0.3 --personal 86 --epochs 10 --link 10Mbit/s\n"
+             "  tsugi plan --device this --photos photos/ --max-time 30min --max-transfer 20M --link 1MB/s\n"
+             "  tsugi plan --device this --model faces-cnn --batch 16 --json");
+  command->callback([options, command, &run] {
+    check(*command, *options);
+    run = [options] { return plan_command(*options); };
+  });
+}
+
+}  // namespace tsugi::tools

@@ -1,0 +1,32 @@
+// What the parts of tsugi plan share: its options, and what it tells.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/perf/plan.h"
+#include "tools/command.h"
+
+namespace tsugi::tools {
+
+struct PlanOptions {
+  Common common;
+  std::string device, model = "faces-resnet", precision = "auto", optimizer, freeze_until, memory, photos, compact = "none", link;
+  std::string max_time, max_memory, max_transfer, save_device;
+  std::vector<std::string> results;
+  int size = 0, batch = 64, threads = 0, people = 0, personal = 0, augment = 9, epochs = 40;
+  double photo_bytes = 0.0, fraction = 0.3, test_fraction = 0.2;
+  bool no_test = false, no_knowledge = false, smoke = false;
+};
+
+struct PlanOutcome {
+  perf::Plan plan;
+  bool handover = false;   ///< photos were given: epochs, bundle and transfer mean something
+  bool backwards = false;  ///< the fraction is the largest within budgets, and
+  std::string binding;     ///< this one allows no more; empty: everything fits
+};
+
+void print_plan(const perf::DeviceDescription& device, const perf::PlanRequest& request, const perf::Budgets& budgets, const PlanOutcome& outcome);
+Json plan_json(const perf::DeviceDescription& device, const perf::PlanRequest& request, const PlanOutcome& outcome);
+
+}  // namespace tsugi::tools
