@@ -12,6 +12,7 @@
 #include "kernels/api/dense.h"
 #include "kernels/api/dequantize_gather.h"
 #include "kernels/api/error.h"
+#include "kernels/api/kernel_choice.h"
 #include "kernels/api/loss.h"
 #include "kernels/api/optimizer.h"
 #include "kernels/api/pointwise.h"
@@ -74,6 +75,10 @@ class Backend {
   virtual double fma_burst(DType dtype, int steps, float* out);
   /// One call that copies `bytes` (a multiple of 16, less than 64 GiB) from device to device memory. Throws as fma_burst().
   virtual void copy_burst(const void* from, std::size_t bytes, void* to);
+
+  // -- kernels ----------------------------------------------------------------------------------------------------
+  /// Which kernels compute the calls, where there is a choice; null where there is none. Lives as long as the backend.
+  virtual KernelChoice* kernel_choice() { return nullptr; }
 
   // -- scratch memory: what an op needs beside its tensors, planned into the arena --------------------------------
   virtual std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype) const = 0;

@@ -10,9 +10,6 @@
 
 namespace tsugi {
 
-/// The ops that have a choice of kernels. A dense layer is a 1x1 convolution of [n,1,1,in] with `out` filters.
-enum class KernelOp : std::uint8_t { conv2d_forward, conv2d_backward_data, conv2d_backward_weight };
-
 /// Sizes of a block's share of the GEMM view of an op: m x n results, k terms a stage; thread_m x thread_n results a
 /// thread. Direct kernels use the fields as rows.h says.
 struct Tile {
@@ -29,14 +26,8 @@ struct Row {
   Tile tile;
 };
 
-/// "conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight".
-const char* name_of(KernelOp op);
-
 /// "conv2d_forward gemm f32 128x64x8 8x8": how tables and messages name a row.
 std::string name_of(const Row& row);
-
-/// "[8,64,64,3] with 32 filters of 3x3, stride 1x1, padding 1x1, groups 1": a convolution in messages.
-std::string describe(const Conv2dShape& shape);
 
 /// A backend that picks its kernels from the registry: cuda and simt.
 class RegistryBackend : public Backend {

@@ -5,16 +5,16 @@
 #include <string>
 
 #include "kernels/api/backend.h"
-#include "kernels/cpu/conv2d.h"
-#include "kernels/cpu/conv2d_direct.h"
+#include "kernels/cpu/conv2d_kernels.h"
 #include "kernels/cpu/dense.h"
 #include "kernels/cpu/peak.h"
+#include "kernels/tuning/digest.h"
 
 namespace tsugi {
 namespace cpu {
 
 /// Every op checks its struct, then runs on `threads` threads before it returns. One object serves one thread at a time.
-class CpuBackend : public Backend {
+class CpuBackend : public Backend, public KernelChoice {
  public:
   /// threads: 0 = all cores. Throws Error on a negative count.
   explicit CpuBackend(int threads);
@@ -32,6 +32,14 @@ class CpuBackend : public Backend {
   void synchronize() override {}
   double fma_burst(DType dtype, int steps, float*) override { return cpu::fma_burst(dtype, steps, threads_); }
   void copy_burst(const void* from, std::size_t bytes, void* to) override { cpu::copy_burst(from, bytes, to, threads_); }
+
+  KernelChoice* kernel_choice() override { return this; }
+  std::string device() const override;
+  std::string driver() const override;
+  std::string kernels() const override { return kernels_digest(); }
+  std::vector<std::string> candidates(const KernelCall& call) const override;
+  void choose(const KernelCall& call, const std::string& kernel) override;
+  std::string chosen(const KernelCall& call) const override;
 
   std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype) const override;
   std::size_t workspace_bytes(const DenseShape& shape, DType dtype) const override;
@@ -65,17 +73,15 @@ class CpuBackend : public Backend {
 
   int threads() const { return threads_; }
   /// Primitives made so far: does not grow once every shape has been seen.
-  std::size_t cached_primitives() const {
-    return conv2d_.cached_primitives() + direct_.cached_plans() + dense_.cached_primitives();
-  }
+  std::size_t cached_primitives() const { return conv2d_.cached_primitives() + dense_.cached_primitives(); }
 
  private:
   void use_threads() const;
+  void check(const KernelCall& call) const;
 
   int threads_;
-  mutable Conv2dDirect direct_;  ///< where it covers the shape
-  mutable Conv2dOnednn conv2d_;
   mutable DenseOnednn dense_;
+  mutable Conv2dKernels conv2d_;
 };
 
 }  // namespace cpu

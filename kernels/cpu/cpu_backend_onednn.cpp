@@ -1,4 +1,4 @@
-// The CPU backend's memory, description, and the way from each op of the interface to its function.
+// The CPU backend's memory, description, choice of kernels, and the way from each op of the interface to its function.
 #include "kernels/cpu/cpu_backend.h"
 
 #include <omp.h>
@@ -18,6 +18,9 @@ namespace cpu {
 namespace {
 
 constexpr std::align_val_t kAlignment{64};
+constexpr const char* kDenseKernel = "product";  // the name that it has as a candidate of convolutions
+
+std::string threads_text(int threads) { return std::to_string(threads) + (threads == 1 ? " thread" : " threads"); }
 
 int checked_threads(int threads) {
   if (threads < 0) throw Error("cpu: threads is " + std::to_string(threads) + ", expected 0 (all cores) or more");
@@ -34,13 +37,43 @@ void require_workspace(const Op& op, const char* name, const Bytes& bytes) {
 
 }  // namespace
 
-CpuBackend::CpuBackend(int threads) : threads_(checked_threads(threads)), direct_(threads_) { omp_set_dynamic(0); }
+CpuBackend::CpuBackend(int threads) : threads_(checked_threads(threads)), conv2d_(threads_, dense_) { omp_set_dynamic(0); }
 
 std::string CpuBackend::description() const {
+  return cpu_model_name() + ", " + threads_text(threads_) + ", " + driver() + ", " + cpu_features().describe();
+}
+
+std::string CpuBackend::device() const {
+  return cpu_model_name() + ", " + threads_text(threads_) + ", " + cpu_features().describe();
+}
+
+std::string CpuBackend::driver() const {
   const dnnl_version_t* version = dnnl_version();
-  return cpu_model_name() + ", " + std::to_string(threads_) + (threads_ == 1 ? " thread" : " threads") + ", oneDNN " +
-         std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch) +
-         ", " + cpu_features().describe();
+  return "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch);
+}
+
+void CpuBackend::check(const KernelCall& call) const {
+  validate(call.shape, tsugi::name_of(call.op));
+  if (!supports(call.dtype))
+    throw Error(std::string(tsugi::name_of(call.op)) + ": dtype is " + tsugi::name_of(call.dtype) + ", which this CPU does not compute in");
+}
+
+/// A dense layer has one kernel.
+std::vector<std::string> CpuBackend::candidates(const KernelCall& call) const {
+  check(call);
+  return call.dense ? std::vector<std::string>{kDenseKernel} : conv2d_.candidates(call);
+}
+
+void CpuBackend::choose(const KernelCall& call, const std::string& kernel) {
+  check(call);
+  if (!call.dense) return conv2d_.choose(call, kernel);
+  if (!kernel.empty() && kernel != kDenseKernel)
+    throw Error("kernel \"" + kernel + "\": not one of those that compute " + describe(call) + " here");
+}
+
+std::string CpuBackend::chosen(const KernelCall& call) const {
+  check(call);
+  return call.dense ? kDenseKernel : conv2d_.chosen(call);
 }
 
 bool CpuBackend::supports(DType dtype) const {
@@ -73,7 +106,7 @@ void CpuBackend::use_threads() const { omp_set_num_threads(threads_); }
 std::size_t CpuBackend::workspace_bytes(const Conv2dShape& shape, DType dtype) const {
   validate(shape, "conv2d");
   use_threads();
-  return direct_.covers(shape, dtype) ? direct_.workspace_bytes(shape, dtype) : conv2d_.workspace_bytes(shape, dtype);
+  return conv2d_.workspace_bytes(shape, dtype);
 }
 
 std::size_t CpuBackend::workspace_bytes(const DenseShape& shape, DType dtype) const {
@@ -94,7 +127,6 @@ std::size_t CpuBackend::workspace_bytes(const GradientNorm& op) const { return g
 void CpuBackend::conv2d_forward(const Conv2dForward& op) {
   validate(op);
   require_workspace(op, "conv2d_forward", [&] { return workspace_bytes(op.shape, op.dtype); });
-  if (direct_.covers(op.shape, op.dtype)) return direct_.forward(op);
   use_threads();
   conv2d_.forward(op);
 }
@@ -102,15 +134,13 @@ void CpuBackend::conv2d_forward(const Conv2dForward& op) {
 void CpuBackend::conv2d_backward_data(const Conv2dBackwardData& op) {
   validate(op);
   require_workspace(op, "conv2d_backward_data", [&] { return workspace_bytes(op.shape, op.dtype); });
-  if (direct_.covers(op.shape, op.dtype)) return direct_.backward_data(op);
   use_threads();
-  conv2d_.backward_data(op, threads_);
+  conv2d_.backward_data(op);
 }
 
 void CpuBackend::conv2d_backward_weight(const Conv2dBackwardWeight& op) {
   validate(op);
   require_workspace(op, "conv2d_backward_weight", [&] { return workspace_bytes(op.shape, op.dtype); });
-  if (direct_.covers(op.shape, op.dtype)) return direct_.backward_weight(op);
   use_threads();
   conv2d_.backward_weight(op);
 }

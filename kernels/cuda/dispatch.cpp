@@ -82,14 +82,22 @@ std::size_t Dispatch::row_for(KernelOp op, const Conv2dShape& shape, DType dtype
       throw Error("registry row " + name_of(row(index)) + ": pinned, but does not cover " + describe(shape));
     }
   }
+  const auto chosen = chosen_.find(KernelCall{op, shape, dtype, false});
+  return chosen != chosen_.end() ? chosen->second : default_row(op, shape, dtype);
+}
+
+bool Dispatch::offers(std::size_t index, const KernelCall& call) const {
+  const Row& candidate = row(index);
+  return candidate.dtype == call.dtype && candidate.min_sm <= device_.sm && candidate.max_sm >= device_.sm && covers(index, call.shape);
+}
+
+std::size_t Dispatch::default_row(KernelOp op, const Conv2dShape& shape, DType dtype) const {
   std::size_t best = end_of(op);
   double best_cost = 0.0;
   const std::string tuned = tuned_row(device_.sm, op, shape, dtype);
   for (std::size_t index = first_of(op); index < end_of(op); ++index) {
     const Row& candidate = row(index);
-    if (candidate.dtype != dtype || candidate.min_sm > device_.sm || candidate.max_sm < device_.sm ||
-        !covers(index, shape))
-      continue;
+    if (!offers(index, {op, shape, dtype, false})) continue;
     if (!tuned.empty() && name_of(candidate) == tuned) return index;
     const double cost = estimated_cost(device_.sm, device_.multiprocessors, candidate, shape);
     if (best != end_of(op) && cost >= best_cost) continue;
@@ -99,6 +107,27 @@ std::size_t Dispatch::row_for(KernelOp op, const Conv2dShape& shape, DType dtype
   if (best == end_of(op))
     throw Error(std::string(name_of(op)) + ": no kernel of type " + name_of(dtype) + " covers " + describe(shape));
   return best;
+}
+
+std::vector<std::size_t> Dispatch::candidates(const KernelCall& call) const {
+  std::vector<std::size_t> rows = {default_row(call.op, call.shape, call.dtype)};
+  for (std::size_t index = first_of(call.op); index < end_of(call.op); ++index)
+    if (index != rows.front() && offers(index, call)) rows.push_back(index);
+  return rows;
+}
+
+void Dispatch::choose(const KernelCall& call, const std::string& name) {
+  const KernelCall key{call.op, call.shape, call.dtype, false};
+  if (name.empty()) {
+    chosen_.erase(key);
+    return;
+  }
+  for (const std::size_t index : candidates(call)) {
+    if (name_of(row(index)) != name) continue;
+    chosen_[key] = index;
+    return;
+  }
+  throw Error("kernel \"" + name + "\": not one of those that compute " + describe(call) + " here");
 }
 
 const Kernel<Conv2dForward>& Dispatch::forward(const Conv2dShape& shape, DType dtype) const {

@@ -87,6 +87,29 @@ std::string GpuBackend::description() const {
   return device.name + ", sm_" + std::to_string(device.sm) + ", " + device.versions;
 }
 
+std::string GpuBackend::device() const {
+  const DeviceInfo& info = runtime_->info();
+  return info.name + ", sm_" + std::to_string(info.sm) + ", " + std::to_string(info.multiprocessors) + " multiprocessors";
+}
+
+std::vector<std::string> GpuBackend::candidates(const KernelCall& call) const {
+  validate(call.shape, name_of(call.op));
+  check(name_of(call.op), call.dtype);
+  std::vector<std::string> names;
+  for (const std::size_t index : dispatch_.candidates(call)) names.push_back(name_of(dispatch_.row(index)));
+  return names;
+}
+
+void GpuBackend::choose(const KernelCall& call, const std::string& kernel) {
+  validate(call.shape, name_of(call.op));
+  check(name_of(call.op), call.dtype);
+  dispatch_.choose(call, kernel);
+}
+
+std::string GpuBackend::chosen(const KernelCall& call) const {
+  return name_of(dispatch_.row(dispatch_.row_for(call.op, call.shape, call.dtype)));
+}
+
 std::unique_ptr<TimeMark> GpuBackend::make_time_mark() {
   std::unique_ptr<TimeMark> mark = runtime_->make_time_mark();
   return mark != nullptr ? std::move(mark) : Backend::make_time_mark();

@@ -8,11 +8,12 @@
 
 #include "kernels/cuda/dispatch.h"
 #include "kernels/cuda/runtime.h"
+#include "kernels/tuning/digest.h"
 
 namespace tsugi {
 namespace TSUGI_GPU {
 
-class GpuBackend : public RegistryBackend {
+class GpuBackend : public RegistryBackend, public KernelChoice {
  public:
   GpuBackend(std::string name, std::unique_ptr<Runtime> runtime);
 
@@ -74,6 +75,14 @@ class GpuBackend : public RegistryBackend {
   std::size_t row_for(KernelOp op, const Conv2dShape& shape, DType dtype) const override {
     return dispatch_.row_for(op, shape, dtype);
   }
+
+  KernelChoice* kernel_choice() override { return this; }
+  std::string device() const override;
+  std::string driver() const override { return runtime_->info().versions; }
+  std::string kernels() const override { return kernels_digest(); }
+  std::vector<std::string> candidates(const KernelCall& call) const override;
+  void choose(const KernelCall& call, const std::string& kernel) override;
+  std::string chosen(const KernelCall& call) const override;
 
   double fma_burst(DType dtype, int steps, float* out) override;
   void copy_burst(const void* from, std::size_t bytes, void* to) override;

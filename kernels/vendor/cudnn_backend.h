@@ -28,6 +28,7 @@ class CudnnBackend : public GpuBackend {
   std::string description() const override;
   /// No row of the registry computes a convolution here.
   std::vector<Row> rows() const override { return {}; }
+  KernelChoice* kernel_choice() override { return nullptr; }
 
   using GpuBackend::workspace_bytes;
   /// Measures cuDNN's algorithms at the first call for a shape, with memory of cuDNN's own: call it before the step.
