@@ -79,6 +79,7 @@ void note_itself(const ResultContext& c, std::vector<std::string>& notes) {
   if (c.commit.size() > dirty.size() && c.commit.compare(c.commit.size() - dirty.size(), dirty.size(), dirty) == 0)
     notes.push_back("measured with changes that no commit has");
   if (c.commit == "unknown") notes.push_back("measured at an unknown commit");
+  if (c.tuned_calls > 0) notes.push_back("with tuned kernels for " + std::to_string(c.tuned_calls) + " calls");
   if (c.brief) notes.push_back("a smoke run: its times mean nothing");
   if (!c.before.governor.empty() && c.before.governor != "performance") notes.push_back("CPU governor " + c.before.governor);
 }

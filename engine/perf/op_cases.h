@@ -14,6 +14,13 @@ namespace tsugi::perf {
 /// A direction of an op. Convolutions and dense layers have backward_data and backward_weight, other ops `backward`.
 enum class OpPass : std::uint8_t { forward, backward_data, backward_weight, backward };
 
+/// What a model's step fuses into a product.
+struct Epilogue {
+  bool bias = false;  ///< forward: added; backward_weight: its gradient is computed, too
+  Activation activation;  ///< forward: applied; backward_data: its mask is
+  Write write = Write::overwrite;
+};
+
 struct OpCase {
   std::string model;  ///< "faces-cnn", "resnet-18"
   std::string layer;  ///< the first layer of this shape
@@ -21,7 +28,8 @@ struct OpCase {
   /// conv2d: itself. dense: a 1x1 convolution of one pixel. pool: see `pool`. Others: n, h, w, c of their tensor.
   Conv2dShape shape;
   PoolShape pool;
-  Activation activation;  ///< of batch_norm, add and activation; products are timed alone, as every library computes them
+  Activation activation;  ///< of batch_norm, add and activation
+  Epilogue epilogue;      ///< of products; none by default: they are timed alone, as every library computes them
   bool residual = false;  ///< batch_norm: adds a second input
   bool first = false;     ///< reads the photo: nothing needs the gradient of its input
   int times = 1;          ///< layers of this shape in the model

@@ -64,6 +64,7 @@ OpSet::Sizes OpSet::sizes() const {
   n.x = case_.shape.x_count();
   n.y = case_.product() ? case_.shape.y_count() : n.x;
   if (case_.product()) n.w = case_.shape.w_count();
+  if (case_.product() && case_.epilogue.activation.kind != ActivationKind::none) n.z = n.x;  // what masks are read from
   if (case_.kind == NodeKind::batch_norm || case_.kind == NodeKind::add) n.z = n.d = n.x;
   if (case_.residual) n.w = n.x;
   if (case_.kind == NodeKind::activation) n.d = n.x;
@@ -78,9 +79,10 @@ OpSet::OpSet(BenchMemory& memory, const OpCase& op_case, DType dtype, std::size_
   const std::size_t one = bytes(n.x) + bytes(n.w) + bytes(n.y) + bytes(n.z) + bytes(n.d) + BenchMemory::rounded(n.saved);
   const std::size_t copies = std::clamp<std::size_t>((cold + one - 1) / one, 1, kMaxCopies);
   const std::size_t gradient = case_.product() ? n.w * sizeof(float) : 0;
+  const std::size_t filters = case_.product() ? 2 * static_cast<std::size_t>(case_.shape.k) * sizeof(float) : 0;
   const std::size_t channels = static_cast<std::size_t>(kNormVectors * case_.shape.c) * sizeof(float);
   const std::size_t step = sizeof(StepState) + static_cast<std::size_t>(case_.shape.n) * sizeof(std::uint32_t);
-  memory.reset(copies * one + BenchMemory::rounded(gradient) + BenchMemory::rounded(channels) + BenchMemory::rounded(step));
+  memory.reset(copies * one + BenchMemory::rounded(gradient) + BenchMemory::rounded(filters) + BenchMemory::rounded(channels) + BenchMemory::rounded(step));
 
   const Conv2dShape& s = case_.shape;
   const float terms = static_cast<float>(s.r * s.s * (s.c / s.groups));
@@ -101,6 +103,8 @@ OpSet::OpSet(BenchMemory& memory, const OpCase& op_case, DType dtype, std::size_
     copies_.push_back(t);
   }
   d_w_ = static_cast<float*>(memory.take(gradient));
+  filters_ = static_cast<float*>(memory.take(filters));
+  owner_.fill_zero(filters_, filters);
   channels_ = static_cast<float*>(memory.take(channels));
   const std::vector<float> ones(channels / sizeof(float), 1.0f);
   owner_.copy_to_device(channels_, ones.data(), channels);
@@ -143,21 +147,23 @@ IndexedCall OpSet::product_call(Backend& backend, OpPass pass) {
   const DenseShape dense = dense_shape(s);
   const bool is_dense = case_.kind == NodeKind::dense;
   void* scratch = workspace(is_dense ? backend.workspace_bytes(dense, dtype_) : backend.workspace_bytes(s, dtype_));
-  return [this, s, dense, is_dense, scratch, pass, &backend](int copy) {
+  const Epilogue& e = case_.epilogue;
+  float* bias = e.bias ? filters_ : nullptr;
+  float* d_bias = e.bias ? filters_ + s.k : nullptr;
+  return [this, s, dense, is_dense, scratch, pass, e, bias, d_bias, &backend](int copy) {
     const Tensors& t = copies_[static_cast<std::size_t>(copy)];
-    const Write write = Write::overwrite;
     if (pass == OpPass::forward && is_dense) {
-      backend.dense_forward({dense, dtype_, t.x, t.w, nullptr, {}, t.y, scratch});
+      backend.dense_forward({dense, dtype_, t.x, t.w, bias, e.activation, t.y, scratch});
     } else if (pass == OpPass::forward) {
-      backend.conv2d_forward({s, dtype_, t.x, t.w, nullptr, {}, t.y, scratch});
+      backend.conv2d_forward({s, dtype_, t.x, t.w, bias, e.activation, t.y, scratch});
     } else if (pass == OpPass::backward_data && is_dense) {
-      backend.dense_backward_data({dense, dtype_, t.y, t.w, nullptr, {}, write, t.x, scratch});
+      backend.dense_backward_data({dense, dtype_, t.y, t.w, t.z, e.activation, e.write, t.x, scratch});
     } else if (pass == OpPass::backward_data) {
-      backend.conv2d_backward_data({s, dtype_, t.y, t.w, nullptr, {}, write, t.x, scratch});
+      backend.conv2d_backward_data({s, dtype_, t.y, t.w, t.z, e.activation, e.write, t.x, scratch});
     } else if (is_dense) {
-      backend.dense_backward_weight({dense, dtype_, t.x, t.y, write, d_w_, nullptr, scratch});
+      backend.dense_backward_weight({dense, dtype_, t.x, t.y, e.write, d_w_, d_bias, scratch});
     } else {
-      backend.conv2d_backward_weight({s, dtype_, t.x, t.y, write, d_w_, nullptr, scratch});
+      backend.conv2d_backward_weight({s, dtype_, t.x, t.y, e.write, d_w_, d_bias, scratch});
     }
   };
 }

@@ -44,8 +44,7 @@ class OpSet {
 
   int copies() const { return static_cast<int>(copies_.size()); }
   const OpCase& op_case() const { return case_; }
-  /// The call of a pass on `backend`, overwriting. Products go without bias and activation: that is what every library
-  /// computes. Plans the backend's workspace, which each contender has to itself.
+  /// The call of a pass on `backend`, overwriting; products with the epilogue of their case. Plans the backend's workspace, which each contender has to itself.
   Contender contender(const std::string& name, Backend& backend, OpPass pass);
 
  private:
@@ -72,6 +71,7 @@ class OpSet {
   std::vector<Tensors> copies_;
   std::map<float, std::vector<std::uint8_t>> patterns_;  // elements as bytes, by scale
   float* d_w_ = nullptr;        // products: [w]
+  float* filters_ = nullptr;    // products: bias [k], and its gradient [k]
   float* channels_ = nullptr;   // batch norm: 8 vectors of c, all ones
   std::uint8_t* step_ = nullptr;  // dropout: StepState, then sample ids
   std::vector<std::unique_ptr<DeviceBuffer>> workspaces_;

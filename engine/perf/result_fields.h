@@ -18,6 +18,7 @@ void for_each_field(Context& c, const Field& field) {
   field("device", c.device);
   field("device_description", c.device_description);
   field("threads", c.threads);
+  field("tuned_calls", c.tuned_calls);
   field("smoke", c.brief);
   field("system", c.before.system);
   field("board", c.before.board);

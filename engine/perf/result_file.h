@@ -18,6 +18,7 @@ struct ResultContext {
   std::string executable;
   std::string device, device_description;  ///< "cpu"; "AMD EPYC, 2 threads, oneDNN 2.6.3"
   int threads = 0;                         ///< of the CPU; 0 = all cores
+  int tuned_calls = 0;                     ///< that took another kernel than the default, by tsugi tune
   Environment before, after;               ///< at the begin and at the end of the measurement
   Limits limits;
   bool brief = false;                      ///< a smoke run: its times mean nothing

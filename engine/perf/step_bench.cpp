@@ -1,69 +1,18 @@
 #include "engine/perf/step_bench.h"
 
 #include <map>
-#include <memory>
-#include <numeric>
 
 #include "engine/core/device.h"
 #include "engine/model/graph.h"
-#include "engine/perf/noise_photos.h"
+#include "engine/perf/noise_training.h"
 #include "engine/perf/op_cases.h"
 #include "engine/perf/statistics.h"
-#include "engine/train/photo_source.h"
 #include "engine/train/step_recorder.h"
-#include "engine/train/trainer.h"
 
 namespace tsugi::perf {
 namespace {
 
 constexpr int kWarmUp = 3;  // a GPU records the second step; caches are filled
-
-TrainSettings settings_of(const Model& model, int batch) {
-  TrainSettings settings;
-  apply_json(settings, model.training, "model " + model.name + ": training");
-  settings.batch = batch;
-  settings.epochs = 1000000;
-  settings.optimizer.lr = 1e-4f;  // noise cannot be learnt: a step that the model likes would run away
-  return settings;
-}
-
-std::vector<std::string> class_names(int count) {
-  std::vector<std::string> names;
-  for (int i = 0; i < count; ++i) names.push_back("class" + std::to_string(i));
-  return names;
-}
-
-/// A training run of its own, watched or not.
-struct Side {
-  Side(Backend& backend, const ShapeList& list, PhotoSource& source, const StepBenchOptions& options, StepProbe* probe)
-      : network(backend, list.model, class_names(list.classes)),
-        trainer(started(network), source, all_of(source.store()), settings_of(list.model, options.batch),
-                {options.dtype, options.memory_budget, true}) {
-    trainer.watch(probe);
-  }
-
-  static Network& started(Network& network) {
-    network.initialise(1);
-    return network;
-  }
-  static std::vector<std::uint32_t> all_of(const PhotoStore& store) {
-    std::vector<std::uint32_t> photos(store.size());
-    std::iota(photos.begin(), photos.end(), 0u);
-    return photos;
-  }
-
-  double timed_step() {
-    const double begin = now();
-    trainer.step();
-    const double end = now();
-    seconds.push_back(end - begin);
-    return end - begin;
-  }
-
-  Network network;
-  Trainer trainer;
-  std::vector<double> seconds;
-};
 
 using PartKey = std::pair<StepPart, int>;
 
@@ -149,40 +98,41 @@ void add_phases(const Parts& parts, ResultFile& file) {
 }  // namespace
 
 void bench_step(Backend& backend, const ShapeList& list, const StepBenchOptions& options, ResultFile& file) {
-  if (list.model.input.h != list.model.input.w)
-    throw Error("model " + list.model.name + ": input is " + std::to_string(list.model.input.h) + "x" +
-                std::to_string(list.model.input.w) + ", photos are cropped to squares");
-  const PhotoStore store = noise_photos(2 * options.batch, list.classes, default_preprocessing(list.model.input.h));
+  const PhotoStore store = training_photos(list, options.batch);
   PhotoSource source(backend, store);
   StepRecorder recorder(backend, list.model);
   Parts parts;
   StepResult& step = file.step;
   {
-    Side plain(backend, list, source, options, nullptr);
-    const MemoryPlan& memory = plain.trainer.memory();
+    const TrainerOptions trainer{options.dtype, options.memory_budget, true};
+    NoiseTraining plain(backend, list, source, options.batch, trainer);
+    const MemoryPlan& memory = plain.trainer().memory();
     step.micro_batch = memory.micro_batch;
     step.arena_bytes = memory.arena;
     step.device_bytes = memory.total();
-    for (int i = 0; i < (options.brief ? 1 : kWarmUp); ++i) plain.trainer.step();
+    for (int i = 0; i < (options.brief ? 1 : kWarmUp); ++i) plain.trainer().step();
     step.peak_memory_bytes = peak_process_bytes();  // of one training run: the watched one comes on top
-    Side watched(backend, list, source, options, &recorder);
-    for (int i = 0; i < (options.brief ? 1 : kWarmUp); ++i) watched.trainer.step();
+    NoiseTraining watched(backend, list, source, options.batch, trainer);
+    watched.trainer().watch(&recorder);
+    for (int i = 0; i < (options.brief ? 1 : kWarmUp); ++i) watched.trainer().step();
+    std::vector<double> plain_steps, watched_steps;
     const auto enough = [&](double seconds) {
-      const int steps = static_cast<int>(plain.seconds.size());
+      const int steps = static_cast<int>(plain_steps.size());
       return steps >= (options.brief ? 1 : options.min_steps) && (options.brief || seconds >= options.min_seconds);
     };
     for (double plain_seconds = 0.0; !enough(plain_seconds);) {
-      if (options.should_stop && options.should_stop() && !plain.seconds.empty()) break;
-      plain_seconds += plain.timed_step();
-      watched.trainer.step();
-      watched.seconds.push_back(recorder.seconds());
+      if (options.should_stop && options.should_stop() && !plain_steps.empty()) break;
+      plain_steps.push_back(plain.timed_step());
+      plain_seconds += plain_steps.back();
+      watched.trainer().step();
+      watched_steps.push_back(recorder.seconds());
       parts.add(recorder.slices());
       if (options.progress) options.progress(plain_seconds / options.min_seconds);
     }
-    step.step_s = median(plain.seconds);
-    step.step_deviation_s = median_deviation(plain.seconds);
-    step.watched_step_s = median(watched.seconds);
-    step.steps = static_cast<int>(plain.seconds.size());
+    step.step_s = median(plain_steps);
+    step.step_deviation_s = median_deviation(plain_steps);
+    step.watched_step_s = median(watched_steps);
+    step.steps = static_cast<int>(plain_steps.size());
   }
   step.measured = true;
   step.model = list.model.name;

@@ -1,0 +1,163 @@
+#include "engine/perf/tune_model.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "engine/perf/environment.h"
+#include "engine/perf/noise_training.h"
+#include "engine/perf/op_set.h"
+#include "engine/perf/statistics.h"
+
+namespace tsugi::perf {
+namespace {
+
+constexpr double kSearchShare = 0.75;  // of the time; the rest is for whole steps
+constexpr int kWarmUp = 2, kLeastPairs = 3, kMostPairs = 60;
+constexpr std::size_t kLeastCache = std::size_t{64} << 20, kMostCopies = 8;
+
+class Tuner {
+ public:
+  Tuner(Backend& backend, KernelChoice& choice, const ShapeList& list, const TuneOptions& options)
+      : backend_(backend), choice_(choice), list_(list), options_(options), memory_(backend), begin_(now()) {}
+
+  TuneResult run() {
+    const std::vector<ModelCall> calls = model_calls(list_, options_.batch, options_.dtype);
+    between_uses_ = std::min(traffic_bytes(calls), std::max(kLeastCache, last_level_cache_bytes()));
+    for (const ModelCall& call : calls) {
+      const std::vector<std::string> kernels = choice_.candidates(call.call);
+      choice_.choose(call.call, "");
+      if (kernels.size() > 1) {
+        result_.calls.push_back({call, kernels, {}});
+      } else {
+        ++result_.without_choice;
+      }
+    }
+    search_all();
+    if (result_.changed() > 0) check_step();
+    result_.kept = result_.check.pairs == 0 || result_.check.ratio <= 1.0;
+    apply(result_.kept);
+    return result_;
+  }
+
+ private:
+  bool stopped() const { return options_.should_stop && options_.should_stop(); }
+  double elapsed() const { return now() - begin_; }
+  void tell(const std::string& doing) const {
+    if (options_.progress) options_.progress(doing, std::min(1.0, elapsed() / options_.seconds));
+  }
+
+  /// The largest first, so that what quick answers leave of their time goes to the others. Shares are by the work of one turn.
+  void search_all() {
+    std::vector<TunedCall*> order;
+    double left = 0.0;
+    for (TunedCall& call : result_.calls) {
+      order.push_back(&call);
+      left += weight(call);
+    }
+    std::stable_sort(order.begin(), order.end(), [](const TunedCall* a, const TunedCall* b) { return weight(*a) > weight(*b); });
+    for (TunedCall* call : order) {
+      tell(call->made.op_case.layer + " " + op_name(call->made.op_case, call->made.pass));
+      const double time = std::max(0.0, kSearchShare * options_.seconds - elapsed());
+      search(*call, elapsed() + time * weight(*call) / left);
+      left -= weight(*call);
+    }
+  }
+
+  static double weight(const TunedCall& call) {
+    constexpr double kLeast = 1e7;  // operations: even an empty call takes time
+    return (call.made.call.shape.flops() + kLeast) * static_cast<double>(call.kernels.size());
+  }
+
+  void search(TunedCall& call, double until) {
+    const auto out_of_time = [&] { return stopped() || elapsed() >= until; };
+    if (out_of_time()) {
+      call.search.candidates.resize(call.kernels.size());
+      return;
+    }
+    const Conv2dShape& s = call.made.call.shape;
+    const std::size_t one = (s.x_count() + s.w_count() + s.y_count()) * size_of(options_.dtype);
+    OpSet set(memory_, call.made.op_case, options_.dtype, std::min(between_uses_, kMostCopies * one));
+    std::vector<std::unique_ptr<Sample>> samples(call.kernels.size());
+    const auto measure = [&](std::size_t i) {
+      choice_.choose(call.made.call, call.kernels[i]);
+      if (samples[i] == nullptr) {
+        TimingOptions timing;
+        timing.sample_seconds = options_.sample_seconds;
+        samples[i] = std::make_unique<Sample>(set.contender(call.kernels[i], backend_, call.made.pass), set.copies(), timing);
+      }
+      return samples[i]->run();
+    };
+    SearchOptions search = options_.search;
+    search.out_of_time = out_of_time;
+    call.search = find_fastest(call.kernels.size(), measure, search);
+    choice_.choose(call.made.call, "");
+  }
+
+  /// Every call its winner, or its default.
+  void apply(bool winners) {
+    for (const TunedCall& call : result_.calls)
+      choice_.choose(call.made.call, winners && call.search.chosen != 0 ? call.kernels[call.search.chosen] : "");
+  }
+
+  /// Two training runs on one device, planned each with its own kernels.
+  void check_step() {
+    StepCheck& check = result_.check;
+    try {
+      const PhotoStore store = training_photos(list_, options_.batch);
+      PhotoSource source(backend_, store);
+      apply(false);
+      NoiseTraining with_defaults(backend_, list_, source, options_.batch, {options_.dtype, 0, true});
+      apply(true);
+      NoiseTraining with_winners(backend_, list_, source, options_.batch, {options_.dtype, 0, true});
+      const std::unique_ptr<TimeMark> begin = backend_.make_time_mark(), end = backend_.make_time_mark();
+      std::vector<double> defaults, winners, ratios;
+      for (int pair = -kWarmUp; pair < kMostPairs && !stopped() && elapsed() < options_.seconds; ++pair) {
+        tell("whole steps");
+        double seconds[2] = {0.0, 0.0};
+        for (const int turn : {pair & 1, 1 - (pair & 1)}) {  // each goes first as often as the other
+          apply(turn == 1);
+          begin->record();
+          (turn == 1 ? with_winners : with_defaults).trainer().step();
+          end->record();
+          seconds[turn] = end->seconds_since(*begin);
+        }
+        if (pair < 0) continue;
+        defaults.push_back(seconds[0]);
+        winners.push_back(seconds[1]);
+        ratios.push_back(seconds[1] / seconds[0]);
+      }
+      if (static_cast<int>(ratios.size()) < kLeastPairs) throw Error("no time for " + std::to_string(kLeastPairs) + " pairs of steps");
+      check = {static_cast<int>(ratios.size()), median(defaults), median(winners), median(ratios), median_deviation(ratios), ""};
+    } catch (const Error& error) {
+      check.failure = error.what();
+    }
+  }
+
+  Backend& backend_;
+  KernelChoice& choice_;
+  const ShapeList& list_;
+  const TuneOptions& options_;
+  BenchMemory memory_;
+  double begin_;
+  std::size_t between_uses_ = 0;  // bytes that go through a cache between two uses of a tensor
+  TuneResult result_;
+};
+
+}  // namespace
+
+int TuneResult::changed() const {
+  return kept ? static_cast<int>(std::count_if(calls.begin(), calls.end(), [](const TunedCall& call) { return call.search.chosen != 0; })) : 0;
+}
+
+int TuneResult::undecided() const {
+  return static_cast<int>(std::count_if(calls.begin(), calls.end(), [](const TunedCall& call) { return !call.search.decided; }));
+}
+
+TuneResult tune_model(Backend& backend, const ShapeList& list, const TuneOptions& options) {
+  KernelChoice* choice = backend.kernel_choice();
+  if (choice == nullptr)
+    throw Error("device " + backend.name() + ": computes every call with one kernel, there is nothing to tune");
+  return Tuner(backend, *choice, list, options).run();
+}
+
+}  // namespace tsugi::perf
