@@ -12,6 +12,7 @@
 #include "engine/train/knowledge.h"
 #include "engine/train/material.h"
 #include "engine/train/prepare.h"
+#include "engine/tuning/tuned_backend.h"
 
 namespace tsugi {
 namespace {
@@ -134,7 +135,8 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   (void)frozen_layers(trained, settings.freeze_until);  // a slip in its name shows before photos are decoded
   const Preprocessing preprocessing = preprocessing_from_json(received.preprocessing, request.bundle + ": preprocessing");
   check_outputs(request.train.run, observer.files);
-  const std::unique_ptr<Backend> backend = make_backend(request.train.device, request.train.threads);
+  const std::unique_ptr<Backend> backend = make_tuned_backend(request.train.device, request.train.threads,
+                                                              {request.train.tuning, observer.files, observer.say});
   const DType dtype = choose_precision(request.train.precision, *backend);
 
   const MaterialRequest wanted{bundle, personal, request.personal, start.class_names, first_new, preprocessing, settings,

@@ -27,7 +27,7 @@ void refuse_personal(const Checkpoint& checkpoint, const std::string& place) {
 }
 
 BundleMaker::BundleMaker(const BundleSource& source, const RunObserver& observer)
-    : source_(source), observer_(observer), session_(source.checkpoint, source.device, source.threads, observer.files) {
+    : source_(source), observer_(observer), session_(source.checkpoint, source.device, source.threads, observer.files, observer.say) {
   const Checkpoint& checkpoint = session_.checkpoint;
   refuse_personal(checkpoint, source.checkpoint);
   folder_ = scan_photos(source.photos, 1);

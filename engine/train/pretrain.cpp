@@ -7,6 +7,7 @@
 #include "engine/train/dataset.h"
 #include "engine/train/photo_source.h"
 #include "engine/train/prepare.h"
+#include "engine/tuning/tuned_backend.h"
 
 namespace tsugi {
 namespace {
@@ -63,7 +64,8 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   (void)frozen_layers(model, settings.freeze_until);  // a slip in its name shows before photos are decoded
   const Preprocessing preprocessing = preprocessing_for(request, model, continued ? &from : nullptr);
   check_outputs(request.train.run, observer.files);
-  const std::unique_ptr<Backend> backend = make_backend(request.train.device, request.train.threads);
+  const std::unique_ptr<Backend> backend = make_tuned_backend(request.train.device, request.train.threads,
+                                                              {request.train.tuning, observer.files, observer.say});
   const DType dtype = choose_precision(request.train.precision, *backend);
 
   PhotoFolder folder = scan_photos(request.photos);
