@@ -22,6 +22,7 @@ void add_options(CLI::App& command, BenchOptions& o) {
   command.add_option("--precision", o.precision, "auto, fp32, bf16 (CPU) or fp16 (GPU)")->capture_default_str()
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
   command.add_option("--threads", o.threads, "Threads, 0 = all cores")->capture_default_str()->check(CLI::Range(0, 1024));
+  command.add_option("--tuning", o.tuning, "What tsugi tune found out: a file, auto (TSUGI_TUNING, or the user's cache folder) or off")->capture_default_str();
   command.add_option("--cache", o.cache, "Inputs from memory (cold), from the call before (warm), or both in turn")->capture_default_str()
       ->check(CLI::IsMember({"cold", "warm", "both"}));
   command.add_option("--filter", o.filter, "Only points with this text in their name: conv2d_forward, /block2_");
@@ -54,7 +55,7 @@ void check(const CLI::App& command, const BenchOptions& o) {
   };
   if (!std::isfinite(o.min_time)) throw CLI::ValidationError("--min-time is not a number of seconds");
   if (!o.compare.empty()) {
-    refuse("with --compare", {"--device", "--model", "--batch", "--size", "--precision", "--threads", "--cache", "--min-time", "--rounds",
+    refuse("with --compare", {"--device", "--model", "--batch", "--size", "--precision", "--threads", "--tuning", "--cache", "--min-time", "--rounds",
                               "--step", "--memory", "--smoke", "--output"});
     return check_figures(o);
   }

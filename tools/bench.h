@@ -10,7 +10,7 @@ namespace tsugi::tools {
 
 struct BenchOptions {
   Common common;
-  std::string device = "auto", precision = "fp32", cache = "both", filter;
+  std::string device = "auto", precision = "fp32", tuning = "auto", cache = "both", filter;
   std::vector<std::string> models;
   std::vector<int> batches;
   int size = 0, threads = 0, rounds = 5;

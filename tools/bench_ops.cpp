@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "engine/core/device.h"
+#include "engine/tuning/tuned_backend.h"
 #include "engine/perf/op_bench.h"
 #include "engine/core/atomic_file.h"
 #include "kernels/api/registry.h"
@@ -59,6 +60,7 @@ int bench_ops_command(const BenchOptions& options) {
   if (!options.output.empty()) AtomicFile probe(options.output);
   const std::vector<perf::OpCase> cases = cases_of(options);
   const std::unique_ptr<Backend> backend = make_backend(options.device, options.threads);
+  const TuningUse tuning = apply_tuning(*backend, {options.tuning, nullptr, [&](const std::string& line) { Console(options.common.quiet).say(line); }});
   const std::unique_ptr<Backend> vendor = vendor_of(*backend);
   perf::OpBenchOptions bench;
   bench.dtype = choose_precision(options.precision, *backend);
@@ -70,6 +72,7 @@ int bench_ops_command(const BenchOptions& options) {
   bench.brief = options.smoke;
   perf::ResultFile file;
   file.context = perf::context_of(*backend, "tsugi bench", options.threads);
+  file.context.tuned_calls = tuning.changed;
   install_stop_signals();
   {
     Console console(options.common.quiet);

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "engine/core/device.h"
+#include "engine/tuning/tuned_backend.h"
 #include "engine/perf/step_bench.h"
 #include "engine/core/atomic_file.h"
 #include "tools/bench.h"
@@ -41,6 +42,7 @@ int bench_step_command(const BenchOptions& options) {
   const int size = options.size > 0 ? options.size : options.smoke ? kSmokeSize : 0;
   if (size > 0) list.model = with_input_size(list.model, size);
   const std::unique_ptr<Backend> backend = make_backend(options.device, options.threads);
+  const TuningUse tuning = apply_tuning(*backend, {options.tuning, nullptr, [&](const std::string& line) { Console(options.common.quiet).say(line); }});
   perf::StepBenchOptions bench;
   bench.dtype = choose_precision(options.precision, *backend);
   bench.batch = !options.batches.empty() ? options.batches.front() : options.smoke ? kSmokeBatch : bench.batch;
@@ -49,6 +51,7 @@ int bench_step_command(const BenchOptions& options) {
   if (!options.memory.empty()) bench.memory_budget = parse_bytes(options.memory);
   perf::ResultFile file;
   file.context = perf::context_of(*backend, "tsugi bench --step", options.threads);
+  file.context.tuned_calls = tuning.changed;
   install_stop_signals();
   bench.should_stop = stop_requested;
   {

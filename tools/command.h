@@ -47,6 +47,7 @@ void add_inspect(CLI::App& app, Run& run, Audit& audit);
 void add_experiment(CLI::App& app, Run& run);
 void add_bench(CLI::App& app, Run& run);
 void add_plan(CLI::App& app, Run& run);
+void add_tune(CLI::App& app, Run& run);
 void add_doctor(CLI::App& app, Run& run);
 
 }  // namespace tsugi::tools

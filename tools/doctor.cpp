@@ -5,6 +5,7 @@
 
 #include "engine/core/device.h"
 #include "engine/core/version.h"
+#include "engine/tuning/tuned_backend.h"
 #include "tools/command.h"
 #include "tools/console.h"
 #include "tools/machine.h"
@@ -15,6 +16,22 @@ namespace {
 struct Options {
   Common common;
 };
+
+/// What commands on this device take from tsugi tune.
+Json tuning_report(Backend& backend) {
+  const TuningUse use = apply_tuning(backend, {});
+  Json json{{"file", use.path}, {"found", use.found}, {"used", use.found && use.ignored.empty()}, {"calls", use.calls}, {"changed", use.changed}};
+  if (!use.ignored.empty()) json["ignored"] = use.ignored;
+  return json;
+}
+
+std::string tuning_text(const Json& device) {
+  const Json tuning = device.value("tuning", Json{{"file", ""}});
+  if (tuning["file"] == "") return "off, or nothing to tune";
+  if (tuning.contains("ignored")) return "ignored: " + tuning["ignored"].get<std::string>();
+  if (!tuning["used"].get<bool>()) return "none (tsugi tune makes " + tuning["file"].get<std::string>() + ")";
+  return tuning["file"].get<std::string>() + ", " + tuning["changed"].dump() + " of " + tuning["calls"].dump() + " calls changed";
+}
 
 Json device_report(const std::string& name) {
   Json json;
@@ -27,6 +44,7 @@ Json device_report(const std::string& name) {
     for (const DType dtype : {DType::f32, DType::bf16, DType::f16})
       if (backend->supports(dtype)) json["precisions"].push_back(precision_name(dtype));
     json["auto_precision"] = precision_name(choose_precision("auto", *backend));
+    json["tuning"] = tuning_report(*backend);
   } catch (const Error& error) {
     json["available"] = false;
     json["description"] = error.what();
@@ -60,6 +78,10 @@ int doctor_command(const Options& options) {
       table.push_back({device["name"], device["available"].get<bool>() ? "yes" : "no", precisions, device["description"]});
     }
     print_table(table);
+    std::printf("\n");
+    for (const Json& device : json["devices"])
+      if (device["available"].get<bool>())
+        std::printf("tuning of %s: %s\n", device["name"].get<std::string>().c_str(), tuning_text(device).c_str());
   }
   finish(options.common, json);
   return kOk;

@@ -54,7 +54,8 @@ void print_confusion(const Evaluation& evaluation, const std::vector<std::string
 int eval_command(const Options& options, FileLog* files) {
   install_stop_signals();
   Console console(options.common.quiet);
-  const CheckpointSession session(options.checkpoint, options.device, options.threads, files);
+  const CheckpointSession session(options.checkpoint, options.device, options.threads, files,
+                                  [&](const std::string& line) { console.say(line); });
   console.say("device " + session.backend->name() + " (" + session.backend->description() + ")");
   PhotoFolder folder = scan_photos(options.photos, 1);
   const std::vector<std::string>& names = session.checkpoint.class_names;

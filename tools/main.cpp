@@ -83,6 +83,7 @@ int main(int argc, char** argv) {
   add_experiment(app, run);
   add_bench(app, run);
   add_plan(app, run);
+  add_tune(app, run);
   add_doctor(app, run);
   try {
     app.parse(argc, argv);

@@ -12,12 +12,12 @@ namespace {
 namespace fs = std::filesystem;
 
 bool is_output(const CLI::Option& option) {
-  static constexpr std::array<const char*, 6> kOutputs = {"--output", "--metrics", "--audit", "--profile", "--csv", "--html"};
+  static constexpr std::array<const char*, 7> kOutputs = {"--output", "--metrics", "--audit", "--profile", "--csv", "--html", "--inc"};
   return std::count(kOutputs.begin(), kOutputs.end(), option.get_name()) > 0;
 }
 
 bool is_input(const CLI::Option& option) {
-  static constexpr std::array<const char*, 5> kInputs = {"--photos", "--personal", "--model", "--continue", "--compare"};
+  static constexpr std::array<const char*, 6> kInputs = {"--photos", "--personal", "--model", "--continue", "--compare", "--tuning"};
   return option.get_positional() || std::count(kInputs.begin(), kInputs.end(), option.get_name()) > 0;
 }
 

@@ -24,7 +24,8 @@ struct Options {
 int predict_command(const Options& options, FileLog* files) {
   install_stop_signals();
   Console console(options.common.quiet);
-  const CheckpointSession session(options.checkpoint, options.device, options.threads, files);
+  const CheckpointSession session(options.checkpoint, options.device, options.threads, files,
+                                  [&](const std::string& line) { console.say(line); });
   console.say("device " + session.backend->name() + " (" + session.backend->description() + ")");
   const std::vector<std::string>& names = session.checkpoint.class_names;
   std::vector<Photo> photos;

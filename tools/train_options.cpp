@@ -28,6 +28,8 @@ void TrainOptions::add(CLI::App& command) {
   remember_not(command.add_option("--precision", request_.precision, "auto, fp32, bf16 (CPU) or fp16 (GPU)"))->capture_default_str()
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
   remember_not(command.add_option("--threads", request_.threads, "Threads, 0 = all cores"))->capture_default_str()->check(CLI::Range(0, 1024));
+  remember_not(command.add_option("--tuning", request_.tuning, "What tsugi tune found out, which kernels to take: a file, auto (TSUGI_TUNING, or "
+                                  "the user's cache folder) or off"))->capture_default_str();
   remember_not(command.add_option("--memory", memory_, "Most memory for training, such as 2G: smaller batches add up their gradients"));
   remember_not(command.add_flag("!--no-graph", request_.graph, "Issue every kernel of a step by itself instead of replaying a recorded graph "
                                 "(GPUs; same results, for debugging)"));

@@ -3,7 +3,7 @@ import re
 
 import support
 
-COMMANDS = ("synth", "pretrain", "bundle", "resume", "eval", "predict", "compact", "inspect", "experiment", "bench", "plan", "doctor")
+COMMANDS = ("synth", "pretrain", "bundle", "resume", "eval", "predict", "compact", "inspect", "experiment", "bench", "plan", "tune", "doctor")
 NESTED = (("experiment", "handover"), ("experiment", "report"))
 
 

@@ -12,6 +12,7 @@
 #include "engine/core/input_file.h"
 #include "engine/core/sha256.h"
 #include "engine/train/dataset.h"
+#include "engine/tuning/tuned_backend.h"
 #include "tools/experiment/job_runner.h"
 #include "tools/experiment/progress.h"
 #include "tools/machine.h"
@@ -53,6 +54,8 @@ Json identity_of(const ExperimentSettings& settings, const PhotoFolder& general,
   json["variants"] = given(settings.variants);
   json["device"] = backend->name() + " (" + backend->description() + ")";
   json["precision"] = precision_name(choose_precision(settings.precision, *backend));
+  const TuningUse tuning = apply_tuning(*backend, {});  // other kernels, other rounding
+  if (tuning.changed > 0) json["tuned kernels"] = "digest " + sha256_hex(read_file(tuning.path)).substr(0, 16);
   return json;
 }
 
