@@ -10,6 +10,7 @@
 #include "engine/perf/calibration.h"
 #include "engine/perf/measured_device.h"
 #include "engine/perf/quantities.h"
+#include "engine/tuning/tuned_backend.h"
 #include "tools/bench.h"
 #include "tools/console.h"
 #include "tools/plan.h"
@@ -139,7 +140,8 @@ struct PlannedDevice {
 
 PlannedDevice measure_this(const PlanOptions& o, Console& console) {
   PlannedDevice device;
-  device.kernels = make_backend("auto", o.threads);
+  // As training does: tuned kernels take other scratch memory.
+  device.kernels = make_tuned_backend("auto", o.threads, {"auto", nullptr, [&](const std::string& line) { console.say(line); }});
   device.dtype = choose_precision(o.precision, *device.kernels);
   perf::CalibrationOptions options;
   options.dtype = device.dtype;

@@ -1,14 +1,13 @@
 // tsugi tune: measures which kernels are the fastest on this device, and remembers it for all other commands.
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 
 #include "engine/core/atomic_file.h"
 #include "engine/core/device.h"
 #include "engine/perf/environment.h"
+#include "engine/perf/quantities.h"
 #include "engine/perf/tune_model.h"
 #include "engine/tuning/tuned_backend.h"
 #include "engine/tuning/tuning_file.h"
@@ -29,14 +28,12 @@ struct Options {
   int size = 0, threads = 0;
 };
 
-/// "60", "60s", "2m", "1h" to seconds; 0 for anything else, and for times that no measurement can use.
+/// Seconds to measure for. Throws Error on what is no time, and on times that no measurement can use.
 double budget_seconds(const std::string& text) {
   constexpr double kLeast = 0.1, kMost = 86400.0;
-  char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
-  const std::string unit = end;
-  const double seconds = end == text.c_str() ? 0.0 : value * (unit.empty() || unit == "s" ? 1.0 : unit == "m" || unit == "min" ? 60.0 : unit == "h" ? 3600.0 : 0.0);
-  return std::isfinite(seconds) && seconds >= kLeast && seconds <= kMost ? seconds : 0.0;
+  const double seconds = perf::parse_duration(text, "--budget");
+  if (seconds < kLeast || seconds > kMost) throw Error("--budget is " + text + ", a time from 0.1s to 24h expected");
+  return seconds;
 }
 
 /// What the file already knows, as far as it is of this device and these kernels. Throws Error where `path` is something else than a
@@ -209,8 +206,11 @@ void add_tune(CLI::App& app, Run& run) {
   command->add_option("--inc", options->inc, "Write the winners as rows of a table in kernels/tuning, too (GPUs)");
   add_common(*command, options->common, "tsugi tune --model faces-resnet --batch 64 --budget 60s");
   command->callback([options, &run] {
-    if (budget_seconds(options->budget) == 0.0)
-      throw CLI::ValidationError("--budget is \"" + options->budget + "\", a time from 0.1s to 24h expected, such as 60s or 2m");
+    try {
+      (void)budget_seconds(options->budget);
+    } catch (const Error& error) {
+      throw CLI::ValidationError(error.what());
+    }
     run = [options] { return tune_command(*options); };
   });
 }

@@ -1,21 +1,18 @@
 #include "engine/perf/model_calls.h"
 
-#include <algorithm>
-#include <new>
-
 #include "engine/model/program.h"
+#include "engine/perf/recording_backend.h"
 
 namespace tsugi::perf {
 namespace {
 
-/// A backend that computes nothing and writes down the calls that have a choice of kernels.
-class CallRecorder : public Backend, public StepProbe {
+/// Writes down the calls that have a choice of kernels.
+class CallRecorder : public RecordingBackend {
  public:
-  explicit CallRecorder(const Model& model) : model_(model) {}
+  CallRecorder(Backend& kernels, const Model& model) : RecordingBackend(kernels, "", 0), model_(model) {}
   std::vector<ModelCall> calls;
 
   void enter(StepPart, int layer) override { layer_ = layer; }
-  void leave() override {}
 
   void conv2d_forward(const Conv2dForward& op) override {
     add(KernelOp::conv2d_forward, OpPass::forward, op.shape, op.dtype, false, {op.bias != nullptr, op.activation, Write::overwrite});
@@ -35,39 +32,6 @@ class CallRecorder : public Backend, public StepProbe {
   void dense_backward_weight(const DenseBackwardWeight& op) override {
     add(KernelOp::conv2d_backward_weight, OpPass::backward_weight, pixel(op.shape), op.dtype, true, {op.d_bias != nullptr, {}, op.write});
   }
-
-  std::string name() const override { return "recorder"; }
-  std::string description() const override { return "computes nothing"; }
-  bool supports(DType) const override { return true; }
-  bool shares_host_memory() const override { return true; }
-  void* allocate(std::size_t bytes) override { return ::operator new(bytes); }  // never touched: no memory behind it
-  void release(void* memory) noexcept override { ::operator delete(memory); }
-  void copy_to_device(void*, const void*, std::size_t) override {}
-  void copy_to_host(void*, const void*, std::size_t) override {}
-  void fill_zero(void*, std::size_t) override {}
-  void synchronize() override {}
-  std::size_t workspace_bytes(const Conv2dShape&, DType) const override { return 0; }
-  std::size_t workspace_bytes(const DenseShape&, DType) const override { return 0; }
-  std::size_t workspace_bytes(const BatchNormShape&, DType) const override { return 0; }
-  std::size_t workspace_bytes(const AugmentForward&) const override { return 0; }
-  std::size_t workspace_bytes(const GradientNorm&) const override { return 0; }
-  void batch_norm_forward(const BatchNormForward&) override {}
-  void batch_norm_backward(const BatchNormBackward&) override {}
-  void pool_forward(const PoolForward&) override {}
-  void pool_backward(const PoolBackward&) override {}
-  void activation_forward(const ActivationForward&) override {}
-  void activation_backward(const ActivationBackward&) override {}
-  void dropout_forward(const DropoutForward&) override {}
-  void dropout_backward(const DropoutBackward&) override {}
-  void add_forward(const AddForward&) override {}
-  void cast(const Cast&) override {}
-  void softmax_cross_entropy(const SoftmaxCrossEntropy&) override {}
-  void softmax(const Softmax&) override {}
-  void augment_forward(const AugmentForward&) override {}
-  void dequantize_gather(const DequantizeGather&) override {}
-  void gradient_norm(const GradientNorm&) override {}
-  void sgd_update(const SgdUpdate&) override {}
-  void adam_update(const AdamUpdate&) override {}
 
  private:
   static Conv2dShape pixel(const DenseShape& dense) {
@@ -99,8 +63,8 @@ class CallRecorder : public Backend, public StepProbe {
 
 }  // namespace
 
-std::vector<ModelCall> model_calls(const ShapeList& list, int batch, DType dtype) {
-  CallRecorder recorder(list.model);
+std::vector<ModelCall> model_calls(Backend& kernels, const ShapeList& list, int batch, DType dtype) {
+  CallRecorder recorder(kernels, list.model);
   const ParameterLayout layout(list.model, list.classes);
   Program program(recorder, list.model, layout, list.classes, batch, dtype, ProgramMode::training);
   const DeviceBuffer arena(recorder, program.arena_bytes() + 1), parameters(recorder, (layout.count() + 1) * sizeof(float)),

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/perf/op_cases.h"
-#include "kernels/api/kernel_choice.h"
+#include "kernels/api/backend.h"
 
 namespace tsugi::perf {
 
@@ -17,8 +17,8 @@ struct ModelCall {
 };
 
 /// Every different call of one step (see KernelCall), in the order in which they first come; where calls differ by their
-/// epilogue only, the first one's. Nothing is computed. Throws Error as Program does.
-std::vector<ModelCall> model_calls(const ShapeList& list, int batch, DType dtype);
+/// epilogue only, the first one's. kernels: the backend that would compute them; nothing is computed. Throws Error as Program does.
+std::vector<ModelCall> model_calls(Backend& kernels, const ShapeList& list, int batch, DType dtype);
 
 /// Bytes of the tensors that these calls read and write: about what passes a cache between two uses of one of them.
 std::size_t traffic_bytes(const std::vector<ModelCall>& calls);

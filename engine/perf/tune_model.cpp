@@ -21,7 +21,7 @@ class Tuner {
       : backend_(backend), choice_(choice), list_(list), options_(options), memory_(backend), begin_(now()) {}
 
   TuneResult run() {
-    const std::vector<ModelCall> calls = model_calls(list_, options_.batch, options_.dtype);
+    const std::vector<ModelCall> calls = model_calls(backend_, list_, options_.batch, options_.dtype);
     between_uses_ = std::min(traffic_bytes(calls), std::max(kLeastCache, last_level_cache_bytes()));
     for (const ModelCall& call : calls) {
       const std::vector<std::string> kernels = choice_.candidates(call.call);

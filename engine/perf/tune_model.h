@@ -8,7 +8,6 @@
 
 #include "engine/perf/kernel_search.h"
 #include "engine/perf/model_calls.h"
-#include "kernels/api/backend.h"
 
 namespace tsugi::perf {
 

@@ -29,7 +29,8 @@ perf::TuneOptions quick() {
 }
 
 TEST_CASE("the calls of a step are what the step issues, with what is fused into them") {
-  const std::vector<perf::ModelCall> calls = perf::model_calls(tiny(), 2, DType::f32);
+  const std::unique_ptr<Backend> backend = make_reference_backend();
+  const std::vector<perf::ModelCall> calls = perf::model_calls(*backend, tiny(), 2, DType::f32);
   const auto find = [&](const std::string& layer, perf::OpPass pass) {
     const auto found = std::find_if(calls.begin(), calls.end(), [&](const perf::ModelCall& one) { return one.op_case.layer == layer && one.pass == pass; });
     REQUIRE(found != calls.end());
@@ -51,12 +52,13 @@ TEST_CASE("the calls of a step are what the step issues, with what is fused into
 }
 
 TEST_CASE("the calls of the built-in models are their products, each pass once a shape") {
+  const std::unique_ptr<Backend> backend = make_reference_backend();
   for (const std::string& name : builtin_model_names()) {
     CAPTURE(name);
     const perf::ShapeList list = perf::find_shape_list(name);
     std::set<KernelCall> seen;
     int forward = 0;
-    for (const perf::ModelCall& one : perf::model_calls(list, 16, DType::f32)) {
+    for (const perf::ModelCall& one : perf::model_calls(*backend, list, 16, DType::f32)) {
       CHECK(seen.insert(one.call).second);
       CHECK_NOTHROW(validate(one.call.shape, "call"));
       if (one.pass == perf::OpPass::forward) forward += one.times;
