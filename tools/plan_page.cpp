@@ -10,8 +10,8 @@ namespace {
 
 /// What the figures are, in one line.
 std::string basis(const perf::DeviceDescription& device) {
-  const std::string start = device.measured ? "measured by the device itself" : "derived, not measured";
-  return device.results.empty() ? start : start + ", and corrected by what was measured on the board";
+  if (!device.results.empty()) return device.measured ? "measured by the device itself, and by these runs" : "measured where these runs of the board say so, derived elsewhere";
+  return device.measured ? "measured by the device itself" : "derived, not measured";
 }
 
 std::string limits_text(const perf::DeviceDescription& device) {
@@ -61,7 +61,7 @@ void print_plan(const perf::DeviceDescription& device, const perf::PlanRequest& 
               step.measured ? " (measured)" : "", step.batch / step.step_s);
   std::printf("memory: %s (arena %s, in all planned %s, process besides %s)", bytes_text(static_cast<double>(plan.peak_memory_bytes)).c_str(),
               bytes_text(static_cast<double>(step.arena_bytes)).c_str(), bytes_text(static_cast<double>(step.device_bytes)).c_str(),
-              bytes_text(static_cast<double>(device.process_bytes)).c_str());
+              device.process_bytes > 0 ? bytes_text(static_cast<double>(device.process_bytes)).c_str() : "unknown");
   if (device.memory_bytes > 0) std::printf(" of %s", bytes_text(static_cast<double>(device.memory_bytes)).c_str());
   std::printf("%s\n", step.micro_batch < step.batch ? (", in micro-batches of " + std::to_string(step.micro_batch)).c_str() : "");
   if (outcome.handover) print_handover(request, outcome);

@@ -1,4 +1,5 @@
-// Which bytes an op of a step still finds in the cache from ops before it: by how much else was used since they were.
+// Which bytes an op of a step still finds in the cache from ops before it: by how much else was used since they were, and, where other programs
+// use the same cache, by how long ago that was.
 #pragma once
 
 #include <cstddef>
@@ -8,16 +9,22 @@
 
 namespace tsugi::perf {
 
-/// Of bytes that are used again after `bytes` of others, this share comes from memory.
+/// Of bytes that are used again after so many others, or after so many seconds, this share comes from memory.
 struct CachePoint {
-  double bytes = 0.0, missed = 0.0;
+  double after = 0.0, missed = 0.0;
 };
 
-/// The share between the points of a curve (ascending in bytes), linear; the nearest point's outside.
-double missed_share(const std::vector<CachePoint>& cache, double bytes);
+/// A last-level cache: shares by bytes of this program's own in between, and by seconds for what others do meanwhile. Empty: nobody says.
+struct CacheCurves {
+  std::vector<CachePoint> by_bytes, by_seconds;
+};
 
-/// For each op of the step, in its steady state, the bytes of its operands that come from memory. An empty curve: none, which is then what the
-/// device's efficiencies mean. Source of reuse distances: Mattson et al., "Evaluation techniques for storage hierarchies", 1970.
-std::vector<double> missed_bytes(const std::vector<RecordedOp>& ops, const std::vector<CachePoint>& cache);
+/// The share between the points of a curve (ascending), linear; the nearest point's outside; 0 for none.
+double missed_share(const std::vector<CachePoint>& curve, double after);
+
+/// For each op of the step, in its steady state, the bytes of its operands that come from memory. seconds: of each op, about. Without a curve by
+/// bytes: none, which is then what the device's efficiencies mean. Source of reuse distances: Mattson et al., "Evaluation techniques for storage
+/// hierarchies", 1970.
+std::vector<double> missed_bytes(const std::vector<RecordedOp>& ops, const std::vector<double>& seconds, const CacheCurves& cache);
 
 }  // namespace tsugi::perf

@@ -177,6 +177,7 @@ DeviceDescription calibrate(Backend& backend, const CalibrationOptions& options)
   device.precision = precision_name(options.dtype);
   const Environment environment = read_environment();
   device.about = backend.description() + (environment.gpu.empty() ? "" : ", " + environment.gpu);
+  device.shared_memory = backend.shares_host_memory();
   device.process_bytes = measure_process(backend, options.dtype);
   const std::size_t free = backend.free_bytes();
   device.memory_bytes = free == static_cast<std::size_t>(-1) ? 0 : free;

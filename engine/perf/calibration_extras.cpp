@@ -1,6 +1,7 @@
 #include "engine/perf/calibration_extras.h"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 #include "engine/data/photo.h"
@@ -10,6 +11,7 @@
 namespace tsugi::perf {
 namespace {
 
+constexpr double kPauses[] = {0.0, 1e-3, 4e-3, 16e-3, 48e-3};  // seconds
 constexpr std::size_t kSmallCopy = 64, kLargeCopy = std::size_t{1} << 20;
 
 /// One table over the bytes that its points move. from_memory: the last point exceeds every cache, and says what a byte from memory costs more.
@@ -24,7 +26,7 @@ void describe_points(const Points& points, bool from_memory, DeviceDescription& 
     e.axes.front().points.push_back(point.features.bytes);
     e.share.push_back(share_of(device, point.features, median(point.seconds)));
   }
-  if (from_memory && !device.cache.empty()) {
+  if (from_memory && !device.cache.by_bytes.empty()) {
     const double slow = e.share.back();
     e.share.pop_back(), e.axes.front().points.pop_back();
     e.cold = std::max(0.0, 1.0 / slow - 1.0 / e.share.back());
@@ -34,13 +36,14 @@ void describe_points(const Points& points, bool from_memory, DeviceDescription& 
 
 }  // namespace
 
-CalibrationExtras::CalibrationExtras(Backend& backend, DType dtype, bool brief) : backend_(backend), dtype_(dtype), host_(kLargeCopy) {
+CalibrationExtras::CalibrationExtras(Backend& backend, DType dtype, bool brief) : backend_(backend), dtype_(dtype), host_(kLargeCopy), after_pauses_(std::size(kPauses)), brief_(brief) {
   state_ = static_cast<StepState*>(memory(sizeof(StepState)));
   const StepState state;
   backend.copy_to_device(state_, &state, sizeof state);
   AddForward tiny;
   tiny.count = 16, tiny.dtype = dtype;
   tiny.a = tiny.b = tiny.y = memory(64);
+  call_out_ = static_cast<float*>(tiny.y);
   add(call_, {}, &Backend::add_forward, tiny);
   for (const int n : {4, 32}) add_augment(48, n);
   for (const int n : {4, 64}) add_loss(n, 100);
@@ -126,16 +129,30 @@ void CalibrationExtras::add_copies(std::size_t cache) {
   }
 }
 
-std::vector<CachePoint> CalibrationExtras::cache() const {
-  std::vector<CachePoint> points;
-  if (copies_.empty()) return points;
-  const auto pace = [](const Point& point) { return median(point.seconds) / point.features.bytes; };
-  const double fast = pace(copies_.front()), slow = std::max(pace(copies_.back()), 1.001 * fast);
-  for (const Point& point : copies_) {
-    const double missed = std::clamp((pace(point) - fast) / (slow - fast), points.empty() ? 0.0 : points.back().missed, 1.0);
-    points.push_back({point.features.bytes, missed});
-  }
-  return points;
+/// The smallest working set's copy, once the device has computed for a while without touching memory.
+double CalibrationExtras::seconds_after(double pause) {
+  constexpr int kSteps = 4096;
+  const Contender& copy = copies_.front().contender;
+  copy.call(0);
+  const double begin = now();
+  while (now() - begin < pause) backend_.fma_burst(DType::f32, kSteps, call_out_);
+  const double start = now();
+  copy.call(0);
+  return now() - start;
+}
+
+CacheCurves CalibrationExtras::cache() const {
+  CacheCurves curves;
+  if (copies_.empty()) return curves;
+  const double bytes = copies_.front().features.bytes;
+  const double fast = median(copies_.front().seconds) / bytes;
+  const double slow = std::max(median(copies_.back().seconds) / copies_.back().features.bytes, 1.001 * fast);
+  const auto add = [&](std::vector<CachePoint>& curve, double after, double pace) {
+    curve.push_back({after, std::clamp((pace - fast) / (slow - fast), curve.empty() ? 0.0 : curve.back().missed, 1.0)});
+  };
+  for (const Point& point : copies_) add(curves.by_bytes, point.features.bytes, median(point.seconds) / point.features.bytes);
+  for (std::size_t i = 0; i < std::size(kPauses); ++i) add(curves.by_seconds, kPauses[i], median(after_pauses_[i]) / bytes);
+  return curves;
 }
 
 void CalibrationExtras::turn(const TimingOptions& options, double seconds) {
@@ -144,6 +161,9 @@ void CalibrationExtras::turn(const TimingOptions& options, double seconds) {
       const Turn turn = take_turn(point.contender, 1, options, seconds);
       point.seconds.insert(point.seconds.end(), turn.seconds.begin(), turn.seconds.end());
     }
+  constexpr int kTries = 5;
+  for (std::size_t i = 0; i < std::size(kPauses) && !copies_.empty(); ++i)
+    for (int n = 0; n < (brief_ ? 1 : kTries); ++n) after_pauses_[i].push_back(seconds_after(brief_ ? 0.0 : kPauses[i]));
   small_copies_.push_back(seconds_of_copy(kSmallCopy, options, seconds));
   large_copies_.push_back(seconds_of_copy(kLargeCopy, options, seconds));
 }

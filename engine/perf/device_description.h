@@ -55,9 +55,10 @@ struct DeviceDescription {
 
   Limits limits;
   int multiprocessors = 1;          ///< that share the blocks of a product with tiles
+  bool shared_memory = true;        ///< host and device have one memory: what the host keeps of a bundle counts, too
   std::size_t memory_bytes = 0;     ///< that training can use; 0 = nobody knows
   std::size_t process_bytes = 0;    ///< of a process beside what training plans: code, libraries, a GPU's context
-  std::vector<CachePoint> cache;    ///< what the last level keeps from op to op; empty: efficiencies mean operands from memory
+  CacheCurves cache;                ///< what the last level keeps from op to op; without: efficiencies mean operands from memory
   double launch_s = 0.0;            ///< of a kernel launch or a call
   double copy_s = 0.0;              ///< of a copy between host and device, however small
   double upload_bytes_per_s = 0.0;  ///< 0 = copies cost copy_s alone

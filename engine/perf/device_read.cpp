@@ -14,7 +14,7 @@ constexpr double kGiga = 1e9, kMicro = 1e-6;
 constexpr std::size_t kMostEntries = 1000, kMostPoints = 32;
 
 /// Figures of a board that was not measured: each says where it comes from.
-constexpr const char* kSourced[] = {"limits", "multiprocessors", "memory_bytes", "process_bytes", "cache",
+constexpr const char* kSourced[] = {"limits", "multiprocessors", "shared_memory", "memory_bytes", "process_bytes", "cache",
                                     "launch_us", "copy_us", "upload_gb_per_s", "efficiencies"};
 
 void only(const JsonObject& object, std::initializer_list<const char*> known) {
@@ -38,6 +38,11 @@ double in_range(const JsonObject& object, const char* what, const Json& value, d
     object.fail(std::string("\"") + what + "\" has " + shown(value.dump()) + ", " + range);
   }
   return number;
+}
+
+bool yes_or_no(const JsonObject& object, const char* key) {
+  if (!object.has(key) || !object.json().at(key).is_boolean()) object.fail(std::string("\"") + key + "\" is neither true nor false");
+  return object.json().at(key).get<bool>();
 }
 
 AxisPoints read_axis(const JsonObject& object, const std::string& name, const Json& points) {
@@ -106,14 +111,24 @@ std::size_t bytes_of(const JsonObject& object, const char* key) {
   return static_cast<std::size_t>(value);
 }
 
-void read_cache(const JsonObject& root, DeviceDescription& device) {
-  if (!root.has("cache")) return;
-  for (const Json& point : list_of(root, "cache")) {
-    if (!point.is_array() || point.size() != 2) root.fail("\"cache\" has " + shown(point.dump()) + ", [bytes, share missed] expected");
-    device.cache.push_back({in_range(root, "cache", point[0], 1.0, 1e15), in_range(root, "cache", point[1], 0.0, 1.0)});
-    if (device.cache.size() > kMostPoints) root.fail("\"cache\" has more than " + std::to_string(kMostPoints) + " points");
-    if (device.cache.size() > 1 && device.cache.back().bytes <= device.cache[device.cache.size() - 2].bytes) root.fail("\"cache\" does not ascend");
+std::vector<CachePoint> read_curve(const JsonObject& object, const char* key) {
+  std::vector<CachePoint> curve;
+  if (!object.has(key)) return curve;
+  const std::string name(key);
+  for (const Json& point : list_of(object, key)) {
+    if (!point.is_array() || point.size() != 2) object.fail("\"" + name + "\" has " + shown(point.dump()) + ", [after, share missed] expected");
+    curve.push_back({in_range(object, key, point[0], 0.0, 1e15), in_range(object, key, point[1], 0.0, 1.0)});
+    if (curve.size() > kMostPoints) object.fail("\"" + name + "\" has more than " + std::to_string(kMostPoints) + " points");
+    if (curve.size() > 1 && curve.back().after <= curve[curve.size() - 2].after) object.fail("\"" + name + "\" does not ascend");
   }
+  return curve;
+}
+
+void read_cache(const JsonObject& root, const std::string& place, DeviceDescription& device) {
+  if (!root.has("cache")) return;
+  const JsonObject cache(root.json().at("cache"), place + ": cache");
+  only(cache, {"by_bytes", "by_seconds"});
+  device.cache = {read_curve(cache, "by_bytes"), read_curve(cache, "by_seconds")};
 }
 
 void read_sources(const JsonObject& root, DeviceDescription& device) {
@@ -161,23 +176,23 @@ DeviceDescription parse_device(const std::string& text, const std::string& place
   if (!root.has(kSchema)) root.fail(std::string("has no \"") + kSchema + "\": not a device description of tsugi");
   if (root.whole(kSchema, -1) != kDeviceSchema)
     root.fail(std::string("\"") + kSchema + "\" is " + json[kSchema].dump() + ", this version reads " + std::to_string(kDeviceSchema));
-  only(root, {kSchema, "name", "about", "kernels", "precision", "measured", "sources", "limits", "multiprocessors", "memory_bytes", "process_bytes",
-              "cache", "launch_us", "copy_us", "upload_gb_per_s", "efficiencies"});
+  only(root, {kSchema, "name", "about", "kernels", "precision", "measured", "sources", "limits", "multiprocessors", "shared_memory",
+              "memory_bytes", "process_bytes", "cache", "launch_us", "copy_us", "upload_gb_per_s", "efficiencies"});
   DeviceDescription device;
   device.name = root.text("name", nullptr);
   device.about = root.text("about", "");
   device.kernels = root.text("kernels", nullptr);
   device.precision = root.text("precision", nullptr);
   dtype_named(device.precision);
-  if (!root.has("measured") || !json["measured"].is_boolean()) root.fail("\"measured\" is neither true nor false");
-  device.measured = json["measured"].get<bool>();
+  device.measured = yes_or_no(root, "measured");
+  device.shared_memory = yes_or_no(root, "shared_memory");
   if (!root.has("limits")) root.fail("has no \"limits\"");
   device.limits = read_limits(JsonObject(json["limits"], place + ": limits"));
   device.multiprocessors = root.whole("multiprocessors", 1);
   if (device.multiprocessors < 1) root.fail("\"multiprocessors\" is 0, at least 1 expected");
   device.memory_bytes = bytes_of(root, "memory_bytes");
   device.process_bytes = bytes_of(root, "process_bytes");
-  read_cache(root, device);
+  read_cache(root, place, device);
   device.launch_s = root.number("launch_us", 0.0) * kMicro;
   device.copy_s = root.number("copy_us", 0.0) * kMicro;
   device.upload_bytes_per_s = root.number("upload_gb_per_s", 0.0) * kGiga;
@@ -192,10 +207,13 @@ std::string to_json(const DeviceDescription& device) {
   json["limits"] = {{"f32_gflops", device.limits.f32 / kGiga}, {"f16_gflops", device.limits.f16 / kGiga}, {"f16_matrix_gflops", device.limits.f16_matrix / kGiga},
                     {"bf16_gflops", device.limits.bf16 / kGiga}, {"copy_gb_per_s", device.limits.copy / kGiga}};
   json["multiprocessors"] = device.multiprocessors;
+  json["shared_memory"] = device.shared_memory;
   json["memory_bytes"] = device.memory_bytes;
   json["process_bytes"] = device.process_bytes;
-  json["cache"] = Json::array();
-  for (const CachePoint& point : device.cache) json["cache"].push_back(Json::array({point.bytes, point.missed}));
+  for (const auto& [key, curve] : {std::pair{"by_bytes", device.cache.by_bytes}, {"by_seconds", device.cache.by_seconds}}) {
+    json["cache"][key] = Json::array();
+    for (const CachePoint& point : curve) json["cache"][key].push_back(Json::array({point.after, point.missed}));
+  }
   json["launch_us"] = device.launch_s / kMicro;
   json["copy_us"] = device.copy_s / kMicro;
   json["upload_gb_per_s"] = device.upload_bytes_per_s / kGiga;

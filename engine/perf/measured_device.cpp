@@ -6,6 +6,7 @@
 #include <optional>
 #include <tuple>
 
+#include "engine/core/version.h"
 #include "engine/perf/recorded_step.h"
 #include "engine/perf/statistics.h"
 #include "engine/perf/step_model.h"
@@ -49,7 +50,7 @@ void compare_ops(const DeviceDescription& device, const ResultFile& file, Ratios
     const std::optional<OpFeatures> f = features_of(e);
     // Another input size moves other bytes under the same name.
     if (!f || std::fabs(f->bytes - e.bytes) > 0.3 * f->bytes) continue;
-    ratios[kind_of(*f)].push_back(e.seconds / seconds_of(device, *f, e.cache == "cold" && !device.cache.empty() ? f->bytes : 0.0));
+    ratios[kind_of(*f)].push_back(e.seconds / seconds_of(device, *f, e.cache == "cold" && !device.cache.by_bytes.empty() ? f->bytes : 0.0));
   }
 }
 
@@ -108,9 +109,11 @@ void apply_result(DeviceDescription& device, Backend& kernels, const ResultFile&
   for (const auto& [kind, values] : ratios) slow_down(own_entry(device, kind), geometric_mean(values));
   if (file.step.measured) device.measured_steps.push_back(file.step);
   const ResultContext& context = file.context;
+  const bool other = context.version != version() || context.commit != commit();
   const std::string board = !context.before.board.empty() ? context.before.board : !context.before.gpu.empty() ? context.before.gpu : context.device_description;
   device.results.push_back(place + ": " + std::to_string(ratios.size()) + " kinds of op" + (file.step.measured ? " and a step of " + file.step.model : "") +
-                           ", measured on " + board + ", " + context.before.date + ", tsugi " + context.version + " " + context.commit);
+                           ", measured on " + board + ", " + context.before.date + ", tsugi " + context.version + " " + context.commit +
+                           (other ? std::string("; mind: this is tsugi ") + version() + " " + commit() : ""));
 }
 
 }  // namespace tsugi::perf

@@ -78,7 +78,9 @@ StepPrediction predict_step(const DeviceDescription& device, Backend& kernels, c
   std::map<int, std::size_t> layers;
   const Graph graph = build_graph(request.list.model, request.list.classes, true);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) layers[graph.nodes[n].layer] = n;
-  const std::vector<double> missed = missed_bytes(recorded.ops, device.cache);
+  std::vector<double> cached;  // seconds of each op that finds everything in the cache
+  for (const RecordedOp& op : recorded.ops) cached.push_back(seconds_of(device, op.features, 0.0));
+  const std::vector<double> missed = missed_bytes(recorded.ops, cached, device.cache);
   for (std::size_t i = 0; i < recorded.ops.size(); ++i)
     seconds_in(step, layers, recorded.ops[i]) += seconds_of(device, recorded.ops[i].features, missed[i]);
   step.data_s += (recorded.copies - 1) * device.copy_s + copy_seconds(device, recorded.upload_bytes);
@@ -95,7 +97,7 @@ StepPrediction predict_step(const DeviceDescription& device, Backend& kernels, c
 }
 
 std::size_t process_bytes(const DeviceDescription& device, const MemoryPlan& memory, double encoded_photo_bytes) {
-  return device.process_bytes + memory.total() + static_cast<std::size_t>(encoded_photo_bytes);
+  return device.process_bytes + memory.total() + (device.shared_memory ? static_cast<std::size_t>(encoded_photo_bytes) : 0);
 }
 
 }  // namespace tsugi::perf

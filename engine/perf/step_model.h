@@ -20,8 +20,7 @@ bool same_layers(const StepResult& a, const StepResult& b);
 /// A step of the same model, batch and precision that a result file timed (apply_result) is taken as it is, and `measured`. kernels: as record_step. Throws as record_step and efficiency_of.
 StepPrediction predict_step(const DeviceDescription& device, Backend& kernels, const StepRequest& request);
 
-/// Process memory on the device: what training plans there, photos' files that stay in memory, and the process itself. A device with memory of
-/// its own counts what lies there.
+/// Memory that training takes of the device: what it plans there, the process itself, and photos' files that the host keeps where both share one memory.
 std::size_t process_bytes(const DeviceDescription& device, const MemoryPlan& memory, double encoded_photo_bytes);
 
 }  // namespace tsugi::perf

