@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "engine/state/manifest.h"
+#include "engine/tuning/tuning_file.h"
 #include "tests/fuzz/targets.h"
 #include "tests/state/bundle_support.h"
 
@@ -118,6 +119,15 @@ TEST_CASE("a damaged manifest is read or refused, never more") {
   const std::string digest(64, '0');
   manifest.members = {{"checkpoint.safetensors", 1000, digest, "checkpoint"}, {"photos/a/b.jpg", 7, digest, "train"}};
   feed(tsugi::fuzz::manifest, {tsugi::test::bytes_of(tsugi::format_manifest(manifest))});
+}
+
+TEST_CASE("a damaged tuning file under a right digest is read or refused, never more") {
+  tsugi::TuningFile file{"0.1.0", "2026-01-02", "a device", "oneDNN 2.6.3", std::string(64, '0'), {}};
+  tsugi::Conv2dShape shape;
+  shape.n = 16, shape.h = shape.w = 8, shape.c = 32, shape.k = 64;
+  for (const auto op : {tsugi::KernelOp::conv2d_forward, tsugi::KernelOp::conv2d_backward_weight})
+    file.calls.push_back({{op, shape, tsugi::DType::f32, false}, "product", "direct", 0.001, 0.002});
+  feed(tsugi::fuzz::tuning, {tsugi::test::bytes_of(tsugi::to_json(file))});
 }
 
 TEST_CASE("a damaged bundle is read or refused, never more") {

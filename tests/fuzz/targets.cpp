@@ -11,6 +11,7 @@
 #include "engine/state/checkpoint.h"
 #include "engine/state/manifest.h"
 #include "engine/state/safetensors.h"
+#include "engine/tuning/tuning_file.h"
 #include "kernels/api/error.h"
 
 namespace tsugi::fuzz {
@@ -33,9 +34,8 @@ bool accepts(const Read& read) {
 }
 
 // Otherwise the digest would stop nearly every input before the code behind it.
-Bytes with_right_digest(const std::uint8_t* bytes, std::size_t size) {
+Bytes with_right_digest(const std::uint8_t* bytes, std::size_t size, const std::string& key = "\"sha256\":\"") {
   Bytes result(bytes, bytes + size);
-  const std::string key = "\"sha256\":\"";
   const auto found = std::search(result.begin(), result.end(), key.begin(), key.end());
   if (result.end() - found < static_cast<std::ptrdiff_t>(key.size() + 64)) return result;
   const auto digits = found + static_cast<std::ptrdiff_t>(key.size());
@@ -90,6 +90,17 @@ bool bundle(const std::uint8_t* bytes, std::size_t size) {
       expect(name.find_first_of("/.") == std::string::npos, "bundle: arrays with another name");
     for (const auto& photo : content.photos)
       expect(photo.bytes != nullptr && photo.file.find('/') == std::string::npos, "bundle: a photo without bytes");
+  });
+}
+
+bool tuning(const std::uint8_t* bytes, std::size_t size) {
+  const Bytes repaired = with_right_digest(bytes, size, "\"sha256\": \"");
+  return accepts([&] {
+    const TuningFile content = parse_tuning_file(std::string(repaired.begin(), repaired.end()), "input");
+    const TuningFile back = parse_tuning_file(to_json(content), "again");
+    expect(back.calls.size() == content.calls.size() && back.device == content.device, "tuning: round trip");
+    for (const TunedKernel& one : content.calls) validate(one.call.shape, "tuning: an accepted shape");
+    (void)inc_rows(content);
   });
 }
 

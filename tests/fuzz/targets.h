@@ -13,5 +13,6 @@ bool safetensors(const std::uint8_t* bytes, std::size_t size);
 bool checkpoint(const std::uint8_t* bytes, std::size_t size);  ///< its digest is made right first
 bool manifest(const std::uint8_t* bytes, std::size_t size);
 bool bundle(const std::uint8_t* bytes, std::size_t size);
+bool tuning(const std::uint8_t* bytes, std::size_t size);  ///< its digest is made right first
 
 }  // namespace tsugi::fuzz
