@@ -5,15 +5,10 @@
 //             [Google Benchmark's flags, e.g. --benchmark_filter=conv2d.*bf16 --benchmark_repetitions=5 --benchmark_out=ops.json]
 // --clock=cpu counts the processor time of all threads: with --threads=1, figures that hold on a machine that others
 // use at the same time.
-#include <benchmark/benchmark.h>
-
-#include <cstdlib>
-#include <cstring>
-#include <iostream>
 #include <memory>
-#include <sstream>
 #include <string>
 
+#include "bench/program.h"
 #include "engine/core/device.h"
 #include "engine/perf/op_bench.h"
 #include "engine/perf/op_set.h"
@@ -21,6 +16,7 @@
 namespace {
 
 using namespace tsugi;
+using namespace tsugi::bench;
 using namespace tsugi::perf;
 
 enum class Clock { wall, cpu };
@@ -52,15 +48,13 @@ void run_op(benchmark::State& state, Bench& bench, const OpCase& op_case, OpPass
     return;
   }
   const OpCost cost = cost_of(op_case, pass, dtype);
-  const auto iterations = static_cast<double>(state.iterations());
-  const auto rate = [&](double work, double unit) { return benchmark::Counter(work * iterations / unit, benchmark::Counter::kIsRate); };
   state.counters["flops"] = cost.flops;
   state.counters["bytes"] = cost.bytes;
-  state.counters["GB/s"] = rate(cost.bytes, 1e9);
-  state.counters["bandwidth_%"] = rate(100.0 * cost.bytes, bench.limits.copy);
+  state.counters["GB/s"] = rate(state, cost.bytes, 1e9);
+  state.counters["bandwidth_%"] = rate(state, 100.0 * cost.bytes, bench.limits.copy);
   if (cost.flops <= 0.0) return;
-  state.counters["GFLOP/s"] = rate(cost.flops, 1e9);
-  if (bench.limits.flops(dtype) > 0.0) state.counters["peak_%"] = rate(100.0 * cost.flops, bench.limits.flops(dtype));
+  state.counters["GFLOP/s"] = rate(state, cost.flops, 1e9);
+  if (bench.limits.flops(dtype) > 0.0) state.counters["peak_%"] = rate(state, 100.0 * cost.flops, bench.limits.flops(dtype));
 }
 
 void add(Bench& bench, const OpCase& op_case, DType dtype) {
@@ -74,34 +68,12 @@ void add(Bench& bench, const OpCase& op_case, DType dtype) {
   }
 }
 
-/// Takes `flag`value out of the arguments; `fallback` when it is not there.
-std::string take(const std::string& flag, const std::string& fallback, int& argc, char** argv) {
-  std::string value = fallback;
-  int kept = 1;
-  for (int i = 1; i < argc; ++i) {
-    if (std::strncmp(argv[i], flag.c_str(), flag.size()) == 0) {
-      value = argv[i] + flag.size();
-    } else {
-      argv[kept++] = argv[i];
-    }
-  }
-  argc = kept;
-  return value;
-}
-
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> words;
-  std::istringstream stream(text);
-  for (std::string word; std::getline(stream, word, ',');) words.push_back(word);
-  return words;
-}
-
 int run(int argc, char** argv) {
   std::string lists;
   for (const std::string& name : shape_list_names()) lists += (lists.empty() ? "" : ",") + name;
   const std::vector<std::string> models = split(take("--models=", lists, argc, argv));
   const std::vector<std::string> batches = split(take("--batches=", "1,16,64", argc, argv));
-  const int threads = std::atoi(take("--threads=", "0", argc, argv).c_str());
+  const int threads = whole(take("--threads=", "0", argc, argv), "--threads=", 0);
   const std::unique_ptr<Backend> backend = make_backend(take("--device=", "cpu", argc, argv), threads);
   Bench bench{*backend, BenchMemory(*backend), {}, Clock::wall, false};
   bench.clock = take("--clock=", "wall", argc, argv) == "cpu" ? Clock::cpu : Clock::wall;
@@ -111,25 +83,17 @@ int run(int argc, char** argv) {
   for (const std::string& model : models) {
     const ShapeList list = find_shape_list(model);
     for (const std::string& batch : batches)
-      for (const OpCase& op_case : op_cases(list, std::atoi(batch.c_str())))
+      for (const OpCase& op_case : op_cases(list, whole(batch, "--batches=", 1)))
         for (const DType dtype : {DType::f32, DType::f16, DType::bf16})
           if (backend->supports(dtype)) add(bench, op_case, dtype);
   }
   ResultContext context = context_of(*backend, "bench_ops", threads);
   context.limits = bench.limits = measure_limits(*backend, nullptr, false);
-  for (const auto& [key, value] : context_fields(context)) benchmark::AddCustomContext(key, value);
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
+  return run_registered(context);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    return run(argc, argv);
-  } catch (const std::exception& error) {
-    std::cerr << "bench_ops: " << error.what() << "\n";
-    return 1;
-  }
+  return tsugi::bench::guarded("bench_ops", [&] { return run(argc, argv); });
 }

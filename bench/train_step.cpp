@@ -1,14 +1,12 @@
 // Whole training steps: augment, forward, loss, backward, update. images/s of the three built-in models in float32 and, where the CPU
 // computes in it, bfloat16. bench/train_vs_pytorch.py runs this beside PyTorch, one process a point, so that peak memory is the point's own.
 //   bench_train_step --benchmark_filter='faces-cnn/fp32' --benchmark_min_time=5
-#include <benchmark/benchmark.h>
-
 #include <cstdlib>
 #include <numeric>
 
+#include "bench/program.h"
 #include "engine/core/device.h"
 #include "engine/perf/noise_photos.h"
-#include "engine/perf/result_file.h"
 #include "engine/train/photo_source.h"
 #include "engine/train/trainer.h"
 
@@ -49,16 +47,13 @@ void train_step(benchmark::State& state, const std::string& model_name, DType dt
   for (const LayerCost& cost : layer_costs(model, kClasses)) flops += cost.forward_flops;
   for (auto _ : state) benchmark::DoNotOptimize(trainer.step());
   state.SetItemsProcessed(state.iterations() * trainer.batch());
-  state.counters["threads"] = threads;
   state.counters["batch"] = trainer.batch();
   state.counters["forward_flops_per_image"] = flops;
   state.counters["arena_bytes"] = static_cast<double>(trainer.memory().arena);
   state.counters["peak_memory_bytes"] = static_cast<double>(peak_process_bytes());
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   for (const char* model : {"faces-cnn", "faces-resnet", "faces-mobile"})
     for (const DType dtype : {DType::f32, DType::bf16})
       benchmark::RegisterBenchmark((std::string(model) + "/" + precision_name(dtype)).c_str(),
@@ -69,7 +64,11 @@ int main(int argc, char** argv) {
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   const perf::ResultContext context =
       perf::context_of(*make_backend("cpu", from_environment("TSUGI_BENCH_THREADS", 2)), "bench_train_step", from_environment("TSUGI_BENCH_THREADS", 2));
-  for (const auto& [key, value] : perf::context_fields(context)) benchmark::AddCustomContext(key, value);
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
+  return bench::run_registered(context);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return tsugi::bench::guarded("bench_train_step", [&] { return run(argc, argv); });
 }
