@@ -1,6 +1,5 @@
 // tsugi tune: measures which kernels are the fastest on this device, and remembers it for all other commands.
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 
@@ -11,9 +10,9 @@
 #include "engine/perf/tune_model.h"
 #include "engine/tuning/tuned_backend.h"
 #include "engine/tuning/tuning_file.h"
-#include "tools/bench.h"
 #include "tools/command.h"
 #include "tools/console.h"
+#include "tools/tune_report.h"
 
 namespace tsugi::tools {
 namespace {
@@ -53,69 +52,14 @@ TuningFile known(const std::string& path, const TuningFile& made, Console& conso
   return merged(file, made);
 }
 
+/// What was found out. A call without an answer is left out: an earlier one may have it.
 void add_calls(const perf::TuneResult& result, TuningFile& file) {
   for (const perf::TunedCall& call : result.calls) {
     const perf::SearchResult& search = call.search;
-    if (search.candidates.front().turns == 0) continue;  // no time for it
+    if (search.candidates.front().turns == 0 || (result.kept && search.chosen == 0 && !search.decided)) continue;
     const std::size_t winner = result.kept ? search.chosen : 0;
     file.calls.push_back({call.made.call, call.kernels[winner], call.kernels[0], search.candidates[winner].seconds, search.candidates[0].seconds});
   }
-}
-
-std::string faster_text(double ratio) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f", 1.0 / ratio);
-  return text;
-}
-
-void print(const perf::TuneResult& result) {
-  std::vector<std::vector<std::string>> table = {{"layer", "op", "x", "default", "time", "winner", "time", "times as fast", "turns", ""}};
-  for (const perf::TunedCall& call : result.calls) {
-    const perf::SearchResult& s = call.search;
-    table.push_back({call.made.op_case.layer, perf::op_name(call.made.op_case, call.made.pass), std::to_string(call.made.times), call.kernels[0],
-                     time_text(s.candidates[0].seconds), s.chosen == 0 ? "-" : call.kernels[s.chosen],
-                     s.chosen == 0 ? "-" : time_text(s.candidates[s.chosen].seconds), s.chosen == 0 ? "-" : faster_text(s.ratio), std::to_string(s.turns),
-                     s.decided ? "" : s.candidates[0].turns == 0 ? "no time" : "undecided"});
-  }
-  print_table(table);
-}
-
-/// One line on the whole of it.
-std::string summary(const std::string& what, const perf::TuneResult& result) {
-  const perf::StepCheck& check = result.check;
-  std::string line = what + ": " + std::to_string(result.changed()) + " of " + std::to_string(result.calls.size()) + " calls with a choice take another kernel";
-  if (check.pairs > 0)
-    line += "; a step takes " + time_text(check.tuned_s) + ", before " + time_text(check.default_s) + " (" + faster_text(check.ratio) + " times as fast, median of " +
-            std::to_string(check.pairs) + " pairs)";
-  if (!result.kept) line += ": no faster, so all defaults stay";
-  if (!check.failure.empty()) line += "; whole steps were not compared: " + check.failure;
-  if (result.undecided() > 0) line += "; " + std::to_string(result.undecided()) + " undecided: give more time with --budget";
-  return line;
-}
-
-Json model_json(const std::string& model, int batch, const perf::TuneResult& result) {
-  Json json{{"model", model}, {"batch", batch}, {"changed", result.changed()}, {"undecided", result.undecided()}, {"kept", result.kept},
-            {"without_choice", result.without_choice}, {"pairs", result.check.pairs}};
-  if (result.check.pairs > 0) {
-    json["default_step_s"] = result.check.default_s;
-    json["tuned_step_s"] = result.check.tuned_s;
-    json["step_ratio"] = result.check.ratio;
-    json["step_ratio_mad"] = result.check.ratio_deviation;
-  }
-  json["calls"] = Json::array();
-  for (const perf::TunedCall& call : result.calls) {
-    Json one{{"layer", call.made.op_case.layer}, {"op", perf::op_name(call.made.op_case, call.made.pass)}, {"times", call.made.times},
-             {"chosen", call.kernels[call.search.chosen]}, {"ratio", call.search.ratio}, {"decided", call.search.decided}, {"kernels", Json::array()}};
-    for (std::size_t i = 0; i < call.kernels.size(); ++i) {
-      const perf::SearchedCandidate& c = call.search.candidates[i];
-      Json kernel{{"kernel", call.kernels[i]}, {"turns", c.turns}};
-      if (c.turns > 0) kernel["seconds"] = c.seconds, kernel["mad_s"] = c.deviation;
-      if (!c.failure.empty()) kernel["failure"] = c.failure;
-      one["kernels"].push_back(kernel);
-    }
-    json["calls"].push_back(one);
-  }
-  return json;
 }
 
 /// The file to keep the winners in. Throws Error where there is none, or it cannot be written: before anything is measured.
@@ -128,63 +72,84 @@ std::string output_path(const Options& options, KernelChoice* choice) {
   return path;
 }
 
-int tune_command(const Options& options) {
+std::vector<perf::ShapeList> lists_of(const Options& options) {
   std::vector<perf::ShapeList> lists;
   for (const std::string& name : options.models) {
     lists.push_back(perf::find_shape_list(name));
     if (options.size > 0) lists.back().model = with_input_size(lists.back().model, options.size);
   }
+  return lists;
+}
+
+/// One run of the command: a device, and the file that grows with every model and batch.
+class TuneRun {
+ public:
+  TuneRun(const Options& options, Backend& backend, KernelChoice& choice, DType dtype, Console& console)
+      : options_(options), backend_(backend), console_(console), path_(output_path(options, &choice)),
+        measured_(tuning_file_for(choice, perf::read_environment().date)), file_(known(path_, measured_, console)) {
+    tune_.dtype = dtype;
+    tune_.should_stop = stop_requested;
+    json_ = {{"device", backend.name()}, {"precision", precision_name(dtype)}, {"tuning", path_}, {"models", Json::array()}};
+    console.say("device " + backend.name() + " (" + backend.description() + "), precision " + precision_name(dtype));
+  }
+
+  void tune(const perf::ShapeList& list, int batch, double seconds) {
+    const std::string what = list.model.name + " at batch " + std::to_string(batch);
+    tune_.batch = batch;
+    tune_.seconds = seconds;
+    tune_.progress = [&](const std::string& doing, double done) { console_.progress("tuning " + what + " " + percent(done) + ": " + doing); };
+    const perf::TuneResult result = perf::tune_model(backend_, list, tune_);
+    console_.say(tuning_summary(what, result));
+    TuningFile found = measured_;
+    found.calls.clear();
+    add_calls(result, found);
+    measured_ = merged(measured_, found);
+    file_ = merged(file_, found);
+    write_file_atomically(path_, to_json(file_));
+    if (!options_.common.quiet) print_tuning(result);
+    json_["models"].push_back(tuning_json(list.model.name, batch, result));
+  }
+
+  int finish_all() {
+    if (!options_.inc.empty()) write_file_atomically(options_.inc, inc_rows(measured_));
+    console_.say("kept in " + path_ + ", which all commands read from now on");
+    json_["calls"] = file_.calls.size();
+    json_["changed"] = file_.changed();
+    finish(options_.common, json_);
+    if (!stop_requested()) return kOk;
+    Console::error("stopped; what was measured is kept in " + path_);
+    return kFailed;
+  }
+
+ private:
+  const Options& options_;
+  Backend& backend_;
+  Console& console_;
+  std::string path_;
+  TuningFile measured_, file_;  // of this run; and with what was known before
+  perf::TuneOptions tune_;
+  Json json_;
+};
+
+int tune_command(const Options& options) {
+  const std::vector<perf::ShapeList> lists = lists_of(options);
   const std::unique_ptr<Backend> backend = make_backend(options.device, options.threads);
   KernelChoice* choice = backend->kernel_choice();
   if (choice == nullptr) throw Error("device " + backend->name() + ": computes every call with one kernel, there is nothing to tune");
   if (!options.inc.empty() && backend->name() == "cpu") throw Error("--inc: device cpu takes no rows from tables, a GPU expected");
-  const DType dtype = choose_precision(options.precision, *backend);
-  const std::string path = output_path(options, choice);
   if (!options.inc.empty()) AtomicFile probe(options.inc);
-  Console console(options.common.quiet);
-  TuningFile file = known(path, tuning_file_for(*choice, perf::read_environment().date), console);
+  const DType dtype = choose_precision(options.precision, *backend);
   install_stop_signals();
-  console.say("device " + backend->name() + " (" + backend->description() + "), precision " + precision_name(dtype));
-
-  Json json;
-  json["device"] = backend->name();
-  json["precision"] = precision_name(dtype);
-  json["tuning"] = path;
-  json["models"] = Json::array();
-  perf::TuneOptions tune;
-  tune.dtype = dtype;
+  Console console(options.common.quiet);
+  TuneRun run(options, *backend, *choice, dtype, console);
   const Stopwatch clock;
-  std::size_t left = lists.size() * options.batches.size();
-  tune.should_stop = stop_requested;
-  TuningFile measured = tuning_file_for(*choice, file.date);
-  for (const perf::ShapeList& list : lists) {
+  auto left = static_cast<double>(lists.size() * options.batches.size());
+  for (const perf::ShapeList& list : lists)
     for (const int batch : options.batches) {
-      if (stop_requested()) break;
-      tune.seconds = std::max(0.0, budget_seconds(options.budget) - clock.seconds()) / static_cast<double>(left--);
-      const std::string what = list.model.name + " at batch " + std::to_string(batch);
-      tune.batch = batch;
-      tune.progress = [&](const std::string& doing, double done) { console.progress("tuning " + what + " " + percent(done) + ": " + doing); };
-      const perf::TuneResult result = perf::tune_model(*backend, list, tune);
-      console.say(summary(what, result));
-      TuningFile one = tuning_file_for(*choice, file.date);
-      add_calls(result, one);
-      measured = merged(measured, one);
-      file = merged(file, one);
-      write_file_atomically(path, to_json(file));
-      if (!options.common.quiet) print(result);
-      json["models"].push_back(model_json(list.model.name, batch, result));
+      if (stop_requested()) return run.finish_all();
+      run.tune(list, batch, std::max(0.0, budget_seconds(options.budget) - clock.seconds()) / left--);
     }
-  }
-  if (!options.inc.empty()) write_file_atomically(options.inc, inc_rows(measured));
-  console.say("kept in " + path + ", which all commands read from now on");
-  json["calls"] = file.calls.size();
-  json["changed"] = file.changed();
-  finish(options.common, json);
-  if (stop_requested()) {
-    Console::error("stopped; what was measured is kept in " + path);
-    return kFailed;
-  }
-  return kOk;
+  return run.finish_all();
 }
 
 }  // namespace

@@ -16,9 +16,6 @@ MODEL = {"name": "tunable", "training": {"lr": 0.05}, "input": [16, 16, 3], "lay
     {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"}]}
 TUNE = ("tune", "--model", "tunable.json", "--batch", "8", "--threads", "1", "--device", "cpu", "--precision", "fp32", "--budget", "5s")
 TRAIN = ("--model", "tunable.json", "--augment", "2", "--batch", "8", "--threads", "1", "--device", "cpu", "--precision", "fp32")
-PRODUCT = re.compile(r'"kernel":"\w+"')
-
-
 def signed(text):
     """The text with a digest that fits what it says now: of the text itself, the digits as zeros."""
     at = text.rindex('"sha256": "') + len('"sha256": "')
@@ -26,10 +23,16 @@ def signed(text):
     return blank[:at] + hashlib.sha256(blank.encode()).hexdigest() + blank[at + 64:]
 
 
-def with_product(text):
-    """The same, its 1x1 convolutions chosen to be matrix products, whatever was measured."""
-    lines = [PRODUCT.sub('"kernel":"product"', line) if ",16,16,1,1,1,1,0,0,1]" in line else line for line in text.split("\n")]
-    return signed("\n".join(lines))
+POINT = '"shape":[8,8,8,16,16,1,1,1,1,0,0,1]'  # of the model's 1x1 convolution at batch 8
+
+
+def with_products(text, default):
+    """The file with the 1x1 convolution's passes as matrix products, whatever was measured; `default` is what computed them before."""
+    lines = [line.rstrip(",") for line in text.split("\n") if line.startswith("  {") and POINT not in line]
+    lines += [f'  {{"op":"conv2d_{op}","dtype":"f32","dense":false,{POINT},"kernel":"product","default":"{default}","seconds":0.001,"default_seconds":0.002}}'
+              for op in ("forward", "backward_data", "backward_weight")]
+    head, tail = text[:text.index('"calls": [')], text[text.index("\n ],"):]
+    return signed(head + '"calls": [\n' + ",\n".join(lines) + tail)
 
 
 class Tuning(support.CommandLine):
@@ -45,9 +48,9 @@ class Tuning(support.CommandLine):
 
     def tuned(self):
         """A tuning file of this device that changes something."""
-        if not os.path.exists(self.path("made.json")):
-            self.tsugi(*TUNE, "--tuning", "made.json", "--quiet")
-        text = with_product(self.read("made.json").decode())
+        made = self.result(*TUNE, "--tuning", "made.json", "--quiet")
+        self.default = next(call["kernels"][0]["kernel"] for call in made["models"][0]["calls"] if call["layer"] == "point")
+        text = with_products(self.read("made.json").decode(), self.default)
         self.write("tuned.json", text)
         return text
 
@@ -73,8 +76,10 @@ class Tuning(support.CommandLine):
         for call in model["calls"]:
             self.assertIn(call["chosen"], [kernel["kernel"] for kernel in call["kernels"]])
         # A second time adds to it: other batch sizes are other calls.
-        more = self.result(*TUNE[:4], "4", *TUNE[5:], "--tuning", "new.json", "--quiet")
-        self.assertEqual(more["calls"], 2 * result["calls"])
+        self.result(*TUNE[:4], "4", *TUNE[5:], "--tuning", "new.json", "--quiet")
+        more = json.loads(self.read("new.json"))["calls"]
+        self.assertEqual([call for call in more if call["shape"][0] == 8], file["calls"])
+        self.assertEqual({call["shape"][0] for call in more} - {8, 4}, set())
 
     def test_other_commands_take_the_winners_without_being_asked(self):
         self.tuned()
@@ -149,7 +154,7 @@ class Tuning(support.CommandLine):
         self.assertIn(f"kept in {self.path('cache', 'tsugi', name)}", done.stderr)
         cached = self.path("cache", "tsugi", name)
         with open(cached) as file:
-            text = with_product(file.read())
+            text = with_products(file.read(), "none")
         with open(cached, "w") as file:
             file.write(text)
         done = self.tsugi("pretrain", "people", *TRAIN, "--epochs", "1", "-o", "cached.safetensors", env=env)
