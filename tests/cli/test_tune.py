@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 
@@ -33,6 +34,29 @@ def with_products(text, default):
               for op in ("forward", "backward_data", "backward_weight")]
     head, tail = text[:text.index('"calls": [')], text[text.index("\n ],"):]
     return signed(head + '"calls": [\n' + ",\n".join(lines) + tail)
+
+
+class Digest(support.CommandLine):
+    def digest(self, build="GNU 12, Release"):
+        script = os.path.join(os.environ["TSUGI_SOURCE_DIR"], "kernels", "tuning", "digest.cmake")
+        subprocess.run(["cmake", f"-DSOURCE={self.path('kernels')}", f"-DBUILD={build}", f"-DOUTPUT={self.path('digest.cpp')}", "-P", script], check=True)
+        return re.search(r'return "([0-9a-f]{64})";', self.read("digest.cpp").decode())[1]
+
+    def test_any_source_and_any_flag_is_another_digest_a_page_is_not(self):
+        if shutil.which("cmake") is None:
+            self.skipTest("cmake is not here")
+        self.write("kernels/cuda/a.cu", "a")
+        self.write("kernels/tuning/b.inc", "b")
+        seen = [self.digest()]
+        self.write("kernels/README.md", "a page")
+        self.assertEqual(self.digest(), seen[0])
+        for name, text in (("kernels/cuda/a.cu", "A"), ("kernels/tuning/b.inc", "c"), ("kernels/cpu/new.h", "")):
+            self.write(name, text)
+            seen.append(self.digest())
+        os.rename(self.path("kernels", "cpu", "new.h"), self.path("kernels", "cpu", "old.h"))
+        seen.append(self.digest())
+        seen.append(self.digest(build="GNU 13, Release"))
+        self.assertEqual(len(set(seen)), 6, seen)
 
 
 class Tuning(support.CommandLine):
