@@ -91,6 +91,7 @@ class TuneRun {
     tune_.should_stop = stop_requested;
     json_ = {{"device", backend.name()}, {"precision", precision_name(dtype)}, {"tuning", path_}, {"models", Json::array()}};
     console.say("device " + backend.name() + " (" + backend.description() + "), precision " + precision_name(dtype));
+    if (backend.name() == "simt") console.say("warning: the emulator's times say nothing about a GPU: do not ship what it finds");
   }
 
   void tune(const perf::ShapeList& list, int batch, double seconds) {

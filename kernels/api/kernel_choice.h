@@ -40,7 +40,7 @@ class KernelChoice {
   virtual ~KernelChoice() = default;
 
   // -- what times depend on beside the call: measurements hold where all three are the same --------------------------
-  virtual std::string device() const = 0;   ///< "AMD EPYC 9655, 2 threads, AVX-512"; "NVIDIA Tegra X1, sm_53, 1 multiprocessors"
+  virtual std::string device() const = 0;   ///< "AMD EPYC 9655, 2 threads, AVX-512"; "NVIDIA Tegra X1, sm_53, 1 multiprocessor"
   virtual std::string driver() const = 0;   ///< versions of what the kernels run on or call: "oneDNN 2.6.3"
   virtual std::string kernels() const = 0;  ///< digest of the kernels' sources and of how they were compiled
 

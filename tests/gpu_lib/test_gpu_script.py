@@ -174,8 +174,10 @@ class WholeScript(unittest.TestCase):
                 self.skipTest("no GPU benchmarks in this build")
             done = subprocess.run(command, capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-            report = {name: json.loads(contents(os.path.join(folder, name))) for name in os.listdir(folder)}
-        self.assertEqual(sorted(report), ["checks.json", "ops.json", "steps.json"])
+            report = {name: json.loads(contents(os.path.join(folder, name))) for name in os.listdir(folder) if name.endswith(".json")}
+            self.assertIn("Rows tuned for a shape", contents(os.path.join(folder, "tuned.inc")))
+        self.assertEqual(sorted(report), ["checks.json", "ops.json", "steps.json", "tuning.json"])
+        self.assertIn("emulated sm_75", report.pop("tuning.json")["device"])
         self.assertEqual({job["group"]: job["status"] for job in report["checks.json"]["jobs"]}, {"ops": OK, "bench": OK})
         for content in report.values():
             self.assertTrue(content["machine"]["date"])
