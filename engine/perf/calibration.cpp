@@ -19,6 +19,7 @@ struct Measured {
   std::vector<std::vector<double>> seconds;   // a case each, samples
   OpFeatures cold_features;
   std::vector<double> more;                   // seconds that the cold case takes longer than the same from the cache, a round each
+  std::vector<double> packing;                // seconds that the weights alone cost, a round each; none where nobody asked
 };
 
 /// More than the last cache holds, so that every copy comes from memory.
@@ -36,7 +37,7 @@ class Calibration {
       : backend_(backend), options_(options), tables_(calibration_tables(threads, options.dtype, options.brief)), memory_(backend), extras_(backend, options.dtype, options.brief) {
     for (std::size_t t = 0; t < tables_.size(); ++t)
       for (const OpPass pass : passes_of(tables_[t].cases.front())) {
-        Measured m{t, pass, {}, {}, features_of(tables_[t].cold, pass, options.dtype), {}};
+        Measured m{t, pass, {}, {}, features_of(tables_[t].cold, pass, options.dtype), {}, {}};
         for (const OpCase& op_case : tables_[t].cases) m.features.push_back(features_of(op_case, pass, options.dtype));
         m.seconds.resize(tables_[t].cases.size());
         measured_.push_back(m);
@@ -91,12 +92,28 @@ class Calibration {
         m.seconds[i].insert(m.seconds[i].end(), samples.begin(), samples.end());
       });
     }
+    if (!tables_[table].weights.empty()) weigh(table);
     std::vector<double> seconds;
     OpSet near(memory_, tables_[table].cold, options_.dtype, warm);
     for_table(table, [&](Measured& m) { seconds.push_back(median(sample(near, m.pass))); });
     OpSet far(memory_, tables_[table].cold, options_.dtype, cold);
     std::size_t i = 0;
     for_table(table, [&](Measured& m) { m.more.push_back(median(sample(far, m.pass)) - seconds[i++]); });
+  }
+
+  /// Many samples take their work and the weights', few a part of that work and the weights': the difference is the weights' alone.
+  void weigh(std::size_t table) {
+    std::vector<std::vector<double>> seconds(2);
+    for (std::size_t i = 0; i < 2; ++i) {
+      OpSet set(memory_, tables_[table].weights[i], options_.dtype, beyond_core());
+      for_table(table, [&](Measured& m) { seconds[i].push_back(median(sample(set, m.pass))); });
+    }
+    const double part = static_cast<double>(tables_[table].weights[1].shape.n) / tables_[table].weights[0].shape.n;
+    std::size_t i = 0;
+    for_table(table, [&](Measured& m) {
+      m.packing.push_back((seconds[1][i] - part * seconds[0][i]) / (1.0 - part));
+      ++i;
+    });
   }
 
   template <typename Work>
@@ -133,7 +150,13 @@ class Calibration {
       stride /= axis.points.size();
       for (std::size_t i = 0; i < axis.points.size(); ++i) axis.points[i] = m.features[i * stride].at[static_cast<std::size_t>(axis.axis)];
     }
-    for (std::size_t i = 0; i < m.features.size(); ++i) e.share.push_back(share_of(device, m.features[i], median(m.seconds[i])));
+    if (!m.packing.empty())
+      e.weights = std::max(0.0, median(m.packing)) / features_of(tables_[m.table].weights[0], m.pass, options_.dtype).weight_bytes * device.limits.copy;
+    for (std::size_t i = 0; i < m.features.size(); ++i) {
+      constexpr double kLeastWork = 0.3;  // of a call's time: weights that look dearer than that are noise
+      const double seconds = median(m.seconds[i]);
+      e.share.push_back(share_of(device, m.features[i], std::max(kLeastWork * seconds, seconds - m.features[i].weight_bytes * e.weights / device.limits.copy)));
+    }
     constexpr double kMost = 4.0;  // a product hides most of it; what looks like more is noise
     e.cold = std::clamp(median(m.more) / m.cold_features.bytes * device.limits.copy, 0.0, kMost);
     return e;
@@ -189,8 +212,7 @@ DeviceDescription calibrate(Backend& backend, const CalibrationOptions& options)
 
 double share_of(const DeviceDescription& device, const OpFeatures& features, double seconds) {
   const double least = roofline_seconds(device.limits, features.flops, features.bytes, features.dtype);
-  const double work = std::max(seconds - device.launch_s, 0.05 * seconds);
-  return std::clamp(least / work, 1e-6, 1e3);
+  return std::clamp(least / std::max(seconds - device.launch_s, 1e-9), 1e-6, 1e3);
 }
 
 }  // namespace tsugi::perf

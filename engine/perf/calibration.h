@@ -26,6 +26,7 @@ struct CalibrationTable {
   std::vector<AxisPoints> axes;
   std::vector<OpCase> cases;  ///< row-major over the axes
   OpCase cold;                ///< timed with inputs from memory, too
+  std::vector<OpCase> weights;  ///< none, or two of the same weights with many samples and with few: what the weights alone cost
 };
 std::vector<CalibrationTable> calibration_tables(int threads, DType dtype, bool brief);
 

@@ -42,6 +42,12 @@ OpCase pointwise(const std::vector<double>& at, int threads, DType) { return con
 OpCase strided(const std::vector<double>& at, int threads, DType) { return conv(at[0], at[1], at[2], 3, 2, threads); }
 OpCase shallow(const std::vector<double>& at, int threads, DType) { return conv(3.0, at[0], at[1], 3, 1, threads); }
 
+OpCase grouped(const std::vector<double>& at, int threads, DType) {
+  OpCase made = conv(at[0], at[0], 14.0, 3, 1, threads);
+  made.shape.groups = 4;
+  return made;
+}
+
 /// Depthwise: images enough for about kBytes of input.
 OpCase depthwise_of(double c, double width, int stride, int threads, DType dtype) {
   constexpr double kBytes = 2e6;
@@ -86,6 +92,11 @@ OpCase residual_norm(const std::vector<double>& at, int, DType dtype) {
   return made;
 }
 OpCase max_pool(const std::vector<double>& at, int, DType dtype) { return streaming(NodeKind::pool, at[0], at[1], 28, dtype); }
+OpCase overlapping_pool(const std::vector<double>& at, int threads, DType dtype) {
+  OpCase made = max_pool(at, threads, dtype);
+  made.pool.r = made.pool.s = 3, made.pool.pad_h = made.pool.pad_w = 1;
+  return made;
+}
 OpCase average_pool(const std::vector<double>& at, int, DType dtype) {
   OpCase made = streaming(NodeKind::pool, at[0], at[1], 28, dtype);
   made.pool.kind = PoolKind::average;
@@ -108,7 +119,8 @@ OpCase activation(const std::vector<double>& at, int, DType dtype) {
 struct Plan {
   MakeCase make;
   std::vector<AxisPoints> axes;
-  std::vector<double> cold;  ///< where
+  std::vector<double> cold;         ///< where
+  std::vector<double> weights = {};  ///< where; empty: nowhere
 };
 
 }  // namespace
@@ -119,18 +131,24 @@ std::vector<CalibrationTable> calibration_tables(int threads, DType dtype, bool 
     return AxisPoints{name, points};
   };
   const AxisPoints c = axis(Axis::channels, {16, 32, 96, 256}), k = axis(Axis::filters, {16, 32, 96, 256}), sides = axis(Axis::width, {7, 28});
-  const AxisPoints pool_c = axis(Axis::channels, {16, 32, 128}), few_c = axis(Axis::channels, {32, 256}), few_k = axis(Axis::filters, {32, 256});
+  const AxisPoints pool_c = axis(Axis::channels, {16, 32, 128}), ragged = axis(Axis::channels, {24}), few_c = axis(Axis::channels, {32, 256}), few_k = axis(Axis::filters, {32, 256});
   const AxisPoints traffic = axis(Axis::bytes, {3e5, 5e6}), any_traffic = axis(Axis::bytes, {3e4, 3e5, 5e6});
   std::vector<Plan> plans = {
-      {window, {c, k, sides}, {32, 32, 28}},
-      {pointwise, {c, k, sides}, {32, 32, 28}},
-      {strided, {few_c, few_k, axis(Axis::width, {14})}, {32, 32, 14}},
+      {window, {c, k, sides}, {32, 32, 28}, {256, 256, 7}},
+      {pointwise, {c, k, sides}, {32, 32, 28}, {512, 512, 7}},
+      {strided, {few_c, few_k, axis(Axis::width, {14})}, {32, 32, 14}, {256, 256, 7}},
       {shallow, {axis(Axis::filters, {16, 32, 64}), axis(Axis::width, {28, 112})}, {32, 112}},
+      {grouped, {axis(Axis::channels, {64, 256})}, {64}},
       {depthwise, {few_c, axis(Axis::width, {7, 28, 56})}, {128, 28}},
       {depthwise_strided, {few_c, axis(Axis::width, {7, 28})}, {128, 14}},
       {dense, {axis(Axis::samples, {8, 64}), axis(Axis::channels, {512, 4096}), axis(Axis::filters, {64, 512})}, {64, 4096, 512}},
       {norm, {pool_c, traffic}, {64, 5e6}},
       {residual_norm, {pool_c, traffic}, {64, 5e6}},
+      {norm, {ragged, traffic}, {24, 5e6}},
+      {residual_norm, {ragged, traffic}, {24, 5e6}},
+      {max_pool, {ragged, traffic}, {24, 5e6}},
+      {average_pool, {ragged, traffic}, {24, 5e6}},
+      {overlapping_pool, {pool_c, traffic}, {64, 5e6}},
       {max_pool, {pool_c, traffic}, {64, 5e6}},
       {average_pool, {pool_c, traffic}, {64, 5e6}},
       {global_pool, {few_c, traffic}, {128, 5e6}},
@@ -143,6 +161,10 @@ std::vector<CalibrationTable> calibration_tables(int threads, DType dtype, bool 
     table.axes = plan.axes;
     fill(table, plan.make, threads, dtype);
     table.cold = brief ? table.cases.front() : plan.make(plan.cold, threads, dtype);
+    if (!plan.weights.empty() && !brief) {
+      table.weights.assign(2, plan.make(plan.weights, threads, dtype));
+      table.weights[1].shape.n = threads;
+    }
     tables.push_back(table);
   }
   return tables;

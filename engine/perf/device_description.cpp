@@ -86,7 +86,7 @@ double seconds_of(const DeviceDescription& device, const OpFeatures& f, double m
   } else {
     seconds = std::max(product_seconds(device, e, f, peak), f.bytes / copy / share);
   }
-  return seconds + e.launches * device.launch_s + missed_bytes / copy * e.cold;
+  return seconds + e.launches * device.launch_s + (missed_bytes * e.cold + f.weight_bytes * e.weights) / copy;
 }
 
 std::vector<std::string> shipped_device_names() {

@@ -37,6 +37,7 @@ struct Efficiency {
   /// bandwidth alone.
   std::vector<double> share;
   double cold = 0.0;              ///< what a byte that comes from memory instead of the cache costs more, in copies of a byte
+  double weights = 0.0;           ///< products: what a byte of weights costs however few samples there are, in copies of a byte
   double launches = 1.0;          ///< kernel launches of a call
   std::vector<TileShare> tiles;   ///< products: the best of them is taken
 };

@@ -75,13 +75,14 @@ void read_share(const JsonObject& object, Efficiency& e) {
 }
 
 Efficiency read_efficiency(const JsonObject& object) {
-  only(object, {"op", "variant", "dtype", "axes", "share", "cold", "launches", "tiles"});
+  only(object, {"op", "variant", "dtype", "axes", "share", "cold", "weights", "launches", "tiles"});
   Efficiency e;
   e.op = object.text("op", nullptr);
   e.variant = object.text("variant", "");
   e.dtype = dtype_named(object.text("dtype", nullptr));
   read_share(object, e);
   if (object.has("cold")) e.cold = in_range(object, "cold", object.json().at("cold"), 0.0, 1e3);
+  if (object.has("weights")) e.weights = in_range(object, "weights", object.json().at("weights"), 0.0, 1e3);
   if (object.has("launches")) e.launches = in_range(object, "launches", object.json().at("launches"), 0.0, 1e3);
   if (object.has("tiles"))
     for (const Json& tile : list_of(object, "tiles")) {
@@ -162,6 +163,7 @@ Json efficiency_json(const Efficiency& e) {
   for (const AxisPoints& axis : e.axes) json["axes"][name_of(axis.axis)] = axis.points;
   json["share"] = e.share;
   json["cold"] = e.cold;
+  json["weights"] = e.weights;
   json["launches"] = e.launches;
   for (const TileShare& tile : e.tiles) json["tiles"].push_back(Json::array({tile.rows, tile.columns, tile.share}));
   return json;

@@ -94,6 +94,7 @@ void slow_down(Efficiency& e, double ratio) {
   for (double& share : e.share) share /= ratio;
   for (TileShare& tile : e.tiles) tile.share /= ratio;
   e.cold *= ratio;
+  e.weights *= ratio;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 namespace tsugi::perf {
 namespace {
 
+constexpr int kLanes = 16;   // channels that are no multiple of it leave a rest for slower loops
 constexpr int kShallow = 8;  // fewer input channels than this leave lanes of a vector or a matrix unit empty
 
 std::string conv_variant(const Conv2dShape& s) {
@@ -16,13 +17,17 @@ std::string conv_variant(const Conv2dShape& s) {
   return s.r == 3 && s.s == 3 ? "3x3" : "window";
 }
 
+std::string pool_variant(const PoolShape& p) {
+  const bool global = p.r == p.h && p.s == p.w, overlaps = p.r > p.stride_h || p.s > p.stride_w;
+  const std::string kind = p.kind == PoolKind::max ? "max" : global ? "global" : "average";
+  return kind + (overlaps && !global ? "_overlapping" : p.c % kLanes != 0 ? "_ragged" : "");
+}
+
 std::string variant_of(const OpCase& o) {
   switch (o.kind) {
     case NodeKind::conv2d: return conv_variant(o.shape);
-    case NodeKind::batch_norm: return o.residual ? "residual" : "";
-    case NodeKind::pool:
-      if (o.pool.kind == PoolKind::max) return "max";
-      return o.pool.r == o.pool.h && o.pool.s == o.pool.w ? "global" : "average";
+    case NodeKind::batch_norm: return std::string(o.residual ? "residual" : "") + (o.shape.c % kLanes == 0 ? "" : o.residual ? "_ragged" : "ragged");
+    case NodeKind::pool: return pool_variant(o.pool);
     default: return "";
   }
 }
@@ -71,6 +76,7 @@ OpFeatures features_of(const OpCase& o, OpPass pass, DType dtype) {
   if (o.product()) {
     at(f, Axis::filters) = o.shape.k;
     f.product = product_of(o.shape, pass);
+    f.weight_bytes = static_cast<double>(o.shape.w_count() * (pass == OpPass::backward_weight ? sizeof(float) : size_of(dtype)));
   }
   return f;
 }
@@ -98,6 +104,8 @@ OpFeatures cast_features(std::size_t count, DType from, DType to) {
 }
 
 std::string stand_in(const std::string& op, const std::string& variant) {
+  if (const std::size_t rest = variant.rfind('_'); rest != std::string::npos && (variant.substr(rest) == "_ragged" || variant.substr(rest) == "_overlapping"))
+    return variant.substr(0, rest);
   if (op == "batch_norm_forward" || op == "batch_norm_backward") return "";
   if (variant == "depthwise_strided") return "depthwise";
   if (variant == "pointwise_strided") return "pointwise";

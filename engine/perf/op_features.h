@@ -23,12 +23,13 @@ struct ProductSize {
 
 struct OpFeatures {
   std::string op;       ///< a call of the backend interface: "conv2d_forward", "pool_backward", "augment_forward"
-  std::string variant;  ///< what differs within it: "3x3", "window", "pointwise", "shallow", "depthwise", "max", "residual"; may be empty
+  std::string variant;  ///< what differs within it: "3x3", "window", "pointwise", "shallow", "depthwise", "max", "residual", "ragged"; may be empty
   DType dtype = DType::f32;
   double flops = 0.0;  ///< of products; 0 where the arithmetic hides behind memory
   double bytes = 0.0;  ///< that the call has to move: every operand once
   std::array<double, kAxes> at{};  ///< by Axis; 0 = means nothing for this op
   ProductSize product;             ///< of products
+  double weight_bytes = 0.0;       ///< of products: what is packed for them, or summed up, however few samples there are
 };
 
 /// A call of `pass` on `op_case`, overwriting, without masks.

@@ -16,7 +16,7 @@ Json example_json() {
     "limits": {"f32_gflops": 100, "copy_gb_per_s": 10}, "multiprocessors": 4, "shared_memory": true, "memory_bytes": 1000000000, "process_bytes": 20000000,
     "cache": {"by_bytes": [[500000, 0], [2000000, 1]], "by_seconds": [[0, 0], [0.01, 0.5]]}, "launch_us": 1, "copy_us": 10, "upload_gb_per_s": 5,
     "efficiencies": [
-      {"op": "conv2d_forward", "variant": "window", "dtype": "f32", "axes": {"c": [16, 64], "k": [16, 256]}, "share": [0.1, 0.4, 0.2, 0.8], "cold": 2},
+      {"op": "conv2d_forward", "variant": "window", "dtype": "f32", "axes": {"c": [16, 64], "k": [16, 256]}, "share": [0.1, 0.4, 0.2, 0.8], "cold": 2, "weights": 3},
       {"op": "dense_forward", "dtype": "f32", "share": 0.5, "launches": 2, "tiles": [[64, 64, 0.5], [32, 32, 0.4]]},
       {"op": "add_forward", "dtype": "f32", "share": 2}]})");
 }
@@ -71,8 +71,10 @@ TEST_CASE("a call takes its roofline over its share, its launches, and what come
   const perf::DeviceDescription device = example();
   const perf::OpFeatures f = conv(64, 256);
   CHECK(f.flops == 2.0 * 64 * 256 * 64 * 25);
-  CHECK(perf::seconds_of(device, f, 0.0) == doctest::Approx(f.flops / 1e11 / 0.8 + 1e-6));
-  CHECK(perf::seconds_of(device, f, 5e6) == doctest::Approx(f.flops / 1e11 / 0.8 + 1e-6 + 2.0 * 5e6 / 1e10));
+  CHECK(f.weight_bytes == 4.0 * 64 * 256 * 25);
+  const double warm = f.flops / 1e11 / 0.8 + 1e-6 + 3.0 * f.weight_bytes / 1e10;
+  CHECK(perf::seconds_of(device, f, 0.0) == doctest::Approx(warm));
+  CHECK(perf::seconds_of(device, f, 5e6) == doctest::Approx(warm + 2.0 * 5e6 / 1e10));
   perf::OpFeatures add;
   add.op = "add_forward", add.bytes = 1e6;
   CHECK(perf::seconds_of(device, add, 0.0) == doctest::Approx(1e6 / 1e10 / 2.0 + 1e-6));
@@ -104,6 +106,10 @@ TEST_CASE("an op whose own variant is missing takes the one that stands in, and 
   f = conv(16, 16);
   f.op = "pool_forward";
   expect_parts(error_of([&] { perf::efficiency_of(device, f); }), {"made", "pool_forward", "f32"});
+  for (const auto& [variant, instead] : {std::pair{"residual_ragged", "residual"}, {"ragged", ""}, {"residual", ""}})
+    CHECK(perf::stand_in("batch_norm_forward", variant) == instead);
+  for (const auto& [variant, instead] : {std::pair{"average_overlapping", "average"}, {"average", "max"}, {"max_ragged", "max"}, {"max", ""}})
+    CHECK(perf::stand_in("pool_backward", variant) == instead);
 }
 
 TEST_CASE("what is no device description is refused by place, field and both values") {

@@ -34,13 +34,13 @@ perf::DeviceDescription plain_device() {
   device.limits.f32 = 1e11;
   device.limits.copy = 1e9;
   device.process_bytes = 10000000;
-  for (const char* op : {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight"}) device.efficiencies.push_back({op, "window", DType::f32, {}, {1.0}, 0.0, 1.0, {}});
-  for (const char* op : {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight"}) device.efficiencies.push_back({op, "depthwise", DType::f32, {}, {1.0}, 0.0, 1.0, {}});
-  for (const char* op : {"pool_forward", "pool_backward"}) device.efficiencies.push_back({op, "max", DType::f32, {}, {1.0}, 0.0, 1.0, {}});
+  for (const char* op : {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight"}) device.efficiencies.push_back({op, "window", DType::f32, {}, {1.0}, 0.0, 0.0, 1.0, {}});
+  for (const char* op : {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight"}) device.efficiencies.push_back({op, "depthwise", DType::f32, {}, {1.0}, 0.0, 0.0, 1.0, {}});
+  for (const char* op : {"pool_forward", "pool_backward"}) device.efficiencies.push_back({op, "max", DType::f32, {}, {1.0}, 0.0, 0.0, 1.0, {}});
   for (const char* op : {"dense_forward", "dense_backward_data", "dense_backward_weight", "batch_norm_forward", "batch_norm_backward", "dropout_forward",
                          "dropout_backward", "add_forward", "activation_forward", "activation_backward", "augment_forward", "softmax_cross_entropy",
                          "gradient_norm", "sgd_update"})
-    device.efficiencies.push_back({op, "", DType::f32, {}, {1.0}, 0.0, 1.0, {}});
+    device.efficiencies.push_back({op, "", DType::f32, {}, {1.0}, 0.0, 0.0, 1.0, {}});
   return device;
 }
 
