@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/core/device.h"
+#include "engine/perf/cache_probe.h"
 #include "engine/perf/calibration_extras.h"
 #include "engine/perf/op_set.h"
 #include "engine/perf/statistics.h"
@@ -35,6 +36,8 @@ class Calibration {
  public:
   Calibration(Backend& backend, const CalibrationOptions& options, int threads)
       : backend_(backend), options_(options), tables_(calibration_tables(threads, options.dtype, options.brief)), memory_(backend), extras_(backend, options.dtype, options.brief) {
+    if (const std::size_t cache = last_level_cache_bytes(); backend.reads_host_memory() && cache > 0)
+      cache_ = std::make_unique<CacheProbe>(backend, cache, options.brief);
     for (std::size_t t = 0; t < tables_.size(); ++t)
       for (const OpPass pass : passes_of(tables_[t].cases.front())) {
         Measured m{t, pass, {}, {}, features_of(tables_[t].cold, pass, options.dtype), {}, {}};
@@ -50,6 +53,7 @@ class Calibration {
     for (int round = 0; round < rounds; ++round) {
       meter.turn(options_.brief ? 0.0 : 0.05);
       extras_.turn(timing(), seconds());
+      if (cache_ != nullptr) cache_->turn();
       for (std::size_t t = 0; t < tables_.size(); ++t) {
         progress((round + static_cast<double>(t) / static_cast<double>(tables_.size())) / rounds);
         turn(t);
@@ -58,7 +62,7 @@ class Calibration {
     meter.turn(options_.brief ? 0.0 : 0.05);
     device.limits = meter.limits();
     if (device.limits.flops(options_.dtype) <= 0.0) throw Error("plan: device " + backend_.name() + " has no loop that measures its peak in " + name_of(options_.dtype));
-    if (backend_.reads_host_memory()) device.cache = extras_.cache();
+    if (cache_ != nullptr) device.cache = cache_->curves();
     extras_.describe(device);
     for (const Measured& m : measured_) {
       device.efficiencies.push_back(entry(m, device));
@@ -168,6 +172,7 @@ class Calibration {
   std::vector<Measured> measured_;
   BenchMemory memory_;
   CalibrationExtras extras_;
+  std::unique_ptr<CacheProbe> cache_;  // null where nobody says how large the cache is, and on a GPU, whose efficiencies mean memory
 };
 
 /// A model with an op of every kind, and as little of each as there can be.

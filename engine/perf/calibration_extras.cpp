@@ -1,17 +1,14 @@
 #include "engine/perf/calibration_extras.h"
 
 #include <algorithm>
-#include <iterator>
 #include <numeric>
 
 #include "engine/data/photo.h"
-#include "engine/perf/environment.h"
 #include "engine/perf/statistics.h"
 
 namespace tsugi::perf {
 namespace {
 
-constexpr double kPauses[] = {0.0, 1e-3, 4e-3, 16e-3, 48e-3};  // seconds
 constexpr std::size_t kSmallCopy = 64, kLargeCopy = std::size_t{1} << 20;
 
 /// One table over the bytes that its points move. from_memory: the last point exceeds every cache, and says what a byte from memory costs more.
@@ -36,20 +33,17 @@ void describe_points(const Points& points, bool from_memory, DeviceDescription& 
 
 }  // namespace
 
-CalibrationExtras::CalibrationExtras(Backend& backend, DType dtype, bool brief) : backend_(backend), dtype_(dtype), host_(kLargeCopy), after_pauses_(std::size(kPauses)), brief_(brief) {
+CalibrationExtras::CalibrationExtras(Backend& backend, DType dtype, bool brief) : backend_(backend), dtype_(dtype), host_(kLargeCopy) {
   state_ = static_cast<StepState*>(memory(sizeof(StepState)));
   const StepState state;
   backend.copy_to_device(state_, &state, sizeof state);
   AddForward tiny;
   tiny.count = 16, tiny.dtype = dtype;
   tiny.a = tiny.b = tiny.y = memory(64);
-  call_out_ = static_cast<float*>(tiny.y);
   add(call_, {}, &Backend::add_forward, tiny);
   for (const int n : {4, 32}) add_augment(48, n);
   for (const int n : {4, 64}) add_loss(n, 100);
   for (const std::size_t count : {std::size_t{1} << 14, std::size_t{1} << 18, std::size_t{1} << (brief ? 19 : 22)}) add_updates(count);
-  const std::size_t cache = last_level_cache_bytes();
-  if (backend.reads_host_memory() && cache > 0) add_copies(brief ? 65536 : cache);
 }
 
 void* CalibrationExtras::memory(std::size_t bytes) {
@@ -116,54 +110,12 @@ void CalibrationExtras::add_updates(std::size_t count) {
   add(adam_, update_features("adam_update", count, 2, dtype_), &Backend::adam_update, {buffers, 0.9f, 0.999f, 1e-8f, 5e-4f, true, m, v});
 }
 
-/// Each copy's source and destination are a working set; bytes: of both.
-void CalibrationExtras::add_copies(std::size_t cache) {
-  constexpr std::size_t kLine = 64;
-  auto* block = static_cast<std::uint8_t*>(memory(4 * cache));
-  for (const double share : {0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0}) {
-    const std::size_t half = static_cast<std::size_t>(share * static_cast<double>(cache)) / 2 / kLine * kLine;
-    Backend* backend = &backend_;
-    OpFeatures features;
-    features.bytes = 2.0 * static_cast<double>(half);
-    copies_.push_back({features, {"copy_burst", backend, [=](int) { backend->copy_burst(block, half, block + half); }}, {}});
-  }
-}
-
-/// The smallest working set's copy, once the device has computed for a while without touching memory.
-double CalibrationExtras::seconds_after(double pause) {
-  constexpr int kSteps = 4096;
-  const Contender& copy = copies_.front().contender;
-  copy.call(0);
-  const double begin = now();
-  while (now() - begin < pause) backend_.fma_burst(DType::f32, kSteps, call_out_);
-  const double start = now();
-  copy.call(0);
-  return now() - start;
-}
-
-CacheCurves CalibrationExtras::cache() const {
-  CacheCurves curves;
-  if (copies_.empty()) return curves;
-  const double bytes = copies_.front().features.bytes;
-  const double fast = median(copies_.front().seconds) / bytes;
-  const double slow = std::max(median(copies_.back().seconds) / copies_.back().features.bytes, 1.001 * fast);
-  const auto add = [&](std::vector<CachePoint>& curve, double after, double pace) {
-    curve.push_back({after, std::clamp((pace - fast) / (slow - fast), curve.empty() ? 0.0 : curve.back().missed, 1.0)});
-  };
-  for (const Point& point : copies_) add(curves.by_bytes, point.features.bytes, median(point.seconds) / point.features.bytes);
-  for (std::size_t i = 0; i < std::size(kPauses); ++i) add(curves.by_seconds, kPauses[i], median(after_pauses_[i]) / bytes);
-  return curves;
-}
-
 void CalibrationExtras::turn(const TimingOptions& options, double seconds) {
-  for (Points* points : {&call_, &augment_, &loss_, &norm_, &sgd_, &adam_, &copies_})
+  for (Points* points : {&call_, &augment_, &loss_, &norm_, &sgd_, &adam_})
     for (Point& point : *points) {
       const Turn turn = take_turn(point.contender, 1, options, seconds);
       point.seconds.insert(point.seconds.end(), turn.seconds.begin(), turn.seconds.end());
     }
-  constexpr int kTries = 5;
-  for (std::size_t i = 0; i < std::size(kPauses) && !copies_.empty(); ++i)
-    for (int n = 0; n < (brief_ ? 1 : kTries); ++n) after_pauses_[i].push_back(seconds_after(brief_ ? 0.0 : kPauses[i]));
   small_copies_.push_back(seconds_of_copy(kSmallCopy, options, seconds));
   large_copies_.push_back(seconds_of_copy(kLargeCopy, options, seconds));
 }

@@ -19,9 +19,6 @@ class CalibrationExtras {
 
   /// Another turn of every point.
   void turn(const TimingOptions& options, double seconds);
-  /// What working sets of several sizes find in the cache, and after pauses of several lengths; empty where the system does not say how large
-  /// the cache is.
-  CacheCurves cache() const;
   /// Fills in launch_s, copy_s and upload_bytes_per_s, and adds entries. device.limits and .cache must be there.
   void describe(DeviceDescription& device) const;
 
@@ -40,8 +37,6 @@ class CalibrationExtras {
   void add_augment(int side, int n);
   void add_loss(int n, int classes);
   void add_updates(std::size_t count);
-  void add_copies(std::size_t cache);
-  double seconds_after(double pause);
   double seconds_of_copy(std::size_t bytes, const TimingOptions& options, double seconds);
 
   Backend& backend_;
@@ -49,11 +44,7 @@ class CalibrationExtras {
   std::vector<std::unique_ptr<DeviceBuffer>> memory_;
   std::vector<std::uint8_t> host_;
   StepState* state_ = nullptr;
-  float* call_out_ = nullptr;
   Points call_, augment_, loss_, norm_, sgd_, adam_;
-  Points copies_;  // of working sets from well within the last cache to well beyond it
-  std::vector<std::vector<double>> after_pauses_;  // of the smallest of them, a list for each pause
-  bool brief_;
   std::vector<double> small_copies_, large_copies_;
 };
 
