@@ -2,6 +2,8 @@
 #include "kernels/cpu/conv2d_kernels.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 
 #include "kernels/api/error.h"
 
@@ -14,7 +16,8 @@ std::string name_of(Conv2dKernel kernel) {
 }
 
 bool is_product(const Conv2dShape& s) {
-  return s.r == 1 && s.s == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h == 0 && s.pad_w == 0 && s.groups == 1;
+  const std::int64_t pixels = std::int64_t{s.n} * s.h * s.w;
+  return pixels <= std::numeric_limits<int>::max() && s.r == 1 && s.s == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h == 0 && s.pad_w == 0 && s.groups == 1;
 }
 
 /// A row for each pixel.

@@ -99,6 +99,9 @@ TEST_CASE("kernels that cannot compute a call are refused, and so are calls that
   CHECK_FALSE(has(choice->candidates(call), "product"));
   for (const char* kernel : {"product", "conv2d_forward gemm f32 32x32x8 4x4", "Onednn"})
     CHECK(error_of(*choice, call, kernel).find("kernel \"" + std::string(kernel) + "\": not one of those that compute conv2d_forward f32 of [2,5,5,16]") == 0);
+  KernelCall many{KernelOp::conv2d_forward, pointwise(), DType::f32, false};
+  many.shape.n = 65536, many.shape.h = many.shape.w = 256;  // 2^32 pixels: more rows than a dense layer counts
+  CHECK_FALSE(has(choice->candidates(many), "product"));
   call.shape.groups = 3;
   CHECK(error_of(*choice, call, "onednn").find("groups") != std::string::npos);
   const KernelCall half{KernelOp::conv2d_forward, pointwise(), DType::f16, false};

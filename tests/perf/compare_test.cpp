@@ -86,10 +86,11 @@ TEST_CASE("files of other versions, commits or builds are compared, and marked")
   other.context.version = "0.2.0";
   other.context.commit = "ba9876543210-dirty";
   other.context.before.governor = "powersave";
+  other.context.tuned_calls = 7;
   const perf::Comparison all = perf::compare({"a.json", "b.json"}, {server(), other});
   std::string notes;
   for (const std::string& note : all.summaries[1].notes) notes += note + "; ";
-  expect_parts(notes, {"0.2.0", "0.1.0", "ba9876543210", "0123456789ab", "no commit has", "powersave"});
+  expect_parts(notes, {"0.2.0", "0.1.0", "ba9876543210", "0123456789ab", "no commit has", "powersave", "tuned kernels for 7 calls"});
   perf::ResultFile smoke = board();
   smoke.context.brief = true;
   smoke.context.commit = "unknown";

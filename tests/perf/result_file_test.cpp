@@ -16,6 +16,7 @@ using Json = nlohmann::ordered_json;
 perf::ResultFile example() {
   perf::ResultFile file = device_file("cpu", 500.0, 20.0);
   file.context.threads = 2;
+  file.context.tuned_calls = 7;
   file.context.limits.bf16 = 1e12;
   file.context.before.date = "2026-11-23T09:19:43+00:00";
   file.context.before.cpu_mhz = 2596.5;
@@ -44,6 +45,7 @@ TEST_CASE("a result file reads back as it was written") {
     CHECK(after.context.commit == before.context.commit);
     CHECK(after.context.device == "cpu");
     CHECK(after.context.threads == 2);
+    CHECK(after.context.tuned_calls == 7);
     CHECK(after.context.before.date == before.context.before.date);
     CHECK(after.context.before.cpu_mhz == 2596.5);
     CHECK(after.context.before.cpu_max_mhz == -1.0);  // unknown stays unknown
