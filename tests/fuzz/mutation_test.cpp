@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "engine/perf/device_description.h"
+#include "engine/perf/result_file.h"
 #include "engine/state/manifest.h"
 #include "engine/tuning/tuning_file.h"
 #include "tests/fuzz/targets.h"
@@ -128,6 +130,26 @@ TEST_CASE("a damaged tuning file under a right digest is read or refused, never 
   for (const auto op : {tsugi::KernelOp::conv2d_forward, tsugi::KernelOp::conv2d_backward_weight})
     file.calls.push_back({{op, shape, tsugi::DType::f32, false}, "product", "direct", 0.001, 0.002});
   feed(tsugi::fuzz::tuning, {tsugi::test::bytes_of(tsugi::to_json(file))});
+}
+
+TEST_CASE("a damaged device description is read or refused, never more") {
+  std::vector<Bytes> devices;
+  for (const std::string& name : tsugi::perf::shipped_device_names()) devices.push_back(tsugi::test::bytes_of(tsugi::perf::to_json(tsugi::perf::find_device(name))));
+  feed(tsugi::fuzz::device_description, devices);
+}
+
+TEST_CASE("a damaged result file is read or refused, never more") {
+  tsugi::perf::ResultFile file;
+  file.context.version = file.context.commit = "1", file.context.device = "cpu";
+  file.context.limits.f32 = file.context.limits.copy = 1e10;
+  tsugi::perf::ResultEntry entry;
+  entry.name = "faces-cnn/b16/conv1/conv2d_forward/f32/cold", entry.model = "faces-cnn", entry.layer = "conv1", entry.op = "conv2d_forward";
+  entry.dtype = "f32", entry.cache = "cold", entry.batch = 16, entry.samples = entry.calls = 3, entry.seconds = 0.001, entry.flops = 1e9, entry.bytes = 1e6;
+  file.entries = {entry};
+  file.step.measured = true;
+  file.step.model = "faces-cnn", file.step.precision = "fp32", file.step.batch = 16, file.step.step_s = 0.1;
+  file.step.layers = {{"conv1", "conv2d", 0.01, 0.02, 1e9}};
+  feed(tsugi::fuzz::result_file, {tsugi::test::bytes_of(tsugi::perf::to_json(file, false))});
 }
 
 TEST_CASE("a damaged bundle is read or refused, never more") {

@@ -14,5 +14,7 @@ bool checkpoint(const std::uint8_t* bytes, std::size_t size);  ///< its digest i
 bool manifest(const std::uint8_t* bytes, std::size_t size);
 bool bundle(const std::uint8_t* bytes, std::size_t size);
 bool tuning(const std::uint8_t* bytes, std::size_t size);  ///< its digest is made right first
+bool device_description(const std::uint8_t* bytes, std::size_t size);
+bool result_file(const std::uint8_t* bytes, std::size_t size);
 
 }  // namespace tsugi::fuzz
