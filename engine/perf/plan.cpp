@@ -6,6 +6,16 @@
 namespace tsugi::perf {
 namespace {
 
+/// Checkpoints that a hand-over holds at its end: as it was received, the start with its head grown, the one before training, the judge's, and the
+/// tensors and the bytes of the one that is written (engine/train/handover.cpp).
+constexpr double kCheckpointCopies = 6.0;
+
+/// Of weights and moments in float32, as a checkpoint in memory has them.
+double checkpoint_bytes(const StepRequest& step) {
+  const std::size_t count = ParameterLayout(step.list.model, step.list.classes).count();
+  return static_cast<double>(count * sizeof(float) + Optimizer::bytes(step.settings.optimizer, count));
+}
+
 /// Plans of one request at any number of photos sent.
 class Planner {
  public:
@@ -28,7 +38,8 @@ class Planner {
     plan.bundle = sizes_.with(sent);
     if (request_.link_bytes_per_s > 0.0) plan.transfer_s = plan.bundle.total / request_.link_bytes_per_s;
     // A bundle's photos stay in memory as they came; the device's own are read once.
-    plan.peak_memory_bytes = process_bytes(device_, plan.prediction.memory, plan.bundle.photos + plan.bundle.test_photos);
+    const double kept = plan.bundle.photos + plan.bundle.test_photos + kCheckpointCopies * checkpoint_bytes(step);
+    plan.peak_memory_bytes = process_bytes(device_, plan.prediction.memory, kept);
     return plan;
   }
 

@@ -96,8 +96,8 @@ StepPrediction predict_step(const DeviceDescription& device, Backend& kernels, c
   return prediction;
 }
 
-std::size_t process_bytes(const DeviceDescription& device, const MemoryPlan& memory, double encoded_photo_bytes) {
-  return device.process_bytes + memory.total() + (device.shared_memory ? static_cast<std::size_t>(encoded_photo_bytes) : 0);
+std::size_t process_bytes(const DeviceDescription& device, const MemoryPlan& memory, double kept_bytes) {
+  return device.process_bytes + memory.total() + (device.shared_memory ? static_cast<std::size_t>(kept_bytes) : 0);
 }
 
 }  // namespace tsugi::perf

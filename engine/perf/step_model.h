@@ -20,7 +20,8 @@ bool same_layers(const StepResult& a, const StepResult& b);
 /// A step of the same model, batch and precision that a result file timed (apply_result) is taken as it is, and `measured`. kernels: as record_step. Throws as record_step and efficiency_of.
 StepPrediction predict_step(const DeviceDescription& device, Backend& kernels, const StepRequest& request);
 
-/// Memory that training takes of the device: what it plans there, the process itself, and photos' files that the host keeps where both share one memory.
-std::size_t process_bytes(const DeviceDescription& device, const MemoryPlan& memory, double encoded_photo_bytes);
+/// Memory that training takes of the device: what it plans there, the process itself, and what the host keeps besides (kept_bytes: files of photos,
+/// checkpoints) where both share one memory.
+std::size_t process_bytes(const DeviceDescription& device, const MemoryPlan& memory, double kept_bytes);
 
 }  // namespace tsugi::perf
