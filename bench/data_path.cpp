@@ -80,7 +80,7 @@ void store(benchmark::State& state, const Photo& photo, int threads) {
 }
 
 /// Augmentation as a step does it: a random variant of each photo of a batch.
-void augment(benchmark::State& state, Backend& backend, int batch, DType dtype) {
+void augment(benchmark::State& state, Backend& backend, const perf::Limits& limits, int batch, DType dtype) {
   const PhotoStore photos = perf::noise_photos(batch, 1, default_preprocessing(64));
   PhotoSource source(backend, photos);
   source.make_resident();
@@ -95,7 +95,6 @@ void augment(benchmark::State& state, Backend& backend, int batch, DType dtype) 
   request.dtype = dtype;
   const DeviceBuffer x(backend, static_cast<std::size_t>(batch) * shape.count() * size_of(dtype)), device_step(backend, sizeof step), rows(backend, index_bytes),
       ids(backend, index_bytes), workspace(backend, std::max<std::size_t>(16, source.workspace_bytes(request)));
-  for (std::size_t i = 0; i < index.size(); ++i) index[i] = static_cast<std::uint32_t>(i);
   backend.copy_to_device(device_step.data(), &step, sizeof step);
   backend.copy_to_device(rows.data(), index.data(), index_bytes);
   for (std::uint32_t& id : index) id = 9 * id + 1 + id % 8;  // variant 0 is the photo itself
@@ -116,6 +115,7 @@ void augment(benchmark::State& state, Backend& backend, int batch, DType dtype) 
   state.counters["photos/s"] = rate(state, batch);
   state.counters["bytes"] = bytes;
   state.counters["GB/s"] = rate(state, bytes, 1e9);
+  if (limits.copy > 0.0) state.counters["bandwidth_%"] = rate(state, 100.0 * bytes, limits.copy);
 }
 
 template <typename Function>
@@ -142,12 +142,14 @@ int run(int argc, char** argv) {
     add("photo/b1/" + one.name + "/resize/u8/warm", [&photo](benchmark::State& state) { resize(state, photo); });
     add("photo/b32/" + one.name + "/store/u8/warm", [&photo, threads](benchmark::State& state) { store(state, photo, threads); });
   }
+  perf::ResultContext context = perf::context_of(*backend, "bench_data_path", threads);
+  context.limits = perf::measure_limits(*backend, nullptr, false);
   for (const int batch : {1, 16, 64})
     for (const DType dtype : {DType::f32, DType::bf16, DType::f16})
       if (backend->supports(dtype))
         add("photo/b" + std::to_string(batch) + "/64x64/augment/" + name_of(dtype) + "/warm",
-            [&backend, batch, dtype](benchmark::State& state) { augment(state, *backend, batch, dtype); });
-  return run_registered(perf::context_of(*backend, "bench_data_path", threads));
+            [&, batch, dtype](benchmark::State& state) { augment(state, *backend, context.limits, batch, dtype); });
+  return run_registered(context);
 }
 
 }  // namespace

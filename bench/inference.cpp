@@ -15,7 +15,7 @@ namespace {
 using namespace tsugi;
 using namespace tsugi::bench;
 
-void infer(benchmark::State& state, Backend& backend, const perf::ShapeList& list, int batch) {
+void infer(benchmark::State& state, Backend& backend, const perf::Limits& limits, const perf::ShapeList& list, int batch) {
   try {
     const PhotoStore photos = perf::training_photos(list, (batch + 1) / 2);
     PhotoSource source(backend, photos);
@@ -39,6 +39,7 @@ void infer(benchmark::State& state, Backend& backend, const perf::ShapeList& lis
   state.counters["photos/s"] = rate(state, batch);
   state.counters["flops"] = flops;
   state.counters["GFLOP/s"] = rate(state, flops, 1e9);
+  if (limits.f32 > 0.0) state.counters["peak_%"] = rate(state, 100.0 * flops, limits.f32);
 }
 
 int run(int argc, char** argv) {
@@ -50,17 +51,19 @@ int run(int argc, char** argv) {
   const std::unique_ptr<Backend> backend = make_backend(take("--device=", "cpu", argc, argv), threads);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  perf::ResultContext context = perf::context_of(*backend, "bench_inference", threads);
+  context.limits = perf::measure_limits(*backend, nullptr, false);
   for (const std::string& model : split(chosen)) {
     const perf::ShapeList list = perf::find_shape_list(model);
     for (const std::string& text : batches) {
       const int batch = whole(text, "--batches=", 1);
       benchmark::RegisterBenchmark((list.model.name + "/b" + std::to_string(batch) + "/-/inference/f32/step").c_str(),
-                                   [&backend, list, batch](benchmark::State& state) { infer(state, *backend, list, batch); })
+                                   [&, list, batch](benchmark::State& state) { infer(state, *backend, context.limits, list, batch); })
           ->UseRealTime()
           ->Unit(benchmark::kMillisecond);
     }
   }
-  return run_registered(perf::context_of(*backend, "bench_inference", threads));
+  return run_registered(context);
 }
 
 }  // namespace

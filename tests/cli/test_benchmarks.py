@@ -44,6 +44,8 @@ class Benchmarks(support.CommandLine):
                 self.assertEqual((context["tsugi_schema"], context["device"]), ("1", "cpu"))
                 for key in ("tsugi_version", "tsugi_commit", "tsugi_build", "device_description", "cpu", "system"):
                     self.assertTrue(context[key], key)
+                if name in ("bench_ops", "bench_data_path", "bench_inference"):
+                    self.assertGreater(float(context["copy_gb_per_s"]), 0)
                 found = [entry["run_name"].replace("/real_time", "") for entry in file["benchmarks"]]
                 self.assertEqual(set(points) - set(found), set())
                 for entry in file["benchmarks"]:

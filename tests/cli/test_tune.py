@@ -225,6 +225,11 @@ class Tuning(support.CommandLine):
         }.items():
             with self.subTest(arguments):
                 self.refuses([*base, *arguments], *words)
+        for env in ({"TSUGI_TUNING": self.path("photo.jpg", "t.json")}, {"TSUGI_TUNING": "", "XDG_CACHE_HOME": "/proc/none"},
+                    {"TSUGI_TUNING": "", "XDG_CACHE_HOME": "", "HOME": ""}):
+            with self.subTest(env):
+                word = env["TSUGI_TUNING"] or env["XDG_CACHE_HOME"] or "no home folder"
+                self.refuses([*base, *cpu, *model], word, env=env)
         for batch in ("0", "many", "70000"):
             self.refuses(["tune", "--batch", batch], "--batch", status=2)
         for budget in ("0", "0s", "-5s", "nan", "inf", "1e9h", "25h", "0.01s", "soon", "5 parsecs", ""):
