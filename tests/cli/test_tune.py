@@ -140,6 +140,16 @@ class Tuning(support.CommandLine):
         self.tsugi("pretrain", "people", "--continue", "part.safetensors", "-o", "more.safetensors", "--epochs", "3", "--threads", "1", "--device", "cpu",
                    "--precision", "fp32")
 
+    def test_an_experiment_does_not_mix_kernels(self):
+        self.tuned()
+        self.people("new", 1, photos=9, first=5)
+        experiment = ["experiment", "handover", "--general", "people", "--personal", "new", "--people", "2", "--fractions", "0", "--seeds", "1",
+                      "--methods", "default", "--epochs", "1", "--handover-epochs", "1", *TRAIN, "-o", "grid"]
+        del experiment[experiment.index("--batch"):experiment.index("--batch") + 2]
+        self.tsugi(*experiment, env={"TSUGI_TUNING": self.path("tuned.json")})
+        self.refuses(experiment, "grid", "another experiment", "tuned kernels")
+        self.tsugi(*experiment, env={"TSUGI_TUNING": self.path("tuned.json")})
+
     def test_what_is_damaged_stale_or_foreign_is_ignored_with_a_warning(self):
         text = self.tuned()
         train = ["pretrain", "people", *TRAIN, "--epochs", "1", "--tuning", "bad.json"]
