@@ -12,12 +12,12 @@ namespace {
 namespace fs = std::filesystem;
 
 bool is_output(const CLI::Option& option) {
-  static constexpr std::array<const char*, 7> kOutputs = {"--output", "--metrics", "--audit", "--profile", "--csv", "--html", "--inc"};
+  static constexpr std::array<const char*, 8> kOutputs = {"--output", "--metrics", "--audit", "--profile", "--csv", "--html", "--inc", "--save-device"};
   return std::count(kOutputs.begin(), kOutputs.end(), option.get_name()) > 0;
 }
 
 bool is_input(const CLI::Option& option) {
-  static constexpr std::array<const char*, 6> kInputs = {"--photos", "--personal", "--model", "--continue", "--compare", "--tuning"};
+  static constexpr std::array<const char*, 7> kInputs = {"--photos", "--personal", "--model", "--continue", "--compare", "--tuning", "--result"};
   return option.get_positional() || std::count(kInputs.begin(), kInputs.end(), option.get_name()) > 0;
 }
 

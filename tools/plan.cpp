@@ -1,4 +1,5 @@
-// tsugi plan: how long a device will train, how much memory that takes and how long the hand-over travels, before anyone waits; and how much data fits.
+// tsugi plan: how long a device will train, how much memory that takes and how long the hand-over travels, before anyone waits; and how much data
+// fits.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -22,7 +23,8 @@ void add_workload(CLI::App& command, PlanOptions& o) {
   command.add_option("--model", o.model, "A built-in model, resnet-18, mobilenet-v2, or a JSON file")->capture_default_str();
   command.add_option("--size", o.size, "Pixels a side, 0 = as the model says")->capture_default_str()->check(CLI::Range(0, 1024));
   command.add_option("--batch", o.batch, "Samples an optimizer step")->capture_default_str()->check(CLI::Range(1, 65536));
-  command.add_option("--precision", o.precision, "auto (what training takes there), fp32, bf16 (CPU) or fp16 (GPU)")->capture_default_str()
+  command.add_option("--precision", o.precision, "auto (what training takes there), fp32, bf16 (CPU) or fp16 (GPU)")
+      ->capture_default_str()
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
   command.add_option("--optimizer", o.optimizer, "sgd, adam or adamw (what the model says)")->check(CLI::IsMember({"sgd", "adam", "adamw"}));
   command.add_option("--freeze-until", o.freeze_until, "This layer and all before it stay as they are");
@@ -32,14 +34,21 @@ void add_workload(CLI::App& command, PlanOptions& o) {
 
 void add_handover(CLI::App& command, PlanOptions& o) {
   command.add_option("--photos", o.photos, "The server's photos: how many, or their folder of people");
-  command.add_option("--photo-bytes", o.photo_bytes, "Of a photo's file on average (those of the folder; 8710, the mean of LFW's)")->check(CLI::Range(1.0, 1e9));
+  command.add_option("--photo-bytes", o.photo_bytes, "Of a photo's file on average (those of the folder; 8710, the mean of LFW's)")
+      ->check(CLI::Range(1.0, 1e9));
   command.add_option("--people", o.people, "Classes (those of the folder; 32, ImageNet's 1000 for its models)")->check(CLI::Range(2, 65536));
   command.add_option("--personal", o.personal, "Training photos that the device has itself")->capture_default_str()->check(CLI::Range(0, 1000000));
-  command.add_option("--fraction", o.fraction, "Share of the server's training photos that is sent, 0 to 1")->capture_default_str()->check(CLI::Range(0.0, 1.0));
-  command.add_option("--test-fraction", o.test_fraction, "Share of the photos that only test, and travel along")->capture_default_str()->check(CLI::Range(0.0, 0.9));
+  command.add_option("--fraction", o.fraction, "Share of the server's training photos that is sent, 0 to 1")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
+  command.add_option("--test-fraction", o.test_fraction, "Share of the photos that only test, and travel along")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 0.9));
   command.add_flag("--no-test", o.no_test, "Test photos do not travel");
   command.add_flag("--no-knowledge", o.no_knowledge, "What the server knows of its photos does not travel");
-  command.add_option("--compact", o.compact, "The checkpoint in the bundle: none, fp16 or int8")->capture_default_str()->check(CLI::IsMember({"none", "fp16", "int8"}));
+  command.add_option("--compact", o.compact, "The checkpoint in the bundle: none, fp16 or int8")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"none", "fp16", "int8"}));
   command.add_option("--augment", o.augment, "Variants of each photo an epoch")->capture_default_str()->check(CLI::Range(1, 1000000));
   command.add_option("--epochs", o.epochs, "Passes over all variants")->capture_default_str()->check(CLI::Range(1, 1000000));
   command.add_option("--link", o.link, "Speed of the way to the device: 10Mbit/s, 1.5MB/s");
@@ -51,8 +60,10 @@ void add_handover(CLI::App& command, PlanOptions& o) {
 void add_device(CLI::App& command, PlanOptions& o) {
   std::string shipped;
   for (const std::string& name : perf::shipped_device_names()) shipped += name + ", ";
-  command.add_option("--device", o.device, shipped + "a JSON file, or this: the machine that runs the command measures itself in some seconds")->required();
-  command.add_option("--result", o.results, "Result files of the real board (tsugi bench -o), which then count instead of what was derived")->delimiter(',');
+  command.add_option("--device", o.device, shipped + "a JSON file, or this: the machine that runs the command measures itself in some seconds")
+      ->required();
+  command.add_option("--result", o.results, "Result files of the real board (tsugi bench -o), which then count instead of what was derived")
+      ->delimiter(',');
   command.add_option("--save-device", o.save_device, "Write the device's description (JSON), for --device on another machine");
 }
 
@@ -63,8 +74,12 @@ void check(const CLI::App& command, const PlanOptions& o) {
       if (command.get_option(name)->count() > 0) throw CLI::ValidationError(std::string(name) + " means nothing without " + without);
   };
   if (o.photos.empty())
-    refuse("--photos", {"--photo-bytes", "--personal", "--fraction", "--test-fraction", "--no-test", "--no-knowledge", "--compact", "--augment", "--epochs",
-                        "--link", "--max-time", "--max-memory", "--max-transfer"});
+    refuse("--photos", {"--photo-bytes", "--personal", "--fraction", "--test-fraction", "--no-test", "--no-knowledge", "--compact", "--augment",
+                        "--epochs", "--link", "--max-time", "--max-memory", "--max-transfer"});
+  if (o.smoke && o.device != "this") throw CLI::ValidationError("--smoke means nothing without --device this");
+  std::error_code ignored;
+  if (!o.save_device.empty() && std::filesystem::weakly_canonical(o.save_device, ignored) == std::filesystem::weakly_canonical(o.device, ignored))
+    throw CLI::ValidationError("--save-device and --device are the same file, " + o.device + ", two expected");
   const bool backwards = !o.max_time.empty() || !o.max_memory.empty() || !o.max_transfer.empty();
   if (backwards && command.get_option("--fraction")->count() > 0)
     throw CLI::ValidationError("--fraction is what --max-time, --max-memory and --max-transfer look for: give one or the other");
@@ -98,7 +113,8 @@ perf::PlanRequest request_of(const PlanOptions& o) {
   if (o.size > 0) step.list.model = with_input_size(step.list.model, o.size);
   const Model& model = step.list.model;
   if (model.input.h != model.input.w)
-    throw Error("model " + model.name + ": input is " + std::to_string(model.input.h) + "x" + std::to_string(model.input.w) + ", photos are cropped to squares");
+    throw Error("model " + model.name + ": input is " + std::to_string(model.input.h) + "x" + std::to_string(model.input.w) +
+                ", photos are cropped to squares");
   if (o.people > 0) step.list.classes = o.people;
   apply_json(step.settings, model.training, "model " + model.name + ": training");
   step.settings.batch = o.batch;
@@ -189,7 +205,8 @@ int plan_command(const PlanOptions& options) {
     outcome.plan = largest.plan;
     outcome.binding = largest.binding;
   } else {
-    outcome.plan = outcome.handover ? perf::plan_handover(description, *device.kernels, request) : perf::plan_step(description, *device.kernels, request.step);
+    outcome.plan =
+        outcome.handover ? perf::plan_handover(description, *device.kernels, request) : perf::plan_step(description, *device.kernels, request.step);
   }
   if (!options.common.quiet) print_plan(description, request, budgets, outcome);
   finish(options.common, options.common.json ? plan_json(description, request, outcome) : Json());

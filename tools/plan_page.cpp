@@ -10,7 +10,8 @@ namespace {
 
 /// What the figures are, in one line.
 std::string basis(const perf::DeviceDescription& device) {
-  if (!device.results.empty()) return device.measured ? "measured by the device itself, and by these runs" : "measured where these runs of the board say so, derived elsewhere";
+  if (!device.results.empty())
+    return device.measured ? "measured by the device itself, and by these runs" : "measured where these runs of the board say so, derived elsewhere";
   return device.measured ? "measured by the device itself" : "derived, not measured";
 }
 
@@ -34,7 +35,8 @@ void print_layers(const perf::StepResult& step) {
   std::vector<std::vector<std::string>> table = {{"layer", "op", "forward", "backward", "% of step"}};
   for (const perf::StepLayer& layer : step.layers)
     table.push_back({layer.layer, layer.op, time_text(layer.forward_s), time_text(layer.backward_s), share(layer.forward_s + layer.backward_s)});
-  for (const auto& [phase, seconds] : {std::pair{"augment", step.augment_s}, {"loss", step.loss_s}, {"update", step.update_s}, {"copies", step.data_s + step.results_s}})
+  for (const auto& [phase, seconds] :
+       {std::pair{"augment", step.augment_s}, {"loss", step.loss_s}, {"update", step.update_s}, {"copies", step.data_s + step.results_s}})
     table.push_back({"-", phase, time_text(seconds), "-", share(seconds)});
   print_table(table);
 }
@@ -42,11 +44,13 @@ void print_layers(const perf::StepResult& step) {
 void print_handover(const perf::PlanRequest& request, const PlanOutcome& outcome) {
   const perf::Plan& plan = outcome.plan;
   const perf::BundleSize& bundle = plan.bundle;
-  std::printf("epoch: %u steps, %s; %d epochs: %s (steps alone: no decoding, no evaluation)\n", plan.prediction.steps_per_epoch, duration(plan.epoch_s).c_str(),
-              request.step.settings.epochs, duration(plan.training_s).c_str());
-  std::printf("bundle: %s (checkpoint %s, %zu photos %s, test photos %s, knowledge %s)", bytes_text(bundle.total).c_str(), bytes_text(bundle.checkpoint).c_str(),
-              plan.sent, bytes_text(bundle.photos).c_str(), bytes_text(bundle.test_photos).c_str(), bytes_text(bundle.knowledge).c_str());
-  if (plan.transfer_s > 0.0) std::printf("; to send it: %s", plan.transfer_s < 100.0 ? time_text(plan.transfer_s).c_str() : duration(plan.transfer_s).c_str());
+  std::printf("epoch: %u steps, %s; %d epochs: %s (steps alone: no decoding, no evaluation)\n", plan.prediction.steps_per_epoch,
+              duration(plan.epoch_s).c_str(), request.step.settings.epochs, duration(plan.training_s).c_str());
+  std::printf("bundle: %s (checkpoint %s, %zu photos %s, test photos %s, knowledge %s)", bytes_text(bundle.total).c_str(),
+              bytes_text(bundle.checkpoint).c_str(), plan.sent, bytes_text(bundle.photos).c_str(), bytes_text(bundle.test_photos).c_str(),
+              bytes_text(bundle.knowledge).c_str());
+  if (plan.transfer_s > 0.0)
+    std::printf("; to send it: %s", plan.transfer_s < 100.0 ? time_text(plan.transfer_s).c_str() : duration(plan.transfer_s).c_str());
   std::printf("\n");
 }
 
@@ -57,8 +61,8 @@ void print_plan(const perf::DeviceDescription& device, const perf::PlanRequest& 
   const perf::StepResult& step = plan.prediction.step;
   print_device(device);
   print_layers(step);
-  std::printf("\nstep of %s, batch %d, %s: %s%s, %.0f images/s\n", step.model.c_str(), step.batch, step.precision.c_str(), time_text(step.step_s).c_str(),
-              step.measured ? " (measured)" : "", step.batch / step.step_s);
+  std::printf("\nstep of %s, batch %d, %s: %s%s, %.0f images/s\n", step.model.c_str(), step.batch, step.precision.c_str(),
+              time_text(step.step_s).c_str(), step.measured ? " (measured)" : "", step.batch / step.step_s);
   std::printf("memory: %s (arena %s, in all planned %s, process besides %s)", bytes_text(static_cast<double>(plan.peak_memory_bytes)).c_str(),
               bytes_text(static_cast<double>(step.arena_bytes)).c_str(), bytes_text(static_cast<double>(step.device_bytes)).c_str(),
               device.process_bytes > 0 ? bytes_text(static_cast<double>(device.process_bytes)).c_str() : "unknown");
@@ -73,7 +77,8 @@ void print_plan(const perf::DeviceDescription& device, const perf::PlanRequest& 
 Json plan_json(const perf::DeviceDescription& device, const perf::PlanRequest& request, const PlanOutcome& outcome) {
   const perf::Plan& plan = outcome.plan;
   const perf::StepResult& step = plan.prediction.step;
-  Json json{{"device", device.name}, {"basis", basis(device)}, {"measured", device.measured}, {"results", device.results}, {"sources", Json::object()}};
+  Json json{
+      {"device", device.name}, {"basis", basis(device)}, {"measured", device.measured}, {"results", device.results}, {"sources", Json::object()}};
   for (const perf::FigureSource& source : device.sources) json["sources"][source.figure] = source.source;
   json["model"] = step.model;
   json["precision"] = step.precision;
@@ -81,10 +86,15 @@ Json plan_json(const perf::DeviceDescription& device, const perf::PlanRequest& r
   json["micro_batch"] = step.micro_batch;
   json["step_s"] = number(step.step_s);
   json["images_per_s"] = number(step.batch / step.step_s);
-  json["phases"] = {{"data_s", step.data_s}, {"augment_s", step.augment_s}, {"loss_s", step.loss_s}, {"update_s", step.update_s}, {"results_s", step.results_s}};
+  json["phases"] = {
+      {"data_s", step.data_s}, {"augment_s", step.augment_s}, {"loss_s", step.loss_s}, {"update_s", step.update_s}, {"results_s", step.results_s}};
   json["layers"] = Json::array();
   for (const perf::StepLayer& layer : step.layers)
-    json["layers"].push_back({{"layer", layer.layer}, {"op", layer.op}, {"forward_s", layer.forward_s}, {"backward_s", layer.backward_s}, {"forward_flops", layer.forward_flops}});
+    json["layers"].push_back({{"layer", layer.layer},
+                              {"op", layer.op},
+                              {"forward_s", layer.forward_s},
+                              {"backward_s", layer.backward_s},
+                              {"forward_flops", layer.forward_flops}});
   json["arena_bytes"] = step.arena_bytes;
   json["device_bytes"] = step.device_bytes;
   json["peak_memory_bytes"] = plan.peak_memory_bytes;

@@ -77,9 +77,11 @@ CacheCurves CacheProbe::curves() const {
     curve.push_back({after, std::clamp((pace - near) / std::max(far - near, 1e-3 * far), curve.empty() ? 0.0 : curve.back().missed, 1.0)});
   };
   CacheCurves curves;
-  for (std::size_t i = 0; i < by_size_.size(); ++i)
-    if (const double after = static_cast<double>(whole_chunks(kSizes[i] * static_cast<double>(cache_))); curves.by_bytes.empty() || after > curves.by_bytes.back().after)
-      add(curves.by_bytes, after, median(by_size_[i]), median(near_));
+  for (std::size_t i = 0; i < by_size_.size(); ++i) {
+    const auto after = static_cast<double>(whole_chunks(kSizes[i] * static_cast<double>(cache_)));
+    if (!curves.by_bytes.empty() && after <= curves.by_bytes.back().after) continue;  // of a small cache, the same whole chunks again
+    add(curves.by_bytes, after, median(by_size_[i]), median(near_));
+  }
   for (std::size_t i = 0; i < by_pause_.size(); ++i) add(curves.by_seconds, kPauses[i], median(by_pause_[i]), median(by_pause_[0]));
   return curves;
 }

@@ -35,7 +35,11 @@ std::size_t beyond_core() { return last_level_cache_bytes() / 8; }
 class Calibration {
  public:
   Calibration(Backend& backend, const CalibrationOptions& options, int threads)
-      : backend_(backend), options_(options), tables_(calibration_tables(threads, options.dtype, options.brief)), memory_(backend), extras_(backend, options.dtype, options.brief) {
+      : backend_(backend),
+        options_(options),
+        tables_(calibration_tables(threads, options.dtype, options.brief)),
+        memory_(backend),
+        extras_(backend, options.dtype, options.brief) {
     if (const std::size_t cache = last_level_cache_bytes(); backend.reads_host_memory() && cache > 0)
       cache_ = std::make_unique<CacheProbe>(backend, cache, options.brief);
     for (std::size_t t = 0; t < tables_.size(); ++t)
@@ -61,7 +65,8 @@ class Calibration {
     }
     meter.turn(options_.brief ? 0.0 : 0.05);
     device.limits = meter.limits();
-    if (device.limits.flops(options_.dtype) <= 0.0) throw Error("plan: device " + backend_.name() + " has no loop that measures its peak in " + name_of(options_.dtype));
+    if (device.limits.flops(options_.dtype) <= 0.0)
+      throw Error("plan: device " + backend_.name() + " has no loop that measures its peak in " + name_of(options_.dtype));
     if (cache_ != nullptr) device.cache = cache_->curves();
     extras_.describe(device);
     for (const Measured& m : measured_) {
@@ -126,8 +131,8 @@ class Calibration {
       if (m.table == table) work(m);
   }
 
-  /// Seconds of single calls, each on the next copy: one that was interrupted is an outlier, not a share of every sample. A device that records work is
-  /// timed as tsugi bench does, many calls at once: a launch alone would be as long as they are.
+  /// Seconds of single calls, each on the next copy: one that was interrupted is an outlier, not a share of every sample. A device that
+  /// records work is timed as tsugi bench does, many calls at once: a launch alone would be as long as they are.
   std::vector<double> sample(OpSet& set, OpPass pass) {
     constexpr std::size_t kFewest = 5, kMost = 1000;
     const Contender contender = set.contender("calibration", backend_, pass);
@@ -135,7 +140,8 @@ class Calibration {
     contender.call(set.copies() - 1);  // makes what is made once
     std::vector<double> samples;
     const double begin = now();
-    for (int copy = 0; samples.size() < (options_.brief ? 1 : kFewest) || (now() - begin < seconds() && samples.size() < kMost); copy = (copy + 1) % set.copies()) {
+    const auto enough = [&] { return samples.size() >= (options_.brief ? 1 : kFewest) && (now() - begin >= seconds() || samples.size() >= kMost); };
+    for (int copy = 0; !enough(); copy = (copy + 1) % set.copies()) {
       const double start = now();
       contender.call(copy);
       samples.push_back(now() - start);
@@ -154,15 +160,19 @@ class Calibration {
       stride /= axis.points.size();
       for (std::size_t i = 0; i < axis.points.size(); ++i) axis.points[i] = m.features[i * stride].at[static_cast<std::size_t>(axis.axis)];
     }
-    if (!m.packing.empty())
-      e.weights = std::max(0.0, median(m.packing)) / features_of(tables_[m.table].weights[0], m.pass, options_.dtype).weight_bytes * device.limits.copy;
+    const double copy = device.limits.copy;
+    if (!m.packing.empty()) {
+      const double bytes = features_of(tables_[m.table].weights[0], m.pass, options_.dtype).weight_bytes;
+      e.weights = std::max(0.0, median(m.packing)) / bytes * copy;
+    }
     for (std::size_t i = 0; i < m.features.size(); ++i) {
       constexpr double kLeastWork = 0.3;  // of a call's time: weights that look dearer than that are noise
       const double seconds = median(m.seconds[i]);
-      e.share.push_back(share_of(device, m.features[i], std::max(kLeastWork * seconds, seconds - m.features[i].weight_bytes * e.weights / device.limits.copy)));
+      const double work = std::max(kLeastWork * seconds, seconds - m.features[i].weight_bytes * e.weights / copy);
+      e.share.push_back(share_of(device, m.features[i], work));
     }
     constexpr double kMost = 4.0;  // a product hides most of it; what looks like more is noise
-    e.cold = std::clamp(median(m.more) / m.cold_features.bytes * device.limits.copy, 0.0, kMost);
+    e.cold = std::clamp(median(m.more) / m.cold_features.bytes * copy, 0.0, kMost);
     return e;
   }
 

@@ -1,5 +1,5 @@
-// The machine that runs this, as a device description: limits, costs of a call, and efficiencies measured on shapes of the literature's kind, whatever
-// model is planned for later. Takes some seconds.
+// The machine that runs this, as a device description: limits, costs of a call, and efficiencies measured on shapes of the literature's kind,
+// whatever model is planned for later. Takes some seconds.
 #pragma once
 
 #include <functional>

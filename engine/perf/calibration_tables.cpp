@@ -131,7 +131,8 @@ std::vector<CalibrationTable> calibration_tables(int threads, DType dtype, bool 
     return AxisPoints{name, points};
   };
   const AxisPoints c = axis(Axis::channels, {16, 32, 96, 256}), k = axis(Axis::filters, {16, 32, 96, 256}), sides = axis(Axis::width, {7, 28});
-  const AxisPoints pool_c = axis(Axis::channels, {16, 32, 128}), ragged = axis(Axis::channels, {24}), few_c = axis(Axis::channels, {32, 256}), few_k = axis(Axis::filters, {32, 256});
+  const AxisPoints pool_c = axis(Axis::channels, {16, 32, 128}), ragged = axis(Axis::channels, {24});
+  const AxisPoints few_c = axis(Axis::channels, {32, 256}), few_k = axis(Axis::filters, {32, 256});
   const AxisPoints traffic = axis(Axis::bytes, {3e5, 5e6}), any_traffic = axis(Axis::bytes, {3e4, 3e5, 5e6});
   std::vector<Plan> plans = {
       {window, {c, k, sides}, {32, 32, 28}, {256, 256, 7}},

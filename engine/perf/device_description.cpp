@@ -73,8 +73,8 @@ const Efficiency& efficiency_of(const DeviceDescription& device, const OpFeature
     if (variant.empty()) break;
     variant = stand_in(features.op, variant);
   }
-  throw Error("device " + device.name + ": says nothing of " + features.op + (features.variant.empty() ? "" : " (" + features.variant + ")") + " in " +
-              name_of(features.dtype) + "; try another --precision");
+  throw Error("device " + device.name + ": says nothing of " + features.op + (features.variant.empty() ? "" : " (" + features.variant + ")") +
+              " in " + name_of(features.dtype) + "; try another --precision");
 }
 
 double seconds_of(const DeviceDescription& device, const OpFeatures& f, double missed_bytes) {

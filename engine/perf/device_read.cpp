@@ -14,8 +14,8 @@ constexpr double kGiga = 1e9, kMicro = 1e-6;
 constexpr std::size_t kMostEntries = 1000, kMostPoints = 32;
 
 /// Figures of a board that was not measured: each says where it comes from.
-constexpr const char* kSourced[] = {"limits", "multiprocessors", "shared_memory", "memory_bytes", "process_bytes", "cache",
-                                    "launch_us", "copy_us", "upload_gb_per_s", "efficiencies"};
+constexpr const char* kSourced[] = {"limits", "multiprocessors", "shared_memory", "memory_bytes",    "process_bytes",
+                                    "cache",  "launch_us",       "copy_us",       "upload_gb_per_s", "efficiencies"};
 
 void only(const JsonObject& object, std::initializer_list<const char*> known) {
   for (const auto& [key, value] : object.json().items()) {
@@ -51,7 +51,8 @@ AxisPoints read_axis(const JsonObject& object, const std::string& name, const Js
   for (int i = 0; i < kAxes; ++i)
     if (name == name_of(static_cast<Axis>(i))) axis.axis = static_cast<Axis>(i), known = true;
   if (!known) object.fail("\"axes\" has " + shown(name) + ", known are c, k, width, n, bytes");
-  if (!points.is_array() || points.empty() || points.size() > kMostPoints) object.fail("axis " + name + " is no list of 1 to " + std::to_string(kMostPoints) + " sizes");
+  if (!points.is_array() || points.empty() || points.size() > kMostPoints)
+    object.fail("axis " + name + " is no list of 1 to " + std::to_string(kMostPoints) + " sizes");
   for (const Json& point : points) {
     axis.points.push_back(in_range(object, "axes", point, 1.0, 1e15));
     if (axis.points.size() > 1 && axis.points.back() <= axis.points[axis.points.size() - 2]) object.fail("axis " + name + " does not ascend");
@@ -87,8 +88,8 @@ Efficiency read_efficiency(const JsonObject& object) {
   if (object.has("tiles"))
     for (const Json& tile : list_of(object, "tiles")) {
       if (!tile.is_array() || tile.size() != 3) object.fail("\"tiles\" has " + shown(tile.dump()) + ", [rows, columns, share] expected");
-      e.tiles.push_back({static_cast<int>(in_range(object, "tiles", tile[0], 1.0, 4096.0)), static_cast<int>(in_range(object, "tiles", tile[1], 1.0, 4096.0)),
-                         in_range(object, "tiles", tile[2], 1e-6, 1e3)});
+      e.tiles.push_back({static_cast<int>(in_range(object, "tiles", tile[0], 1.0, 4096.0)),
+                         static_cast<int>(in_range(object, "tiles", tile[1], 1.0, 4096.0)), in_range(object, "tiles", tile[2], 1e-6, 1e3)});
     }
   return e;
 }
@@ -146,14 +147,17 @@ void read_sources(const JsonObject& root, DeviceDescription& device) {
 
 void read_efficiencies(const JsonObject& root, const std::string& place, DeviceDescription& device) {
   const Json& list = list_of(root, "efficiencies");
-  if (list.size() > kMostEntries) root.fail("\"efficiencies\" has " + std::to_string(list.size()) + " entries, at most " + std::to_string(kMostEntries) + " expected");
+  if (list.size() > kMostEntries)
+    root.fail("\"efficiencies\" has " + std::to_string(list.size()) + " entries, at most " + std::to_string(kMostEntries) + " expected");
   for (std::size_t i = 0; i < list.size(); ++i) {
     const JsonObject object(list[i], place + ": efficiencies[" + std::to_string(i) + "]");
     const Efficiency e = read_efficiency(object);
     for (const Efficiency& known : device.efficiencies)
-      if (known.op == e.op && known.variant == e.variant && known.dtype == e.dtype) object.fail("a second entry for " + shown(e.op) + " " + shown(e.variant));
+      if (known.op == e.op && known.variant == e.variant && known.dtype == e.dtype)
+        object.fail("a second entry for " + shown(e.op) + " " + shown(e.variant));
     const bool product = e.op.compare(0, 6, "conv2d") == 0 || e.op.compare(0, 5, "dense") == 0;
-    if (product && device.limits.flops(e.dtype) <= 0.0) object.fail(std::string("is of a product in ") + name_of(e.dtype) + ", of which \"limits\" has no peak");
+    if (product && device.limits.flops(e.dtype) <= 0.0)
+      object.fail(std::string("is of a product in ") + name_of(e.dtype) + ", of which \"limits\" has no peak");
     device.efficiencies.push_back(e);
   }
 }
@@ -178,8 +182,8 @@ DeviceDescription parse_device(const std::string& text, const std::string& place
   if (!root.has(kSchema)) root.fail(std::string("has no \"") + kSchema + "\": not a device description of tsugi");
   if (root.whole(kSchema, -1) != kDeviceSchema)
     root.fail(std::string("\"") + kSchema + "\" is " + json[kSchema].dump() + ", this version reads " + std::to_string(kDeviceSchema));
-  only(root, {kSchema, "name", "about", "kernels", "precision", "measured", "sources", "limits", "multiprocessors", "shared_memory",
-              "memory_bytes", "process_bytes", "cache", "launch_us", "copy_us", "upload_gb_per_s", "efficiencies"});
+  only(root, {kSchema, "name", "about", "kernels", "precision", "measured", "sources", "limits", "multiprocessors", "shared_memory", "memory_bytes",
+              "process_bytes", "cache", "launch_us", "copy_us", "upload_gb_per_s", "efficiencies"});
   DeviceDescription device;
   device.name = root.text("name", nullptr);
   device.about = root.text("about", "");
@@ -204,10 +208,13 @@ DeviceDescription parse_device(const std::string& text, const std::string& place
 }
 
 std::string to_json(const DeviceDescription& device) {
-  Json json{{kSchema, kDeviceSchema}, {"name", device.name}, {"about", device.about}, {"measured", device.measured},
-            {"kernels", device.kernels}, {"precision", device.precision}};
-  json["limits"] = {{"f32_gflops", device.limits.f32 / kGiga}, {"f16_gflops", device.limits.f16 / kGiga}, {"f16_matrix_gflops", device.limits.f16_matrix / kGiga},
-                    {"bf16_gflops", device.limits.bf16 / kGiga}, {"copy_gb_per_s", device.limits.copy / kGiga}};
+  Json json{{kSchema, kDeviceSchema},      {"name", device.name},       {"about", device.about},
+            {"measured", device.measured}, {"kernels", device.kernels}, {"precision", device.precision}};
+  json["limits"] = {{"f32_gflops", device.limits.f32 / kGiga},
+                    {"f16_gflops", device.limits.f16 / kGiga},
+                    {"f16_matrix_gflops", device.limits.f16_matrix / kGiga},
+                    {"bf16_gflops", device.limits.bf16 / kGiga},
+                    {"copy_gb_per_s", device.limits.copy / kGiga}};
   json["multiprocessors"] = device.multiprocessors;
   json["shared_memory"] = device.shared_memory;
   json["memory_bytes"] = device.memory_bytes;

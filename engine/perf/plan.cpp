@@ -26,8 +26,9 @@ class Planner {
     StepRequest step = request_.step;
     step.photos = sent + request_.personal_photos;
     step.other_photos = request_.bundle.send_test_photos ? request_.bundle.test_photos : 0;
-    if (step.photos == 0) throw Error("plan: a fraction of " + text(request_.fraction) + " sends 0 of " + std::to_string(request_.bundle.train_photos) +
-                                      " photos, and there are 0 personal ones: at least 1 photo is needed to train");
+    if (step.photos == 0)
+      throw Error("plan: a fraction of " + text(request_.fraction) + " sends 0 of " + std::to_string(request_.bundle.train_photos) +
+                  " photos, and there are 0 personal ones: at least 1 photo is needed to train");
     Plan plan;
     plan.sent = sent;
     plan.trained = step.photos;
@@ -67,11 +68,13 @@ struct Budget {
 std::vector<Budget> budgets_of(const Budgets& b) {
   constexpr double kMega = 1e6;
   std::vector<Budget> budgets;
-  if (b.training_s > 0.0) budgets.push_back({"time", "--max-time", "s", 1.0, b.training_s, [](const Plan& p) { return p.training_s; }});
-  if (b.memory_bytes > 0.0)
-    budgets.push_back({"memory", "--max-memory", "MB", kMega, b.memory_bytes, [](const Plan& p) { return static_cast<double>(p.peak_memory_bytes); }});
-  if (b.transfer_bytes > 0.0) budgets.push_back({"transfer", "--max-transfer", "MB", kMega, b.transfer_bytes, [](const Plan& p) { return p.bundle.total; }});
-  if (b.transfer_s > 0.0) budgets.push_back({"transfer", "--max-transfer", "s", 1.0, b.transfer_s, [](const Plan& p) { return p.transfer_s; }});
+  const auto add = [&](const Budget& budget) {
+    if (budget.most > 0.0) budgets.push_back(budget);
+  };
+  add({"time", "--max-time", "s", 1.0, b.training_s, [](const Plan& p) { return p.training_s; }});
+  add({"memory", "--max-memory", "MB", kMega, b.memory_bytes, [](const Plan& p) { return static_cast<double>(p.peak_memory_bytes); }});
+  add({"transfer", "--max-transfer", "MB", kMega, b.transfer_bytes, [](const Plan& p) { return p.bundle.total; }});
+  add({"transfer", "--max-transfer", "s", 1.0, b.transfer_s, [](const Plan& p) { return p.transfer_s; }});
   return budgets;
 }
 
@@ -98,14 +101,15 @@ Plan plan_step(const DeviceDescription& device, Backend& kernels, const StepRequ
   request.photos = 2 * static_cast<std::size_t>(request.settings.batch);
   Plan plan;
   plan.prediction = predict_step(device, kernels, request);
-  // Noise does not compress: its files are as large as its pixels.
-  plan.peak_memory_bytes = process_bytes(device, plan.prediction.memory, static_cast<double>(request.photos) * request.preprocessing.stored_size *
-                                                                             request.preprocessing.stored_size * 3.0);
+  const double side = request.preprocessing.stored_size;
+  const double files = static_cast<double>(request.photos) * side * side * 3.0;  // noise does not compress: as large as its pixels
+  plan.peak_memory_bytes = process_bytes(device, plan.prediction.memory, files);
   return plan;
 }
 
 Plan plan_handover(const DeviceDescription& device, Backend& kernels, const PlanRequest& request) {
-  if (!(request.fraction >= 0.0 && request.fraction <= 1.0)) throw Error("plan: the fraction is " + Planner::text(request.fraction) + ", 0 to 1 expected");
+  if (!(request.fraction >= 0.0 && request.fraction <= 1.0))
+    throw Error("plan: the fraction is " + Planner::text(request.fraction) + ", 0 to 1 expected");
   const double sent = std::round(request.fraction * static_cast<double>(request.bundle.train_photos));
   return Planner(device, kernels, request).with(static_cast<std::size_t>(sent));
 }

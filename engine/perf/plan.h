@@ -1,4 +1,5 @@
-// Before anyone waits: how long a device will train, what memory it needs and how long the hand-over travels, and backwards, how much data may be sent.
+// Before anyone waits: how long a device will train, what memory it needs and how long the hand-over travels; and backwards, how much data
+// may be sent.
 #pragma once
 
 #include <string>

@@ -45,8 +45,8 @@ void use_measured(const DeviceDescription& device, StepPrediction& prediction) {
     step.measured = true;
     prediction.forward_s = 0.0;
     for (const StepLayer& layer : step.layers) prediction.forward_s += layer.forward_s;
-    for (double StepResult::*phase : {&StepResult::data_s, &StepResult::augment_s, &StepResult::loss_s, &StepResult::update_s, &StepResult::results_s})
-      step.*phase = known.*phase;
+    step.data_s = known.data_s, step.augment_s = known.augment_s, step.loss_s = known.loss_s;
+    step.update_s = known.update_s, step.results_s = known.results_s;
   }
 }
 

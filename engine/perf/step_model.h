@@ -17,7 +17,8 @@ struct StepPrediction {
 /// Whether both are of the same layers, by name, kind and work.
 bool same_layers(const StepResult& a, const StepResult& b);
 
-/// A step of the same model, batch and precision that a result file timed (apply_result) is taken as it is, and `measured`. kernels: as record_step. Throws as record_step and efficiency_of.
+/// A step of the same model, batch and precision that a result file timed (apply_result) is taken as it is, and `measured`. kernels: as
+/// record_step. Throws as record_step and efficiency_of.
 StepPrediction predict_step(const DeviceDescription& device, Backend& kernels, const StepRequest& request);
 
 /// Memory that training takes of the device: what it plans there, the process itself, and what the host keeps besides (kept_bytes: files of photos,

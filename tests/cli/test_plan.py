@@ -135,6 +135,10 @@ class Predicting(support.CommandLine):
         for arguments, words in {
                 (): ["--device"],
                 ("--device", "jetson-nano", "--batch", "0"): ["--batch"],
+                ("--device", "jetson-nano", "--smoke"): ["--smoke", "--device this"],
+                ("--device", "bad.json", "--save-device", "./bad.json"): ["same file", "bad.json"],
+                ("--device", "this", "--result", "bad.json", "--save-device", "bad.json"): ["same file", "bad.json"],
+                ("--device", "jetson-nano", "--save-device", ""): ["--save-device", "empty"],
                 ("--device", "jetson-nano", "--fraction", "0.5"): ["--fraction", "without --photos"],
                 ("--device", "jetson-nano", "--max-time", "1h"): ["--max-time", "without --photos"],
                 ("--device", "jetson-nano", "--photos", "100", "--fraction", "1.5"): ["--fraction"],

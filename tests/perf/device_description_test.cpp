@@ -90,10 +90,10 @@ TEST_CASE("a product in tiles pays for ragged edges and idle multiprocessors, an
     f.flops = 2.0 * rows * columns * 1000.0;
     return perf::seconds_of(device, f, 0.0) - 2e-6;
   };
-  CHECK(seconds(128, 128) == doctest::Approx(2.0 * 128 * 128 * 1000 / 1e11 / 0.5));          // four full blocks, one wave
-  CHECK(seconds(128, 192) == doctest::Approx(2.0 * 128 * 192 * 1000 / 1e11 / 0.4));          // 24 small ones; of the large ones 6 take two waves
-  CHECK(seconds(100, 100) == doctest::Approx(2.0 * 128 * 128 * 1000 / 1e11 / 0.5));          // as much as if it were full
-  CHECK(seconds(20, 20) == doctest::Approx(2.0 * 32 * 32 * 1000 / 1e11 / 0.4));              // one small block, its depth split
+  CHECK(seconds(128, 128) == doctest::Approx(2.0 * 128 * 128 * 1000 / 1e11 / 0.5));  // four full blocks, one wave
+  CHECK(seconds(128, 192) == doctest::Approx(2.0 * 128 * 192 * 1000 / 1e11 / 0.4));  // 24 small ones; of the large ones 6 take two waves
+  CHECK(seconds(100, 100) == doctest::Approx(2.0 * 128 * 128 * 1000 / 1e11 / 0.5));  // as much as if it were full
+  CHECK(seconds(20, 20) == doctest::Approx(2.0 * 32 * 32 * 1000 / 1e11 / 0.4));      // one small block, its depth split
 }
 
 TEST_CASE("an op whose own variant is missing takes the one that stands in, and what nobody described is an error") {
@@ -162,8 +162,10 @@ TEST_CASE("speeds, times and budgets as people type them") {
   CHECK(perf::parse_transfer("20s", "--max-transfer").seconds == 20.0);
   for (const char* bad : {"", "fast", "0Mbit/s", "-1MB/s", "10", "10 Mbit/s", "nanMB/s", "1e30GB/s", "10mbit/s"})
     expect_parts(error_of([&] { perf::parse_link(bad, "--link"); }), {"--link", "Mbit/s"});
-  for (const char* bad : {"", "soon", "0", "-3s", "5 min", "inf", "1e20h", "3M"}) expect_parts(error_of([&] { perf::parse_duration(bad, "--max-time"); }), {"--max-time", "30min"});
-  for (const char* bad : {"", "much", "0", "-3M", "nan", "3x"}) expect_parts(error_of([&] { perf::parse_transfer(bad, "--max-transfer"); }), {"--max-transfer", "20M"});
+  for (const char* bad : {"", "soon", "0", "-3s", "5 min", "inf", "1e20h", "3M"})
+    expect_parts(error_of([&] { perf::parse_duration(bad, "--max-time"); }), {"--max-time", "30min"});
+  for (const char* bad : {"", "much", "0", "-3M", "nan", "3x"})
+    expect_parts(error_of([&] { perf::parse_transfer(bad, "--max-transfer"); }), {"--max-transfer", "20M"});
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Plans: the memory that is planned is the trainer's own, the ops that are timed are those of a real step, and the largest fraction is one that fits and
-// whose successor does not.
+// Plans: the memory that is planned is the trainer's own, the ops that are timed are those of a real step, and the largest fraction is one that fits
+// and whose successor does not.
 #include <algorithm>
 #include <map>
 
@@ -34,12 +34,14 @@ perf::DeviceDescription plain_device() {
   device.limits.f32 = 1e11;
   device.limits.copy = 1e9;
   device.process_bytes = 10000000;
-  for (const char* op : {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight"}) device.efficiencies.push_back({op, "window", DType::f32, {}, {1.0}, 0.0, 0.0, 1.0, {}});
-  for (const char* op : {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight"}) device.efficiencies.push_back({op, "depthwise", DType::f32, {}, {1.0}, 0.0, 0.0, 1.0, {}});
+  for (const char* op : {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight"})
+    device.efficiencies.push_back({op, "window", DType::f32, {}, {1.0}, 0.0, 0.0, 1.0, {}});
+  for (const char* op : {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight"})
+    device.efficiencies.push_back({op, "depthwise", DType::f32, {}, {1.0}, 0.0, 0.0, 1.0, {}});
   for (const char* op : {"pool_forward", "pool_backward"}) device.efficiencies.push_back({op, "max", DType::f32, {}, {1.0}, 0.0, 0.0, 1.0, {}});
-  for (const char* op : {"dense_forward", "dense_backward_data", "dense_backward_weight", "batch_norm_forward", "batch_norm_backward", "dropout_forward",
-                         "dropout_backward", "add_forward", "activation_forward", "activation_backward", "augment_forward", "softmax_cross_entropy",
-                         "gradient_norm", "sgd_update"})
+  for (const char* op : {"dense_forward", "dense_backward_data", "dense_backward_weight", "batch_norm_forward", "batch_norm_backward",
+                         "dropout_forward", "dropout_backward", "add_forward", "activation_forward", "activation_backward", "augment_forward",
+                         "softmax_cross_entropy", "gradient_norm", "sgd_update"})
     device.efficiencies.push_back({op, "", DType::f32, {}, {1.0}, 0.0, 0.0, 1.0, {}});
   return device;
 }
@@ -91,7 +93,7 @@ TEST_CASE("the recorded ops are the calls of a real step, layer by layer") {
     CAPTURE(model);
     const perf::StepRequest request = request_of(model, 32, 2, DType::f32);
     const perf::RecordedStep recorded = perf::record_step(counting, request);
-    CHECK(counting.allocations == 0);  // nothing is taken from the device, and
+    CHECK(counting.allocations == 0);        // nothing is taken from the device, and
     CHECK(counting.backward_calls.empty());  // nothing is computed there
     std::map<std::string, int> calls;
     for (const perf::RecordedOp& op : recorded.ops)
@@ -139,7 +141,8 @@ TEST_CASE("what a cache still holds is what was used since, and without one noth
   const auto holding = [](double bytes) { return perf::CacheCurves{{{bytes, 0.0}, {bytes + 1.0, 1.0}}, {}}; };
   const std::vector<double> seconds = {1.0, 1.0, 4.0, 1.0};
   // a writes, b reads it at once; c sweeps twice the cache; d reads what a wrote.
-  const std::vector<perf::RecordedOp> ops = {touching({{0, kMega}}), touching({{0, kMega}}), touching({{16 * kMega, 8 * kMega}}), touching({{0, kMega}})};
+  const std::vector<perf::RecordedOp> ops = {touching({{0, kMega}}), touching({{0, kMega}}), touching({{16 * kMega, 8 * kMega}}),
+                                             touching({{0, kMega}})};
   CHECK(perf::missed_bytes(ops, seconds, {}) == std::vector<double>(4, 0.0));
   const std::vector<double> missed = perf::missed_bytes(ops, seconds, holding(4 * kMega));
   CHECK(missed[0] == 0.0);  // d, in the step before
@@ -335,7 +338,8 @@ TEST_CASE("a result file of the board replaces what was derived") {
     CHECK(same.step_s == 0.125);
     CHECK(same.layers[4].backward_s == file.step.layers[4].backward_s);
     const perf::StepRequest other = request_of("faces-resnet", 64, 8, DType::f32);
-    const perf::StepResult plain = perf::predict_step(plain_device(), *backend, other).step, corrected = perf::predict_step(device, *backend, other).step;
+    const perf::StepResult plain = perf::predict_step(plain_device(), *backend, other).step,
+                           corrected = perf::predict_step(device, *backend, other).step;
     CHECK_FALSE(corrected.measured);
     CHECK(corrected.layers[2].forward_s == doctest::Approx(2.0 * plain.layers[2].forward_s));
     CHECK(corrected.layers[1].forward_s == doctest::Approx(plain.layers[1].forward_s));  // no batch norm was measured
