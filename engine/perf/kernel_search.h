@@ -36,8 +36,42 @@ struct SearchResult {
   std::vector<SearchedCandidate> candidates;
 };
 
-/// measure(i): seconds of one call of candidate i; what it throws as Error drops the candidate, and is thrown on when it is
-/// the default. count: at least 1.
-SearchResult find_fastest(std::size_t count, const std::function<double(std::size_t)>& measure, const SearchOptions& options = {});
+/// Seconds of one call of candidate i. What it throws as Error drops the candidate, and is thrown on when it is the default.
+using Measure = std::function<double(std::size_t i)>;
+
+/// A search that can be left and taken up again, between others.
+class KernelSearch {
+ public:
+  /// count: at least 1.
+  KernelSearch(std::size_t count, const SearchOptions& options);
+
+  /// Up to `rounds` more rounds, as long as they can change anything.
+  void run(int rounds, const Measure& measure);
+  /// Whether more rounds can change anything: it is not decided, and max_rounds are not over.
+  bool open() const { return !decided_ && rounds_ < options_.max_rounds; }
+  SearchResult result() const;
+
+ private:
+  struct Difference;
+
+  bool take_turns(const Measure& measure);
+  void drop(std::size_t i);
+  bool is_left(std::size_t i) const;
+  Difference difference(std::size_t a, std::size_t b, double z) const;
+  std::size_t leader() const;
+  void drop_far();
+  void decide();
+  bool replaces_default(std::size_t i) const;
+
+  SearchOptions options_;
+  std::vector<std::vector<double>> logs_;  // [candidate][round]: logarithms of its times, as long as it was left
+  std::vector<std::size_t> left_;
+  std::vector<std::string> failures_;
+  int rounds_ = 0, turns_ = 0;
+  bool decided_ = false;
+};
+
+/// The whole of a search at once.
+SearchResult find_fastest(std::size_t count, const Measure& measure, const SearchOptions& options = {});
 
 }  // namespace tsugi::perf

@@ -12,6 +12,7 @@ namespace tsugi::perf {
 namespace {
 
 constexpr double kSearchShare = 0.75;  // of the time; the rest is for whole steps
+constexpr int kFirstPass = 16;  // rounds: enough for most
 constexpr int kWarmUp = 2, kLeastPairs = 3, kMostPairs = 60;
 constexpr std::size_t kLeastCache = std::size_t{64} << 20, kMostCopies = 8;
 
@@ -46,39 +47,38 @@ class Tuner {
     if (options_.progress) options_.progress(doing, std::min(1.0, elapsed() / options_.seconds));
   }
 
-  /// The largest first, so that what quick answers leave of their time goes to the others. Shares are by the work of one turn.
+  /// In passes, each over the calls that are still open, those that take most of the step first: where the time is short, they have
+  /// their answer. Between two visits to a call others are measured, so that a bad minute spoils no call's answer alone.
   void search_all() {
-    std::vector<TunedCall*> order;
-    double left = 0.0;
-    for (TunedCall& call : result_.calls) {
-      order.push_back(&call);
-      left += weight(call);
+    SearchOptions options = options_.search;
+    options.out_of_time = [this] { return out_of_time(); };
+    std::vector<std::pair<TunedCall*, KernelSearch>> searches;
+    for (TunedCall& call : result_.calls) searches.emplace_back(&call, KernelSearch(call.kernels.size(), options));
+    std::stable_sort(searches.begin(), searches.end(), [](const auto& a, const auto& b) { return work(*a.first) > work(*b.first); });
+    bool open = true;
+    for (int rounds = kFirstPass; open && !out_of_time(); rounds *= 2) {
+      open = false;
+      for (auto& [call, search] : searches) {
+        if (search.open()) visit(*call, search, rounds);
+        open = open || search.open();
+      }
     }
-    std::stable_sort(order.begin(), order.end(), [](const TunedCall* a, const TunedCall* b) { return weight(*a) > weight(*b); });
-    for (TunedCall* call : order) {
-      tell(call->made.op_case.layer + " " + op_name(call->made.op_case, call->made.pass));
-      const double time = std::max(0.0, kSearchShare * options_.seconds - elapsed());
-      search(*call, elapsed() + time * weight(*call) / left);
-      left -= weight(*call);
-    }
+    for (auto& [call, search] : searches) call->search = search.result();
   }
 
-  static double weight(const TunedCall& call) {
-    constexpr double kLeast = 1e7;  // operations: even an empty call takes time
-    return (call.made.call.shape.flops() + kLeast) * static_cast<double>(call.kernels.size());
-  }
+  bool out_of_time() const { return stopped() || elapsed() >= kSearchShare * options_.seconds; }
 
-  void search(TunedCall& call, double until) {
-    const auto out_of_time = [&] { return stopped() || elapsed() >= until; };
-    if (out_of_time()) {
-      call.search.candidates.resize(call.kernels.size());
-      return;
-    }
+  /// Of a step, about.
+  static double work(const TunedCall& call) { return call.made.call.shape.flops() * call.made.times; }
+
+  void visit(TunedCall& call, KernelSearch& search, int rounds) {
+    if (out_of_time()) return;
+    tell(call.made.op_case.layer + " " + op_name(call.made.op_case, call.made.pass));
     const Conv2dShape& s = call.made.call.shape;
     const std::size_t one = (s.x_count() + s.w_count() + s.y_count()) * size_of(options_.dtype);
     OpSet set(memory_, call.made.op_case, options_.dtype, std::min(between_uses_, kMostCopies * one));
     std::vector<std::unique_ptr<Sample>> samples(call.kernels.size());
-    const auto measure = [&](std::size_t i) {
+    search.run(rounds, [&](std::size_t i) {
       choice_.choose(call.made.call, call.kernels[i]);
       if (samples[i] == nullptr) {
         TimingOptions timing;
@@ -86,10 +86,7 @@ class Tuner {
         samples[i] = std::make_unique<Sample>(set.contender(call.kernels[i], backend_, call.made.pass), set.copies(), timing);
       }
       return samples[i]->run();
-    };
-    SearchOptions search = options_.search;
-    search.out_of_time = out_of_time;
-    call.search = find_fastest(call.kernels.size(), measure, search);
+    });
     choice_.choose(call.made.call, "");
   }
 
