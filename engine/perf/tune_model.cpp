@@ -12,14 +12,14 @@ namespace tsugi::perf {
 namespace {
 
 constexpr double kSearchShare = 0.75;  // of the time; the rest is for whole steps
-constexpr int kFirstPass = 16;  // rounds: enough for most
+constexpr int kFirstPass = 16;         // rounds: enough for most
 constexpr int kWarmUp = 2, kLeastPairs = 3, kMostPairs = 60;
 constexpr std::size_t kLeastCache = std::size_t{64} << 20, kMostCopies = 8;
 
 class Tuner {
  public:
   Tuner(Backend& backend, KernelChoice& choice, const ShapeList& list, const TuneOptions& options)
-      : backend_(backend), choice_(choice), list_(list), options_(options), memory_(backend), begin_(now()) {}
+      : backend_(backend), choice_(choice), list_(list), options_(options), begin_(now()) {}
 
   TuneResult run() {
     const std::vector<ModelCall> calls = model_calls(backend_, list_, options_.batch, options_.dtype);
@@ -50,6 +50,7 @@ class Tuner {
   /// In passes, each over the calls that are still open, those that take most of the step first: where the time is short, they have
   /// their answer. Between two visits to a call others are measured, so that a bad minute spoils no call's answer alone.
   void search_all() {
+    BenchMemory memory(backend_);  // given back before whole steps need theirs
     SearchOptions options = options_.search;
     options.out_of_time = [this] { return out_of_time(); };
     std::vector<std::pair<TunedCall*, KernelSearch>> searches;
@@ -59,7 +60,7 @@ class Tuner {
     for (int rounds = kFirstPass; open && !out_of_time(); rounds *= 2) {
       open = false;
       for (auto& [call, search] : searches) {
-        if (search.open()) visit(*call, search, rounds);
+        if (search.open()) visit(*call, search, rounds, memory);
         open = open || search.open();
       }
     }
@@ -71,12 +72,12 @@ class Tuner {
   /// Of a step, about.
   static double work(const TunedCall& call) { return call.made.call.shape.flops() * call.made.times; }
 
-  void visit(TunedCall& call, KernelSearch& search, int rounds) {
+  void visit(TunedCall& call, KernelSearch& search, int rounds, BenchMemory& memory) {
     if (out_of_time()) return;
     tell(call.made.op_case.layer + " " + op_name(call.made.op_case, call.made.pass));
     const Conv2dShape& s = call.made.call.shape;
     const std::size_t one = (s.x_count() + s.w_count() + s.y_count()) * size_of(options_.dtype);
-    OpSet set(memory_, call.made.op_case, options_.dtype, std::min(between_uses_, kMostCopies * one));
+    OpSet set(memory, call.made.op_case, options_.dtype, std::min(between_uses_, kMostCopies * one));
     std::vector<std::unique_ptr<Sample>> samples(call.kernels.size());
     search.run(rounds, [&](std::size_t i) {
       choice_.choose(call.made.call, call.kernels[i]);
@@ -134,7 +135,6 @@ class Tuner {
   KernelChoice& choice_;
   const ShapeList& list_;
   const TuneOptions& options_;
-  BenchMemory memory_;
   double begin_;
   std::size_t between_uses_ = 0;  // bytes that go through a cache between two uses of a tensor
   TuneResult result_;
