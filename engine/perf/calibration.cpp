@@ -32,6 +32,9 @@ std::size_t beyond_cache() {
 /// More than a core's own caches hold: in a step, other ops come between an op and the next that reads its output.
 std::size_t beyond_core() { return last_level_cache_bytes() / 8; }
 
+/// More than the cache of a board that this is for.
+constexpr std::size_t kBeyondGpuCache = std::size_t{64} << 20;
+
 class Calibration {
  public:
   Calibration(Backend& backend, const CalibrationOptions& options, int threads)
@@ -78,6 +81,9 @@ class Calibration {
   }
 
  private:
+  /// What all copies of an op's tensors exceed: its time is then from the last cache, or from memory where that cache has no model.
+  std::size_t near_bytes() const { return cache_ != nullptr ? beyond_core() : kBeyondGpuCache; }
+
   TimingOptions timing() const {
     TimingOptions timing;
     timing.sample_seconds = 5e-4;
@@ -93,7 +99,7 @@ class Calibration {
 
   /// A turn of every case of a table, and of its cold case with inputs from the cache and from memory.
   void turn(std::size_t table) {
-    const std::size_t warm = options_.brief ? 0 : beyond_core(), cold = options_.brief ? 1 : beyond_cache();
+    const std::size_t warm = options_.brief ? 0 : near_bytes(), cold = options_.brief ? 1 : beyond_cache();
     for (std::size_t i = 0; i < tables_[table].cases.size(); ++i) {
       OpSet set(memory_, tables_[table].cases[i], options_.dtype, warm);
       for_table(table, [&](Measured& m) {
@@ -114,7 +120,7 @@ class Calibration {
   void weigh(std::size_t table) {
     std::vector<std::vector<double>> seconds(2);
     for (std::size_t i = 0; i < 2; ++i) {
-      OpSet set(memory_, tables_[table].weights[i], options_.dtype, beyond_core());
+      OpSet set(memory_, tables_[table].weights[i], options_.dtype, near_bytes());
       for_table(table, [&](Measured& m) { seconds[i].push_back(median(sample(set, m.pass))); });
     }
     const double part = static_cast<double>(tables_[table].weights[1].shape.n) / tables_[table].weights[0].shape.n;

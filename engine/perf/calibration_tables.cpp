@@ -161,11 +161,13 @@ std::vector<CalibrationTable> calibration_tables(int threads, DType dtype, bool 
     CalibrationTable table;
     table.axes = plan.axes;
     fill(table, plan.make, threads, dtype);
-    table.cold = brief ? table.cases.front() : plan.make(plan.cold, threads, dtype);
     if (!plan.weights.empty() && !brief) {
       table.weights.assign(2, plan.make(plan.weights, threads, dtype));
       table.weights[1].shape.n = threads;
     }
+    if (brief)
+      for (OpCase& op_case : table.cases) op_case.shape.n = op_case.pool.n = 1;
+    table.cold = brief ? table.cases.front() : plan.make(plan.cold, threads, dtype);
     tables.push_back(table);
   }
   return tables;

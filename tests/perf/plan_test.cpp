@@ -286,6 +286,23 @@ TEST_CASE("calibration describes every op of every built-in model's step on this
   }
 }
 
+TEST_CASE("calibration describes a GPU by the same calls: nothing there is cached") {
+  std::unique_ptr<Backend> nano;
+  try {
+    nano = make_simt_backend(53);
+  } catch (const Error& error) {
+    MESSAGE("without the emulator: " << error.what());
+    return;
+  }
+  perf::CalibrationOptions options;
+  options.brief = true;
+  const perf::DeviceDescription device = perf::calibrate(*nano, options);
+  CHECK(device.cache.by_bytes.empty());
+  CHECK_FALSE(device.shared_memory);
+  CHECK(device.copy_s > 0.0);
+  CHECK(perf::predict_step(device, *nano, request_of("faces-mobile", 16, 2, DType::f32)).step.step_s > 0.0);
+}
+
 TEST_CASE("calibration measures no layer of a built-in model, and every point of its tables once") {
   for (const DType dtype : {DType::f32, DType::bf16})
     for (const perf::CalibrationTable& table : perf::calibration_tables(2, dtype, false)) {
