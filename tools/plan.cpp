@@ -8,6 +8,7 @@
 #include "engine/core/atomic_file.h"
 #include "engine/core/device.h"
 #include "engine/data/scan.h"
+#include "engine/data/split.h"
 #include "engine/perf/calibration.h"
 #include "engine/perf/measured_device.h"
 #include "engine/perf/quantities.h"
@@ -85,25 +86,27 @@ void check(const CLI::App& command, const PlanOptions& o) {
     throw CLI::ValidationError("--fraction is what --max-time, --max-memory and --max-transfer look for: give one or the other");
 }
 
-/// How many photos there are, how large and of how many people.
+/// How many photos there are, how large and of how many people. Of a folder, as training would split it.
 void count_photos(const PlanOptions& o, perf::PlanRequest& request) {
-  std::size_t count = 0;
-  double bytes = 8710.0;  // the mean of the 1770 photos of LFW's deep-funneled version at hand
+  perf::BundleRequestSize& bundle = request.bundle;
+  bundle.photo_bytes = 8710.0;  // the mean of the 1770 photos of LFW's deep-funneled version at hand
   const bool number = o.photos.find_first_not_of("0123456789") == std::string::npos && o.photos.size() < 10;
   if (number) {
-    count = std::stoul(o.photos);
+    const std::size_t count = std::stoul(o.photos);
     if (count == 0) throw Error("--photos is 0, at least 1 expected");
+    bundle.test_photos = static_cast<std::size_t>(std::lround(o.test_fraction * static_cast<double>(count)));
+    bundle.train_photos = count - bundle.test_photos;
   } else {
     const PhotoFolder folder = scan_photos(o.photos);
     double sum = 0.0;
     for (const Photo& photo : folder.photos) sum += static_cast<double>(std::filesystem::file_size(photo.path));
-    count = folder.photos.size();
-    bytes = sum / static_cast<double>(count);
+    const Split split = split_by_person(folder.photos, folder.labels, o.test_fraction, request.step.settings.seed);
+    bundle.train_photos = split.train.size();
+    bundle.test_photos = split.test.size();
+    bundle.photo_bytes = sum / static_cast<double>(folder.photos.size());
     if (o.people == 0) request.step.list.classes = static_cast<int>(folder.class_names.size()) + (o.personal > 0 ? 1 : 0);
   }
-  request.bundle.photo_bytes = o.photo_bytes > 0.0 ? o.photo_bytes : bytes;
-  request.bundle.test_photos = static_cast<std::size_t>(std::lround(o.test_fraction * static_cast<double>(count)));
-  request.bundle.train_photos = count - std::min(count, request.bundle.test_photos);
+  if (o.photo_bytes > 0.0) bundle.photo_bytes = o.photo_bytes;
 }
 
 perf::PlanRequest request_of(const PlanOptions& o) {
@@ -208,7 +211,7 @@ int plan_command(const PlanOptions& options) {
     outcome.plan =
         outcome.handover ? perf::plan_handover(description, *device.kernels, request) : perf::plan_step(description, *device.kernels, request.step);
   }
-  if (!options.common.quiet) print_plan(description, request, budgets, outcome);
+  if (!options.common.quiet) print_plan(description, request, outcome);
   finish(options.common, options.common.json ? plan_json(description, request, outcome) : Json());
   return kOk;
 }

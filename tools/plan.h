@@ -26,7 +26,7 @@ struct PlanOutcome {
   std::string binding;     ///< this one allows no more; empty: everything fits
 };
 
-void print_plan(const perf::DeviceDescription& device, const perf::PlanRequest& request, const perf::Budgets& budgets, const PlanOutcome& outcome);
+void print_plan(const perf::DeviceDescription& device, const perf::PlanRequest& request, const PlanOutcome& outcome);
 Json plan_json(const perf::DeviceDescription& device, const perf::PlanRequest& request, const PlanOutcome& outcome);
 
 }  // namespace tsugi::tools

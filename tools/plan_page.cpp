@@ -41,22 +41,27 @@ void print_layers(const perf::StepResult& step) {
   print_table(table);
 }
 
+/// Short times with their digits, long ones as clocks tell them.
+std::string span_text(double seconds) {
+  constexpr double kLong = 100.0;
+  return seconds < kLong ? time_text(seconds) : duration(seconds);
+}
+
 void print_handover(const perf::PlanRequest& request, const PlanOutcome& outcome) {
   const perf::Plan& plan = outcome.plan;
   const perf::BundleSize& bundle = plan.bundle;
   std::printf("epoch: %u steps, %s; %d epochs: %s (steps alone: no decoding, no evaluation)\n", plan.prediction.steps_per_epoch,
-              duration(plan.epoch_s).c_str(), request.step.settings.epochs, duration(plan.training_s).c_str());
+              span_text(plan.epoch_s).c_str(), request.step.settings.epochs, span_text(plan.training_s).c_str());
   std::printf("bundle: %s (checkpoint %s, %zu photos %s, test photos %s, knowledge %s)", bytes_text(bundle.total).c_str(),
               bytes_text(bundle.checkpoint).c_str(), plan.sent, bytes_text(bundle.photos).c_str(), bytes_text(bundle.test_photos).c_str(),
               bytes_text(bundle.knowledge).c_str());
-  if (plan.transfer_s > 0.0)
-    std::printf("; to send it: %s", plan.transfer_s < 100.0 ? time_text(plan.transfer_s).c_str() : duration(plan.transfer_s).c_str());
+  if (plan.transfer_s > 0.0) std::printf("; to send it: %s", span_text(plan.transfer_s).c_str());
   std::printf("\n");
 }
 
 }  // namespace
 
-void print_plan(const perf::DeviceDescription& device, const perf::PlanRequest& request, const perf::Budgets&, const PlanOutcome& outcome) {
+void print_plan(const perf::DeviceDescription& device, const perf::PlanRequest& request, const PlanOutcome& outcome) {
   const perf::Plan& plan = outcome.plan;
   const perf::StepResult& step = plan.prediction.step;
   print_device(device);
