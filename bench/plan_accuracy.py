@@ -26,11 +26,14 @@ def pair(options, model, batch, precision):
     step = result(options.binary, "bench", "--step", "--device", "cpu", "--min-time", options.min_time, *common)
     layers = [{"layer": one["layer"], **{key: [one[key], other[key]] for key in ("forward_s", "backward_s")}}
               for one, other in zip(plan["layers"], step["layers"])]
-    return {"model": model, "batch": batch, "precision": step["precision"], "predicted_step_s": plan["step_s"], "step_s": step["step_s"],
+    found = {"model": model, "batch": batch, "precision": step["precision"], "predicted_step_s": plan["step_s"], "step_s": step["step_s"],
             "watched_parts_s": step["parts_s"], "error": plan["step_s"] / step["step_s"] - 1,
             "predicted_peak_memory_bytes": plan["peak_memory_bytes"], "peak_memory_bytes": step["peak_memory_bytes"],
             "memory_error": plan["peak_memory_bytes"] / step["peak_memory_bytes"] - 1,
-            "arena_exact": plan["arena_bytes"] == step["arena_bytes"], "layers_predicted_measured": layers}, step["context"]
+            "arena_exact": plan["arena_bytes"] == step["arena_bytes"]}
+    if options.layers:
+        found["layers_predicted_measured"] = layers
+    return found, step["context"]
 
 
 def main():
@@ -44,6 +47,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--time-bound", type=float, default=0.2)
     parser.add_argument("--memory-bound", type=float, default=0.1)
+    parser.add_argument("--layers", action="store_true", help="keep every layer's two times, too")
     parser.add_argument("-o", "--output")
     options = parser.parse_args()
     pairs, context = [], {}
