@@ -12,6 +12,7 @@
 #include "engine/perf/calibration.h"
 #include "engine/perf/measured_device.h"
 #include "engine/perf/quantities.h"
+#include "engine/train/handover.h"
 #include "engine/tuning/tuned_backend.h"
 #include "tools/bench.h"
 #include "tools/console.h"
@@ -51,7 +52,8 @@ void add_handover(CLI::App& command, PlanOptions& o) {
       ->capture_default_str()
       ->check(CLI::IsMember({"none", "fp16", "int8"}));
   command.add_option("--augment", o.augment, "Variants of each photo an epoch")->capture_default_str()->check(CLI::Range(1, 1000000));
-  command.add_option("--epochs", o.epochs, "Passes over all variants")->capture_default_str()->check(CLI::Range(1, 1000000));
+  command.add_option("--epochs", o.epochs, "Passes over all variants (40; --resume 4)")->check(CLI::Range(1, 1000000));
+  command.add_flag("--resume", o.resume, "As tsugi resume trains by default: most layers frozen, 4 epochs. Otherwise all layers, as tsugi pretrain");
   command.add_option("--link", o.link, "Speed of the way to the device: 10Mbit/s, 1.5MB/s");
   command.add_option("--max-time", o.max_time, "Find the largest fraction that trains within this time: 90s, 30min, 2h");
   command.add_option("--max-memory", o.max_memory, "... within this memory: 1G");
@@ -76,7 +78,8 @@ void check(const CLI::App& command, const PlanOptions& o) {
   };
   if (o.photos.empty())
     refuse("--photos", {"--photo-bytes", "--personal", "--fraction", "--test-fraction", "--no-test", "--no-knowledge", "--compact", "--augment",
-                        "--epochs", "--link", "--max-time", "--max-memory", "--max-transfer"});
+                        "--epochs", "--link", "--resume", "--max-time", "--max-memory", "--max-transfer"});
+  if (o.resume && !o.freeze_until.empty()) throw CLI::ValidationError("--resume freezes layers itself: --freeze-until means nothing with it");
   if (o.smoke && o.device != "this") throw CLI::ValidationError("--smoke means nothing without --device this");
   std::error_code ignored;
   if (!o.save_device.empty() && std::filesystem::weakly_canonical(o.save_device, ignored) == std::filesystem::weakly_canonical(o.device, ignored))
@@ -121,7 +124,8 @@ perf::PlanRequest request_of(const PlanOptions& o) {
   if (o.people > 0) step.list.classes = o.people;
   apply_json(step.settings, model.training, "model " + model.name + ": training");
   step.settings.batch = o.batch;
-  step.settings.epochs = o.epochs;
+  if (o.resume) step.settings.epochs = kHandoverEpochs, step.settings.frozen_batch_norm = true;
+  if (o.epochs > 0) step.settings.epochs = o.epochs;
   step.settings.variants = static_cast<std::uint32_t>(o.augment);
   step.settings.freeze_until = o.freeze_until;
   if (!o.optimizer.empty()) step.settings.optimizer.kind = parse_optimizer(o.optimizer);
@@ -133,6 +137,7 @@ perf::PlanRequest request_of(const PlanOptions& o) {
   request.bundle.knowledge = !o.no_knowledge;
   request.fraction = o.fraction;
   request.personal_photos = static_cast<std::size_t>(o.personal);
+  request.as_resume = o.resume;
   if (!o.link.empty()) request.link_bytes_per_s = perf::parse_link(o.link, "--link");
   return request;
 }
@@ -224,7 +229,7 @@ void add_plan(CLI::App& app, Run& run) {
   add_handover(*command, *options);
   command->add_flag("--smoke", options->smoke, "With --device this: measure next to nothing; shows that everything runs, its times mean nothing");
   add_common(*command, options->common,
-             "tsugi plan --device jetson-nano --model faces-resnet --photos 979 --fraction 0.3 --personal 86 --epochs 10 --link 10Mbit/s\n"
+             "tsugi plan --device jetson-nano --model faces-resnet --photos 979 --fraction 0.3 --personal 86 --resume --link 10Mbit/s\n"
              "  tsugi plan --device this --photos photos/ --max-time 30min --max-transfer 20M --link 1MB/s\n"
              "  tsugi plan --device this --model faces-cnn --batch 16 --json");
   command->callback([options, command, &run] {

@@ -14,9 +14,9 @@ struct PlanOptions {
   std::string device, model = "faces-resnet", precision = "auto", optimizer, freeze_until, memory, photos, compact = "none", link;
   std::string max_time, max_memory, max_transfer, save_device;
   std::vector<std::string> results;
-  int size = 0, batch = 64, threads = 0, people = 0, personal = 0, augment = 9, epochs = 40;
+  int size = 0, batch = 64, threads = 0, people = 0, personal = 0, augment = 9, epochs = 0;
   double photo_bytes = 0.0, fraction = 0.3, test_fraction = 0.2;
-  bool no_test = false, no_knowledge = false, smoke = false;
+  bool no_test = false, no_knowledge = false, resume = false, smoke = false;
 };
 
 struct PlanOutcome {

@@ -66,6 +66,7 @@ void print_plan(const perf::DeviceDescription& device, const perf::PlanRequest& 
   const perf::StepResult& step = plan.prediction.step;
   print_device(device);
   print_layers(step);
+  if (!plan.freeze_until.empty()) std::printf("\nlayers up to %s stay as they are", plan.freeze_until.c_str());
   std::printf("\nstep of %s, batch %d, %s: %s%s, %.0f images/s\n", step.model.c_str(), step.batch, step.precision.c_str(),
               time_text(step.step_s).c_str(), step.measured ? " (measured)" : "", step.batch / step.step_s);
   std::printf("memory: %s (arena %s, in all planned %s, process besides %s)", bytes_text(static_cast<double>(plan.peak_memory_bytes)).c_str(),
@@ -89,6 +90,7 @@ Json plan_json(const perf::DeviceDescription& device, const perf::PlanRequest& r
   json["precision"] = step.precision;
   json["batch"] = step.batch;
   json["micro_batch"] = step.micro_batch;
+  json["freeze_until"] = plan.freeze_until;
   json["step_s"] = number(step.step_s);
   json["images_per_s"] = number(step.batch / step.step_s);
   json["phases"] = {

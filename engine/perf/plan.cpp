@@ -3,6 +3,8 @@
 #include <cmath>
 #include <functional>
 
+#include "engine/train/handover.h"
+
 namespace tsugi::perf {
 namespace {
 
@@ -29,9 +31,11 @@ class Planner {
     if (step.photos == 0)
       throw Error("plan: a fraction of " + text(request_.fraction) + " sends 0 of " + std::to_string(request_.bundle.train_photos) +
                   " photos, and there are 0 personal ones: at least 1 photo is needed to train");
+    if (request_.as_resume) step.settings.freeze_until = default_freeze(step.list.model, step.list.classes, sent > 0);
     Plan plan;
     plan.sent = sent;
     plan.trained = step.photos;
+    plan.freeze_until = step.settings.freeze_until;
     plan.fraction = request_.bundle.train_photos > 0 ? static_cast<double>(sent) / static_cast<double>(request_.bundle.train_photos) : 0.0;
     plan.prediction = predict_step(device_, kernels_, step);
     plan.epoch_s = plan.prediction.steps_per_epoch * plan.prediction.step.step_s;
@@ -100,6 +104,7 @@ Plan plan_step(const DeviceDescription& device, Backend& kernels, const StepRequ
   StepRequest request = asked;
   request.photos = 2 * static_cast<std::size_t>(request.settings.batch);
   Plan plan;
+  plan.freeze_until = request.settings.freeze_until;
   plan.prediction = predict_step(device, kernels, request);
   const double side = request.preprocessing.stored_size;
   const double files = static_cast<double>(request.photos) * side * side * 3.0;  // noise does not compress: as large as its pixels

@@ -15,6 +15,7 @@ struct PlanRequest {
   BundleRequestSize bundle;        ///< the server's photos
   double fraction = 0.3;           ///< of the server's training photos that is sent
   std::size_t personal_photos = 0;  ///< training photos that the device has itself
+  bool as_resume = false;          ///< layers freeze as `tsugi resume` freezes them by default
   double link_bytes_per_s = 0.0;   ///< 0 = nobody asked how long sending takes
 };
 
@@ -29,6 +30,7 @@ struct Budgets {
 struct Plan {
   double fraction = 0.0;
   std::size_t sent = 0, trained = 0;  ///< photos sent to train on; photos trained on, personal ones among them
+  std::string freeze_until;  ///< this layer and all before it stay as they are; "" = everything learns
   StepPrediction prediction;
   double epoch_s = 0.0, training_s = 0.0;  ///< steps alone: no evaluation, no decoding
   BundleSize bundle;

@@ -22,13 +22,8 @@ constexpr float kLearningRateShare = 0.02f;  // of pretraining's: the old people
 constexpr float kClipNorm = 1.0f;            // frozen batch norm does not tame large gradients
 constexpr std::uint64_t kJudgesDraws = 1;    // added to the seed: the judge's draws of old people are not those that rows were fitted to
 
-/// The layer until which a hand-over of photos freezes by default. With photos of old people the rest is a quarter of a step at most: with
-/// so few photos, more would rather forget than learn. Without any only the head learns, where Judge can look without photos.
-std::string default_freeze(const Model& model, int classes, const Bundle& bundle) {
-  const std::vector<CutPlace> places = cut_places(model, classes);
-  if (places.empty()) return "";
-  const bool old_photos = std::any_of(bundle.photos.begin(), bundle.photos.end(), [](const BundlePhoto& photo) { return !photo.test; });
-  return old_photos ? default_cut(model, classes).layer : places.back().layer;
+bool carries_training_photos(const Bundle& bundle) {
+  return std::any_of(bundle.photos.begin(), bundle.photos.end(), [](const BundlePhoto& photo) { return !photo.test; });
 }
 
 /// cut: null when the bundle carries photos.
@@ -37,8 +32,9 @@ TrainSettings settings_for(const HandoverRequest& request, const Bundle& bundle,
   TrainSettings settings;
   apply_json(settings, checkpoint.settings, request.bundle + ": settings");
   if (!continued) {
-    settings.epochs = 4;
-    settings.freeze_until = cut != nullptr ? "" : default_freeze(model, static_cast<int>(checkpoint.class_names.size()), bundle);
+    settings.epochs = kHandoverEpochs;
+    settings.freeze_until =
+        cut != nullptr ? "" : default_freeze(model, static_cast<int>(checkpoint.class_names.size()), carries_training_photos(bundle));
     settings.balanced = true;
     settings.frozen_batch_norm = true;
     settings.optimizer.clip_norm = kClipNorm;
@@ -114,6 +110,12 @@ Teacher teacher_for(Backend& backend, const Bundle& bundle, const CutBundle* cut
 }
 
 }  // namespace
+
+std::string default_freeze(const Model& model, int classes, bool old_photos) {
+  const std::vector<CutPlace> places = cut_places(model, classes);
+  if (places.empty()) return "";
+  return old_photos ? default_cut(model, classes).layer : places.back().layer;
+}
 
 RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   const Stopwatch clock;  // from just before the bundle is opened

@@ -32,6 +32,10 @@ class Predicting(support.CommandLine):
         self.assertAlmostEqual(result["epoch_s"], result["steps_per_epoch"] * result["step_s"], places=9)
         self.assertAlmostEqual(result["training_s"], 10 * result["epoch_s"], places=6)
         self.assertAlmostEqual(result["transfer_s"], result["bundle_bytes"] / 1.25e6, places=3)
+        resumed = self.result(*NANO, "--photos", "979", "--personal", "86", "--resume", "--quiet")
+        self.assertEqual((resumed["epochs"], result["freeze_until"]), (4, ""))
+        self.assertIn(resumed["freeze_until"], [layer["layer"] for layer in resumed["layers"]] + ["block4_out"])
+        self.assertLess(resumed["step_s"], result["step_s"] / 2)
         fast = self.result("plan", "--device", "rtx-2080ti", "--model", "faces-resnet", "--quiet")
         self.assertLess(20 * fast["step_s"], result["step_s"])
         self.assertLess(self.result(*NANO, "--precision", "fp16", "--quiet")["step_s"], result["step_s"])
@@ -147,6 +151,8 @@ class Predicting(support.CommandLine):
                 (): ["--device"],
                 ("--device", "jetson-nano", "--batch", "0"): ["--batch"],
                 ("--device", "jetson-nano", "--smoke"): ["--smoke", "--device this"],
+                ("--device", "jetson-nano", "--resume"): ["--resume", "without --photos"],
+                ("--device", "jetson-nano", "--photos", "9", "--resume", "--freeze-until", "stem"): ["--resume", "--freeze-until"],
                 ("--device", "bad.json", "--save-device", "./bad.json"): ["same file", "bad.json"],
                 ("--device", "this", "--result", "bad.json", "--save-device", "bad.json"): ["same file", "bad.json"],
                 ("--device", "jetson-nano", "--save-device", ""): ["--save-device", "empty"],

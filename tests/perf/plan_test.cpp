@@ -8,6 +8,7 @@
 #include "engine/perf/measured_device.h"
 #include "engine/perf/plan.h"
 #include "engine/perf/step_bench.h"
+#include "engine/train/handover.h"
 #include "kernels/api/registry.h"
 #include "tests/engine/support.h"
 #include "tests/perf/support.h"
@@ -192,6 +193,25 @@ TEST_CASE("a hand-over's plan counts photos, steps and bytes") {
   const perf::Plan less = perf::plan_handover(plain_device(), *backend, request);
   CHECK(less.bundle.test_photos == 0.0);
   CHECK(less.bundle.checkpoint < 0.5 * plan.bundle.checkpoint);
+}
+
+TEST_CASE("a plan as resume trains freezes what resume freezes: most layers, and without old photos all but the head") {
+  const auto backend = make_cpu_backend(1);
+  perf::PlanRequest request = handover();
+  const perf::Plan whole = perf::plan_handover(plain_device(), *backend, request);
+  CHECK(whole.freeze_until.empty());
+  request.as_resume = true;
+  request.personal_photos = 20;
+  const perf::Plan plan = perf::plan_handover(plain_device(), *backend, request);
+  CHECK(plan.freeze_until == default_freeze(request.step.list.model, request.step.list.classes, true));
+  CHECK(plan.prediction.step.layers.front().backward_s == 0.0);
+  CHECK(plan.prediction.step.step_s < 0.7 * whole.prediction.step.step_s);
+  request.fraction = 0.0;
+  const perf::Plan alone = perf::plan_handover(plain_device(), *backend, request);
+  CHECK(alone.trained == 20);
+  CHECK(alone.freeze_until == default_freeze(request.step.list.model, request.step.list.classes, false));
+  const std::vector<perf::StepLayer>& layers = alone.prediction.step.layers;
+  CHECK(std::count_if(layers.begin(), layers.end(), [](const perf::StepLayer& layer) { return layer.backward_s > 0.0; }) == 1);
 }
 
 TEST_CASE("the largest fraction fits every budget, one photo more does not, and the budget that says so is named") {
