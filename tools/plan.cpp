@@ -53,7 +53,7 @@ void add_handover(CLI::App& command, PlanOptions& o) {
       ->check(CLI::IsMember({"none", "fp16", "int8"}));
   command.add_option("--augment", o.augment, "Variants of each photo an epoch")->capture_default_str()->check(CLI::Range(1, 1000000));
   command.add_option("--epochs", o.epochs, "Passes over all variants (40; --resume 4)")->check(CLI::Range(1, 1000000));
-  command.add_flag("--resume", o.resume, "As tsugi resume trains by default: most layers frozen, 4 epochs. Otherwise all layers, as tsugi pretrain");
+  command.add_flag("--resume", o.resume, "As tsugi resume trains by default: 4 epochs, batch norm frozen, without photos of others the head alone. Otherwise as tsugi pretrain");
   command.add_option("--link", o.link, "Speed of the way to the device: 10Mbit/s, 1.5MB/s");
   command.add_option("--max-time", o.max_time, "Find the largest fraction that trains within this time: 90s, 30min, 2h");
   command.add_option("--max-memory", o.max_memory, "... within this memory: 1G");

@@ -45,7 +45,7 @@ void TrainOptions::add(CLI::App& command) {
   setting<std::uint32_t>(command, "--augment", "variants", "Variants of each photo an epoch (9); 1 = the photo alone");
   setting<double>(command, "--test-fraction", "test_fraction", "Share of each person's photos kept for testing (0.2)");
   setting<std::uint64_t>(command, "--seed", "seed", "Seed of every random draw");
-  setting<float>(command, "--lr", "lr", "Learning rate (the model's own; resume a fiftieth of it)");
+  setting<float>(command, "--lr", "lr", "Learning rate (the model's own; resume a fifth of it)");
   setting<std::string>(command, "--optimizer", "optimizer", "sgd, adam or adamw (sgd)");
   setting<float>(command, "--momentum", "momentum", "Of sgd");
   setting<float>(command, "--weight-decay", "weight_decay", "Of weights (never of biases and batch norm)");
@@ -63,6 +63,9 @@ void TrainOptions::add_handover(CLI::App& command) {
   setting<float>(command, "--distill", "distillation", "Weight, 0 to 1, of keeping what the received network says of the training photos, against "
                  "their labels (0)");
   setting<float>(command, "--distill-temperature", "distillation_temperature", "Softens what it says, 1 = as it is (2)");
+  setting<float>(command, "--average", "average", "Share, 0 to 1, of the trained weights in the network that training ends with; the rest is the "
+                 "network before the first step (0.3)");
+  setting<float>(command, "--margin", "margin", "By how much new people must win, in nats: it is taken off their biases at the end (1)");
   setting<bool>(command, "--distill-personal", "distil_personal", "Keep what it says of personal photos too: true or false");
 }
 

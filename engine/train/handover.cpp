@@ -12,13 +12,16 @@
 #include "engine/train/knowledge.h"
 #include "engine/train/material.h"
 #include "engine/train/prepare.h"
+#include "engine/train/weight_average.h"
 #include "engine/tuning/tuned_backend.h"
 
 namespace tsugi {
 namespace {
 
 constexpr int kBatch = 16;                   // of evaluations before training: small, for small devices
-constexpr float kLearningRateShare = 0.02f;  // of pretraining's: the old people's weights are good already
+constexpr float kLearningRateShare = 0.2f;   // of pretraining's
+constexpr float kAverage = 0.3f;             // chosen with kMargin on lfw/tuning (README.md)
+constexpr float kMargin = 1.0f;
 constexpr float kClipNorm = 1.0f;            // frozen batch norm does not tame large gradients
 constexpr std::uint64_t kJudgesDraws = 1;    // added to the seed: the judge's draws of old people are not those that rows were fitted to
 
@@ -37,6 +40,8 @@ TrainSettings settings_for(const HandoverRequest& request, const Bundle& bundle,
         cut != nullptr ? "" : default_freeze(model, static_cast<int>(checkpoint.class_names.size()), carries_training_photos(bundle));
     settings.balanced = true;
     settings.frozen_batch_norm = true;
+    settings.average = kAverage;
+    settings.margin = kMargin;
     settings.optimizer.clip_norm = kClipNorm;
     settings.optimizer.lr *= kLearningRateShare;
     settings.schedule.kind = ScheduleKind::cosine;
@@ -112,9 +117,9 @@ Teacher teacher_for(Backend& backend, const Bundle& bundle, const CutBundle* cut
 }  // namespace
 
 std::string default_freeze(const Model& model, int classes, bool old_photos) {
+  if (old_photos) return "";
   const std::vector<CutPlace> places = cut_places(model, classes);
-  if (places.empty()) return "";
-  return old_photos ? default_cut(model, classes).layer : places.back().layer;
+  return places.empty() ? "" : places.back().layer;
 }
 
 RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
@@ -170,6 +175,9 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   const Judge judge(network, source, split.train, first_new, knowledge ? replay(*knowledge, settings.seed + kJudgesDraws) : HeadSamples{}, only_head, settings);
   const Recalls at_start = request.keep == Keep::better ? judge.look() : Recalls{};
   if (!continued) start = before_training;
+  const std::string& head = trained.layers.back().name;
+  if (continued && history.kept == "trained" && start.progress.epoch < static_cast<std::uint32_t>(settings.epochs))
+    shift_new_rows(start, head, first_new, settings.margin);  // it ended once: trains on as it was before
   Trainer trainer(network, source, split.train, settings, {dtype, request.train.memory_budget, request.train.graph},
                   teacher_for(*backend, bundle, cut.get(), trained, source, split, settings, request.bundle, observer));
   trainer.load(start, request.bundle);
@@ -178,6 +186,8 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   Run run{network, trainer, source, split.test, {}, true, settings, start, history, clock};
   if (cut != nullptr) run.lower = &cut->lower;
   run.start = &before_training;
+  if (settings.average < 1.0f) run.average = [&](Checkpoint& trained_weights) { average_weights(trained_weights, before_training, settings.average); };
+  if (settings.margin > 0.0f) run.margin = [&](Checkpoint& kept) { shift_new_rows(kept, head, first_new, -settings.margin); };
   if (request.keep == Keep::better) run.worth_keeping = [&] { return is_better(at_start, judge.look()); };
   for (const std::string& name : start.class_names)
     run.personal.push_back(std::find(start.personal_classes.begin(), start.personal_classes.end(), name) != start.personal_classes.end());

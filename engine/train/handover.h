@@ -27,8 +27,8 @@ struct HandoverRequest {
 
 /// What a hand-over trains by default: so many epochs, and
 constexpr int kHandoverEpochs = 4;
-/// the layer until which it freezes, of photos. With photos of old people the rest is a quarter of a step at most: with so few photos, more
-/// would rather forget than learn. Without any only the head learns, where Judge can look without photos.
+/// the layer until which it freezes, of photos: none, "". Without photos of old people only the head learns, where Judge can look without
+/// photos.
 std::string default_freeze(const Model& model, int classes, bool old_photos);
 
 /// Reads the bundle, grows the head, trains on. wall_s counts from just before the bundle is opened. Throws Error on unusable input before

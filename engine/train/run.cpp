@@ -63,7 +63,7 @@ class Runner {
         break;
       }
     }
-    if (!summary.stopped && run_.worth_keeping && run_.history.kept.empty()) choose();
+    if (!summary.stopped && run_.start != nullptr && run_.history.kept.empty()) conclude();
     save();
     const TrainingProgress& end = trainer.progress();
     if (end.skipped_steps > 0 && observer_.say)
@@ -120,17 +120,34 @@ class Runner {
     if (observer_.evaluated) observer_.evaluated(run_.history.rows.back(), evaluation_);
   }
 
-  /// Keeps what was learnt, or goes back to the start.
-  void choose() {
+  /// Makes the network that the run ends with of what was learnt, or goes back to the start.
+  void conclude() {
     saved_once_ = false;
-    run_.history.kept = run_.worth_keeping() ? "trained" : "start";
-    if (run_.history.kept == "trained") return;
-    run_.trainer.restore(*run_.start, "the start of the run");
-    evaluation_ = evaluate(inference_, run_.source, run_.test_photos, run_.network.classes(), run_.personal);
+    run_.history.kept = "trained";
+    bool changed = change(run_.average);
+    if (run_.worth_keeping && !run_.worth_keeping()) {
+      run_.history.kept = "start";
+      changed = true;
+      run_.trainer.restore(*run_.start, "the start of the run");
+      if (observer_.say) observer_.say("training did not make it better: the network before the first step is kept");
+    } else {
+      changed = change(run_.margin) || changed;
+    }
+    if (!changed) return;
+    evaluate_now();
     record(std::nan(""), std::nan(""));
     if (!options_.metrics.empty()) write_metrics(options_.metrics, run_.history.rows, observer_.files);
     if (observer_.evaluated) observer_.evaluated(run_.history.rows.back(), evaluation_);
-    if (observer_.say) observer_.say("training did not make it better: the network before the first step is kept");
+  }
+
+  /// False when there is nothing to do.
+  bool change(const std::function<void(Checkpoint&)>& how) {
+    if (!how) return false;
+    Checkpoint weights;
+    run_.network.store(weights);
+    how(weights);
+    run_.trainer.restore(weights, "the end of the run");
+    return true;
   }
 
   void finish_epoch(bool trained) {

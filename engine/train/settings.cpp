@@ -28,6 +28,8 @@ void each_field(Settings& s, Visit&& visit) {
   visit("distillation", s.distillation);
   visit("distillation_temperature", s.distillation_temperature);
   visit("distil_personal", s.distil_personal);
+  visit("average", s.average);
+  visit("margin", s.margin);
   visit("optimizer", s.optimizer.kind);
   visit("lr", s.optimizer.lr);
   visit("momentum", s.optimizer.momentum);
@@ -138,6 +140,8 @@ void validate(const TrainSettings& s, const std::string& place) {
   check(place, "label_smoothing", s.label_smoothing, 0, 0.99);
   check(place, "distillation (--distill)", s.distillation, 0, 1);
   check(place, "distillation_temperature (--distill-temperature)", s.distillation_temperature, 0.1, 100);
+  check(place, "average", s.average, 0, 1);
+  check(place, "margin", s.margin, 0, 100);
   check(place, "lr", s.optimizer.lr, 0, 1e3);
   check(place, "momentum", s.optimizer.momentum, 0, 0.9999);
   check(place, "beta1", s.optimizer.beta1, 0, 0.999999);

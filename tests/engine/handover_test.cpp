@@ -150,13 +150,13 @@ TEST_CASE("a hand-over reports general and personal people, and marks its checkp
   for (std::string line; std::getline(metrics, line); ++rows) {
     const nlohmann::json row = nlohmann::json::parse(line);
     for (const char* field : {"wall_s", "step", "epoch", "accuracy", "accuracy_general", "accuracy_personal"}) CHECK(row.at(field).is_number());
-    CHECK(row.at("loss").is_number() == (rows > 0));  // the first is of before the first step
-    CHECK(row.at("epoch") == rows);
+    CHECK(row.at("loss").is_number() == (rows == 1 || rows == 2));  // the first is of before the first step, the last of the averaged weights
+    CHECK(row.at("epoch") == std::min(rows, 2));
     CHECK((row.at("step") == 0) == (rows == 0));
     CHECK(row.at("wall_s") > wall_s);
     wall_s = row.at("wall_s");
   }
-  CHECK(rows == 3);
+  CHECK(rows == 4);
 
   const Checkpoint device = read_checkpoint(handed.folder / "device.safetensors");
   CHECK(device.personal_classes == std::vector<std::string>{"p3"});
@@ -285,8 +285,49 @@ TEST_CASE("training that makes old people worse is not kept, interrupted or not"
   expect_same_run(handed.folder / "whole.safetensors", handed.folder / "rest.safetensors");
 
   request.keep = Keep::trained;
-  CHECK(resume(request, {}).history.kept.empty());
+  CHECK(resume(request, {}).history.kept == "trained");
   CHECK(find_tensor(read_checkpoint(handed.folder / "whole.safetensors").parameters, "head.weight")->data != find_tensor(device.parameters, "head.weight")->data);
+}
+
+TEST_CASE("a hand-over ends with the average of the start's and the trained weights, new people's biases less the margin") {
+  const Handed handed;
+  const auto device_of = [&](const std::string& overrides) {
+    HandoverRequest request = handed.request("device.safetensors");
+    request.train.overrides = overrides;
+    resume(request, {});
+    return read_checkpoint(handed.folder / "device.safetensors");
+  };
+  const Checkpoint start = device_of(R"({"epochs": 1, "lr": 0, "margin": 0})"), trained = device_of(R"({"epochs": 2, "average": 1, "margin": 0})");
+  const Checkpoint end = device_of(R"({"epochs": 2, "average": 0.25, "margin": 1.5})");
+  double moved = 0.0;
+  for (const NamedTensor& tensor : end.parameters) {
+    CAPTURE(tensor.name);
+    const std::vector<float> a = values_of(*find_tensor(start.parameters, tensor.name)), b = values_of(*find_tensor(trained.parameters, tensor.name));
+    const std::vector<float> found = values_of(tensor);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const double margin = tensor.name == "head.bias" && i == 3 ? 1.5 : 0.0;
+      CHECK(found[i] == doctest::Approx(0.75 * static_cast<double>(a[i]) + 0.25 * static_cast<double>(b[i]) - margin).epsilon(1e-5));
+      moved = std::max(moved, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+    }
+  }
+  CHECK(moved > 1e-3);
+}
+
+TEST_CASE("a finished hand-over that trains on gets its margin once") {
+  const Handed handed;
+  HandoverRequest request = handed.request("one.safetensors");
+  request.train.overrides = R"({"epochs": 1, "lr": 0, "margin": 1.5})";
+  resume(request, {});
+  request.train.overrides = R"({"epochs": 2})";
+  request.train.run.output = handed.folder / "two.safetensors";
+  request.continue_from = handed.folder / "one.safetensors";
+  resume(request, {});
+  const auto bias = [&](const char* file) { return values_of(*find_tensor(read_checkpoint(handed.folder / file).parameters, "head.bias")); };
+  CHECK(bias("two.safetensors")[3] == doctest::Approx(bias("one.safetensors")[3]).epsilon(1e-5));
+  request.continue_from = handed.folder / "two.safetensors";
+  request.train.run.output = handed.folder / "same.safetensors";  // nothing left to train
+  resume(request, {});
+  CHECK(bias("same.safetensors") == bias("two.safetensors"));
 }
 
 /// Mean KL(received || device) over the server's people, of the training photos in the bundle.
@@ -328,10 +369,10 @@ TEST_CASE("distillation keeps what the received network said, and goes on after 
     resume(request, {});
     return read_checkpoint(handed.folder / "device.safetensors");
   };
-  const Checkpoint plain = device_of(R"({"epochs": 6, "lr": 0.05})");
-  const Checkpoint kept = device_of(R"({"epochs": 6, "lr": 0.05, "distillation": 0.9})");
+  const Checkpoint plain = device_of(R"({"epochs": 6, "lr": 0.05, "average": 1})");
+  const Checkpoint kept = device_of(R"({"epochs": 6, "lr": 0.05, "average": 1, "distillation": 0.9})");
   CHECK(forgotten(handed, kept) < 0.5 * forgotten(handed, plain));
-  const Checkpoint personal = device_of(R"({"epochs": 6, "lr": 0.05, "distillation": 0.9, "distil_personal": true})");
+  const Checkpoint personal = device_of(R"({"epochs": 6, "lr": 0.05, "average": 1, "distillation": 0.9, "distil_personal": true})");
   CHECK(find_tensor(personal.parameters, "head.weight")->data != find_tensor(kept.parameters, "head.weight")->data);
 
   HandoverRequest request = handed.request("whole.safetensors");

@@ -195,7 +195,7 @@ TEST_CASE("a hand-over's plan counts photos, steps and bytes") {
   CHECK(less.bundle.checkpoint < 0.5 * plan.bundle.checkpoint);
 }
 
-TEST_CASE("a plan as resume trains freezes what resume freezes: most layers, and without old photos all but the head") {
+TEST_CASE("a plan as resume trains freezes what resume freezes: nothing, and without old photos all but the head") {
   const auto backend = make_cpu_backend(1);
   perf::PlanRequest request = handover();
   const perf::Plan whole = perf::plan_handover(plain_device(), *backend, request);
@@ -204,8 +204,7 @@ TEST_CASE("a plan as resume trains freezes what resume freezes: most layers, and
   request.personal_photos = 20;
   const perf::Plan plan = perf::plan_handover(plain_device(), *backend, request);
   CHECK(plan.freeze_until == default_freeze(request.step.list.model, request.step.list.classes, true));
-  CHECK(plan.prediction.step.layers.front().backward_s == 0.0);
-  CHECK(plan.prediction.step.step_s < 0.7 * whole.prediction.step.step_s);
+  CHECK(plan.prediction.step.layers.front().backward_s > 0.0);
   request.fraction = 0.0;
   const perf::Plan alone = perf::plan_handover(plain_device(), *backend, request);
   CHECK(alone.trained == 20);

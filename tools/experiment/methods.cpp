@@ -13,7 +13,8 @@ std::vector<Method> ingredients() {
       {"no-imprint", "the new person's row starts from random numbers", Json::object(), {{"new_row", "random"}}},
       {"no-balance", "photos in the batches as often as there are", Json::object(), {{"balanced", false}}},
       {"no-knowledge", "no feature statistics in the bundle: rows are fitted to the photos sent alone", {{"knowledge", false}}, Json::object()},
-      {"no-frozen-layers", "every layer learns", Json::object(), {{"freeze_until", ""}}},
+      {"no-average", "the trained weights alone, without those before the first step", Json::object(), {{"average", 1}}},
+      {"no-margin", "new people need not win by a margin", Json::object(), {{"margin", 0}}},
       {"no-frozen-norm", "batch norm goes by each batch and moves its statistics", Json::object(), {{"frozen_batch_norm", false}}},
       {"no-judge", "what was trained is kept, better or not", Json::object(), {{"keep", "trained"}}},
       {"distilled", "with distillation, weight 0.5, which the default leaves out", Json::object(), {{"distillation", 0.5}}},
@@ -29,7 +30,7 @@ std::vector<Method> known_methods() {
       {"default", "tsugi's own settings"},
       {"paper", "random photos, random new row, nothing balanced or frozen", {{"strategy", "random"}, {"knowledge", false}},
        {{"new_row", "random"}, {"keep", "trained"}, {"balanced", false}, {"frozen_batch_norm", false}, {"freeze_until", ""}, {"clip_norm", 0},
-        {"distillation", 0}, {"lr", 0.02}}},  // a fifth of what the default model is pretrained with
+        {"distillation", 0}, {"average", 1}, {"margin", 0}, {"lr", 0.02}}},  // a fifth of what the default model is pretrained with
   };
   methods.push_back({"features", "activations instead of photos, in 8 bits", {{"as", "features"}}, Json::object(), {0.1, 0.3}, true});
   for (const Method& method : ingredients()) methods.push_back(method);

@@ -125,20 +125,21 @@ std::vector<Job> plan_jobs(const ExperimentSettings& settings, const PhotoFolder
   std::sort(counts.rbegin(), counts.rend());
   const auto work = [&](double photo_count, double epoch_count) { return photo_count * variants * epoch_count + kOverheadSamples; };
 
-  std::vector<Job> jobs;
+  std::vector<Job> jobs, alone;
   for (int seed = 1; seed <= settings.seeds; ++seed)
     for (const int people : counts) {
       const bool largest = people == counts.front();
       const double sent = sum_of(photos, {order.begin(), order.begin() + people});
       const auto number = static_cast<std::uint64_t>(seed);
       jobs.push_back({JobKind::pretrain, people, number, "", 0.0, work(sent, epochs)});
-      if (largest) jobs.push_back({JobKind::alone, people, number, "", 0.0, work(sent + own, epochs)});
+      if (largest) alone.push_back({JobKind::alone, people, number, "", 0.0, work(sent + own, epochs)});
       for (const Method& method : settings.methods) {
         if (method.largest_only && !largest) continue;
         for (const double fraction : method.fractions.empty() ? settings.fractions : method.fractions)
           jobs.push_back({JobKind::handover, people, number, method.name, fraction, work(fraction * sent + own, handover_epochs)});
       }
     }
+  jobs.insert(jobs.end(), alone.begin(), alone.end());
   return jobs;
 }
 

@@ -1,0 +1,45 @@
+// Averages tensor by tensor, on the host.
+#include "engine/train/weight_average.h"
+
+#include <cstring>
+
+#include "kernels/api/error.h"
+
+namespace tsugi {
+namespace {
+
+void store_values(NamedTensor& tensor, const std::vector<float>& values) { std::memcpy(tensor.data.data(), values.data(), tensor.data.size()); }
+
+void average(std::vector<NamedTensor>& trained, const std::vector<NamedTensor>& start, float share) {
+  if (trained.size() != start.size())
+    throw Error("average: " + std::to_string(trained.size()) + " trained tensors, " + std::to_string(start.size()) + " at the start");
+  for (std::size_t i = 0; i < trained.size(); ++i) {
+    if (trained[i].name != start[i].name || trained[i].shape != start[i].shape)
+      throw Error("average: tensor " + trained[i].name + " was trained, " + start[i].name + " or another shape of it is at the start");
+    std::vector<float> values = values_of(trained[i]);
+    const std::vector<float> before = values_of(start[i]);
+    for (std::size_t k = 0; k < values.size(); ++k) values[k] = before[k] + share * (values[k] - before[k]);
+    store_values(trained[i], values);
+  }
+}
+
+}  // namespace
+
+void average_weights(Checkpoint& trained, const Checkpoint& start, float share) {
+  if (!(share >= 0.0f && share <= 1.0f)) throw Error("average: share is " + std::to_string(share) + ", expected 0 to 1");
+  average(trained.parameters, start.parameters, share);
+  average(trained.statistics, start.statistics, share);
+}
+
+void shift_new_rows(Checkpoint& checkpoint, const std::string& head, int first_new, float change) {
+  for (NamedTensor& tensor : checkpoint.parameters) {
+    if (tensor.name != head + ".bias") continue;
+    std::vector<float> values = values_of(tensor);
+    if (first_new < 0 || static_cast<std::size_t>(first_new) > values.size())
+      throw Error("margin: " + tensor.name + " has " + std::to_string(values.size()) + " rows, the first new one would be " + std::to_string(first_new));
+    for (std::size_t row = static_cast<std::size_t>(first_new); row < values.size(); ++row) values[row] += change;
+    store_values(tensor, values);
+  }
+}
+
+}  // namespace tsugi
