@@ -130,6 +130,8 @@ TEST_CASE("settings survive JSON unchanged") {
   settings.distillation = 0.3f;
   settings.distillation_temperature = 3.5f;
   settings.distil_personal = true;
+  settings.average = 0.25f;
+  settings.margin = 1.5f;
   settings.optimizer = {OptimizerKind::adamw, 0.00123f, 0.8f, false, 0.85f, 0.95f, 1e-7f, 0.01f, 2.5f};
   settings.schedule = {ScheduleKind::step, 1.5, 3, 0.3, 0.05};
   settings.augment = {0.4f, 5.0f, 0.2f, 0.1f, 0.15f, 0.25f, 0.3f, 1.5f, 0.35f, 0.02f};
