@@ -130,6 +130,23 @@ TEST_CASE("the same seed asks in the same order and answers the same") {
   }
 }
 
+TEST_CASE("a search that is left and taken up again ends as one that was not") {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    MadeUpMachine machine(seed), same(seed);
+    const perf::SearchResult whole = perf::find_fastest(machine.truth.size(), [&](std::size_t i) { return machine.measure(i); });
+    perf::KernelSearch search(same.truth.size(), {});
+    int visits = 0;
+    for (; search.open(); ++visits) search.run(7, [&](std::size_t i) { return same.measure(i); });
+    const perf::SearchResult parts = search.result();
+    CHECK(visits >= 1);
+    CHECK(parts.chosen == whole.chosen);
+    CHECK(parts.ratio == whole.ratio);
+    CHECK(parts.turns == whole.turns);
+    CHECK(parts.decided == whole.decided);
+    search.run(7, [](std::size_t) -> double { throw Error("asked again"); });  // nothing is open
+  }
+}
+
 TEST_CASE("a candidate that fails is left out, a default that fails ends the search") {
   const auto measure = [](std::size_t i) {
     if (i == 1) throw Error("row 1: no memory");
