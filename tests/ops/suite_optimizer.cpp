@@ -1,6 +1,7 @@
 // SGD, Adam, AdamW and the gradient norm of a backend against the reference, over several steps.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -97,7 +98,8 @@ void check_case(Backend& backend, Backend& reference, const Inputs& in) {
     // Each step adds a few roundings to what the last one left; magnitudes are those of the terms that were summed.
     for (std::size_t i = 0; i < moment.size(); ++i) {
       const float g = std::fabs(in.g[static_cast<std::size_t>(step)][i] * in.scale);
-      moment[i] += g + in.weight_decay * std::fabs(want.w[i]);
+      // Weight decay brings the error of the weight, which the last step left, into the gradient.
+      moment[i] += g + in.weight_decay * std::max(std::fabs(want.w[i]), weight[i]);
       // Adam divides by the gradient's own size. Where gradient and weight decay cancel, what is left is small, the
       // rounding of the two is not, and the ratio, with it a step of lr, carries that error.
       if (!want.v.empty()) {
