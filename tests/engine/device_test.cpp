@@ -28,18 +28,6 @@ TrainSettings tiny_settings() {
   return settings;
 }
 
-/// The emulator, or null with a message where the build has none.
-std::unique_ptr<Backend> emulator(int sm = 75) {
-  try {
-    return make_simt_backend(sm);
-  } catch (const Error& error) {
-    const std::string reason = error.what();
-    REQUIRE(reason.find("this build does not have it") != std::string::npos);
-    MESSAGE("skipped: " << reason);
-    return nullptr;
-  }
-}
-
 /// A budget that `model` keeps with micro-batches only.
 std::size_t half_the_arena(Backend& backend, const Model& model, const PhotoSet& set, const TrainSettings& settings, DType dtype) {
   Training::Options options;

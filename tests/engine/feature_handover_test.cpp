@@ -7,11 +7,10 @@
 #include <limits>
 
 #include "engine/core/device.h"
-#include "engine/train/handover.h"
 #include "engine/train/inference.h"
 #include "engine/train/pack_features.h"
 #include "tests/engine/limited_backend.h"
-#include "tests/engine/photos.h"
+#include "tests/engine/small_server.h"
 #include "tests/engine/support.h"
 
 namespace tsugi::test {
@@ -23,36 +22,11 @@ constexpr const char* kLayers = R"({"type": "conv2d", "name": "conv1", "filters"
     {"type": "dense", "name": "head", "units": "classes"})";
 constexpr std::uint32_t kVariants = 3;
 
-/// A server's run on three people, its photos as a bundle in memory, and a fourth person's photos.
-struct Server {
-  ScratchFolder folder;
-  Checkpoint checkpoint;
-  Bundle photos;  ///< training and test photos
+/// A small server that cuts its model.
+struct Server : SmallServer {
   Model model;
 
-  Server() {
-    const PhotoSet general = make_photos(3, 5);
-    write_photos(general, folder / "general");
-    write_photos(make_photos(1, 6, 3), folder / "personal");
-    std::ofstream(folder / "tiny.json") << model_json(kLayers, 16);
-    PretrainRequest request;
-    request.train.precision = "fp32";
-    request.train.threads = 1;
-    request.train.overrides = R"({"epochs": 3, "batch": 6, "variants": 2})";
-    request.train.run.output = folder / "server.safetensors";
-    request.photos = folder / "general";
-    request.model = folder / "tiny.json";
-    pretrain(request, {});
-    checkpoint = read_checkpoint(folder / "server.safetensors");
-    model = parse_model(checkpoint.model, "server");
-    photos.checkpoint = checkpoint;
-    photos.strategy = "stratified";
-    photos.fraction = 1.0;
-    for (const Photo& photo : general.photos) {
-      const bool test = std::count(checkpoint.test_photos.begin(), checkpoint.test_photos.end(), photo.file) > 0;
-      photos.photos.push_back({photo.class_name, photo.file.substr(photo.file.find('/') + 1), test, photo.bytes, ""});
-    }
-  }
+  Server() : SmallServer(kLayers), model(parse_model(checkpoint.model, "server")) {}
 
   Bundle features(const std::string& layer = "out1", CheckpointKind kind = CheckpointKind::full) const {
     const std::unique_ptr<Backend> backend = make_backend("cpu", 1);
@@ -65,14 +39,8 @@ struct Server {
   /// A request to resume from `bundle`, written as a file.
   HandoverRequest request(const Bundle& bundle, const std::string& output) const {
     write_bundle(folder / "handover.tar", bundle);
-    HandoverRequest request;
-    request.train.precision = "fp32";
-    request.train.threads = 1;
+    HandoverRequest request = SmallServer::request(folder / "handover.tar", output);
     request.train.overrides = R"({"epochs": 2, "frozen_batch_norm": false})";
-    request.train.run.output = folder / output;
-    request.bundle = folder / "handover.tar";
-    request.personal = folder / "personal/p3";
-    request.keep = Keep::trained;
     return request;
   }
 };

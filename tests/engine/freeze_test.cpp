@@ -24,16 +24,6 @@ Model branched() {
       {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"})"), "branched");
 }
 
-std::unique_ptr<Backend> emulator() {
-  try {
-    return make_simt_backend(75);
-  } catch (const Error& error) {
-    REQUIRE(std::string(error.what()).find("this build does not have it") != std::string::npos);
-    MESSAGE("skipped: " << error.what());
-    return nullptr;
-  }
-}
-
 TrainSettings frozen_at(const std::string& layer, TrainSettings settings = short_settings()) {
   settings.freeze_until = layer;
   return settings;

@@ -1,6 +1,4 @@
-// The hand-over: a grown head that keeps what it knew, and whole runs on a small bundle,
-// in one go and interrupted.
-#include "engine/train/handover.h"
+// The hand-over: whole runs on a small bundle, in one go and interrupted.
 
 #include <algorithm>
 #include <cmath>
@@ -9,8 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "engine/state/bundle.h"
-#include "tests/engine/photos.h"
+#include "tests/engine/small_server.h"
 #include "tests/engine/support.h"
 
 namespace tsugi::test {
@@ -21,114 +18,13 @@ constexpr const char* kLayers = R"({"type": "conv2d", "name": "conv1", "filters"
 
 Model tiny_model() { return parse_model(model_json(kLayers, 16), "tiny"); }
 
-Checkpoint trained_checkpoint(OptimizerKind kind) {
-  const std::unique_ptr<Backend> backend = make_cpu_backend(1);
-  TrainSettings settings = short_settings();
-  settings.optimizer.kind = kind;
-  Training training(*backend, tiny_model(), make_photos(3, 4), settings);
-  training.steps(4);
-  Checkpoint checkpoint;
-  training.trainer.store(checkpoint);
-  return checkpoint;
-}
+/// A small server and its bundle.
+struct Handed : SmallServer {
+  const std::string bundle = folder / "handover.tar";
+  const Checkpoint& server = checkpoint;
 
-void expect_grown(const std::vector<NamedTensor>& before, const std::vector<NamedTensor>& after, std::int64_t added) {
-  REQUIRE(before.size() == after.size());
-  for (std::size_t i = 0; i < before.size(); ++i) {
-    const NamedTensor& old = before[i];
-    const NamedTensor& grown = after[i];
-    CAPTURE(old.name);
-    CHECK(grown.name == old.name);
-    if (old.name.rfind("head.", 0) != 0) {
-      CHECK(grown.data == old.data);
-      continue;
-    }
-    CHECK(grown.shape[0] == old.shape[0] + added);
-    REQUIRE(grown.data.size() == old.data.size() / static_cast<std::size_t>(old.shape[0]) * static_cast<std::size_t>(grown.shape[0]));
-    CHECK(std::memcmp(grown.data.data(), old.data.data(), old.data.size()) == 0);
-    CHECK(std::all_of(grown.data.begin() + static_cast<std::ptrdiff_t>(old.data.size()), grown.data.end(), [](std::uint8_t byte) { return byte == 0; }));
-  }
-}
-
-TEST_CASE("a grown head keeps its rows and their moments bit for bit and adds rows of zeros") {
-  for (const OptimizerKind kind : {OptimizerKind::sgd, OptimizerKind::adamw}) {
-    const Checkpoint before = trained_checkpoint(kind);
-    REQUIRE(before.moments.size() == (kind == OptimizerKind::sgd ? 1 : 2));
-    Checkpoint after = before;
-    grow_head(after, tiny_model(), {"new_a", "new_b"}, "photos");
-    CHECK(after.class_names == std::vector<std::string>{"p0", "p1", "p2", "new_a", "new_b"});
-    CHECK(after.personal_classes == std::vector<std::string>{"new_a", "new_b"});
-    expect_grown(before.parameters, after.parameters, 2);
-    for (const auto& [name, tensors] : before.moments) expect_grown(tensors, after.moments.at(name), 2);
-    // The grown checkpoint loads into a network of five people.
-    const std::unique_ptr<Backend> backend = make_cpu_backend(1);
-    Network network(*backend, tiny_model(), after.class_names);
-    network.load(after, "grown");
-  }
-}
-
-TEST_CASE("a person that the checkpoint knows already is refused by name") {
-  Checkpoint checkpoint = trained_checkpoint(OptimizerKind::sgd);
-  expect_parts(error_of([&] { grow_head(checkpoint, tiny_model(), {"somebody", "p1"}, "photos"); }), {"photos", "p1", "3 people"});
-}
-
-TEST_CASE("a head that does not fit its people is an error, not a crash") {
-  Checkpoint nobody = trained_checkpoint(OptimizerKind::sgd);
-  nobody.class_names.clear();
-  expect_parts(error_of([&] { grow_head(nobody, tiny_model(), {"x"}, "photos"); }), {"photos", "0 people"});
-  for (NamedTensor& tensor : nobody.parameters)
-    if (tensor.name == "head.weight" || tensor.name == "head.bias") {
-      tensor.shape[0] = 0;
-      tensor.data.clear();
-    }
-  expect_parts(error_of([&] { grow_head(nobody, tiny_model(), {"x"}, "photos"); }), {"photos", "0 people"});
-  Checkpoint four = trained_checkpoint(OptimizerKind::sgd);
-  four.class_names.push_back("p3");
-  expect_parts(error_of([&] { grow_head(four, tiny_model(), {"x"}, "photos"); }), {"photos", "head.weight", "3", "4 people"});
-}
-
-/// A server's run on three people, its bundle, and a fourth person's photos.
-struct Handed {
-  ScratchFolder folder;
-  std::string bundle, personal;
-  Checkpoint server;
-
-  Handed() : bundle(folder / "handover.tar"), personal(folder / "personal/p3") {
-    const PhotoSet general = make_photos(3, 5);
-    write_photos(general, folder / "general");
-    write_photos(make_photos(1, 6, 3), folder / "personal");
-    std::ofstream(folder / "tiny.json") << model_json(kLayers, 16);
-    PretrainRequest request;
-    request.train.precision = "fp32";
-    request.train.threads = 1;
-    request.train.overrides = R"({"epochs": 3, "batch": 6, "variants": 2})";
-    request.train.run.output = folder / "server.safetensors";
-    request.photos = folder / "general";
-    request.model = folder / "tiny.json";
-    pretrain(request, {});
-    server = read_checkpoint(folder / "server.safetensors");
-    Bundle out;
-    out.checkpoint = server;
-    out.strategy = "stratified";
-    out.fraction = 1.0;
-    for (const Photo& photo : general.photos) {
-      const bool test = std::find(server.test_photos.begin(), server.test_photos.end(), photo.file) != server.test_photos.end();
-      out.photos.push_back({photo.class_name, photo.file.substr(photo.file.find('/') + 1), test, photo.bytes, ""});
-    }
-    write_bundle(bundle, out);
-  }
-
-  HandoverRequest request(const std::string& output) const {
-    HandoverRequest request;
-    request.train.precision = "fp32";
-    request.train.threads = 1;
-    request.train.overrides = R"({"epochs": 2})";
-    request.train.run.output = folder / output;
-    request.bundle = bundle;
-    request.personal = personal;
-    request.keep = Keep::trained;  // what a test looks at must not depend on three photos a person
-    return request;
-  }
+  Handed() : SmallServer(kLayers) { write_bundle(bundle, photos); }
+  HandoverRequest request(const std::string& output) const { return SmallServer::request(bundle, output); }
 };
 
 TEST_CASE("a hand-over reports general and personal people, and marks its checkpoint as personal") {
@@ -195,6 +91,20 @@ void expect_same_run(const std::string& a_path, const std::string& b_path) {
   CHECK(untimed(a.metrics) == untimed(b.metrics));
 }
 
+/// Runs `request` to part.safetensors, stops it after `stop` steps, and goes on by `rest`, which must end as whole.safetensors did.
+void expect_same_when_stopped(const Handed& handed, HandoverRequest request, int stop, HandoverRequest rest) {
+  int taken = 0;
+  RunObserver observer;
+  observer.should_stop = [&] { return ++taken == stop; };
+  request.train.run.output = handed.folder / "part.safetensors";
+  CHECK(resume(request, observer).stopped);
+  CHECK(read_checkpoint(handed.folder / "part.safetensors").progress.step == static_cast<std::uint32_t>(stop));
+  rest.train.run.output = handed.folder / "rest.safetensors";
+  rest.continue_from = handed.folder / "part.safetensors";
+  CHECK_FALSE(resume(rest, {}).stopped);
+  expect_same_run(handed.folder / "whole.safetensors", handed.folder / "rest.safetensors");
+}
+
 TEST_CASE("an interrupted hand-over goes on to the same weights and metrics as an uninterrupted one") {
   const Handed handed;
   const RunSummary whole = resume(handed.request("whole.safetensors"), {});
@@ -202,15 +112,7 @@ TEST_CASE("an interrupted hand-over goes on to the same weights and metrics as a
   REQUIRE(steps >= 6);
   for (const int stop : {1, 2, steps / 2, steps - 1}) {
     CAPTURE(stop);
-    int taken = 0;
-    RunObserver observer;
-    observer.should_stop = [&] { return ++taken == stop; };
-    CHECK(resume(handed.request("part.safetensors"), observer).stopped);
-    CHECK(read_checkpoint(handed.folder / "part.safetensors").progress.step == static_cast<std::uint32_t>(stop));
-    HandoverRequest rest = handed.request("rest.safetensors");
-    rest.continue_from = handed.folder / "part.safetensors";
-    CHECK_FALSE(resume(rest, {}).stopped);
-    expect_same_run(handed.folder / "whole.safetensors", handed.folder / "rest.safetensors");
+    expect_same_when_stopped(handed, handed.request("part.safetensors"), stop, handed.request("rest.safetensors"));
   }
 }
 
@@ -229,15 +131,7 @@ TEST_CASE("a hand-over leaves frozen layers as the server sent them, interrupted
     CHECK(find_tensor(device.statistics, name)->data == find_tensor(handed.server.statistics, name)->data);
   CHECK(find_tensor(device.parameters, "head.weight")->data != find_tensor(handed.server.parameters, "head.weight")->data);
 
-  int taken = 0;
-  RunObserver observer;
-  observer.should_stop = [&] { return ++taken == 3; };
-  request.train.run.output = handed.folder / "part.safetensors";
-  CHECK(resume(request, observer).stopped);
-  HandoverRequest rest = handed.request("rest.safetensors");
-  rest.continue_from = handed.folder / "part.safetensors";
-  resume(rest, {});
-  expect_same_run(handed.folder / "whole.safetensors", handed.folder / "rest.safetensors");
+  expect_same_when_stopped(handed, request, 3, handed.request("rest.safetensors"));
 
   request.train.overrides = R"({"freeze_until": "conv7"})";
   request.train.run.output = handed.folder / "none.safetensors";
@@ -275,14 +169,7 @@ TEST_CASE("training that makes old people worse is not kept, interrupted or not"
     CHECK(std::memcmp(tensor.data.data(), old.data.data(), old.data.size()) == 0);  // the head's new row lies behind the old ones
   }
 
-  int taken = 0;
-  RunObserver observer;
-  observer.should_stop = [&] { return ++taken == 1; };
-  CHECK(resume(spoilt("part.safetensors"), observer).stopped);
-  HandoverRequest rest = spoilt("rest.safetensors");
-  rest.continue_from = handed.folder / "part.safetensors";
-  CHECK(resume(rest, {}).history.kept == "start");
-  expect_same_run(handed.folder / "whole.safetensors", handed.folder / "rest.safetensors");
+  expect_same_when_stopped(handed, spoilt("part.safetensors"), 1, spoilt("rest.safetensors"));  // metrics, and with them what was kept, included
 
   request.keep = Keep::trained;
   CHECK(resume(request, {}).history.kept == "trained");
@@ -382,25 +269,12 @@ TEST_CASE("distillation keeps what the received network said, and goes on after 
   observer.say = [&](const std::string& line) { said += line + "\n"; };
   resume(request, observer);
   expect_parts(said, {"distilling", "12 of 17 training photos"});
-  int taken = 0;
-  observer.should_stop = [&] { return ++taken == 3; };
-  request.train.run.output = handed.folder / "part.safetensors";
-  CHECK(resume(request, observer).stopped);
-  HandoverRequest rest = handed.request("rest.safetensors");
-  rest.continue_from = handed.folder / "part.safetensors";
-  resume(rest, {});
-  expect_same_run(handed.folder / "whole.safetensors", handed.folder / "rest.safetensors");
+  expect_same_when_stopped(handed, request, 3, handed.request("rest.safetensors"));
 }
 
 TEST_CASE("an interrupted pretraining goes on to the same weights and metrics") {
   const Handed handed;  // its server trained three epochs in one go
-  PretrainRequest request;
-  request.train.precision = "fp32";
-  request.train.threads = 1;
-  request.train.overrides = R"({"epochs": 3, "batch": 6, "variants": 2})";
-  request.train.run.output = handed.folder / "part.safetensors";
-  request.photos = handed.folder / "general";
-  request.model = handed.folder / "tiny.json";
+  PretrainRequest request = handed.pretraining("part.safetensors");
   for (const int stop : {1, 4, 6}) {
     CAPTURE(stop);
     request.continue_from.clear();

@@ -6,12 +6,14 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "engine/model/program.h"
 #include "kernels/api/error.h"
+#include "kernels/api/registry.h"
 
 namespace tsugi::test {
 
@@ -40,6 +42,19 @@ inline void expect_parts(const std::string& text, const std::vector<std::string>
   for (const std::string& part : parts) {
     INFO("message: " << text << "; lacks: " << part);
     CHECK(text.find(part) != std::string::npos);
+  }
+}
+
+/// The emulator as a GPU of compute capability `sm`, or null with a message where the build has none. Fails the test when it cannot be
+/// made for another reason.
+inline std::unique_ptr<RegistryBackend> emulator(int sm = 75) {
+  try {
+    return make_simt_backend(sm);
+  } catch (const Error& error) {
+    const std::string reason = error.what();
+    REQUIRE(reason.find("this build does not have it") != std::string::npos);
+    MESSAGE("without the emulator: " << reason);
+    return nullptr;
   }
 }
 

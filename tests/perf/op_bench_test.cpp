@@ -87,11 +87,7 @@ TEST_CASE("every op of every kind runs on every backend here, and becomes a poin
   std::vector<std::unique_ptr<Backend>> backends;
   backends.push_back(make_cpu_backend(1));
   backends.push_back(make_reference_backend());
-  try {
-    backends.push_back(make_simt_backend(75));
-  } catch (const Error& error) {
-    MESSAGE("without the emulator: " << error.what());
-  }
+  if (auto simt = emulator(75)) backends.push_back(std::move(simt));
   const std::vector<perf::OpCase> cases = perf::smoke_cases();
   std::size_t expected = 0;
   for (const perf::OpCase& op_case : cases) expected += 2 * perf::passes_of(op_case).size();
@@ -126,11 +122,7 @@ TEST_CASE("bursts do what they say: the copy is whole, the arithmetic grows with
   std::vector<std::unique_ptr<Backend>> backends;
   backends.push_back(make_cpu_backend(2));
   backends.push_back(make_reference_backend());
-  try {
-    backends.push_back(make_simt_backend(75));
-  } catch (const Error& error) {
-    MESSAGE("without the emulator: " << error.what());
-  }
+  if (auto simt = emulator(75)) backends.push_back(std::move(simt));
   for (const auto& backend : backends) {
     CAPTURE(backend->name());
     constexpr std::size_t kBytes = 70000 / 16 * 16;

@@ -70,13 +70,8 @@ TEST_CASE("the planned memory is what a real trainer plans, to the byte") {
 }
 
 TEST_CASE("the emulator stands for a GPU's scratch memory: its plan is that of its own trainer, which is not the CPU's") {
-  std::unique_ptr<Backend> nano;
-  try {
-    nano = make_simt_backend(53);
-  } catch (const Error& error) {
-    MESSAGE("without the emulator: " << error.what());
-    return;
-  }
+  const std::unique_ptr<RegistryBackend> nano = emulator(53);
+  if (nano == nullptr) return;
   const perf::StepRequest request = request_of("faces-mobile", 16, 2, DType::f32);
   perf::StepBenchOptions options;
   options.batch = 2;
@@ -306,13 +301,8 @@ TEST_CASE("calibration describes every op of every built-in model's step on this
 }
 
 TEST_CASE("calibration describes a GPU by the same calls: nothing there is cached") {
-  std::unique_ptr<Backend> nano;
-  try {
-    nano = make_simt_backend(53);
-  } catch (const Error& error) {
-    MESSAGE("without the emulator: " << error.what());
-    return;
-  }
+  const std::unique_ptr<RegistryBackend> nano = emulator(53);
+  if (nano == nullptr) return;
   perf::CalibrationOptions options;
   options.brief = true;
   const perf::DeviceDescription device = perf::calibrate(*nano, options);

@@ -132,13 +132,8 @@ TEST_CASE("a device without a choice cannot be tuned") {
 }
 
 TEST_CASE("the emulated GPU is tuned through the same interface, over its rows") {
-  std::unique_ptr<RegistryBackend> backend;
-  try {
-    backend = make_simt_backend(53);
-  } catch (const Error& error) {
-    MESSAGE("skipped: " << error.what());
-    return;
-  }
+  const std::unique_ptr<RegistryBackend> backend = emulator(53);
+  if (backend == nullptr) return;
   perf::ShapeList list = tiny();
   perf::TuneOptions options = quick();
   options.seconds = 60.0;
