@@ -241,6 +241,20 @@ TEST_CASE("gradients of micro-batches add up to the gradient of the batch") {
   }
 }
 
+/// Cosine of the angle between two gradients, over the parameters alone (padding left out).
+double cosine(const std::vector<float>& a, const std::vector<float>& b, const ParameterLayout& layout) {
+  double dot = 0.0, a2 = 0.0, b2 = 0.0;
+  for (const ParameterInfo& info : layout.parameters()) {
+    for (std::size_t i = info.offset; i < info.offset + info.count; ++i) {
+      const double x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
+      dot += x * y;
+      a2 += x * x;
+      b2 += y * y;
+    }
+  }
+  return dot / std::sqrt(a2 * b2);
+}
+
 TEST_CASE("bf16 gradients point the same way as float32's") {
   const std::unique_ptr<Backend> cpu = make_cpu_backend(2);
   if (!cpu->supports(DType::bf16)) {
@@ -249,21 +263,20 @@ TEST_CASE("bf16 gradients point the same way as float32's") {
   }
   const std::uint64_t seed = fresh_seed();
   CAPTURE(seed);
+  // bf16 rounds to 2^-8; ten ops deep that is about 1 %, and kinks that a rounding crosses move whole elements of these
+  // small networks. One draw can be ill-conditioned: a batch norm over six values that relu left nearly all zero divides
+  // the rounding by a tiny deviation (a cosine of 0.51 was seen). A wrong mask or a missing term turns every draw's
+  // gradient, so the median counts.
+  constexpr int kDraws = 5;
   for (const Topology& topology : kTopologies) {
     INFO("topology: ", std::string(topology.name));
-    Bench exact(*cpu, model_of(topology), 6, seed), bench(*cpu, model_of(topology), 6, seed, DType::bf16);
-    const std::vector<float> a = exact.gradient(), b = bench.gradient();
-    double dot = 0.0, a2 = 0.0, b2 = 0.0;
-    for (const ParameterInfo& info : bench.layout().parameters()) {
-      for (std::size_t i = info.offset; i < info.offset + info.count; ++i) {
-        dot += static_cast<double>(a[i]) * static_cast<double>(b[i]);
-        a2 += static_cast<double>(a[i]) * static_cast<double>(a[i]);
-        b2 += static_cast<double>(b[i]) * static_cast<double>(b[i]);
-      }
+    std::vector<double> cosines;
+    for (int draw = 0; draw < kDraws; ++draw) {
+      Bench exact(*cpu, model_of(topology), 6, seed + draw), bench(*cpu, model_of(topology), 6, seed + draw, DType::bf16);
+      cosines.push_back(cosine(exact.gradient(), bench.gradient(), bench.layout()));
     }
-    // bf16 rounds to 2^-8; ten ops deep that is about 1 %, and kinks that a rounding crosses move whole elements of these
-    // small networks: cosines from 0.96 on were seen. A wrong mask or a missing term leaves less than 0.9.
-    CHECK(dot / std::sqrt(a2 * b2) > 0.9);
+    std::nth_element(cosines.begin(), cosines.begin() + kDraws / 2, cosines.end());
+    CHECK(cosines[kDraws / 2] > 0.9);
   }
 }
 
