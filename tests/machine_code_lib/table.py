@@ -1,35 +1,16 @@
 """The rows as Markdown, put between two markers of kernels/README.md; and as JSON, one line a row."""
 import json
-import re
 
 import rows as r
+import rules
+from wording import instructions, natural, size
 
 BEGIN = "<!-- tests/machine_code --update writes from here -->"
 END = "<!-- to here -->"
-_ORDER = ("FFMA", "HFMA2", "HMMA", "LDSM", "LDS", "STS", "LDG", "STG", "LDL", "STL", "float", "integer", "BAR", "branch", "wait")
-
-
-def _natural(name):
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
-
-
-def _bytes(count):
-    return f"{count / 1024:.1f}".rstrip("0").rstrip(".") + " KB" if count >= 1024 else str(count)
 
 
 def _occupancy(row):
     return f"{row['occupancy']} % ({row['blocks']} x {row['threads']}, {row['limit']})"
-
-
-def _hot(hot):
-    def position(kind):
-        stem = kind.split(".")[0]
-        return (_ORDER.index(stem) if stem in _ORDER else len(_ORDER), kind)
-
-    text = ", ".join(f"{hot['counts'][kind]} {kind}" for kind in sorted(hot["counts"], key=position))
-    if hot["whole"]:
-        text += " (unrolled: the whole kernel)"
-    return text + (f" (and {hot['nested']} inner loops)" if hot["nested"] else "")
 
 
 def _convolutions(rows, arch):
@@ -37,8 +18,8 @@ def _convolutions(rows, arch):
     yield "| --- | --: | --: | --- | --: | --: | --- |"
     for (name, _), row in rows:
         hot = row["hot"]
-        loop = (f"{hot['share']} % {hot['math']} | {hot['slots']} | {_hot(hot)}" if hot else "| | no multiply-add")
-        yield f"| `{name}` | {row['registers']} | {_bytes(row['shared'])} | {_occupancy(row)} | {loop} |"
+        loop = (f"{hot['share']} % {hot['math']} | {hot['slots']} | {instructions(hot)}" if hot else "| | no multiply-add")
+        yield f"| `{name}` | {row['registers']} | {size(row['shared'])} | {_occupancy(row)} | {loop} |"
 
 
 def _others(names, rows):
@@ -50,21 +31,21 @@ def _others(names, rows):
             row = rows.get((name, arch))
             cells.append(f"{row['registers']} | {_occupancy(row)} | {row['local']}" if row else "| |")
             shared = max(shared, row["shared"] if row else 0)
-        yield f"| `{name}` | {' | '.join(cells)} | {_bytes(shared)} |"
+        yield f"| `{name}` | {' | '.join(cells)} | {size(shared)} |"
 
 
 def markdown(rows):
     lines = []
     for arch in r.ARCHITECTURES:
         chosen = sorted(((key, row) for key, row in rows.items() if key[1] == arch and r.is_convolution(row)),
-                        key=lambda item: _natural(item[0][0]))
+                        key=lambda item: natural(item[0][0]))
         local = sum(bool(row["local"] or row["spills"]) for _, row in chosen)
         lines += [f"### Convolutions on {arch}", "",
                   f"{len(chosen)} kernels, {local} with spills or local memory. Best float32 tile with 128-bit loads: "
-                  + "; ".join(f"`{best[0]}` {best[1]['hot']['share']} % FFMA" for convolution in r.CONVOLUTIONS
-                              if (best := r.best_tile(rows, convolution, arch))) + ".", ""]
+                  + "; ".join(f"`{best[0]}` {best[1]['hot']['share']} % FFMA" for convolution in rules.CONVOLUTIONS
+                              if (best := rules.best_tile(rows, convolution, arch))) + ".", ""]
         lines += [*_convolutions(chosen, arch), ""]
-    names = sorted({name for (name, _), row in rows.items() if not r.is_convolution(row)}, key=_natural)
+    names = sorted({name for (name, _), row in rows.items() if not r.is_convolution(row)}, key=natural)
     lines += ["### Other kernels", "", *_others(names, rows), ""]
     return "\n".join(lines)
 
@@ -78,11 +59,5 @@ def write_markdown(path, rows):
 
 def write_json(path, rows):
     lines = (f"{json.dumps(f'{arch} {name}')}: {json.dumps(row, sort_keys=True)}"
-             for (name, arch), row in sorted(rows.items(), key=lambda item: (item[1]["file"], _natural(item[0][0]), item[0][1])))
+             for (name, arch), row in sorted(rows.items(), key=lambda item: (item[1]["file"], natural(item[0][0]), item[0][1])))
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-
-
-def read_json(path):
-    if not path.is_file():
-        return {}
-    return {tuple(reversed(key.split(" ", 1))): row for key, row in json.loads(path.read_text()).items()}

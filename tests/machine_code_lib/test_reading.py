@@ -6,10 +6,12 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent.parent / "tools/kernel_report_lib")]
+import compiled  # noqa: E402
 import cubin  # noqa: E402
 import occupancy  # noqa: E402
 import rows  # noqa: E402
+import rules  # noqa: E402
 import sass  # noqa: E402
 import table  # noqa: E402
 
@@ -138,17 +140,17 @@ def row(**changes):
 class Rules(unittest.TestCase):
     def good(self):
         return {(f"{convolution} f32 128x128x8 8x8 by 4", arch): row()
-                for convolution in rows.CONVOLUTIONS for arch in rows.ARCHITECTURES}
+                for convolution in rules.CONVOLUTIONS for arch in rows.ARCHITECTURES}
 
     def problem(self, text, **changes):
         broken = self.good()
         broken["conv2d_forward gemm f32 128x128x8 8x8 by 4", "sm_53"] = row(**changes)
-        messages = rows.broken_rules(broken)
+        messages = rules.broken_rules(broken)
         self.assertEqual(len(messages), 1, messages)
         self.assertIn(text, messages[0])
 
     def test_rules_hold_whatever_the_baseline_says(self):
-        self.assertEqual(rows.broken_rules(self.good()), [])
+        self.assertEqual(rules.broken_rules(self.good()), [])
         self.problem("must have none", spills=1)
         self.problem("must have none", local=8)
         self.problem("do not fit", blocks=0)
@@ -161,9 +163,9 @@ class Rules(unittest.TestCase):
         kernels = self.good()
         name = "conv2d_forward direct f32 128x128x8 8x8 by 4"
         kernels[name, "sm_53"] = row(hot={"counts": {"FFMA": 512, "LDS.128": 8}})
-        self.assertEqual(rows.broken_rules(kernels), [])
+        self.assertEqual(rules.broken_rules(kernels), [])
         kernels[name, "sm_53"] = row(hot={"counts": {"FFMA": 512, "LDS.32": 8}})
-        self.assertIn("conv2d_forward direct on sm_53: no float32", rows.broken_rules(kernels)[0])
+        self.assertIn("conv2d_forward direct on sm_53: no float32", rules.broken_rules(kernels)[0])
 
     def test_the_best_tile_is_a_float32_one_of_the_same_variant(self):
         kernels = self.good()
@@ -171,29 +173,29 @@ class Rules(unittest.TestCase):
         kernels[name, "sm_75"] = row(hot={"share": 60.0})
         for other in ("conv2d_forward gemm f16", "conv2d_forward gemm_1x1 f32", "conv2d_forward direct f32"):
             kernels[f"{other} 128x64 8x8", "sm_75"] = row(hot={"share": 99.0})
-            self.assertEqual(rows.best_tile(kernels, "conv2d_forward gemm", "sm_75")[0], name)
-        self.assertEqual(len(rows.broken_rules(kernels)), 1)
+            self.assertEqual(rules.best_tile(kernels, "conv2d_forward gemm", "sm_75")[0], name)
+        self.assertEqual(len(rules.broken_rules(kernels)), 1)
 
     def worse(self, text, **changes):
-        messages = rows.compare({("k", "sm_53"): row()}, {("k", "sm_53"): row(**changes)})
+        messages = rules.compare({("k", "sm_53"): row()}, {("k", "sm_53"): row(**changes)})
         self.assertEqual(len(messages), 1, messages)
         self.assertIn(text, messages[0])
 
     def test_what_got_worse_is_found_and_what_did_not_is_not(self):
         for same_or_better in ({}, {"registers": 105}, {"blocks": 3}, {"hot": {"share": 89.1}}, {"hot": {"share": 95.0}}):
-            self.assertEqual(rows.compare({("k", "sm_53"): row()}, {("k", "sm_53"): row(**same_or_better)}), [])
+            self.assertEqual(rules.compare({("k", "sm_53"): row()}, {("k", "sm_53"): row(**same_or_better)}), [])
         self.worse("2 x 256 -> 1 x 256", blocks=1, registers=130)
         self.worse("0 -> 4 accesses to local memory", spills=4)
         self.worse("90.0 -> 88.9 % FFMA", hot={"share": 88.9})
         self.worse("no 128-bit LDG any more", wide={"LDS": 32})
         self.worse("no 128-bit LDS in the hot loop", hot={"counts": {"FFMA": 512, "LDG.128": 2, "LDS.32": 128}})
         self.worse("no loop of FFMA", hot={"math": "HMMA"})
-        messages = rows.compare({("k", "sm_53"): row()}, {("k", "sm_53"): {**row(), "hot": None}})
+        messages = rules.compare({("k", "sm_53"): row()}, {("k", "sm_53"): {**row(), "hot": None}})
         self.assertIn("no loop of FFMA", messages[0])
 
     def test_kernels_that_come_or_go_are_named(self):
-        self.assertIn("without an entry", rows.compare({}, {("k", "sm_53"): row()})[0])
-        self.assertIn("no kernel has this name", rows.compare({("k", "sm_53"): row()}, {})[0])
+        self.assertIn("without an entry", rules.compare({}, {("k", "sm_53"): row()})[0])
+        self.assertIn("no kernel has this name", rules.compare({("k", "sm_53"): row()}, {})[0])
 
     def test_names_are_those_of_the_registry(self):
         for name, expected in (
@@ -214,8 +216,8 @@ class Rules(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "baseline.json"
             table.write_json(path, self.good())
-            self.assertEqual(table.read_json(path), self.good())
-            self.assertEqual(table.read_json(Path(folder) / "none.json"), {})
+            self.assertEqual(compiled.read_json(path), self.good())
+            self.assertEqual(compiled.read_json(Path(folder) / "none.json"), {})
         self.assertIn("| `conv2d_forward gemm f32 128x128x8 8x8 by 4` | 100 | 16 KB | 25 % (2 x 256, registers) | 90.0 % FFMA",
                       table.markdown(self.good()))
 
