@@ -28,6 +28,7 @@ void add_options(CLI::App& command, BenchOptions& o) {
   command.add_option("--filter", o.filter, "Only points with this text in their name: conv2d_forward, /block2_");
   command.add_option("--min-time", o.min_time, "Seconds of measurement a point")->capture_default_str()->check(CLI::Range(0.001, 3600.0));
   command.add_option("--rounds", o.rounds, "Turns that every point gets, all in turn")->capture_default_str()->check(CLI::Range(1, 1000));
+  command.add_flag("--no-peer", o.no_peer, "Without cuDNN (GPU) or oneDNN (CPU) beside each convolution and dense layer: half the time");
   command.add_flag("--step", o.step, "Time whole training steps by layer and phase instead of ops");
   command.add_option("--memory", o.memory, "With --step: most memory for training, such as 2G");
   command.add_flag("--smoke", o.smoke, "One short sample of small shapes: shows that everything runs, its times mean nothing");
@@ -56,12 +57,12 @@ void check(const CLI::App& command, const BenchOptions& o) {
   if (!std::isfinite(o.min_time)) throw CLI::ValidationError("--min-time is not a number of seconds");
   if (!o.compare.empty()) {
     refuse("with --compare", {"--device", "--model", "--batch", "--size", "--precision", "--threads", "--tuning", "--cache", "--min-time", "--rounds",
-                              "--step", "--memory", "--smoke", "--output"});
+                              "--no-peer", "--step", "--memory", "--smoke", "--output"});
     return check_figures(o);
   }
   refuse("without --compare", {"--csv", "--html"});
   if (!o.step) return refuse("without --step", {"--memory"});
-  refuse("with --step", {"--cache", "--filter", "--rounds", "--plot"});
+  refuse("with --step", {"--cache", "--filter", "--rounds", "--no-peer", "--plot"});
   if (o.models.size() > 1) throw CLI::ValidationError("--step times one model, " + std::to_string(o.models.size()) + " given");
   if (o.batches.size() > 1) throw CLI::ValidationError("--step times one batch size, " + std::to_string(o.batches.size()) + " given");
 }
@@ -91,6 +92,12 @@ std::string figure_text(double value) {
   if (!std::isfinite(value) || value == 0.0) return "-";
   std::snprintf(text, sizeof text, std::fabs(value) >= 100.0 ? "%.0f" : "%.3g", value);
   return text;
+}
+
+std::string peer_text(const perf::ResultEntry& e) {
+  const double ratio = perf::peer_ratio(e);
+  if (ratio > 0.0) return figure_text(ratio) + " x " + e.peer;
+  return !e.peer.empty() && e.peer == e.kernel ? "is " + e.peer : "-";
 }
 
 void add_bench(CLI::App& app, Run& run) {

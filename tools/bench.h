@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/perf/result_file.h"
 #include "tools/command.h"
 
 namespace tsugi::tools {
@@ -15,7 +16,7 @@ struct BenchOptions {
   std::vector<int> batches;
   int size = 0, threads = 0, rounds = 5;
   double min_time = 1.0;
-  bool step = false, smoke = false;
+  bool step = false, smoke = false, no_peer = false;
   std::string memory;
   std::vector<std::string> compare;
   std::string output, csv, html, plot;
@@ -34,5 +35,8 @@ int bench_compare_command(const BenchOptions& options);
 std::string time_text(double seconds);
 /// "12.3" with about three digits, "-" when it is 0 or not finite.
 std::string figure_text(double value);
+
+/// "1.63 x onednn": how many times as fast as the peer; "is onednn", "-".
+std::string peer_text(const perf::ResultEntry& entry);
 
 }  // namespace tsugi::tools

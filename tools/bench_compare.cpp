@@ -62,6 +62,7 @@ Json summary_json(const perf::Comparison& comparison) {
       add("slower_by_bandwidth", s.copy_ratio);
       add("slower_by_time", s.mean_ratio);
       side["points"] = s.shared;
+      side["points_within_spread"] = s.within_spread;
       side["points_missing"] = s.missing;
     }
     sides.push_back(side);
@@ -81,6 +82,7 @@ Json summary_json(const perf::Comparison& comparison) {
                                 {"bandwidth_share", c.bandwidth},
                                 {"roofline_share", c.roofline},
                                 {"bound", perf::name_of(c.bound)},
+                                {"within_spread", c.within_spread},
                                 {"because", c.because}});
     }
     points.push_back(point);

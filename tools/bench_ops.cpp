@@ -4,6 +4,7 @@
 #include "engine/core/device.h"
 #include "engine/tuning/tuned_backend.h"
 #include "engine/perf/op_bench.h"
+#include "engine/perf/statistics.h"
 #include "engine/core/atomic_file.h"
 #include "kernels/api/registry.h"
 #include "tools/bench.h"
@@ -29,8 +30,7 @@ std::vector<perf::OpCase> cases_of(const BenchOptions& options) {
   return cases;
 }
 
-/// cuBLAS on the same GPU, for the peak of its matrix units; null where there is none: then that peak is left out, and nothing is
-/// compared with it.
+/// cuDNN and cuBLAS on the same GPU: the peer, and for the peak of its matrix units. Null where there is none: then both are left out.
 std::unique_ptr<Backend> vendor_of(const Backend& backend) {
   if (backend.name() != "cuda" && backend.name() != "cudnn") return nullptr;
   try {
@@ -40,18 +40,34 @@ std::unique_ptr<Backend> vendor_of(const Backend& backend) {
   }
 }
 
+void print_peers(const perf::ResultFile& file) {
+  std::vector<double> ratios;
+  const perf::ResultEntry* slowest = nullptr;
+  for (const perf::ResultEntry& e : file.entries) {
+    const double ratio = perf::peer_ratio(e);
+    if (ratio <= 0.0) continue;
+    ratios.push_back(ratio);
+    if (slowest == nullptr || ratio < perf::peer_ratio(*slowest)) slowest = &e;
+  }
+  if (slowest == nullptr) return;
+  std::printf("\n%s times as fast as %s in the geometric mean of the %zu points that both computed, least %s: %s\n",
+              figure_text(perf::geometric_mean(ratios)).c_str(), slowest->peer.c_str(), ratios.size(),
+              figure_text(perf::peer_ratio(*slowest)).c_str(), slowest->name.c_str());
+}
+
 void print(const perf::ResultFile& file) {
   std::vector<std::vector<std::string>> table = {
-      {"model", "batch", "layer", "x", "op", "cache", "time", "+-", "GFLOP/s", "GB/s", "% peak", "% bandwidth", "% roofline"}};
+      {"model", "batch", "layer", "x", "op", "cache", "time", "+-", "GFLOP/s", "GB/s", "% peak", "% bandwidth", "% roofline", "kernel", "peer"}};
   const perf::Limits& limits = file.context.limits;
   for (const perf::ResultEntry& e : file.entries) {
     if (!e.failure.empty()) continue;
     table.push_back({e.model, std::to_string(e.batch), e.layer, std::to_string(e.times), e.op, e.cache, time_text(e.seconds),
                      e.deviation > 0.0 ? figure_text(100.0 * e.deviation / e.seconds) + " %" : "-", figure_text(e.flops / e.seconds / 1e9),
                      figure_text(e.bytes / e.seconds / 1e9), figure_text(100.0 * perf::peak_share(e, limits)),
-                     figure_text(100.0 * perf::bandwidth_share(e, limits)), figure_text(100.0 * perf::roofline_share(e, limits))});
+                     figure_text(100.0 * perf::bandwidth_share(e, limits)), figure_text(100.0 * perf::roofline_share(e, limits)), e.kernel.empty() ? "-" : e.kernel, peer_text(e)});
   }
   print_table(table);
+  print_peers(file);
 }
 
 }  // namespace
@@ -69,6 +85,7 @@ int bench_ops_command(const BenchOptions& options) {
   bench.min_seconds = options.min_time;
   bench.rounds = options.rounds;
   bench.filter = options.filter;
+  bench.peers = !options.no_peer;
   bench.brief = options.smoke;
   perf::ResultFile file;
   file.context = perf::context_of(*backend, "tsugi bench", options.threads);

@@ -56,6 +56,7 @@ std::string table_head(const Comparison& all) {
     head += header_cell(name + ": time", true);
     if (i > 0) head += header_cell("times " + all.sides[0].name, true);
     head += header_cell(name + ": % of peak", true) + header_cell(name + ": % of bandwidth", true) + header_cell(name + ": % of roofline", true);
+    head += header_cell(name + ": kernel", false) + header_cell(name + ": times as fast as its peer", true);
     if (i > 0) head += header_cell("because", false);
   }
   return head + "</tr>";
@@ -70,6 +71,7 @@ std::string table_row(const CompareRow& row) {
     html += number_cell(c.entry.seconds, c.entry.failure.empty() ? time_text(c.entry.seconds) : "failed");
     if (i > 0) html += number_cell(c.ratio, figure_text(c.ratio));
     html += share_cell(c.peak) + share_cell(c.bandwidth) + share_cell(c.roofline);
+    html += element("td", c.entry.kernel) + number_cell(perf::peer_ratio(c.entry), peer_text(c.entry));
     if (i > 0) html += "<td class=\"because\">" + escaped(c.entry.failure.empty() ? c.because : c.entry.failure) + "</td>";
   }
   return html + "</tr>\n";

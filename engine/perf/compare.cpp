@@ -63,6 +63,7 @@ CompareCell cell_of(const ResultEntry& entry, const Limits& limits) {
 void relate(const CompareCell& first, CompareCell& cell) {
   if (!first.present || !cell.present || !first.entry.failure.empty() || !cell.entry.failure.empty()) return;
   cell.ratio = cell.entry.seconds / first.entry.seconds;
+  cell.within_spread = std::fabs(cell.entry.seconds - first.entry.seconds) <= cell.entry.deviation + first.entry.deviation;
   if (first.roofline <= 0.0 || cell.roofline <= 0.0) return;
   cell.roofline_ratio = cell.ratio * cell.roofline / first.roofline;
   cell.because = because(first, cell);
@@ -97,6 +98,7 @@ CompareSummary summarise(const Comparison& all, std::size_t side) {
   std::vector<double> ratios;
   for (const CompareRow& row : all.rows) {
     if (row.cells[side].ratio > 0.0) ratios.push_back(row.cells[side].ratio);
+    s.within_spread += row.cells[side].within_spread;
     s.missing += row.cells[0].present && !row.cells[side].present;
   }
   s.shared = static_cast<int>(ratios.size());
@@ -180,6 +182,8 @@ std::string summary_text(const Comparison& comparison, std::size_t side) {
   add(s.bf16_ratio, "by peak (bf16)");
   add(s.copy_ratio, "by bandwidth");
   add(s.mean_ratio, "in the geometric mean of " + std::to_string(s.shared) + " points");
+  if (s.within_spread > 0)
+    text += "; " + std::to_string(s.within_spread) + " of " + std::to_string(s.shared) + " differ by no more than their deviations together";
   if (s.missing > 0) text += "; " + std::to_string(s.missing) + " points of the first are missing";
   return text;
 }
@@ -188,7 +192,7 @@ std::string to_csv(const Comparison& comparison) {
   std::string csv = "model,batch,layer,op,dtype,cache,flops,bytes";
   for (std::size_t i = 0; i < comparison.sides.size(); ++i) {
     const std::string& name = comparison.sides[i].name;
-    for (const char* field : {"seconds", "mad_seconds", "gflops", "gb_per_s", "peak_share", "bandwidth_share", "roofline_share", "bound"})
+    for (const char* field : {"seconds", "mad_seconds", "gflops", "gb_per_s", "peak_share", "bandwidth_share", "roofline_share", "bound", "kernel", "peer", "peer_ratio"})
       csv += "," + csv_field(name + " " + field);
     if (i > 0)
       for (const char* field : {"ratio", "roofline_ratio", "because"}) csv += "," + csv_field(name + " " + field);
@@ -202,7 +206,8 @@ std::string to_csv(const Comparison& comparison) {
       const double seconds = c.entry.seconds;
       csv += "," + csv_number(seconds) + "," + csv_number(c.entry.deviation) + "," + csv_number(seconds > 0.0 ? row.flops / seconds / 1e9 : 0.0) +
              "," + csv_number(seconds > 0.0 ? row.bytes / seconds / 1e9 : 0.0) + "," + csv_number(c.peak) + "," + csv_number(c.bandwidth) +
-             "," + csv_number(c.roofline) + "," + (c.bound == Bound::unknown ? "" : name_of(c.bound));
+             "," + csv_number(c.roofline) + "," + (c.bound == Bound::unknown ? "" : name_of(c.bound)) +
+             "," + csv_field(c.entry.kernel) + "," + csv_field(c.entry.peer) + "," + csv_number(peer_ratio(c.entry));
       if (i > 0) csv += "," + csv_number(c.ratio) + "," + csv_number(c.roofline_ratio) + "," + csv_field(c.because);
     }
     csv += "\r\n";

@@ -27,6 +27,7 @@ struct CompareCell {
   /// Against the first side, where both have the point: time by time, and the same of the rooflines. ratio = roofline_ratio times
   /// (the first side's share of its roofline / this side's share).
   double ratio = 0.0, roofline_ratio = 0.0;
+  bool within_spread = false;                          ///< the times differ by no more than their deviations together
   std::string because;                                 ///< the ratio taken apart, for people
 };
 
@@ -42,6 +43,7 @@ struct CompareSummary {
   double f32_ratio = 0.0, f16_ratio = 0.0, bf16_ratio = 0.0, copy_ratio = 0.0;  ///< of limits, the first's by this one's; 0 = unknown
   double mean_ratio = 0.0;                                                      ///< of times: geometric mean of shared points
   int shared = 0, missing = 0;                                                  ///< points of the first side
+  int within_spread = 0;                                                        ///< of the shared ones
   std::vector<std::string> notes;  ///< what makes this comparison less than one of devices alone
 };
 

@@ -1,27 +1,48 @@
 #include "engine/perf/op_bench.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "engine/perf/op_set.h"
 #include "engine/perf/statistics.h"
 
 namespace tsugi::perf {
 namespace {
 
+constexpr const char* kPeerKernel = "onednn";
+
 struct Point {
   std::size_t op_case;
   OpPass pass;
   bool cold;
   ResultEntry entry;
-  std::vector<double> seconds, processor;
+  std::vector<double> seconds, processor, peer_seconds;
+};
+
+/// Has a backend compute a call by another kernel for a while.
+class OtherKernel {
+ public:
+  OtherKernel(KernelChoice& choice, const KernelCall& call, const std::string& kernel) : choice_(choice), call_(call), before_(choice.chosen(call)) {
+    choice_.choose(call_, kernel);
+  }
+  ~OtherKernel() { choice_.choose(call_, before_); }
+  OtherKernel(const OtherKernel&) = delete;
+  OtherKernel& operator=(const OtherKernel&) = delete;
+
+ private:
+  KernelChoice& choice_;
+  KernelCall call_;
+  std::string before_;
 };
 
 class OpBench {
  public:
-  OpBench(Backend& backend, const std::vector<OpCase>& cases, const OpBenchOptions& options, const OpBenchObserver& observer)
-      : backend_(backend), cases_(cases), options_(options), observer_(observer), memory_(backend) {
+  OpBench(Backend& backend, Backend* vendor, const std::vector<OpCase>& cases, const OpBenchOptions& options, const OpBenchObserver& observer)
+      : backend_(backend), vendor_(vendor), cases_(cases), options_(options), observer_(observer), memory_(backend) {
     for (std::size_t i = 0; i < cases.size(); ++i)
       for (const OpPass pass : passes_of(cases[i]))
         for (const bool cold : {false, true})
-          if (cold ? options.cold : options.warm) add({i, pass, cold, {}, {}, {}});
+          if (cold ? options.cold : options.warm) add({i, pass, cold, {}, {}, {}, {}});
     if (points_.empty()) throw Error("bench: 0 points have \"" + options.filter + "\" in their name; names look like faces-cnn/b16/conv1/conv2d_forward/f32/cold");
   }
 
@@ -48,6 +69,10 @@ class OpBench {
         e.deviation = median_deviation(point.seconds);
         e.processor_seconds = median(point.processor);
         e.samples = static_cast<int>(point.seconds.size());
+        if (!point.peer_seconds.empty()) {
+          e.peer_seconds = median(point.peer_seconds);
+          e.peer_deviation = median_deviation(point.peer_seconds);
+        }
       }
       entries.push_back(e);
     }
@@ -72,7 +97,27 @@ class OpBench {
     const OpCost cost = cost_of(op_case, point.pass, options_.dtype);
     e.flops = cost.flops;
     e.bytes = cost.bytes;
+    if (op_case.product()) name_kernels(op_case, point.pass, e);
     points_.push_back(point);
+  }
+
+  void name_kernels(const OpCase& op_case, OpPass pass, ResultEntry& e) {
+    KernelChoice* choice = backend_.kernel_choice();
+    std::vector<std::string> kernels;
+    try {
+      if (choice != nullptr) {
+        const KernelCall call = kernel_call(op_case, pass, options_.dtype);
+        e.kernel = choice->chosen(call);
+        kernels = choice->candidates(call);
+      }
+    } catch (const Error&) {  // nothing computes it: the point will say so
+    }
+    if (!options_.peers) return;
+    if (vendor_ != nullptr && vendor_->name() != backend_.name()) {
+      e.peer = vendor_->name();
+    } else if (std::find(kernels.begin(), kernels.end(), kPeerKernel) != kernels.end()) {
+      e.peer = kPeerKernel;
+    }
   }
 
   /// A turn of all points of the case that points_[first] belongs to; they share its tensors. Returns the next case's first.
@@ -87,21 +132,42 @@ class OpBench {
       Point& point = points_[i];
       if (!point.entry.failure.empty()) continue;
       try {
-        TimingOptions timing;
-        if (options_.brief) timing.max_calls = 2;
-        const Contender contender = set.contender(point.entry.name, backend_, point.pass);
-        const Turn turn = take_turn(contender, point.cold ? set.copies() : 1, timing, options_.brief ? 0.0 : turn_seconds());
+        const Turn turn = turn_of(set, point, backend_);
         point.seconds.insert(point.seconds.end(), turn.seconds.begin(), turn.seconds.end());
         point.processor.push_back(turn.processor_seconds);
         point.entry.calls = turn.calls;
       } catch (const Error& error) {
         point.entry.failure = error.what();
+        continue;
       }
+      if (!point.entry.peer.empty() && point.entry.peer != point.entry.kernel) peer_turn(set, point);
     }
     return end;
   }
 
+  Turn turn_of(OpSet& set, const Point& point, Backend& backend) const {
+    TimingOptions timing;
+    if (options_.brief) timing.max_calls = 2;
+    return take_turn(set.contender(point.entry.name, backend, point.pass), point.cold ? set.copies() : 1, timing,
+                     options_.brief ? 0.0 : turn_seconds());
+  }
+
+  /// What the peer does not compute is no failure of the point: it has none then.
+  void peer_turn(OpSet& set, Point& point) {
+    try {
+      std::optional<OtherKernel> other;
+      if (point.entry.peer == kPeerKernel)
+        other.emplace(*backend_.kernel_choice(), kernel_call(cases_[point.op_case], point.pass, options_.dtype), kPeerKernel);
+      const Turn turn = turn_of(set, point, other ? backend_ : *vendor_);
+      point.peer_seconds.insert(point.peer_seconds.end(), turn.seconds.begin(), turn.seconds.end());
+    } catch (const Error&) {
+      point.entry.peer.clear();
+      point.peer_seconds.clear();
+    }
+  }
+
   Backend& backend_;
+  Backend* vendor_;
   const std::vector<OpCase>& cases_;
   const OpBenchOptions& options_;
   const OpBenchObserver& observer_;
@@ -119,7 +185,7 @@ std::string entry_name(const OpCase& op_case, OpPass pass, DType dtype, const st
 
 void bench_ops(Backend& backend, Backend* vendor, const std::vector<OpCase>& cases, const OpBenchOptions& options,
                const OpBenchObserver& observer, ResultFile& file) {
-  OpBench bench(backend, cases, options, observer);
+  OpBench bench(backend, vendor, cases, options, observer);
   LimitMeter meter(backend, vendor, options.brief);
   bench.run(meter);
   file.entries = bench.entries();

@@ -17,6 +17,7 @@ struct OpBenchOptions {
   double min_seconds = 1.0;       ///< of measurement a point, all rounds together
   int rounds = 5;
   std::string filter;             ///< only points with this text in their name
+  bool peers = true;              ///< time the vendor's library beside each convolution and dense layer, in turn
   bool brief = false;             ///< one short sample a point: shows that everything runs, and nothing else
 };
 
@@ -25,7 +26,8 @@ struct OpBenchObserver {
   std::function<bool()> should_stop;                                  ///< asked before every turn
 };
 
-/// Measures `cases` and, in the same rounds, the limits; vendor as LimitMeter. Points without a sample (stopped before their first
+/// Measures `cases` and, in the same rounds, the limits; vendor as LimitMeter. The peer of a convolution or dense layer is the vendor, and
+/// where there is none the backend's own kernel of the name "onednn"; each has as long as the point itself. Points without a sample (stopped before their first
 /// turn) are left out; points that the device cannot compute carry its message. Throws Error when nothing matches the filter.
 void bench_ops(Backend& backend, Backend* vendor, const std::vector<OpCase>& cases, const OpBenchOptions& options,
                const OpBenchObserver& observer, ResultFile& file);

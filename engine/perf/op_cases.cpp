@@ -67,6 +67,13 @@ std::vector<OpPass> passes_of(const OpCase& op_case) {
   return {OpPass::forward, OpPass::backward_data, OpPass::backward_weight};
 }
 
+KernelCall kernel_call(const OpCase& product, OpPass pass, DType dtype) {
+  const KernelOp op = pass == OpPass::forward         ? KernelOp::conv2d_forward
+                      : pass == OpPass::backward_data ? KernelOp::conv2d_backward_data
+                                                      : KernelOp::conv2d_backward_weight;
+  return {op, product.shape, dtype, product.kind == NodeKind::dense};
+}
+
 OpCost cost_of(const OpCase& o, OpPass pass, DType dtype) {
   if (o.product()) return product_cost(o, pass, dtype);
   const bool forward = pass == OpPass::forward, masked = o.activation.kind != ActivationKind::none;

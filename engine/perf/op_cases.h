@@ -7,6 +7,7 @@
 #include "engine/model/graph.h"
 #include "engine/perf/shape_lists.h"
 #include "kernels/api/conv2d.h"
+#include "kernels/api/kernel_choice.h"
 #include "kernels/api/pool.h"
 
 namespace tsugi::perf {
@@ -42,6 +43,9 @@ std::string op_name(const OpCase& op_case, OpPass pass);
 
 /// The passes that training needs of it, in order.
 std::vector<OpPass> passes_of(const OpCase& op_case);
+
+/// A pass of a convolution or a dense layer as the choice of kernels knows it.
+KernelCall kernel_call(const OpCase& product, OpPass pass, DType dtype);
 
 /// What one call does at least.
 struct OpCost {

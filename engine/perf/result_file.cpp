@@ -59,6 +59,13 @@ Json entry_json(const ResultEntry& e, const Limits& limits) {
   const auto percent = [&](const char* key, double value) {
     if (value > 0.0) json[key] = 100.0 * value;
   };
+  if (!e.kernel.empty()) json["kernel"] = e.kernel;
+  if (!e.peer.empty()) json["peer"] = e.peer;
+  if (e.peer_seconds > 0.0) {
+    json["peer_time"] = e.peer_seconds * kNano;
+    json["peer_mad_time"] = e.peer_deviation * kNano;
+    json["peer_ratio"] = peer_ratio(e);
+  }
   if (e.flops > 0.0) json["GFLOP/s"] = e.flops / e.seconds / 1e9;
   if (e.bytes > 0.0) json["GB/s"] = e.bytes / e.seconds / 1e9;
   percent("peak_%", peak_share(e, limits));
@@ -104,6 +111,8 @@ double roofline_share(const ResultEntry& e, const Limits& limits) {
   if (e.dtype.empty() || limits.copy <= 0.0 || (e.flops > 0.0 && limits.flops(dtype_named(e.dtype)) <= 0.0)) return 0.0;
   return share(roofline_seconds(limits, e.flops, e.bytes, dtype_named(e.dtype)), e.seconds);
 }
+
+double peer_ratio(const ResultEntry& e) { return share(e.peer_seconds, e.seconds); }
 
 std::string to_json(const ResultFile& file, bool one_line) {
   Json json{{"context", context_json(file.context)}, {"benchmarks", Json::array()}};

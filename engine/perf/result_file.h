@@ -32,6 +32,10 @@ struct ResultEntry {
   double seconds = 0.0, deviation = 0.0, processor_seconds = 0.0;
   int samples = 0, calls = 0;
   double flops = 0.0, bytes = 0.0;  ///< of one call; 0 = nobody said
+  std::string kernel;               ///< that computed it, where the device has a choice: "direct", a registry row
+  /// Another library on the same call, in turn with it: "cudnn", "onednn"; empty = nobody. Equal to `kernel`: it computed the call.
+  std::string peer;
+  double peer_seconds = 0.0, peer_deviation = 0.0;
   std::string failure;              ///< why there is no time
 };
 
@@ -66,6 +70,9 @@ struct ResultFile {
 double peak_share(const ResultEntry& entry, const Limits& limits);
 double bandwidth_share(const ResultEntry& entry, const Limits& limits);
 double roofline_share(const ResultEntry& entry, const Limits& limits);
+
+/// Speed relative to the peer's: its time over ours; 0 where there is none.
+double peer_ratio(const ResultEntry& entry);
 
 /// The whole file, or on one line for --json.
 std::string to_json(const ResultFile& file, bool one_line);

@@ -104,6 +104,10 @@ ResultEntry read_entry(const JsonObject& object) {
   e.calls = object.has("iterations") ? static_cast<int>(std::min(1e9, object.number("iterations", -1.0))) : 0;
   e.flops = object.number("flops", 0.0);
   e.bytes = object.number("bytes", 0.0);
+  e.kernel = object.text("kernel", "");
+  e.peer = object.text("peer", "");
+  e.peer_seconds = object.number("peer_time", 0.0) * unit;
+  e.peer_deviation = object.number("peer_mad_time", 0.0) * unit;
   return e;
 }
 

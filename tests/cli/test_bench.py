@@ -30,7 +30,7 @@ BOARD = {"conv1": (0.1, 1e10, 1e6), "conv2": (0.06, 1e8, 2.5e8), "conv<3> & 'x'"
 class Measuring(support.CommandLine):
     def test_ops_become_a_table_a_result_file_and_an_object(self):
         done = self.tsugi(*SMOKE, "-o", "ops.json")
-        self.assertRegex(done.stdout.splitlines()[0], r"^model +batch +layer +x +op +cache +time .*% roofline$")
+        self.assertRegex(done.stdout.splitlines()[0], r"^model +batch +layer +x +op +cache +time .*% roofline +kernel +peer$")
         self.assertRegex(done.stdout, r"smoke +1 +3x3 +1 +conv2d_backward_weight +cold +[\d.]+ [mu]?s ")
         file = json.loads(self.read("ops.json"))
         context = file["context"]
@@ -45,6 +45,14 @@ class Measuring(support.CommandLine):
         for entry in file["benchmarks"]:
             self.assertGreater(entry["real_time"], 0, entry["name"])
             self.assertNotIn("error_occurred", entry)
+        # Builds with oneDNN have it as the peer of their own kernels; others have one kernel a call, and no peer.
+        own = [entry for entry in file["benchmarks"] if entry.get("peer", entry.get("kernel")) != entry.get("kernel")]
+        self.assertEqual(bool(own), "oneDNN" in context["device_description"] and "AVX-512" in context["device_description"])
+        for entry in own:
+            self.assertEqual(entry["peer"], "onednn")
+            self.assertAlmostEqual(entry["peer_ratio"], entry["peer_time"] / entry["real_time"])
+        self.assertEqual("times as fast as onednn in the geometric mean" in done.stdout, bool(own))
+        self.assertFalse([entry for entry in self.result(*SMOKE, "--no-peer", "--quiet")["benchmarks"] if "peer" in entry])
 
     def test_ops_of_a_model_by_filter_at_a_size(self):
         self.write("tiny.json", json.dumps(support.TINY_MODEL))
@@ -88,6 +96,7 @@ class Measuring(support.CommandLine):
                 ("--min-time", "nan"): ["--min-time"],
                 ("--rounds", "-1"): ["--rounds"],
                 ("--csv", "a.csv"): ["--csv", "without --compare"],
+                ("--step", "--no-peer"): ["--no-peer", "with --step"],
                 ("--memory", "1G"): ["--memory", "without --step"],
                 ("--step", "--cache", "cold"): ["--cache", "with --step"],
                 ("--step", "--model", "faces-cnn,faces-mobile"): ["one model", "2"],

@@ -42,6 +42,8 @@ class CountingBackend : public Backend {
   void copy_to_host(void* to, const void* from, std::size_t bytes) override { inner_->copy_to_host(to, from, bytes); }
   void fill_zero(void* memory, std::size_t bytes) override { inner_->fill_zero(memory, bytes); }
   void synchronize() override { inner_->synchronize(); }
+  double fma_burst(DType dtype, int steps, float* out) override { return inner_->fma_burst(dtype, steps, out); }
+  void copy_burst(const void* from, std::size_t bytes, void* to) override { inner_->copy_burst(from, bytes, to); }
   std::size_t workspace_bytes(const Conv2dShape& s, DType t) const override { return inner_->workspace_bytes(s, t); }
   std::size_t workspace_bytes(const DenseShape& s, DType t) const override { return inner_->workspace_bytes(s, t); }
   std::size_t workspace_bytes(const BatchNormShape& s, DType t) const override { return inner_->workspace_bytes(s, t); }

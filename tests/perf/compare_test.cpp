@@ -81,6 +81,20 @@ TEST_CASE("the faster device is told so, and a device bound by something else, t
   expect_parts(cell.because, {"2 times by the roofline (peak, then bandwidth)", "2.5 times more"});
 }
 
+TEST_CASE("two runs on one device agree where their deviations reach each other") {
+  perf::ResultFile first = device_file("cpu", 500.0, 20.0), second = first;
+  first.entries = {point("a", 0.100, 1e9, 1e6), point("b", 0.100, 1e9, 1e6), point("c", 0.100, 1e9, 1e6)};
+  second.entries = {point("a", 0.103, 1e9, 1e6), point("b", 0.104, 1e9, 1e6), point("c", 0.097, 1e9, 1e6)};
+  for (perf::ResultEntry& e : first.entries) e.deviation = 0.002;
+  for (perf::ResultEntry& e : second.entries) e.deviation = 0.0015;
+  const perf::Comparison all = perf::compare({"a.json", "b.json"}, {first, second});
+  CHECK(row_of(all, "a").cells[1].within_spread);
+  CHECK(!row_of(all, "b").cells[1].within_spread);
+  CHECK(row_of(all, "c").cells[1].within_spread);
+  CHECK(all.summaries[1].within_spread == 2);
+  expect_parts(perf::summary_text(all, 1), {"2 of 3 differ by no more than their deviations"});
+}
+
 TEST_CASE("files of other versions, commits or builds are compared, and marked") {
   perf::ResultFile other = board();
   other.context.version = "0.2.0";

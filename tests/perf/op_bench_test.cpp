@@ -7,6 +7,7 @@
 #include "engine/perf/statistics.h"
 #include "kernels/api/registry.h"
 #include "tests/engine/support.h"
+#include "tests/perf/choosy_backend.h"
 #include "tests/perf/support.h"
 
 namespace tsugi::test {
@@ -157,6 +158,43 @@ TEST_CASE("a filter keeps the points with its text, and one that fits nothing is
   for (const perf::ResultEntry& e : file.entries) CHECK(e.cache == "cold");
   options.filter = "nothing";
   expect_parts(error_of([&] { perf::bench_ops(*backend, nullptr, perf::smoke_cases(), options, {}, file); }), {"0 points", "nothing"});
+}
+
+TEST_CASE("a point stands beside the library that computes the same call, and the backend's own choice is as it was") {
+  ChoosyBackend backend;
+  backend.convolutions = {"usual", "fast", "onednn"};
+  backend.cost["onednn"] = 7.0;  // 8 ticks a call, "usual" 4, "fast" 3
+  perf::OpBenchOptions options;
+  options.brief = true;
+  const auto measure = [&](const std::vector<perf::OpCase>& cases) {
+    perf::ResultFile file;
+    perf::bench_ops(backend, nullptr, cases, options, {}, file);
+    return file.entries;
+  };
+  const perf::OpCase conv = perf::smoke_cases().front();
+  REQUIRE(conv.kind == NodeKind::conv2d);
+  const KernelCall forward = perf::kernel_call(conv, perf::OpPass::forward, DType::f32);
+  backend.choose(forward, "fast");
+  for (const perf::ResultEntry& e : measure({conv})) {
+    INFO(e.name);
+    const bool is_forward = e.op == "conv2d_forward";
+    CHECK(e.kernel == (is_forward ? "fast" : "usual"));
+    CHECK(e.peer == "onednn");
+    CHECK(perf::peer_ratio(e) == doctest::Approx(is_forward ? 8.0 / 3.0 : 2.0));
+  }
+  CHECK(backend.chosen(forward) == "fast");
+  backend.choose(forward, "onednn");  // nothing to compare with: it is the peer
+  const perf::ResultEntry itself = measure({conv}).front();
+  CHECK(itself.kernel == "onednn");
+  CHECK(itself.peer == "onednn");
+  CHECK(perf::peer_ratio(itself) == 0.0);
+  perf::OpCase dense = conv;
+  dense.kind = NodeKind::dense;
+  dense.shape.h = dense.shape.w = dense.shape.r = dense.shape.s = 1, dense.shape.pad_h = dense.shape.pad_w = 0;
+  CHECK(measure({dense}).front().peer.empty());
+  options.peers = false;
+  CHECK(measure({conv}).back().peer.empty());
+  CHECK(measure({conv}).back().kernel == "usual");
 }
 
 TEST_CASE("a bench that is stopped keeps what it has") {

@@ -23,6 +23,8 @@ perf::ResultFile example() {
   file.context.before.governor = "performance";
   file.context.after.temperature_c = 61.5;
   file.entries = {point("conv1", 0.002, 5e8, 4e6), point("conv2", 0.004, 1e9, 8e6)};
+  file.entries[0].kernel = "direct", file.entries[0].peer = "onednn";
+  file.entries[0].peer_seconds = 0.003, file.entries[0].peer_deviation = 1e-5;
   perf::ResultEntry failed = point("conv3", 0.0, 1.0, 1.0);
   failed.failure = "conv2d: no row computes it";
   file.entries.push_back(failed);
@@ -62,6 +64,10 @@ TEST_CASE("a result file reads back as it was written") {
       CHECK(after.entries[i].flops == before.entries[i].flops);
       CHECK(after.entries[i].bytes == before.entries[i].bytes);
       CHECK(after.entries[i].samples == 5);
+      CHECK(after.entries[i].kernel == before.entries[i].kernel);
+      CHECK(after.entries[i].peer == before.entries[i].peer);
+      CHECK(after.entries[i].peer_seconds == doctest::Approx(before.entries[i].peer_seconds).epsilon(1e-12));
+      CHECK(after.entries[i].peer_deviation == doctest::Approx(before.entries[i].peer_deviation).epsilon(1e-12));
     }
     CHECK(after.entries[2].failure == "conv2d: no row computes it");
   }

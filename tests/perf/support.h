@@ -50,6 +50,11 @@ class TickingBackend : public CountingBackend {
   void augment_forward(const AugmentForward& op) override { tick([&] { CountingBackend::augment_forward(op); }); }
   void softmax_cross_entropy(const SoftmaxCrossEntropy& op) override { tick([&] { CountingBackend::softmax_cross_entropy(op); }); }
   void sgd_update(const SgdUpdate& op) override { tick([&] { CountingBackend::sgd_update(op); }); }
+  double fma_burst(DType dtype, int steps, float* out) override {
+    ticks += 1.0;
+    return CountingBackend::fma_burst(dtype, steps, out);
+  }
+  void copy_burst(const void* from, std::size_t bytes, void* to) override { tick([&] { CountingBackend::copy_burst(from, bytes, to); }); }
   void copy_to_device(void* to, const void* from, std::size_t bytes) override {
     ticks += 1.0;
     CountingBackend::copy_to_device(to, from, bytes);

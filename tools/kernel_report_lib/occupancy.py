@@ -1,11 +1,7 @@
 """How many blocks of a kernel a multiprocessor holds, by the rules of NVIDIA's cuda_occupancy.h: registers are given to
 warps in units of 256 from four equal partitions, shared memory in units of 256 bytes."""
+from chips import CHIPS
 
-LIMITS = {
-    # architecture: threads, blocks, registers and bytes of shared memory of a multiprocessor, registers of a block
-    "sm_53": {"threads": 2048, "blocks": 32, "registers": 65536, "shared": 65536, "block_registers": 32768},
-    "sm_75": {"threads": 1024, "blocks": 16, "registers": 65536, "shared": 65536, "block_registers": 65536},
-}
 _PARTITIONS = 4
 
 
@@ -15,7 +11,7 @@ def _round_up(value, unit):
 
 def occupancy(arch, registers, shared, threads):
     """{"blocks", "warps", "percent", "limit"}: limit names what allows no further block. 0 blocks: cannot be launched."""
-    chip = LIMITS[arch]
+    chip = CHIPS[arch]
     warps = (threads + 31) // 32
     by_limit = {"blocks": chip["blocks"], "threads": chip["threads"] // (warps * 32)}
     if registers:
