@@ -176,8 +176,11 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   const Recalls at_start = request.keep == Keep::better ? judge.look() : Recalls{};
   if (!continued) start = before_training;
   const std::string& head = trained.layers.back().name;
-  if (continued && history.kept == "trained" && start.progress.epoch < static_cast<std::uint32_t>(settings.epochs))
-    shift_new_rows(start, head, first_new, settings.margin);  // it ended once: trains on as it was before
+  if (continued && history.kept == "trained" && start.progress.epoch < static_cast<std::uint32_t>(settings.epochs)) {
+    TrainSettings ended;  // once, with a margin that may not be today's: it trains on as it was before
+    apply_json(ended, start.settings, request.continue_from + ": settings");
+    shift_new_rows(start, head, first_new, ended.margin);
+  }
   Trainer trainer(network, source, split.train, settings, {dtype, request.train.memory_budget, request.train.graph},
                   teacher_for(*backend, bundle, cut.get(), trained, source, split, settings, request.bundle, observer));
   trainer.load(start, request.bundle);

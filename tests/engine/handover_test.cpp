@@ -215,6 +215,10 @@ TEST_CASE("a finished hand-over that trains on gets its margin once") {
   request.train.run.output = handed.folder / "same.safetensors";  // nothing left to train
   resume(request, {});
   CHECK(bias("same.safetensors") == bias("two.safetensors"));
+  request.train.overrides = R"({"epochs": 3, "margin": 0.5})";  // the old one is given back, the new one taken
+  request.train.run.output = handed.folder / "three.safetensors";
+  resume(request, {});
+  CHECK(bias("three.safetensors")[3] == doctest::Approx(bias("two.safetensors")[3] + 1.0f).epsilon(1e-5));
 }
 
 /// Mean KL(received || device) over the server's people, of the training photos in the bundle.

@@ -1,4 +1,5 @@
 """Measurements beside the kernels that made them: which kernel each point of a result file ran, and what a kernel's points say together."""
+from functools import cache
 from statistics import median
 
 from results import compulsory_bytes, flops_of
@@ -39,10 +40,15 @@ def join(kernels, registry, files, known):
     device are one measurement: {"device", "own", "files", "shapes": [...]}; own: of the architecture itself."""
     rows = {row.name: row for row in registry}
     found, notes = {}, []
-    for file in files:
+
+    @cache
+    def beginning(arch, start):
+        return [name for name, a in kernels if a == arch and (name == start or name.startswith(start + " "))]
+
+    for number, file in enumerate(files, 1):
         arch, own = architecture(file.sm, known)
         if arch is None:
-            notes.append(f"{file.name}: {file.device} is sm_{file.sm}, older than {', '.join(known)}: left out")
+            notes.append(f"[{number}] {file.name}: {file.device} is sm_{file.sm}, older than {', '.join(known)}: left out")
             continue
         unknown, joined = set(), 0
         pinned = {(point.row, tuple(point.shape.values()), point.model, point.layer) for point in file.points if point.pinned}
@@ -51,25 +57,26 @@ def join(kernels, registry, files, known):
                 continue  # dispatch took a row that was measured by itself, too
             row = rows.get(point.row)
             start = row.kernel(point.shape) if row and (row.op, row.dtype) == (point.op, point.dtype) else None
-            names = [name for name, a in kernels if a == arch and start and (name == start or name.startswith(start + " "))]
+            names = beginning(arch, start) if start else []
             if len(names) != 1:
                 unknown.add(point.row)
                 continue
             entry = found.setdefault((names[0], arch), {}).setdefault(file.device, {"own": own, "files": {}, "points": []})
-            entry["files"][file.name] = file
+            entry["files"][number] = file
             entry["points"].append(point)
             joined += 1
-        notes.append(f"{file.name}: {file.device}, sm_{file.sm}, {joined} measurements"
+        notes.append(f"[{number}] {file.name}: {file.device}, sm_{file.sm}, {joined} measurements"
                      + ("" if own else f"; the machine code is {arch}'s: measured elsewhere, not compared")
                      + (f"; {file.left_out} shapes left out for time" if file.left_out else "")
                      + (f"; {file.failures} failures" if file.failures else ""))
         if unknown:
-            notes.append(f"{file.name}: no kernel here for {', '.join(sorted(unknown))[:200]}")
+            notes.append(f"[{number}] {file.name}: no kernel here for {', '.join(sorted(unknown))[:200]}")
     return {key: [_measurement(device, entry) for device, entry in devices.items()] for key, devices in found.items()}, notes
 
 
 def _measurement(device, entry):
     shapes = list(_shapes(entry["points"], next(iter(entry["files"].values()))))
     shapes.sort(key=lambda shape: -shape["warm_share"])
-    return {"device": device, "own": entry["own"], "files": sorted(entry["files"]), "shapes": shapes,
+    return {"device": device, "own": entry["own"], "files": [file.name for file in entry["files"].values()],
+            "numbers": list(entry["files"]), "shapes": shapes,
             "median": median(shape["warm_share"] for shape in shapes), "best": shapes[0]["warm_share"]}

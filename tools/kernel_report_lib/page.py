@@ -36,8 +36,6 @@ def _cell(record, key, unit):
     value = record.get(key)
     if unit == "text":
         return f"<td>{escaped('-' if value is None else value)}</td>"
-    if unit == "long":
-        return f'<td class="because">{escaped(value or "no multiply-add")}</td>'
     number = f'data-v="{-1 if value is None else value:.9g}"'  # below 0: unknown, to the end
     if unit == "share" and value is not None:
         return f'<td class="n bar" {number} style="--share:{100.0 * min(value, 1.0):.1f}%">{_shown(value, unit)}</td>'
@@ -46,7 +44,7 @@ def _cell(record, key, unit):
 
 def html_text(made, notes, source):
     columns = [column for column in report.COLUMNS if not column[3] or report.has_measurements(made)]
-    heads = "".join(f'<th data-n="{0 if unit in ("text", "long") else 1}"><button type="button">{escaped(heading)}</button></th>'
+    heads = "".join(f'<th data-n="{0 if unit == "text" else 1}"><button type="button">{escaped(heading)}</button></th>'
                     for _, heading, unit, _ in columns)
     choices = ""
     for index, (key, heading, _, _) in enumerate(columns):
@@ -59,7 +57,7 @@ def html_text(made, notes, source):
     return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/><title>tsugi kernels</title>'
             f'<meta name="viewport" content="width=device-width"/>\n<style>{asset("css")}</style></head><body>\n'
             f"<h1>tsugi kernels: what their machine code allows</h1>\n<p><strong>{escaped(report.ABOUT)}</strong> ({escaped(source)})</p>\n"
-            + "".join(f"<p>{escaped(line)}</p>\n" for line in report.LEGEND) + (f"<ul>{listed}</ul>\n" if listed else "")
+            + "".join(f"<p>{escaped(line)}</p>\n" for line in report.legend(made)) + (f"<ul>{listed}</ul>\n" if listed else "")
             + f'<div class="filters"><label>filter <input type="search" id="text" placeholder="forward gemm f32"/></label>\n{choices}'
             f'<span id="count"></span></div>\n<p class="hint">A heading sorts, a second click turns the order.</p>\n'
             f'<div class="wide"><table id="points"><thead><tr>{heads}</tr></thead><tbody>\n{body}</tbody></table></div>\n'

@@ -12,21 +12,22 @@ LEGEND = (
     "no broadcast: the same if shared memory delivered every lane's bytes by themselves. no cache: what memory's nominal bandwidth allows if "
     "every global load went there.",
     "bytes a FLOP: requested by the lanes; distinct: what lanes of a warp share counts once; global: of the tile where its loads are "
-    "outside of the hot loop; dram: inputs and outputs once, of the best shape measured.",
+    "outside of the hot loop.",
 )
-# Key, heading, unit and whether it is measured. JSON and CSV use the keys, terminal and page the headings.
+MEASURED_LEGEND = ("measured: share of the peak that the same run measured, caches warm; median and best of the shapes. A ratio to "
+                   "the prediction (in the terminal: of the best) above 1 says that the prediction or the peak is wrong. dram: bytes a FLOP of the best shape, inputs and outputs once.")
+# Key, heading, unit and whether it is measured, in the order of page and CSV. JSON has the keys, too.
 COLUMNS = (
-    ("arch", "architecture", "text", False), ("kernel", "kernel", "text", False), ("registers", "registers", "count", False),
-    ("shared", "shared", "bytes", False), ("threads", "threads", "count", False), ("occupancy_percent", "occupancy %", "percent", False),
-    ("occupancy_limit", "limited by", "text", False), ("math", "multiply-add", "text", False), ("share_percent", "% of slots", "percent", False),
-    ("slots", "slots", "count", False), ("instructions", "hot loop", "long", False),
-    ("shared_bytes_per_flop", "shared B/FLOP", "ratio", False), ("shared_distinct_bytes_per_flop", "distinct", "ratio", False),
-    ("global_bytes_per_flop", "global B/FLOP", "ratio", False), ("predicted", "predicted %", "share", False),
-    ("limited_by", "predicted: limited by", "text", False), ("without_broadcasts", "no broadcast %", "share", False),
-    ("uncached", "no cache %", "share", False), ("device", "measured on", "text", True), ("shapes", "shapes", "count", True),
-    ("median", "median %", "share", True), ("best", "best %", "share", True), ("best_over_predicted", "best / predicted", "ratio", True),
-    ("median_over_predicted", "median / predicted", "ratio", True), ("best_shape", "best shape", "text", True),
-    ("dram_bytes_per_flop", "dram B/FLOP", "ratio", True),
+    ("arch", "architecture", "text", False), ("kernel", "kernel", "text", False), ("predicted", "predicted %", "share", False),
+    ("limited_by", "predicted: limited by", "text", False), ("best", "best %", "share", True), ("median", "median %", "share", True),
+    ("best_over_predicted", "best / predicted", "ratio", True), ("median_over_predicted", "median / predicted", "ratio", True),
+    ("shapes", "shapes", "count", True), ("best_shape", "best shape", "text", True), ("dram_bytes_per_flop", "dram B/FLOP", "ratio", True),
+    ("device", "measured on", "text", True), ("share_percent", "% of slots", "percent", False), ("math", "multiply-add", "text", False),
+    ("slots", "slots", "count", False), ("registers", "registers", "count", False), ("shared", "shared", "bytes", False),
+    ("threads", "threads", "count", False), ("occupancy_percent", "occupancy %", "percent", False),
+    ("occupancy_limit", "occupancy: limited by", "text", False), ("shared_bytes_per_flop", "shared B/FLOP", "ratio", False),
+    ("shared_distinct_bytes_per_flop", "distinct B/FLOP", "ratio", False), ("global_bytes_per_flop", "global B/FLOP", "ratio", False),
+    ("without_broadcasts", "no broadcast %", "share", False), ("uncached", "no cache %", "share", False), ("instructions", "hot loop", "text", False),
 )
 _MIX = (("math", ("FFMA", "HFMA2", "HMMA")), ("shared", ("LDS", "STS", "LDSM")), ("global", ("LDG", "STG")), ("integer", ("integer",)))
 SORTS = {"name": None, **{word: key for word, key in (
@@ -58,7 +59,8 @@ def _with(record, measurement):
     """A record beside a measurement. No ratio where the code that was measured is another architecture's."""
     best, predicted = measurement["shapes"][0], record.get("predicted") if measurement["own"] else None
     return {**record, "device": measurement["device"] + ("" if measurement["own"] else " (elsewhere)"), "elsewhere": not measurement["own"],
-            "files": measurement["files"], "shapes": len(measurement["shapes"]), "median": measurement["median"], "best": measurement["best"],
+            "files": measurement["files"], "numbers": measurement["numbers"],
+            "shapes": len(measurement["shapes"]), "median": measurement["median"], "best": measurement["best"],
             "best_over_predicted": predicted and measurement["best"] / predicted,
             "median_over_predicted": predicted and measurement["median"] / predicted,
             "best_shape": best["shape"], "dram_bytes_per_flop": best["dram_bytes_per_flop"], "measurements": measurement["shapes"]}
@@ -93,3 +95,7 @@ def choose(made, architectures, words, sort):
 
 def has_measurements(made):
     return any("device" in record for record in made)
+
+
+def legend(made):
+    return [*LEGEND, *([MEASURED_LEGEND] if has_measurements(made) else [])]

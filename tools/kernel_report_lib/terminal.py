@@ -21,33 +21,33 @@ _SHORT = {"registers": "regs"}
 # Group, heading, text of a record, and how soon the column goes where the terminal is narrow (0: never).
 _STATIC = (
     ("", "regs", lambda r: str(r["registers"]), 0),
-    ("", "shared", lambda r: size(r["shared"]), 0),
-    ("", "thr", lambda r: str(r["threads"]), 5),
+    ("", "shared", lambda r: size(r["shared"]), 4),
+    ("", "thr", lambda r: str(r["threads"]), 8),
     ("", "occupancy, %", lambda r: f"{r['occupancy_percent']} {_SHORT.get(r['occupancy_limit'], r['occupancy_limit'])}", 0),
-    ("instructions, %", "math", lambda r: _whole(r.get("mix", {}).get("math")), 1),
-    ("instructions, %", "shd", lambda r: _whole(r.get("mix", {}).get("shared")), 1),
-    ("instructions, %", "glb", lambda r: _whole(r.get("mix", {}).get("global")), 1),
-    ("instructions, %", "int", lambda r: _whole(r.get("mix", {}).get("integer")), 1),
-    ("hot loop", "slots", lambda r: str(r.get("slots", "-")), 0),
+    ("instructions, %", "math", lambda r: _whole(r.get("mix", {}).get("math")), 5),
+    ("instructions, %", "shd", lambda r: _whole(r.get("mix", {}).get("shared")), 5),
+    ("instructions, %", "glb", lambda r: _whole(r.get("mix", {}).get("global")), 5),
+    ("instructions, %", "int", lambda r: _whole(r.get("mix", {}).get("integer")), 5),
+    ("hot loop", "slots", lambda r: str(r.get("slots", "-")), 3),
     ("hot loop", "share", lambda r: f"{r['share_percent']} {r['math']}" if "math" in r else "-", 0),
-    ("bytes a FLOP", "shared", lambda r: ratio(r.get("shared_bytes_per_flop")), 0),
-    ("bytes a FLOP", "distinct", lambda r: ratio(r.get("shared_distinct_bytes_per_flop")), 3),
-    ("bytes a FLOP", "global", lambda r: ratio(r.get("global_bytes_per_flop")), 0),
+    ("bytes a FLOP", "shared", lambda r: ratio(r.get("shared_bytes_per_flop")), 2),
+    ("bytes a FLOP", "distinct", lambda r: ratio(r.get("shared_distinct_bytes_per_flop")), 7),
+    ("bytes a FLOP", "global", lambda r: ratio(r.get("global_bytes_per_flop")), 2),
     ("predicted", "%", lambda r: _percent(r.get("predicted")), 0),
     ("predicted", "limit", lambda r: r.get("limited_by", "-"), 0),
-    ("predicted", "no bcast", lambda r: _percent(r.get("without_broadcasts")), 2),
-    ("predicted", "no cache", lambda r: _percent(r.get("uncached")), 2),
+    ("predicted", "no bcast", lambda r: _percent(r.get("without_broadcasts")), 6),
+    ("predicted", "no cache", lambda r: _percent(r.get("uncached")), 6),
 )
 _MEASURED = (
     ("measured, warm", "shapes", lambda r: str(r.get("shapes", "-")), 0),
-    ("measured, warm", "median %", lambda r: _percent(r.get("median")), 0),
-    ("measured, warm", "best %", lambda r: _percent(r.get("best")), 0),
-    ("measured, warm", "/ predicted", lambda r: ratio(r.get("best_over_predicted")), 0),
-    ("measured, warm", "best shape", lambda r: r.get("best_shape", "-"), 6),
-    ("measured, warm", "dram", lambda r: ratio(r.get("dram_bytes_per_flop")), 6),
-    ("measured, warm", "on", lambda r: r.get("device", "-"), 0),
+    ("measured, warm", "median", lambda r: _percent(r.get("median")), 0),
+    ("measured, warm", "best", lambda r: _percent(r.get("best")), 0),
+    ("measured, warm", "/ pred", lambda r: ratio(r.get("best_over_predicted")), 0),
+    ("measured, warm", "best shape", lambda r: r.get("best_shape", "-"), 9),
+    ("measured, warm", "dram", lambda r: ratio(r.get("dram_bytes_per_flop")), 9),
+    ("measured, warm", "by", lambda r: "".join(f"[{number}]" for number in r.get("numbers", ())) or "-", 0),
 )
-_TEXT = ("limit", "best shape", "on")  # aligned to the left
+_TEXT = ("limit", "best shape", "by")  # aligned to the left
 
 
 def _lay_out(columns, names, made):
@@ -92,11 +92,12 @@ def table(made, by_op, width=None):
     columns = _STATIC + (_MEASURED if report.has_measurements(made) else ())
     lines = []
     for heading, own, names in _groups(made, by_op):
-        for drop in (99, 6, 5, 3, 2, 1):
+        for drop in range(10, 0, -1):
             kept = [column for column in columns if column[3] < drop]
             laid_out = _lay_out(kept, names, own)
             if width is None or max(map(len, laid_out)) <= width:
                 break
         left_out = f" ({len(columns) - len(kept)} columns left out: the terminal has {width})" if len(kept) < len(columns) else ""
-        lines += [f"{heading}: {len(set(names))} kernels{left_out}", *laid_out, ""]
+        count = len(set(names))
+        lines += [f"{heading}: {count} kernel{'' if count == 1 else 's'}{left_out}", *laid_out, ""]
     return lines
