@@ -20,18 +20,18 @@ def shape_text(shape):
     return text + (f", {s['groups']} groups" if s["groups"] != 1 else "")
 
 
-def _shapes(points, file):
-    """One entry a shape. A shape that several layers have counts once, as their median."""
+def _shapes(pairs):
+    """One entry a shape. A shape that several layers have counts once, as their median. pairs: (Point, ResultFile)."""
     groups = {}
-    for point in points:
-        groups.setdefault(tuple(point.shape.values()), []).append(point)
+    for point, file in pairs:
+        groups.setdefault(tuple(point.shape.values()), []).append((point, file))
     for same in groups.values():
-        point = same[0]
+        points, (point, file) = [p for p, _ in same], same[0]
         bytes_per_flop = compulsory_bytes(point) / flops_of(point.shape)
-        yield {"shape": shape_text(point.shape), "sizes": point.shape, "layers": sorted({f"{p.model} {p.layer}" for p in same}),
-               "warm_share": median(p.warm for p in same), "cold_share": median(p.cold for p in same),
-               "warm_gflops": median(p.gflops for p in same), "dram_bytes_per_flop": bytes_per_flop,
-               # What memory allows where caches keep nothing, by the file's own limits.
+        yield {"shape": shape_text(point.shape), "sizes": point.shape, "layers": sorted({f"{p.model} {p.layer}" for p in points}),
+               "warm_share": median(p.warm for p in points), "cold_share": median(p.cold for p in points),
+               "warm_gflops": median(p.gflops for p in points), "dram_bytes_per_flop": bytes_per_flop,
+               # What memory allows where caches keep nothing, by the run's own limits.
                "memory_share": file.copy / (bytes_per_flop * file.peak[point.dtype]) if file.copy else None}
 
 
@@ -61,9 +61,9 @@ def join(kernels, registry, files, known):
             if len(names) != 1:
                 unknown.add(point.row)
                 continue
-            entry = found.setdefault((names[0], arch), {}).setdefault(file.device, {"own": own, "files": {}, "points": []})
+            entry = found.setdefault((names[0], arch), {}).setdefault(file.device, {"own": own, "files": {}, "pairs": []})
             entry["files"][number] = file
-            entry["points"].append(point)
+            entry["pairs"].append((point, file))
             joined += 1
         notes.append(f"[{number}] {file.name}: {file.device}, sm_{file.sm}, {joined} measurements"
                      + ("" if own else f"; the machine code is {arch}'s: measured elsewhere, not compared")
@@ -75,8 +75,7 @@ def join(kernels, registry, files, known):
 
 
 def _measurement(device, entry):
-    shapes = list(_shapes(entry["points"], next(iter(entry["files"].values()))))
-    shapes.sort(key=lambda shape: -shape["warm_share"])
+    shapes = sorted(_shapes(entry["pairs"]), key=lambda shape: -shape["warm_share"])
     return {"device": device, "own": entry["own"], "files": [file.name for file in entry["files"].values()],
             "numbers": list(entry["files"]), "shapes": shapes,
             "median": median(shape["warm_share"] for shape in shapes), "best": shapes[0]["warm_share"]}

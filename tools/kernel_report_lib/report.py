@@ -14,8 +14,9 @@ LEGEND = (
     "bytes a FLOP: requested by the lanes; distinct: what lanes of a warp share counts once; global: of the tile where its loads are "
     "outside of the hot loop.",
 )
-MEASURED_LEGEND = ("measured: share of the peak that the same run measured, caches warm; median and best of the shapes. A ratio to "
-                   "the prediction (in the terminal: of the best) above 1 says that the prediction or the peak is wrong. dram: bytes a FLOP of the best shape, inputs and outputs once.")
+MEASURED_LEGEND = (
+    "measured: share of the peak that the same run measured, caches warm; median and best of the shapes. A ratio to the prediction (in the "
+    "terminal: of the best) above 1 says that the prediction or the peak is wrong. dram: bytes a FLOP of the best shape, inputs and outputs once.")
 # Key, heading, unit and whether it is measured, in the order of page and CSV. JSON has the keys, too.
 COLUMNS = (
     ("arch", "architecture", "text", False), ("kernel", "kernel", "text", False), ("predicted", "predicted %", "share", False),
@@ -27,13 +28,13 @@ COLUMNS = (
     ("threads", "threads", "count", False), ("occupancy_percent", "occupancy %", "percent", False),
     ("occupancy_limit", "occupancy: limited by", "text", False), ("shared_bytes_per_flop", "shared B/FLOP", "ratio", False),
     ("shared_distinct_bytes_per_flop", "distinct B/FLOP", "ratio", False), ("global_bytes_per_flop", "global B/FLOP", "ratio", False),
-    ("without_broadcasts", "no broadcast %", "share", False), ("uncached", "no cache %", "share", False), ("instructions", "hot loop", "text", False),
+    ("without_broadcasts", "no broadcast %", "share", False), ("uncached", "no cache %", "share", False),
+    ("instructions", "hot loop", "text", False),
 )
 _MIX = (("math", ("FFMA", "HFMA2", "HMMA")), ("shared", ("LDS", "STS", "LDSM")), ("global", ("LDG", "STG")), ("integer", ("integer",)))
-SORTS = {"name": None, **{word: key for word, key in (
-    ("predicted", "predicted"), ("share", "share_percent"), ("slots", "slots"), ("registers", "registers"), ("shared", "shared"), ("occupancy", "occupancy_percent"),
-    ("shared-bytes", "shared_bytes_per_flop"), ("global-bytes", "global_bytes_per_flop"), ("no-cache", "uncached"), ("median", "median"),
-    ("best", "best"), ("ratio", "best_over_predicted"))}}
+SORTS = {"name": None, "predicted": "predicted", "share": "share_percent", "slots": "slots", "registers": "registers", "shared": "shared",
+         "occupancy": "occupancy_percent", "shared-bytes": "shared_bytes_per_flop", "global-bytes": "global_bytes_per_flop",
+         "no-cache": "uncached", "median": "median", "best": "best", "ratio": "best_over_predicted"}
 
 
 def mix(hot):
@@ -50,7 +51,8 @@ def _static(name, arch, row, kernel, device):
               "registers": row["registers"], "shared": row["shared"], "threads": row["threads"], "blocks": row["blocks"],
               "occupancy_percent": row["occupancy"], "occupancy_limit": row["limit"], "local": row["local"], "spills": row["spills"]}
     if hot:
-        record.update(math=hot["math"], share_percent=hot["share"], slots=hot["slots"], instructions=instructions(hot), counts=hot["counts"], mix=mix(hot))
+        record.update(math=hot["math"], share_percent=hot["share"], slots=hot["slots"], instructions=instructions(hot), counts=hot["counts"],
+                      mix=mix(hot))
     record.update(kernel and estimate.estimate(kernel, arch, row, device) or {})
     return record
 

@@ -29,7 +29,7 @@ _STATIC = (
     ("instructions, %", "glb", lambda r: _whole(r.get("mix", {}).get("global")), 5),
     ("instructions, %", "int", lambda r: _whole(r.get("mix", {}).get("integer")), 5),
     ("hot loop", "slots", lambda r: str(r.get("slots", "-")), 3),
-    ("hot loop", "share", lambda r: f"{r['share_percent']} {r['math']}" if "math" in r else "-", 0),
+    ("hot loop", "share", lambda r: f"{r['share_percent']} {r['math']}" if "math" in r else "-", 1),
     ("bytes a FLOP", "shared", lambda r: ratio(r.get("shared_bytes_per_flop")), 2),
     ("bytes a FLOP", "distinct", lambda r: ratio(r.get("shared_distinct_bytes_per_flop")), 7),
     ("bytes a FLOP", "global", lambda r: ratio(r.get("global_bytes_per_flop")), 2),
