@@ -54,7 +54,7 @@ std::vector<PlotLine> time_lines(const Results& results, int people, const Part&
   const Place all{JobKind::handover, people, "default", 1.0};
   add_if_any(lines, curve_line(results, "100 % sent", kDefault, all, part.curve));
   add_if_any(lines, curve_line(results, "10 % sent", kTenth, {JobKind::handover, people, "default", 0.1}, part.curve));
-  add_if_any(lines, curve_line(results, "100 %, paper's way", kPaper, {JobKind::handover, people, "paper", 1.0}, part.curve));
+  add_if_any(lines, curve_line(results, "paper, 100 %", kPaper, {JobKind::handover, people, "paper", 1.0}, part.curve));
   add_if_any(lines, curve_line(results, "device alone", kAlone, {JobKind::alone, people, "", 0.0}, part.curve));
   PlotLine start = curve_line(results, "no training", kStart, all, part.curve);
   if (start.points.size() > 1) start.points.resize(1);

@@ -20,10 +20,20 @@ constexpr int kPngScale = 2;
 
 std::string data_name(std::size_t panel, std::size_t line) { return "$p" + std::to_string(panel) + "l" + std::to_string(line); }
 
-/// Of the key with the most lines, in two columns.
+/// Columns of the keys: gnuplot makes two only where the longest title leaves room for another.
+std::size_t key_columns(const Figure& figure) {
+  constexpr std::size_t kShort = 13;  // letters: what half a panel has room for
+  for (const Panel& panel : figure.panels)
+    for (const PlotLine& line : panel.lines)
+      if (line.title.size() > kShort) return 1;
+  return 2;
+}
+
+/// Of the key with the most lines.
 std::size_t key_rows(const Figure& figure) {
+  const std::size_t columns = key_columns(figure);
   std::size_t rows = 0;
-  for (const Panel& panel : figure.panels) rows = std::max(rows, (panel.lines.size() + 1) / 2);
+  for (const Panel& panel : figure.panels) rows = std::max(rows, (panel.lines.size() + columns - 1) / columns);
   return rows;
 }
 
@@ -60,7 +70,7 @@ std::string gnuplot_script(const Figure& figure) {
   script << "# gnuplot " << figure.name << ".gp draws the figures again.\nset encoding utf8\n";
   write_data(figure, script);
   script << "set yrange [0:103]\nset ytics 0,20,100\nset grid lc rgb \"#dddddd\" lt 1 lw 0.6\nset border 3 lc rgb \"#444444\"\nset tics nomirror\n"
-         << "set key below center horizontal Left reverse maxcols 2 samplen 2 width -4 spacing 1.15 font \",12\"\nset bars 0.4\n"
+         << "set key below center horizontal Left reverse maxcols " << key_columns(figure) << " samplen 2 width -1 spacing 1.15 font \",12\"\nset bars 0.4\n"
          << "set tmargin 2.2\nset lmargin 7.5\nset rmargin 1.5\nset bmargin " << 4.4 + 1.3 * static_cast<double>(key_rows(figure)) << "\n";
   const std::size_t panels = figure.panels.size();
   for (std::size_t p = 0; p < panels; ++p) {
