@@ -6,7 +6,7 @@
 Both sides: the same layers (read from tsugi's own description), batch, threads, SGD with Nesterov momentum and weight decay, and label
 smoothing. PyTorch runs in its better memory format and without augmentation; tsugi's steps include it. Each point is a process of its
 own; the sides take turns, and the figures are medians over the rounds and the median of the rounds' ratios.
-Needs PyTorch (Debian: python3-torch).
+Needs PyTorch in the Python that runs it (Debian: python3-torch; a newer one from PyPI, in a virtual environment).
 """
 import argparse
 import datetime
