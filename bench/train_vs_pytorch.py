@@ -142,8 +142,9 @@ def geometric_mean(results):
 def compare(arguments):
     env = dict(os.environ, OMP_NUM_THREADS=str(arguments.threads))
     results = []
+    paths = {model: model_description(arguments, model) for model in arguments.models}
     for model, precision, batch in itertools.product(arguments.models, arguments.precisions, arguments.batches):
-        row = compare_point(arguments, model, model_description(arguments, model), precision, batch, env)
+        row = compare_point(arguments, model, paths[model], precision, batch, env)
         if row is None:
             print("%s %s: not computed on this CPU" % (model, precision))
             continue

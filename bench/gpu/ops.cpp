@@ -85,12 +85,6 @@ Options parse(int argc, char** argv) {
 const char* kWarm = "warm";
 const char* kCold = "cold";
 
-KernelOp kernel_op(OpPass pass) {
-  return pass == OpPass::forward         ? KernelOp::conv2d_forward
-         : pass == OpPass::backward_data ? KernelOp::conv2d_backward_data
-                                         : KernelOp::conv2d_backward_weight;
-}
-
 /// One line of the results: a contender on a pass of a shape.
 struct Result {
   OpCase op_case;
@@ -182,7 +176,7 @@ void Bench::time_case(const OpCase& op_case, DType dtype) {
   OpSet set(*memory_, op_case, dtype, options_.smoke ? 0 : kColdBytes);
   const std::vector<Row> rows = ours_->rows();
   for (const OpPass direction : passes_of(op_case)) {
-    const KernelOp pass = kernel_op(direction);
+    const KernelOp pass = kernel_call(op_case, direction, dtype).op;
     std::vector<Contender> contenders;
     std::vector<Result> results;
     const auto add = [&](const std::string& name, const std::string& row, Backend& backend, int pinned) {

@@ -3,10 +3,11 @@ the shape."""
 import re
 from typing import NamedTuple
 
+from rows import op_of
+
 _LIST = re.compile(r"#define TSUGI_CONV2D_(\w+)_ROWS\(ROW\)((?:.*\\\n)*.*)")
 _ENTRY = re.compile(r"ROW\((\w+), (\d+), (\d+), (\d+), (\d+), (\d+), (\d+), (\d+)\)")
 _TILE = re.compile(r"\b(\d+)x(\d+)x(\d+) (\d+)x(\d+)")
-_OPS = ("forward", "backward_data", "backward_weight")
 _OF_BLOCKS = ("gemm", "gemm_1x1", "mma", "half2")  # variants whose blocks compute m x n results, k terms at a time
 
 
@@ -89,11 +90,11 @@ def read(root):
     """All rows of the registry."""
     rows = []
     for which, entries in _LIST.findall((root / "kernels/api/rows.h").read_text(encoding="utf-8")):
-        op = next((op for op in sorted(_OPS, key=len, reverse=True) if which.lower().startswith(op)), None)
-        ops = ("forward", "backward_data") if which == "WINOGRAD" else (op,)
-        variant = which.lower()[len(op) + 1:] if op else which.lower()
+        name = f"conv2d_{which.lower()}"
+        op = op_of(name)
+        ops, variant = ((op,), name[len(op) + 1:]) if op else (("conv2d_forward", "conv2d_backward_data"), which.lower())  # Winograd: both
         for dtype, min_sm, _max_sm, *sizes in _ENTRY.findall(entries):
-            rows += [Row(f"conv2d_{op}", variant, dtype, int(min_sm), Tile(*map(int, sizes))) for op in ops]
+            rows += [Row(op, variant, dtype, int(min_sm), Tile(*map(int, sizes))) for op in ops]
     return rows
 
 

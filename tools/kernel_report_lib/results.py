@@ -5,10 +5,11 @@ import re
 import stat
 from typing import NamedTuple
 
+from rows import OPS
+
 MAX_BYTES = 64 << 20  # a full run writes 5 MB
 MAX_SIZE = 1 << 24    # of a tensor's side
 _SHAPE = ("n", "h", "w", "c", "k", "r", "s", "stride_h", "stride_w", "pad_h", "pad_w", "groups")
-_OPS = ("conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight")
 
 
 class Invalid(Exception):
@@ -158,7 +159,7 @@ def _point(place, peak):
     if not peak[dtype]:
         place.fail("dtype", dtype, "a type whose peak is among the file's limits")
     (warm, gflops), (cold, _) = (_share(place, key, flops_of(shape), peak[dtype]) for key in ("warm", "cold"))
-    return Point(place.text("row"), place.text("contender") == place.text("row"), place.word("op", _OPS), dtype, plain(place.text("model")),
+    return Point(place.text("row"), place.text("contender") == place.text("row"), place.word("op", OPS), dtype, plain(place.text("model")),
                  plain(place.text("layer")), shape, warm, cold, gflops)
 
 
