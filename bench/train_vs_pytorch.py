@@ -97,7 +97,7 @@ def cpu_name():
 
 def model_description(arguments, model):
     """Writes the model's JSON beside the results and returns its path."""
-    text = subprocess.run([os.path.join(arguments.build, "tsugi"), "inspect", model, "--json"], check=True, capture_output=True, text=True).stdout
+    text = output_of([os.path.join(arguments.build, "tsugi"), "inspect", model, "--json"], os.environ)
     path = os.path.join(arguments.build, model + ".model.json")
     json.dump(json.loads(text.splitlines()[-1])["description"], open(path, "w"))
     return path
