@@ -64,8 +64,8 @@ void TrainOptions::add_handover(CLI::App& command) {
                  "their labels (0)");
   setting<float>(command, "--distill-temperature", "distillation_temperature", "Softens what it says, 1 = as it is (2)");
   setting<float>(command, "--average", "average", "Share, 0 to 1, of the trained weights in the network that training ends with; the rest is the "
-                 "network before the first step (0.3)");
-  setting<float>(command, "--margin", "margin", "By how much new people must win, in nats: it is taken off their biases at the end (1)");
+                 "network before the first step (the cube root of the bundle's fraction, and 0.3 at least)");
+  setting<float>(command, "--margin", "margin", "By how much new people must win, in nats: it is taken off their biases at the end (1.3)");
   setting<bool>(command, "--distill-personal", "distil_personal", "Keep what it says of personal photos too: true or false");
 }
 

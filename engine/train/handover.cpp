@@ -3,6 +3,7 @@
 #include "engine/train/handover.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "engine/core/device.h"
@@ -19,9 +20,8 @@ namespace tsugi {
 namespace {
 
 constexpr int kBatch = 16;                   // of evaluations before training: small, for small devices
-constexpr float kLearningRateShare = 0.2f;   // of pretraining's
-constexpr float kAverage = 0.3f;             // chosen with kMargin on lfw/tuning (README.md)
-constexpr float kMargin = 1.0f;
+constexpr float kLeastAverage = 0.3f;        // chosen with the cube root and kMargin on lfw/tuning (README.md)
+constexpr float kMargin = 1.3f;
 constexpr float kClipNorm = 1.0f;            // frozen batch norm does not tame large gradients
 constexpr std::uint64_t kJudgesDraws = 1;    // added to the seed: the judge's draws of old people are not those that rows were fitted to
 
@@ -40,10 +40,10 @@ TrainSettings settings_for(const HandoverRequest& request, const Bundle& bundle,
         cut != nullptr ? "" : default_freeze(model, static_cast<int>(checkpoint.class_names.size()), carries_training_photos(bundle));
     settings.balanced = true;
     settings.frozen_batch_norm = true;
-    settings.average = kAverage;
+    settings.average = default_average(bundle.fraction);
     settings.margin = kMargin;
     settings.optimizer.clip_norm = kClipNorm;
-    settings.optimizer.lr *= kLearningRateShare;
+    settings.optimizer.lr = static_cast<float>(settings.optimizer.lr * request.lr_share);
     settings.schedule.kind = ScheduleKind::cosine;
     settings.schedule.warmup_epochs = 0.1;
   }
@@ -121,6 +121,8 @@ std::string default_freeze(const Model& model, int classes, bool old_photos) {
   const std::vector<CutPlace> places = cut_places(model, classes);
   return places.empty() ? "" : places.back().layer;
 }
+
+float default_average(double fraction) { return std::max(kLeastAverage, static_cast<float>(std::cbrt(fraction))); }
 
 RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   const Stopwatch clock;  // from just before the bundle is opened

@@ -23,13 +23,17 @@ struct HandoverRequest {
   std::size_t personal_photos = 0;  ///< most training photos of a personal person, 0 = all
   NewRow new_row = NewRow::imprint;
   Keep keep = Keep::better;
+  double lr_share = 0.2;            ///< of pretraining's learning rate, unless the overrides name one
 };
 
-/// What a hand-over trains by default: so many epochs, and
+/// What a hand-over does by default: so many epochs,
 constexpr int kHandoverEpochs = 4;
 /// the layer until which it freezes, of photos: none, "". Without photos of old people only the head learns, where Judge can look without
 /// photos.
 std::string default_freeze(const Model& model, int classes, bool old_photos);
+/// The share of the trained weights in what it ends with, by the fraction (0 to 1) of the server's photos that came along: the fewer, the
+/// less of the old people does training see, and the nearer to the start it ends.
+float default_average(double fraction);
 
 /// Reads the bundle, grows the head, trains on. wall_s counts from just before the bundle is opened. Throws Error on unusable input before
 /// anything is written.

@@ -28,9 +28,9 @@ std::vector<Method> ingredients() {
 std::vector<Method> known_methods() {
   std::vector<Method> methods = {
       {"default", "tsugi's own settings"},
-      {"paper", "random photos, random new row, nothing balanced or frozen", {{"strategy", "random"}, {"knowledge", false}},
+      {"paper", "random photos, random new row, nothing balanced or frozen, the learning rate of pretraining", {{"strategy", "random"}, {"knowledge", false}},
        {{"new_row", "random"}, {"keep", "trained"}, {"balanced", false}, {"frozen_batch_norm", false}, {"freeze_until", ""}, {"clip_norm", 0},
-        {"distillation", 0}, {"average", 1}, {"margin", 0}, {"lr", 0.02}}},  // a fifth of what the default model is pretrained with
+        {"distillation", 0}, {"average", 1}, {"margin", 0}, {"lr_share", 1}}},
   };
   methods.push_back({"features", "activations instead of photos, in 8 bits", {{"as", "features"}}, Json::object(), {0.1, 0.3}, true});
   for (const Method& method : ingredients()) methods.push_back(method);
@@ -82,6 +82,8 @@ void apply_resume(const Method& method, HandoverRequest& request) {
       request.new_row = value == "random" ? NewRow::random : NewRow::imprint;
     } else if (name == "keep") {
       request.keep = value == "trained" ? Keep::trained : Keep::better;
+    } else if (name == "lr_share") {
+      request.lr_share = value.get<double>();
     } else {
       overrides[name] = value;
     }
@@ -101,6 +103,7 @@ Json resolved_options(const Method& method) {
   json["resume"] = Json::parse(resume.train.overrides);
   json["resume"]["new_row"] = resume.new_row == NewRow::random ? "random" : "imprint";
   json["resume"]["keep"] = resume.keep == Keep::trained ? "trained" : "better";
+  json["resume"]["lr_share"] = resume.lr_share;
   return json;
 }
 
