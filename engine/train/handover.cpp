@@ -20,8 +20,9 @@ namespace tsugi {
 namespace {
 
 constexpr int kBatch = 16;                   // of evaluations before training: small, for small devices
-constexpr float kLeastAverage = 0.3f;        // chosen with the cube root and kMargin on lfw/tuning (README.md)
-constexpr float kMargin = 1.3f;
+constexpr double kLearningRateShare = 0.2;   // of pretraining's
+constexpr float kLeastAverage = 0.3f;        // chosen with the cube root and kNewRowScale on lfw/tuning (README.md)
+constexpr float kNewRowScale = 0.65f;
 constexpr float kClipNorm = 1.0f;            // frozen batch norm does not tame large gradients
 constexpr std::uint64_t kJudgesDraws = 1;    // added to the seed: the judge's draws of old people are not those that rows were fitted to
 
@@ -41,9 +42,9 @@ TrainSettings settings_for(const HandoverRequest& request, const Bundle& bundle,
     settings.balanced = true;
     settings.frozen_batch_norm = true;
     settings.average = default_average(bundle.fraction);
-    settings.margin = kMargin;
+    settings.new_row_scale = kNewRowScale;
     settings.optimizer.clip_norm = kClipNorm;
-    settings.optimizer.lr = static_cast<float>(settings.optimizer.lr * request.lr_share);
+    settings.optimizer.lr = static_cast<float>(settings.optimizer.lr * kLearningRateShare);
     settings.schedule.kind = ScheduleKind::cosine;
     settings.schedule.warmup_epochs = 0.1;
   }
@@ -179,9 +180,9 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   if (!continued) start = before_training;
   const std::string& head = trained.layers.back().name;
   if (continued && history.kept == "trained" && start.progress.epoch < static_cast<std::uint32_t>(settings.epochs)) {
-    TrainSettings ended;  // once, with a margin that may not be today's: it trains on as it was before
+    TrainSettings ended;  // with settings that may not be today's: it trains on as it was before
     apply_json(ended, start.settings, request.continue_from + ": settings");
-    shift_new_rows(start, head, first_new, ended.margin);
+    adjust_new_rows(start, head, first_new, 1.0f / ended.new_row_scale, ended.margin / ended.new_row_scale);
   }
   Trainer trainer(network, source, split.train, settings, {dtype, request.train.memory_budget, request.train.graph},
                   teacher_for(*backend, bundle, cut.get(), trained, source, split, settings, request.bundle, observer));
@@ -192,7 +193,8 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   if (cut != nullptr) run.lower = &cut->lower;
   run.start = &before_training;
   if (settings.average < 1.0f) run.average = [&](Checkpoint& trained_weights) { average_weights(trained_weights, before_training, settings.average); };
-  if (settings.margin > 0.0f) run.margin = [&](Checkpoint& kept) { shift_new_rows(kept, head, first_new, -settings.margin); };
+  if (settings.new_row_scale != 1.0f || settings.margin > 0.0f)
+    run.new_rows = [&](Checkpoint& kept) { adjust_new_rows(kept, head, first_new, settings.new_row_scale, -settings.margin); };
   if (request.keep == Keep::better) run.worth_keeping = [&] { return is_better(at_start, judge.look()); };
   for (const std::string& name : start.class_names)
     run.personal.push_back(std::find(start.personal_classes.begin(), start.personal_classes.end(), name) != start.personal_classes.end());

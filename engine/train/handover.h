@@ -23,7 +23,6 @@ struct HandoverRequest {
   std::size_t personal_photos = 0;  ///< most training photos of a personal person, 0 = all
   NewRow new_row = NewRow::imprint;
   Keep keep = Keep::better;
-  double lr_share = 0.2;            ///< of pretraining's learning rate, unless the overrides name one
 };
 
 /// What a hand-over does by default: so many epochs,

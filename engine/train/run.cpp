@@ -131,7 +131,7 @@ class Runner {
       run_.trainer.restore(*run_.start, "the start of the run");
       if (observer_.say) observer_.say("training did not make it better: the network before the first step is kept");
     } else {
-      changed = change(run_.margin) || changed;
+      changed = change(run_.new_rows) || changed;
     }
     if (!changed) return;
     evaluate_now();

@@ -81,7 +81,7 @@ struct Run {
   const Checkpoint* start = nullptr;  ///< the weights before the first step, to go back to
   std::function<void(Checkpoint&)> average = {};  ///< called once, after the last step, on the trained weights: makes them what the run ends with
   std::function<bool()> worth_keeping = {};  ///< asked once, after that: false ends the run with the start's weights; empty = always kept
-  std::function<void(Checkpoint&)> margin = {};  ///< called once, on weights that are kept
+  std::function<void(Checkpoint&)> new_rows = {};  ///< called once, on trained weights that are kept
 };
 
 /// Trains to the end of settings.epochs, or until the observer stops it. Throws what Trainer::step throws (the last checkpoint on disk stays),

@@ -29,6 +29,7 @@ void each_field(Settings& s, Visit&& visit) {
   visit("distillation_temperature", s.distillation_temperature);
   visit("distil_personal", s.distil_personal);
   visit("average", s.average);
+  visit("new_row_scale", s.new_row_scale);
   visit("margin", s.margin);
   visit("optimizer", s.optimizer.kind);
   visit("lr", s.optimizer.lr);
@@ -141,6 +142,7 @@ void validate(const TrainSettings& s, const std::string& place) {
   check(place, "distillation (--distill)", s.distillation, 0, 1);
   check(place, "distillation_temperature (--distill-temperature)", s.distillation_temperature, 0.1, 100);
   check(place, "average", s.average, 0, 1);
+  check(place, "new_row_scale (--new-row-scale)", s.new_row_scale, 0.01, 100);
   check(place, "margin", s.margin, 0, 100);
   check(place, "lr", s.optimizer.lr, 0, 1e3);
   check(place, "momentum", s.optimizer.momentum, 0, 0.9999);

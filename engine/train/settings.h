@@ -25,7 +25,8 @@ struct TrainSettings {
   float distillation_temperature = 2.0f;  ///< of both softmaxes: above 1, what the teacher says of unlikely people counts more
   bool distil_personal = false;     ///< personal photos have a teacher too: what the received network takes those people for
   float average = 1.0f;             ///< a hand-over: share of the trained weights in what it ends with, the start's have the rest
-  float margin = 0.0f;              ///< a hand-over: nats taken off new people's biases at its end (see weight_average.h)
+  float new_row_scale = 1.0f;       ///< a hand-over: what new people's rows of the head are multiplied by at its end (see weight_average.h)
+  float margin = 0.0f;              ///< a hand-over: nats taken off their biases after that
   OptimizerSettings optimizer;
   Schedule schedule;
   AugmentStrength augment;

@@ -31,13 +31,17 @@ void average_weights(Checkpoint& trained, const Checkpoint& start, float share) 
   average(trained.statistics, start.statistics, share);
 }
 
-void shift_new_rows(Checkpoint& checkpoint, const std::string& head, int first_new, float change) {
+void adjust_new_rows(Checkpoint& checkpoint, const std::string& head, int first_new, float scale, float change) {
   for (NamedTensor& tensor : checkpoint.parameters) {
-    if (tensor.name != head + ".bias") continue;
+    const bool is_bias = tensor.name == head + ".bias";
+    if (!is_bias && tensor.name != head + ".weight") continue;
     std::vector<float> values = values_of(tensor);
-    if (first_new < 0 || static_cast<std::size_t>(first_new) > values.size())
-      throw Error("margin: " + tensor.name + " has " + std::to_string(values.size()) + " rows, the first new one would be " + std::to_string(first_new));
-    for (std::size_t row = static_cast<std::size_t>(first_new); row < values.size(); ++row) values[row] += change;
+    const std::size_t rows = tensor.shape.empty() ? 0 : static_cast<std::size_t>(tensor.shape[0]);
+    if (first_new < 0 || static_cast<std::size_t>(first_new) > rows)
+      throw Error("new rows: " + tensor.name + " has " + std::to_string(rows) + " rows, the first new one would be " + std::to_string(first_new));
+    if (rows == 0) continue;
+    for (std::size_t i = static_cast<std::size_t>(first_new) * (values.size() / rows); i < values.size(); ++i)
+      values[i] = scale * values[i] + (is_bias ? change : 0.0f);
     store_values(tensor, values);
   }
 }

@@ -176,7 +176,7 @@ TEST_CASE("training that makes old people worse is not kept, interrupted or not"
   CHECK(find_tensor(read_checkpoint(handed.folder / "whole.safetensors").parameters, "head.weight")->data != find_tensor(device.parameters, "head.weight")->data);
 }
 
-TEST_CASE("a hand-over ends with the average of the start's and the trained weights, new people's biases less the margin") {
+TEST_CASE("a hand-over ends with the average of the start's and the trained weights, new people's rows scaled and less the margin") {
   const Handed handed;
   const auto device_of = [&](const std::string& overrides) {
     HandoverRequest request = handed.request("device.safetensors");
@@ -184,8 +184,9 @@ TEST_CASE("a hand-over ends with the average of the start's and the trained weig
     resume(request, {});
     return read_checkpoint(handed.folder / "device.safetensors");
   };
-  const Checkpoint start = device_of(R"({"epochs": 1, "lr": 0, "margin": 0})"), trained = device_of(R"({"epochs": 2, "average": 1, "margin": 0})");
-  const Checkpoint end = device_of(R"({"epochs": 2, "average": 0.25, "margin": 1.5})");
+  const Checkpoint start = device_of(R"({"epochs": 1, "lr": 0, "new_row_scale": 1})");
+  const Checkpoint trained = device_of(R"({"epochs": 2, "average": 1, "new_row_scale": 1})");
+  const Checkpoint end = device_of(R"({"epochs": 2, "average": 0.25, "new_row_scale": 0.5, "margin": 1.5})");
   double moved = 0.0;
   for (const NamedTensor& tensor : end.parameters) {
     CAPTURE(tensor.name);
@@ -193,17 +194,18 @@ TEST_CASE("a hand-over ends with the average of the start's and the trained weig
     const std::vector<float> found = values_of(tensor);
     for (std::size_t i = 0; i < found.size(); ++i) {
       const double margin = tensor.name == "head.bias" && i == 3 ? 1.5 : 0.0;
-      CHECK(found[i] == doctest::Approx(0.75 * static_cast<double>(a[i]) + 0.25 * static_cast<double>(b[i]) - margin).epsilon(1e-5));
+      const double scale = tensor.name.rfind("head.", 0) == 0 && i >= 3 * found.size() / 4 ? 0.5 : 1.0;
+      CHECK(found[i] == doctest::Approx(scale * (0.75 * static_cast<double>(a[i]) + 0.25 * static_cast<double>(b[i])) - margin).epsilon(1e-5));
       moved = std::max(moved, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
     }
   }
   CHECK(moved > 1e-3);
 }
 
-TEST_CASE("a finished hand-over that trains on gets its margin once") {
+TEST_CASE("a finished hand-over that trains on gets its scale and margin once") {
   const Handed handed;
   HandoverRequest request = handed.request("one.safetensors");
-  request.train.overrides = R"({"epochs": 1, "lr": 0, "margin": 1.5})";
+  request.train.overrides = R"({"epochs": 1, "lr": 0, "new_row_scale": 0.5, "margin": 1.5})";
   resume(request, {});
   request.train.overrides = R"({"epochs": 2})";
   request.train.run.output = handed.folder / "two.safetensors";

@@ -131,6 +131,7 @@ TEST_CASE("settings survive JSON unchanged") {
   settings.distillation_temperature = 3.5f;
   settings.distil_personal = true;
   settings.average = 0.25f;
+  settings.new_row_scale = 0.625f;
   settings.margin = 1.5f;
   settings.optimizer = {OptimizerKind::adamw, 0.00123f, 0.8f, false, 0.85f, 0.95f, 1e-7f, 0.01f, 2.5f};
   settings.schedule = {ScheduleKind::step, 1.5, 3, 0.3, 0.05};

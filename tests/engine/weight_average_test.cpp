@@ -1,4 +1,4 @@
-// Averaging of two networks' weights, and the margin of new rows.
+// Averaging of two networks' weights, and what becomes of new rows.
 #include "engine/train/weight_average.h"
 
 #include <cmath>
@@ -26,13 +26,16 @@ TEST_CASE("weights and running statistics are averaged by the share of the train
   CHECK(values_of(trained.statistics[0]) == std::vector<float>{6});
 }
 
-TEST_CASE("the margin moves the biases of new rows only") {
-  Checkpoint checkpoint = checkpoint_of({0, 1, 2, 3}, {4, 5}, {8});
-  shift_new_rows(checkpoint, "head", 1, -1.5f);
-  CHECK(values_of(checkpoint.parameters[0]) == std::vector<float>{0, 1, 2, 3});
-  CHECK(values_of(checkpoint.parameters[1]) == std::vector<float>{4, 3.5f});
+TEST_CASE("new rows are scaled, the margin moves their biases only, and old rows stay") {
+  Checkpoint checkpoint = checkpoint_of({0, 1, 2, 3}, {4, 6}, {8});
+  adjust_new_rows(checkpoint, "head", 1, 0.5f, -1.5f);
+  CHECK(values_of(checkpoint.parameters[0]) == std::vector<float>{0, 1, 1, 1.5f});
+  CHECK(values_of(checkpoint.parameters[1]) == std::vector<float>{4, 1.5f});
+  adjust_new_rows(checkpoint, "head", 2, 0.5f, -1.5f);  // nobody is new
+  CHECK(values_of(checkpoint.parameters[0]) == std::vector<float>{0, 1, 1, 1.5f});
+  CHECK(values_of(checkpoint.parameters[1]) == std::vector<float>{4, 1.5f});
   checkpoint.parameters.pop_back();  // a head without biases
-  shift_new_rows(checkpoint, "head", 1, -1.5f);
+  adjust_new_rows(checkpoint, "head", 1, 2.0f, -1.5f);
   CHECK(values_of(checkpoint.parameters[0]) == std::vector<float>{0, 1, 2, 3});
 }
 
@@ -46,7 +49,7 @@ TEST_CASE("networks that differ, shares out of range and rows that are not there
   trained.parameters[1].name = "other";
   expect_parts(error_of([&] { average_weights(trained, start, 0.5f); }), {"other", "head.bias"});
   trained = start;
-  expect_parts(error_of([&] { shift_new_rows(trained, "head", 3, 1.0f); }), {"head.bias", "2 rows", "3"});
+  expect_parts(error_of([&] { adjust_new_rows(trained, "head", 3, 1.0f, 1.0f); }), {"head.weight", "2 rows", "3"});
 }
 
 }  // namespace tsugi::test

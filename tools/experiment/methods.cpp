@@ -14,7 +14,7 @@ std::vector<Method> ingredients() {
       {"no-balance", "photos in the batches as often as there are", Json::object(), {{"balanced", false}}},
       {"no-knowledge", "no feature statistics in the bundle: rows are fitted to the photos sent alone", {{"knowledge", false}}, Json::object()},
       {"no-average", "the trained weights alone, without those before the first step", Json::object(), {{"average", 1}}},
-      {"no-margin", "new people need not win by a margin", Json::object(), {{"margin", 0}}},
+      {"no-scale", "new people's rows stay as long as they are", Json::object(), {{"new_row_scale", 1}}},
       {"no-frozen-norm", "batch norm goes by each batch and moves its statistics", Json::object(), {{"frozen_batch_norm", false}}},
       {"no-judge", "what was trained is kept, better or not", Json::object(), {{"keep", "trained"}}},
       {"distilled", "with distillation, weight 0.5, which the default leaves out", Json::object(), {{"distillation", 0.5}}},
@@ -28,9 +28,9 @@ std::vector<Method> ingredients() {
 std::vector<Method> known_methods() {
   std::vector<Method> methods = {
       {"default", "tsugi's own settings"},
-      {"paper", "random photos, random new row, nothing balanced or frozen, the learning rate of pretraining", {{"strategy", "random"}, {"knowledge", false}},
+      {"paper", "random photos, random new row, nothing balanced or frozen", {{"strategy", "random"}, {"knowledge", false}},
        {{"new_row", "random"}, {"keep", "trained"}, {"balanced", false}, {"frozen_batch_norm", false}, {"freeze_until", ""}, {"clip_norm", 0},
-        {"distillation", 0}, {"average", 1}, {"margin", 0}, {"lr_share", 1}}},
+        {"distillation", 0}, {"average", 1}, {"new_row_scale", 1}, {"margin", 0}}},
   };
   methods.push_back({"features", "activations instead of photos, in 8 bits", {{"as", "features"}}, Json::object(), {0.1, 0.3}, true});
   for (const Method& method : ingredients()) methods.push_back(method);
@@ -82,8 +82,6 @@ void apply_resume(const Method& method, HandoverRequest& request) {
       request.new_row = value == "random" ? NewRow::random : NewRow::imprint;
     } else if (name == "keep") {
       request.keep = value == "trained" ? Keep::trained : Keep::better;
-    } else if (name == "lr_share") {
-      request.lr_share = value.get<double>();
     } else {
       overrides[name] = value;
     }
@@ -103,7 +101,6 @@ Json resolved_options(const Method& method) {
   json["resume"] = Json::parse(resume.train.overrides);
   json["resume"]["new_row"] = resume.new_row == NewRow::random ? "random" : "imprint";
   json["resume"]["keep"] = resume.keep == Keep::trained ? "trained" : "better";
-  json["resume"]["lr_share"] = resume.lr_share;
   return json;
 }
 

@@ -17,7 +17,7 @@ struct Method {
   std::string name;
   std::string what;                   ///< a line for the report
   Json bundle = Json::object();       ///< options of bundle: "strategy", "knowledge", "as", "cut", "variants"
-  Json resume = Json::object();       ///< options of resume: "new_row", "keep", "lr_share", and every field of TrainSettings
+  Json resume = Json::object();       ///< options of resume: "new_row", "keep", and every field of TrainSettings
   std::vector<double> fractions = {};  ///< the only ones it runs at; empty = those of the grid
   bool largest_only = false;           ///< runs with the largest number of people only
   bool ingredient = false;             ///< the default without one ingredient: belongs into the ablation table, not into the figures
