@@ -202,6 +202,26 @@ TEST_CASE("a hand-over ends with the average of the start's and the trained weig
   CHECK(moved > 1e-3);
 }
 
+TEST_CASE("how much of the trained weights a hand-over ends with goes by the fraction that came along") {
+  CHECK(default_average(0.0) == doctest::Approx(0.3));
+  CHECK(default_average(0.02) == doctest::Approx(0.3));
+  CHECK(default_average(0.125) == doctest::Approx(0.5));
+  CHECK(default_average(1.0) == doctest::Approx(1.0));
+  const Handed handed;
+  HandoverRequest request = handed.request("device.safetensors");
+  request.bundle = handed.folder / "eighth.tar";
+  Bundle bundle = handed.photos;
+  bundle.fraction = 0.125;
+  write_bundle(request.bundle, bundle);
+  const auto average_of = [&](const std::string& overrides) {
+    request.train.overrides = overrides;
+    resume(request, {});
+    return nlohmann::json::parse(read_checkpoint(handed.folder / "device.safetensors").settings).at("average").get<double>();
+  };
+  CHECK(average_of(R"({"epochs": 1})") == doctest::Approx(0.5));
+  CHECK(average_of(R"({"epochs": 1, "average": 0.75})") == 0.75);
+}
+
 TEST_CASE("a finished hand-over that trains on gets its scale and margin once") {
   const Handed handed;
   HandoverRequest request = handed.request("one.safetensors");
