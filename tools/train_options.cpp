@@ -66,7 +66,7 @@ void TrainOptions::add_handover(CLI::App& command) {
   setting<float>(command, "--average", "average", "Share, 0 to 1, of the trained weights in the network that training ends with; the rest is the "
                  "network before the first step (the cube root of the bundle's fraction, and 0.3 at least)");
   setting<float>(command, "--new-row-scale", "new_row_scale", "What new people's rows of the last layer, which few photos made, are multiplied by at the "
-                 "end: less favours the old people (0.65)");
+                 "end: less favours the old people (what makes them twice as long as old ones, 0.65 to 1)");
   setting<float>(command, "--margin", "margin", "By how much new people must win beside that, in nats (0)");
   setting<bool>(command, "--distill-personal", "distil_personal", "Keep what it says of personal photos too: true or false");
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "engine/core/device.h"
@@ -21,8 +22,9 @@ namespace {
 
 constexpr int kBatch = 16;                   // of evaluations before training: small, for small devices
 constexpr double kLearningRateShare = 0.2;   // of pretraining's
-constexpr float kLeastAverage = 0.3f;        // chosen with the cube root and kNewRowScale on lfw/tuning (README.md)
-constexpr float kNewRowScale = 0.65f;
+constexpr float kLeastAverage = 0.3f;        // chosen with the cube root and kLeastNewRowScale on lfw/tuning (README.md)
+constexpr float kLeastNewRowScale = 0.65f;
+constexpr float kNewRowLength = 2.0f;         // times the old rows' mean: what is no longer needs no scale
 constexpr float kClipNorm = 1.0f;            // frozen batch norm does not tame large gradients
 constexpr std::uint64_t kJudgesDraws = 1;    // added to the seed: the judge's draws of old people are not those that rows were fitted to
 
@@ -42,7 +44,6 @@ TrainSettings settings_for(const HandoverRequest& request, const Bundle& bundle,
     settings.balanced = true;
     settings.frozen_batch_norm = true;
     settings.average = default_average(bundle.fraction);
-    settings.new_row_scale = kNewRowScale;
     settings.optimizer.clip_norm = kClipNorm;
     settings.optimizer.lr = static_cast<float>(settings.optimizer.lr * kLearningRateShare);
     settings.schedule.kind = ScheduleKind::cosine;
@@ -123,6 +124,11 @@ std::string default_freeze(const Model& model, int classes, bool old_photos) {
   return places.empty() ? "" : places.back().layer;
 }
 
+float default_new_row_scale(const Checkpoint& grown, const std::string& head, int first_new) {
+  const float ratio = new_row_length(grown, head, first_new);
+  return ratio > kNewRowLength ? std::max(kLeastNewRowScale, kNewRowLength / ratio) : 1.0f;
+}
+
 float default_average(double fraction) { return std::max(kLeastAverage, static_cast<float>(std::cbrt(fraction))); }
 
 RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
@@ -141,7 +147,7 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   Checkpoint start = starting_point(request, bundle.checkpoint, model, personal, observer.files);
   if (cut != nullptr) start = upper_part(start, *cut, continued ? request.continue_from : request.bundle);
   const int first_new = static_cast<int>(received.class_names.size());
-  const TrainSettings settings = settings_for(request, bundle, model, start, cut.get(), continued);
+  TrainSettings settings = settings_for(request, bundle, model, start, cut.get(), continued);
   (void)frozen_layers(trained, settings.freeze_until);  // a slip in its name shows before photos are decoded
   const Preprocessing preprocessing = preprocessing_from_json(received.preprocessing, request.bundle + ": preprocessing");
   check_outputs(request.train.run, observer.files);
@@ -174,11 +180,13 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   network.load(before_training, request.bundle);
   start_new_rows(request.new_row, network, first_new, source, split, knowledge, settings);
   network.store(before_training);
+  const std::string& head = trained.layers.back().name;
+  if (!continued && !nlohmann::json::parse(request.train.overrides).contains("new_row_scale"))
+    settings.new_row_scale = default_new_row_scale(before_training, head, first_new);
   const bool only_head = frozen_layers(trained, settings.freeze_until) + 1 == static_cast<int>(trained.layers.size());
   const Judge judge(network, source, split.train, first_new, knowledge ? replay(*knowledge, settings.seed + kJudgesDraws) : HeadSamples{}, only_head, settings);
   const Recalls at_start = request.keep == Keep::better ? judge.look() : Recalls{};
   if (!continued) start = before_training;
-  const std::string& head = trained.layers.back().name;
   if (continued && history.kept == "trained" && start.progress.epoch < static_cast<std::uint32_t>(settings.epochs)) {
     TrainSettings ended;  // with settings that may not be today's: it trains on as it was before
     apply_json(ended, start.settings, request.continue_from + ": settings");

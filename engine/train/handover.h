@@ -33,6 +33,9 @@ std::string default_freeze(const Model& model, int classes, bool old_photos);
 /// The share of the trained weights in what it ends with, by the fraction (0 to 1) of the server's photos that came along: the fewer, the
 /// less of the old people does training see, and the nearer to the start it ends.
 float default_average(double fraction);
+/// What new people's rows of `head` are multiplied by at the end: what brings them to twice the old rows' mean length, at least 0.65, at most 1.
+/// grown: the network before the first step, its rows from first_new on fitted to new people.
+float default_new_row_scale(const Checkpoint& grown, const std::string& head, int first_new);
 
 /// Reads the bundle, grows the head, trains on. wall_s counts from just before the bundle is opened. Throws Error on unusable input before
 /// anything is written.

@@ -1,6 +1,7 @@
 // Averages tensor by tensor, on the host.
 #include "engine/train/weight_average.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "kernels/api/error.h"
@@ -44,6 +45,23 @@ void adjust_new_rows(Checkpoint& checkpoint, const std::string& head, int first_
       values[i] = scale * values[i] + (is_bias ? change : 0.0f);
     store_values(tensor, values);
   }
+}
+
+float new_row_length(const Checkpoint& checkpoint, const std::string& head, int first_new) {
+  const NamedTensor* weight = find_tensor(checkpoint.parameters, head + ".weight");
+  if (weight == nullptr || weight->shape.empty()) return 0.0f;
+  const std::vector<float> values = values_of(*weight);
+  const std::size_t rows = static_cast<std::size_t>(weight->shape[0]), old = static_cast<std::size_t>(first_new);
+  if (old == 0 || old >= rows) return 0.0f;
+  const std::size_t width = values.size() / rows;
+  double sums[2] = {0.0, 0.0};  // of lengths: old rows, new rows
+  for (std::size_t row = 0; row < rows; ++row) {
+    double squares = 0.0;
+    for (std::size_t i = row * width; i < (row + 1) * width; ++i) squares += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+    sums[row >= old ? 1 : 0] += std::sqrt(squares);
+  }
+  const double before = sums[0] / static_cast<double>(old), after = sums[1] / static_cast<double>(rows - old);
+  return before > 0.0 ? static_cast<float>(after / before) : 0.0f;
 }
 
 }  // namespace tsugi

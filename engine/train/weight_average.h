@@ -15,4 +15,8 @@ void average_weights(Checkpoint& trained, const Checkpoint& start, float share);
 /// has any. Throws Error when it has fewer rows than first_new.
 void adjust_new_rows(Checkpoint& checkpoint, const std::string& head, int first_new, float scale, float change);
 
+/// Mean length (Euclidean, of the weights) of the head's rows from first_new on, divided by that of the rows before; 0 where there are none on either side
+/// or the old ones are zero.
+float new_row_length(const Checkpoint& checkpoint, const std::string& head, int first_new);
+
 }  // namespace tsugi
