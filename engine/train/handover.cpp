@@ -24,7 +24,7 @@ constexpr int kBatch = 16;                   // of evaluations before training: 
 constexpr double kLearningRateShare = 0.2;   // of pretraining's
 constexpr float kLeastAverage = 0.3f;        // chosen with the cube root and kLeastNewRowScale on lfw/tuning (README.md)
 constexpr float kLeastNewRowScale = 0.65f;
-constexpr float kNewRowLength = 2.0f;         // times the old rows' mean: what is no longer needs no scale
+constexpr float kNewRowLength = 2.0f;        // times the old rows' mean: what is no longer needs no scale
 constexpr float kClipNorm = 1.0f;            // frozen batch norm does not tame large gradients
 constexpr std::uint64_t kJudgesDraws = 1;    // added to the seed: the judge's draws of old people are not those that rows were fitted to
 

@@ -222,6 +222,22 @@ TEST_CASE("how much of the trained weights a hand-over ends with goes by the fra
   CHECK(average_of(R"({"epochs": 1, "average": 0.75})") == 0.75);
 }
 
+TEST_CASE("a hand-over shortens new people's rows by how long they are fitted, unless it is told by how much") {
+  const Handed handed;
+  const auto device_of = [&](const std::string& overrides) {
+    HandoverRequest request = handed.request("device.safetensors");
+    request.train.overrides = overrides;
+    resume(request, {});
+    return read_checkpoint(handed.folder / "device.safetensors");
+  };
+  const auto scale_of = [](const Checkpoint& device) { return nlohmann::json::parse(device.settings).at("new_row_scale").get<float>(); };
+  const Checkpoint fitted = device_of(R"({"epochs": 1, "lr": 0, "new_row_scale": 1})");
+  const float expected = default_new_row_scale(fitted, "head", 3);
+  CHECK(expected < 1.0f);
+  CHECK(scale_of(device_of(R"({"epochs": 1})")) == expected);
+  CHECK(scale_of(device_of(R"({"epochs": 1, "new_row_scale": 0.9})")) == 0.9f);
+}
+
 TEST_CASE("a finished hand-over that trains on gets its scale and margin once") {
   const Handed handed;
   HandoverRequest request = handed.request("one.safetensors");
