@@ -1,12 +1,59 @@
 # oneDNN: convolution, matrix product and pooling on CPUs. Optional: without it the reference backend is used, with a
 # warning at run time. Found by header and library: the package's own CMake file would also demand OpenCL, which nothing
 # here needs. It is downloaded only when asked for: it takes longer to build than everything else together.
+#
+# 3.0 changed the interface (kernels/cpu/onednn_cache.h takes both), and so may the next major version. What was tried: README.md.
+set(TSUGI_ONEDNN_OLDEST 2.6)
+set(TSUGI_ONEDNN_NEWEST_MAJOR 3)
+
+# Stops where the headers' version is not one that the code is written for, or the library is another version's.
+function(tsugi_check_onednn)
+  set(way_out "install another (TSUGI_ONEDNN_INCLUDE_DIR and TSUGI_ONEDNN_LIBRARY say where), or build without it and "
+    "slowly: cmake -DTSUGI_USE_ONEDNN=OFF ...")
+  set(header ${TSUGI_ONEDNN_INCLUDE_DIR}/oneapi/dnnl/dnnl_version.h)
+  set(version)
+  if(EXISTS ${header})
+    file(STRINGS ${header} lines REGEX "^#define DNNL_VERSION_(MAJOR|MINOR|PATCH) +[0-9]+")
+    string(REGEX MATCHALL "[0-9]+" version "${lines}")
+  endif()
+  if(NOT version)
+    message(FATAL_ERROR "oneDNN: ${header} does not tell its version: ${way_out}")
+  endif()
+  list(GET version 0 major)
+  list(JOIN version "." version)
+  if(version VERSION_LESS TSUGI_ONEDNN_OLDEST)
+    message(FATAL_ERROR "oneDNN ${version} (${header}) is too old, ${TSUGI_ONEDNN_OLDEST} is the oldest: ${way_out}")
+  elseif(major GREATER TSUGI_ONEDNN_NEWEST_MAJOR)
+    message(FATAL_ERROR "oneDNN ${version} (${header}) is newer than this code, which knows "
+      "${TSUGI_ONEDNN_OLDEST} to ${TSUGI_ONEDNN_NEWEST_MAJOR}.x: ${way_out}")
+  endif()
+
+  # A call that only the headers' own major version has.
+  set(CMAKE_REQUIRED_INCLUDES ${TSUGI_ONEDNN_INCLUDE_DIR})
+  set(CMAKE_REQUIRED_LIBRARIES ${TSUGI_ONEDNN_LIBRARY} OpenMP::OpenMP_CXX Threads::Threads)
+  set(call dnnl_convolution_forward_primitive_desc_create)
+  if(major LESS 3)
+    set(call dnnl_convolution_forward_desc_init)
+  endif()
+  string(MAKE_C_IDENTIFIER "TSUGI_ONEDNN_FITS_${version}_${TSUGI_ONEDNN_LIBRARY}" fits)
+  check_cxx_source_compiles("#include <oneapi/dnnl/dnnl.hpp>
+    int main() { void* volatile call = reinterpret_cast<void*>(&${call}); return call == nullptr; }" ${fits})
+  if(NOT ${fits})
+    file(REAL_PATH ${TSUGI_ONEDNN_LIBRARY} library)
+    message(FATAL_ERROR "oneDNN: the headers are ${version} (${header}), the library is another version or does not link "
+      "(${library}): ${way_out}")
+  endif()
+  message(STATUS "oneDNN ${version}: ${TSUGI_ONEDNN_LIBRARY}")
+endfunction()
+
+include(CheckCXXSourceCompiles)
 option(TSUGI_DOWNLOAD_ONEDNN "Download and build oneDNN where the system has none (about half an hour)" OFF)
 set(TSUGI_HAVE_ONEDNN 0)
 if(TSUGI_USE_ONEDNN)
   find_path(TSUGI_ONEDNN_INCLUDE_DIR oneapi/dnnl/dnnl.hpp)
   find_library(TSUGI_ONEDNN_LIBRARY dnnl)
   if(TSUGI_ONEDNN_INCLUDE_DIR AND TSUGI_ONEDNN_LIBRARY)
+    tsugi_check_onednn()
     add_library(tsugi_dep_onednn INTERFACE)
     target_include_directories(tsugi_dep_onednn SYSTEM INTERFACE ${TSUGI_ONEDNN_INCLUDE_DIR})
     target_link_libraries(tsugi_dep_onednn INTERFACE ${TSUGI_ONEDNN_LIBRARY})

@@ -55,11 +55,11 @@ constexpr dnnl::algorithm kAlgorithm = dnnl::algorithm::convolution_direct;
 dnnl::convolution_forward::primitive_desc forward_desc(const dnnl::engine& engine, const Descs& d, const Flags& flags) {
   const auto attributes = onednn::with_user_scratchpad(flags.activation);
   const auto kind = dnnl::prop_kind::forward_training;
-  const dnnl::convolution_forward::desc desc =
-      flags.bias ? dnnl::convolution_forward::desc(kind, kAlgorithm, d.x, d.any, d.bias, d.y, d.strides, d.padding,
-                                                   d.padding)
-                 : dnnl::convolution_forward::desc(kind, kAlgorithm, d.x, d.any, d.y, d.strides, d.padding, d.padding);
-  return dnnl::convolution_forward::primitive_desc(desc, attributes, engine);
+  using Convolution = dnnl::convolution_forward;
+  return flags.bias ? onednn::forward_pd<Convolution>(engine, attributes, kind, kAlgorithm, d.x, d.any, d.bias, d.y,
+                                                      d.strides, d.padding, d.padding)
+                    : onednn::forward_pd<Convolution>(engine, attributes, kind, kAlgorithm, d.x, d.any, d.y, d.strides,
+                                                      d.padding, d.padding);
 }
 
 }  // namespace
@@ -91,9 +91,9 @@ struct Conv2dOnednn::Impl {
   Entry& backward_data(const Conv2dShape& s, DType dtype) {
     return cache.get(key(Pass::backward_data, s, dtype, {}), "conv2d_backward_data", [&](Entry& entry) {
       const Descs d(s, dtype, onednn::data_type(dtype));
-      const dnnl::convolution_backward_data::primitive_desc desc(
-          {kAlgorithm, d.x, d.any, d.y, d.strides, d.padding, d.padding}, onednn::with_user_scratchpad(), cache.engine,
-          forward_desc(cache.engine, d, {}));
+      const auto desc = onednn::backward_pd<dnnl::convolution_backward_data>(
+          cache.engine, onednn::with_user_scratchpad(), forward_desc(cache.engine, d, {}), kAlgorithm, d.x, d.any, d.y,
+          d.strides, d.padding, d.padding);
       set_weights(entry, d, desc.weights_desc());
       entry.convolution = Bound(cache.engine, dnnl::convolution_backward_data(desc));
       entry.convolution.bind(DNNL_ARG_DIFF_DST, desc.diff_dst_desc());
@@ -107,13 +107,14 @@ struct Conv2dOnednn::Impl {
     return cache.get(key(Pass::backward_weight, s, dtype, flags), "conv2d_backward_weight", [&](Entry& entry) {
       const Descs d(s, dtype, memory::data_type::f32);
       const Descs forward(s, dtype, onednn::data_type(dtype));
-      const dnnl::convolution_backward_weights::desc op =
-          flags.bias ? dnnl::convolution_backward_weights::desc(kAlgorithm, d.x, d.any, d.bias, d.y, d.strides,
-                                                                d.padding, d.padding)
-                     : dnnl::convolution_backward_weights::desc(kAlgorithm, d.x, d.any, d.y, d.strides, d.padding,
-                                                                d.padding);
-      const dnnl::convolution_backward_weights::primitive_desc desc(op, onednn::with_user_scratchpad(), cache.engine,
-                                                                    forward_desc(cache.engine, forward, {}));
+      using Convolution = dnnl::convolution_backward_weights;
+      const auto hint = forward_desc(cache.engine, forward, {});
+      const auto attributes = onednn::with_user_scratchpad();
+      const auto desc = flags.bias
+                            ? onednn::backward_pd<Convolution>(cache.engine, attributes, hint, kAlgorithm, d.x, d.any,
+                                                               d.bias, d.y, d.strides, d.padding, d.padding)
+                            : onednn::backward_pd<Convolution>(cache.engine, attributes, hint, kAlgorithm, d.x, d.any,
+                                                               d.y, d.strides, d.padding, d.padding);
       const auto blocked = desc.diff_weights_desc();
       entry.plain_weights = blocked == d.plain && flags.write == Write::overwrite;
       entry.weights = entry.plain_weights ? 0 : blocked.get_size();

@@ -33,9 +33,9 @@ dnnl::inner_product_forward::primitive_desc forward_desc(const dnnl::engine& eng
                                                          Activation activation) {
   const auto attributes = onednn::with_user_scratchpad(activation);
   const auto kind = dnnl::prop_kind::forward_training;
-  const dnnl::inner_product_forward::desc desc = bias ? dnnl::inner_product_forward::desc(kind, d.x, d.w, d.bias, d.y)
-                                                      : dnnl::inner_product_forward::desc(kind, d.x, d.w, d.y);
-  return dnnl::inner_product_forward::primitive_desc(desc, attributes, engine);
+  using Product = dnnl::inner_product_forward;
+  return bias ? onednn::forward_pd<Product>(engine, attributes, kind, d.x, d.w, d.bias, d.y)
+              : onednn::forward_pd<Product>(engine, attributes, kind, d.x, d.w, d.y);
 }
 
 /// to += from
@@ -77,8 +77,8 @@ struct DenseOnednn::Impl {
   Entry& backward_data(const DenseShape& s, DType dtype) {
     return cache.get(key(Pass::backward_data, s, dtype, false, {}), "dense_backward_data", [&](Entry& entry) {
       const Descs d(s, dtype, onednn::data_type(dtype));
-      const dnnl::inner_product_backward_data::primitive_desc desc(
-          {d.x, d.w, d.y}, onednn::with_user_scratchpad(), cache.engine, forward_desc(cache.engine, d, false, {}));
+      const auto desc = onednn::backward_pd<dnnl::inner_product_backward_data>(
+          cache.engine, onednn::with_user_scratchpad(), forward_desc(cache.engine, d, false, {}), d.x, d.w, d.y);
       entry.product = Bound(cache.engine, dnnl::inner_product_backward_data(desc));
       entry.product.bind(DNNL_ARG_DIFF_DST, d.y);
       entry.product.bind(DNNL_ARG_WEIGHTS, d.w);
@@ -91,11 +91,11 @@ struct DenseOnednn::Impl {
     return cache.get(key(Pass::backward_weight, s, dtype, bias, {}), "dense_backward_weight", [&](Entry& entry) {
       const Descs forward(s, dtype, onednn::data_type(dtype));
       const Descs d(s, dtype, memory::data_type::f32);
-      const dnnl::inner_product_backward_weights::desc op =
-          bias ? dnnl::inner_product_backward_weights::desc(d.x, d.w, d.bias, d.y)
-               : dnnl::inner_product_backward_weights::desc(d.x, d.w, d.y);
-      const dnnl::inner_product_backward_weights::primitive_desc desc(
-          op, onednn::with_user_scratchpad(), cache.engine, forward_desc(cache.engine, forward, false, {}));
+      using Product = dnnl::inner_product_backward_weights;
+      const auto hint = forward_desc(cache.engine, forward, false, {});
+      const auto attributes = onednn::with_user_scratchpad();
+      const auto desc = bias ? onednn::backward_pd<Product>(cache.engine, attributes, hint, d.x, d.w, d.bias, d.y)
+                             : onednn::backward_pd<Product>(cache.engine, attributes, hint, d.x, d.w, d.y);
       entry.product = Bound(cache.engine, dnnl::inner_product_backward_weights(desc));
       entry.product.bind(DNNL_ARG_SRC, d.x);
       entry.product.bind(DNNL_ARG_DIFF_DST, d.y);

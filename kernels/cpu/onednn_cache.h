@@ -106,13 +106,42 @@ class Cache {
   std::map<Key, Entry> entries_;
 };
 
+// oneDNN 3 takes an op's arguments at once, oneDNN 2 in a descriptor of their own.
+
+/// The primitive descriptor of a forward pass; `args` as oneDNN documents them for `Primitive`, without engine and
+/// attributes.
+template <typename Primitive, typename... Args>
+typename Primitive::primitive_desc forward_pd(const dnnl::engine& engine, const dnnl::primitive_attr& attributes,
+                                              const Args&... args) {
+#if DNNL_VERSION_MAJOR >= 3
+  return typename Primitive::primitive_desc(engine, args..., attributes);
+#else
+  return typename Primitive::primitive_desc(typename Primitive::desc(args...), attributes, engine);
+#endif
+}
+
+/// The same for a backward pass; `hint` is the descriptor of the forward pass that it belongs to.
+template <typename Primitive, typename Hint, typename... Args>
+typename Primitive::primitive_desc backward_pd(const dnnl::engine& engine, const dnnl::primitive_attr& attributes,
+                                               const Hint& hint, const Args&... args) {
+#if DNNL_VERSION_MAJOR >= 3
+  return typename Primitive::primitive_desc(engine, args..., hint, attributes);
+#else
+  return typename Primitive::primitive_desc(typename Primitive::desc(args...), attributes, engine, hint);
+#endif
+}
+
 inline dnnl::primitive_attr with_user_scratchpad(Activation activation = {}) {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   if (activation.kind != ActivationKind::none) {
     const float slope = activation.kind == ActivationKind::relu ? 0.0f : activation.slope;
     dnnl::post_ops post_ops;
+#if DNNL_VERSION_MAJOR >= 3
+    post_ops.append_eltwise(dnnl::algorithm::eltwise_relu, slope, 0.0f);
+#else
     post_ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, slope, 0.0f);
+#endif
     attributes.set_post_ops(post_ops);
   }
   return attributes;

@@ -56,7 +56,7 @@ TEST_CASE("descriptions that ship name a source for every figure, say derived, a
 
 TEST_CASE("a share between the points of a table is interpolated in logarithms, and held outside") {
   const perf::DeviceDescription device = example();
-  const perf::Efficiency& e = perf::efficiency_of(device, conv(16, 16));
+  const perf::Efficiency e = perf::efficiency_of(device, conv(16, 16));
   const auto at = [&](int c, int k) { return perf::share_at(e, conv(c, k)); };
   CHECK(at(16, 16) == doctest::Approx(0.1));
   CHECK(at(64, 256) == doctest::Approx(0.8));

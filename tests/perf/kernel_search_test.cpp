@@ -2,6 +2,7 @@
 // close together.
 #include "engine/perf/kernel_search.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
