@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <set>
 
+#include "engine/core/text.h"
 #include "tools/bench.h"
 #include "tools/compare_page_assets.h"
 
@@ -13,38 +14,26 @@ using perf::CompareCell;
 using perf::CompareRow;
 using perf::Comparison;
 
-/// Text between tags or in a quoted attribute.
-std::string escaped(const std::string& text) {
-  std::string safe;
-  for (const char c : text) {
-    switch (c) {
-      case '&': safe += "&amp;"; break;
-      case '<': safe += "&lt;"; break;
-      case '>': safe += "&gt;"; break;
-      case '"': safe += "&quot;"; break;
-      default: safe += static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t' ? ' ' : c;
-    }
-  }
-  return safe;
+std::string element(const char* tag, const std::string& text) {
+  return std::string("<") + tag + ">" + html_text(text) + "</" + tag + ">";
 }
-
-std::string element(const char* tag, const std::string& text) { return std::string("<") + tag + ">" + escaped(text) + "</" + tag + ">"; }
 
 /// A cell of the table: `value` is what it sorts by; below 0 it goes to the end.
 std::string number_cell(double value, const std::string& shown) {
   char text[40];
   std::snprintf(text, sizeof text, "%.9g", value > 0.0 ? value : -1.0);
-  return std::string("<td class=\"n\" data-v=\"") + text + "\">" + escaped(shown) + "</td>";
+  return std::string("<td class=\"n\" data-v=\"") + text + "\">" + html_text(shown) + "</td>";
 }
 
 std::string share_cell(double share) {
   char bar[120];
   std::snprintf(bar, sizeof bar, "<td class=\"n bar\" data-v=\"%.9g\" style=\"--share:%.1f%%\">", share > 0.0 ? share : -1.0, 100.0 * std::min(share, 1.0));
-  return bar + escaped(figure_text(100.0 * share)) + "</td>";
+  return bar + html_text(figure_text(100.0 * share)) + "</td>";
 }
 
 std::string header_cell(const std::string& text, bool number) {
-  return std::string("<th data-n=\"") + (number ? "1" : "0") + "\"><button type=\"button\">" + escaped(text) + "</button></th>";
+  return std::string("<th data-n=\"") + (number ? "1" : "0") + "\"><button type=\"button\">" + html_text(text) +
+         "</button></th>";
 }
 
 std::string table_head(const Comparison& all) {
@@ -72,7 +61,8 @@ std::string table_row(const CompareRow& row) {
     if (i > 0) html += number_cell(c.ratio, figure_text(c.ratio));
     html += share_cell(c.peak) + share_cell(c.bandwidth) + share_cell(c.roofline);
     html += element("td", c.entry.kernel) + number_cell(perf::peer_ratio(c.entry), peer_text(c.entry));
-    if (i > 0) html += "<td class=\"because\">" + escaped(c.entry.failure.empty() ? c.because : c.entry.failure) + "</td>";
+    if (i > 0)
+      html += "<td class=\"because\">" + html_text(c.entry.failure.empty() ? c.because : c.entry.failure) + "</td>";
   }
   return html + "</tr>\n";
 }
@@ -82,7 +72,8 @@ std::string choice(const Comparison& all, const char* label, int column, std::st
   std::set<std::string> values;
   for (const CompareRow& row : all.rows) values.insert(row.*field);
   std::string html = std::string("<label>") + label + " <select data-column=\"" + std::to_string(column) + "\"><option value=\"\">all</option>";
-  for (const std::string& value : values) html += "<option value=\"" + escaped(value) + "\">" + escaped(value) + "</option>";
+  for (const std::string& value : values)
+    html += "<option value=\"" + html_text(value) + "\">" + html_text(value) + "</option>";
   return html + "</select></label>\n";
 }
 
@@ -100,7 +91,7 @@ std::string side_table(const Comparison& all) {
                                (c.before.temperature_c > 0.0 ? ", " + figure_text(c.before.temperature_c) + " degrees C" : "");
     html += "<tr>" + element("td", all.sides[i].name) + element("td", device) + element("td", c.before.date) +
             element("td", perf::text(c.limits)) + element("td", c.version + ", " + c.commit + ", " + c.build) +
-            std::string("<td class=\"warn\">") + escaped(notes) + "</td></tr>\n";
+            std::string("<td class=\"warn\">") + html_text(notes) + "</td></tr>\n";
   }
   return html + "</table>\n";
 }

@@ -26,14 +26,4 @@ void write_figures(const std::string& script, const std::string& prefix, int wid
   write_file_atomically(prefix + ".png", draw(script, FigureFormat::png, width, height));
 }
 
-std::string gnuplot_text(const std::string& text) {
-  std::string quoted = "'";
-  for (const char c : text) {
-    if (c == '\'') quoted += "''";
-    else if (c == '`') quoted += ' ';
-    else quoted += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
-  }
-  return quoted + "'";
-}
-
 }  // namespace tsugi::tools

@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 
+#include "engine/core/text.h"
 #include "tools/bench.h"
 #include "tools/gnuplot.h"
 

@@ -3,47 +3,13 @@
 
 #include <cmath>
 
+#include "engine/core/text.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
 namespace {
 
 constexpr std::size_t kMaxNameBytes = 200;
-
-/// Bytes of the UTF-8 character at `at`, or 0 when it is not valid (overlong forms and surrogates included).
-std::size_t utf8_length(const std::string& text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const unsigned first = byte(at);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xC2 && first < 0xE0   ? 2
-                             : first >= 0xE0 && first < 0xF0 ? 3
-                             : first >= 0xF0 && first < 0xF5 ? 4
-                                                             : 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(at + i) & 0xC0u) != 0x80u) return 0;
-  }
-  const unsigned second = byte(at + 1);
-  if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F)) return 0;
-  if ((first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F)) return 0;
-  return length;
-}
-
-/// The name with everything unprintable as \xNN, for messages.
-std::string printable(const std::string& name) {
-  static const char digits[] = "0123456789abcdef";
-  std::string out;
-  for (std::size_t at = 0; at < name.size() && out.size() < 2 * kMaxNameBytes;) {
-    const unsigned char byte = static_cast<unsigned char>(name[at]);
-    const std::size_t length = byte < 0x20 || byte == 0x7F ? 0 : utf8_length(name, at);
-    if (length > 0) {
-      out.append(name, at, length);
-    } else {
-      out += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
-    }
-    at += length > 0 ? length : 1;
-  }
-  return out;
-}
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <map>
 
+#include "engine/core/text.h"
 #include "engine/perf/statistics.h"
 
 namespace tsugi::perf {
@@ -127,13 +128,6 @@ std::vector<CompareRow> rows_of(const std::vector<CompareSide>& sides) {
 }
 
 /// In quotes where a comma, a quote or a line break asks for them (RFC 4180).
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
-
 std::string csv_number(double value) {
   if (!(value > 0.0)) return "";
   char text[32];

@@ -1,10 +1,12 @@
 // A SAX pass over JSON text: depth and duplicate keys are checked without building a tree or recursing.
 #include "engine/state/json_check.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
 
+#include "engine/core/text.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
@@ -69,10 +71,13 @@ void check_json_object(const std::string& text, const std::string& place) {
 
 std::string shown(const std::string& text) {
   constexpr std::size_t kMost = 80;
-  std::string result = "\"" + text.substr(0, kMost);
-  for (char& c : result)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  return result + (text.size() > kMost ? "...\"" : "\"");
+  std::size_t end = 0;  // whole characters alone
+  while (end < text.size()) {
+    const std::size_t next = end + std::max<std::size_t>(utf8_length(text, end), 1);
+    if (next > kMost) break;
+    end = next;
+  }
+  return "\"" + printable(text.substr(0, end)) + (end < text.size() ? "...\"" : "\"");
 }
 
 }  // namespace tsugi

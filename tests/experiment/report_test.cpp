@@ -6,6 +6,7 @@
 #include <fstream>
 #include <limits>
 
+#include "engine/core/text.h"
 #include "tests/engine/support.h"
 #include "tools/experiment/html.h"
 #include "tools/experiment/plot.h"
@@ -82,8 +83,9 @@ TEST_CASE("a script for gnuplot holds its data and draws every panel by itself a
   for (const char* name : {"left", "right"})
     figure.panels.push_back({name, "Title", "x (s)", "y (%)", 0, 10, {{"line", {"#0072b2", 7, 1}, {{1, 50, 40, 60}, {2, 70, 70, 70}}}, {"level", {"#404040", 0, 3}, {{0, 5, 5, 5}}}}});
   const std::string script = gnuplot_script(figure);
-  expect_parts(script, {"$p0l0 << EOD\n1 50 40 60\n2 70 70 70\nEOD\n", "$p1l1 << EOD\n0 5 5 5\nEOD\n", "\"figure9_left.svg\"", "\"figure9_right.svg\"",
-                        "\"figure9.svg\"", "\"figure9.png\"", "set xlabel \"x (s)\"", "\"#0072b2\"", "multiplot layout 1,2"});
+  expect_parts(script, {"$p0l0 << EOD\n1 50 40 60\n2 70 70 70\nEOD\n", "$p1l1 << EOD\n0 5 5 5\nEOD\n",
+                        "'figure9_left.svg'", "'figure9_right.svg'", "'figure9.svg'", "'figure9.png'",
+                        "set xlabel 'x (s)'", "'#0072b2'", "multiplot layout 1,2"});
   // Two lines of the key side by side; below each other where one is long, with room below the axes for both.
   expect_parts(script, {"maxcols 2", "set bmargin 5.7\n"});
   figure.panels[1].lines[0].title = "a title of many letters";

@@ -8,10 +8,13 @@
 #include <iterator>
 #include <tuple>
 
-#include "engine/core/version.h"
 #include "engine/core/atomic_file.h"
-#include "engine/core/input_file.h"
+#include "engine/core/text.h"
+#include "engine/core/version.h"
+#include "engine/data/photo.h"
+#include "engine/state/json_check.h"
 #include "kernels/api/error.h"
+#include "tools/experiment/store.h"
 #include "tools/machine.h"
 
 namespace tsugi::tools {
@@ -19,7 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 20;
+constexpr double kMostNumber = 1e15;
+constexpr std::uint64_t kMostWhole = 1000000000000000;
 
 const char* name_of(JobKind kind) { return kind == JobKind::pretrain ? "pretrained" : kind == JobKind::alone ? "device-alone" : "handover"; }
 
@@ -77,9 +81,62 @@ Json value_of(double value) { return std::isfinite(value) ? Json(value) : Json(n
 Json value_of(std::uint64_t value) { return value; }
 Json value_of(const std::string& value) { return value; }
 
-void read_value(const Json& json, double& value) { value = json.is_null() ? std::nan("") : json.get<double>(); }
-void read_value(const Json& json, std::uint64_t& value) { value = json.get<std::uint64_t>(); }
-void read_value(const Json& json, std::string& value) { value = json.get<std::string>(); }
+[[noreturn]] void refuse(const std::string& name, const Json& value, const std::string& expected) {
+  throw Error("\"" + name + "\" is " + shown(value.dump()) + ", " + expected + " expected");
+}
+
+/// Whole numbers that a double holds, too.
+std::uint64_t whole(const std::string& name, const Json& json, std::uint64_t low, std::uint64_t high) {
+  const bool fits = json.is_number_unsigned() || (json.is_number_integer() && json.get<std::int64_t>() >= 0);
+  const std::uint64_t value = fits ? json.get<std::uint64_t>() : 0;
+  if (!fits || value < low || value > high)
+    refuse(name, json, "a whole number from " + std::to_string(low) + " to " + std::to_string(high));
+  return value;
+}
+
+double number_in(const std::string& name, const Json& json, double high) {
+  const double value = json.is_number() ? json.get<double>() : -1.0;
+  if (!(value >= 0.0 && value <= high)) refuse(name, json, "a number from 0 to " + number_text(high));
+  return value;
+}
+
+void read_value(const std::string& name, const Json& json, double& value) {
+  const bool share = name.rfind("accuracy", 0) == 0 || name == "step_flops_share";
+  value = json.is_null() ? std::nan("") : number_in(name, json, share ? 1.0 : kMostNumber);
+}
+void read_value(const std::string& name, const Json& json, std::uint64_t& value) {
+  value = whole(name, json, 0, kMostWhole);
+}
+void read_value(const std::string& name, const Json& json, std::string& value) {
+  if (!json.is_string()) refuse(name, json, "a text");
+  value = json.get<std::string>();
+}
+
+/// A method's name is a part of file names.
+void read_method(const Json& json, std::string& method) {
+  read_value("method", json, method);
+  if (method.empty() || method.size() > 64 ||
+      method.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") != std::string::npos)
+    refuse("method", json, "up to 64 of a-z, 0-9, _ and -");
+}
+
+PersonResult read_person(const Json& json) {
+  PersonResult person;
+  read_value("name", json.at("name"), person.name);
+  check_name(person.name, "\"persons\"");
+  person.personal = json.at("personal").get<bool>();
+  person.photos = whole("photos", json.at("photos"), 0, kMostWhole);
+  person.correct = whole("correct", json.at("correct"), 0, person.photos);
+  person.correct_before = whole("correct_before", json.at("correct_before"), 0, person.photos);
+  return person;
+}
+
+/// Numbers, words and lists of such.
+void check_settings(const Json& json) {
+  if (!json.is_object()) refuse("settings", json, "an object");
+  for (const auto& [name, value] : json.items())
+    if (value.is_object()) refuse(name, value, "a number or a word");
+}
 
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
@@ -88,15 +145,9 @@ std::string utc_now() {
   return text;
 }
 
-/// A value in a CSV table: texts quoted where they must be, nothing for what there is not.
+/// A value in a CSV table: nothing for what there is not.
 std::string csv(const Json& value) {
-  if (value.is_null()) return "";
-  if (!value.is_string()) return value.dump();
-  const std::string text = value.get<std::string>();
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
+  return value.is_null() ? "" : value.is_string() ? csv_field(value.get<std::string>()) : value.dump();
 }
 
 std::string row_start(const Job& job) {
@@ -161,19 +212,21 @@ Cell cell_from_json(const Json& json, const std::string& place) {
   try {
     Cell cell;
     cell.job.kind = kind_of(json.at("kind").get<std::string>());
-    cell.job.people = json.at("people").get<int>();
-    cell.job.seed = json.at("seed").get<std::uint64_t>();
-    cell.job.method = json.at("method").get<std::string>();
-    cell.job.fraction = json.at("fraction").get<double>();
+    cell.job.people = static_cast<int>(whole("people", json.at("people"), 1, 1000000));
+    cell.job.seed = whole("seed", json.at("seed"), 0, kMostWhole);
+    if (cell.job.kind == JobKind::handover) {
+      read_method(json.at("method"), cell.job.method);
+      cell.job.fraction = number_in("fraction", json.at("fraction"), 1.0);
+    }
     const auto read = [&](const char* name, auto& value) {
-      if (json.contains(name) || !is_later(name)) read_value(json.at(name), value);
+      if (json.contains(name) || !is_later(name)) read_value(name, json.at(name), value);
     };
     each_field(cell, read);
     each_timing(cell, read);
-    for (const Json& person : json.at("persons"))
-      cell.people.push_back({person.at("name").get<std::string>(), person.at("personal").get<bool>(), person.at("photos").get<std::uint64_t>(),
-                             person.at("correct").get<std::uint64_t>(), person.at("correct_before").get<std::uint64_t>()});
-    cell.settings = json.at("settings");
+    if (!json.at("persons").is_array()) refuse("persons", json["persons"], "a list");
+    for (const Json& person : json["persons"]) cell.people.push_back(read_person(person));
+    check_settings(json.at("settings"));
+    cell.settings = json["settings"];
     return cell;
   } catch (const std::exception& error) {
     throw Error(place + ": is not a cell of an experiment (" + error.what() + "); delete it to have it run again");
@@ -185,8 +238,10 @@ std::vector<Cell> read_cells(const std::string& out) {
   for (const auto& entry : fs::directory_iterator(out + "/cells")) {
     const std::string path = entry.path().string();
     if (entry.path().extension() != ".json") continue;
-    const std::vector<std::uint8_t> bytes = read_file(path, {kMostBytes, {}, ""});
-    cells.push_back(cell_from_json(Json::parse(bytes.begin(), bytes.end(), nullptr, false), path));
+    cells.push_back(cell_from_json(read_json(path), path));
+    const std::string expected = cells.back().job.key() + ".json";
+    if (entry.path().filename() != expected)
+      throw Error(path + ": holds the cell of another job, whose file is " + expected);
   }
   const auto key = [](const Cell& c) { return std::tie(c.job.people, c.job.seed, c.job.kind, c.job.method, c.job.fraction); };
   std::sort(cells.begin(), cells.end(), [&](const Cell& a, const Cell& b) { return key(a) < key(b); });

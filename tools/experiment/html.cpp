@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "engine/core/text.h"
+
 namespace tsugi::tools {
 namespace {
 
@@ -63,23 +65,6 @@ std::string cell_text(const std::string& text) {
 }
 
 }  // namespace
-
-std::string html_text(const std::string& text) {
-  std::string escaped;
-  for (const char c : text) {
-    if (c == '&')
-      escaped += "&amp;";
-    else if (c == '<')
-      escaped += "&lt;";
-    else if (c == '>')
-      escaped += "&gt;";
-    else if (c == '"')
-      escaped += "&quot;";
-    else
-      escaped += c;
-  }
-  return escaped;
-}
 
 std::string html_table(const std::string& caption, const HtmlRow& heading, const std::vector<HtmlRow>& rows, bool words) {
   bool long_names = false;

@@ -1,13 +1,11 @@
-// A page without any resource but itself: what the report is written with. Every text is escaped here and nowhere else. The result is
-// well-formed XML, too.
+// A page without any resource but itself: what the report is written with. Every text is escaped here (html_text,
+// engine/core/text.h). The result is well-formed XML, too.
 #pragma once
 
 #include <string>
 #include <vector>
 
 namespace tsugi::tools {
-
-std::string html_text(const std::string& text);
 
 /// A cell of a table: a text, with a class for its look.
 struct HtmlCell {

@@ -4,19 +4,29 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <regex>
 #include <sstream>
 
 #include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
 #include "engine/core/program_run.h"
-#include "tools/gnuplot.h"
+#include "engine/core/text.h"
 
 namespace tsugi::tools {
 namespace {
 
 constexpr int kWidth = 420, kHeight = 390;  // of a panel; a phone shows it at 340 points
 constexpr int kPngScale = 2;
+
+/// Of a panel's drawing.
+std::string panel_file(const Figure& figure, const Panel& panel) { return figure.name + "_" + panel.name + ".svg"; }
+
+/// gnuplot writes through links: in a folder from somewhere else they could lead anywhere.
+void remove_drawings(const Figure& figure, const std::string& folder) {
+  for (const char* kind : {".svg", ".png"}) std::filesystem::remove(folder + "/" + figure.name + kind);
+  for (const Panel& panel : figure.panels) std::filesystem::remove(folder + "/" + panel_file(figure, panel));
+}
 
 std::string data_name(std::size_t panel, std::size_t line) { return "$p" + std::to_string(panel) + "l" + std::to_string(line); }
 
@@ -48,17 +58,21 @@ void write_data(const Figure& figure, std::ostream& script) {
 }
 
 void plot_panel(const Panel& panel, std::size_t number, std::ostream& script) {
-  script << "set title \"" << panel.title << "\"\nset xlabel \"" << panel.x_label << "\"\nset ylabel \"" << panel.y_label << "\"\nset xrange ["
-         << panel.x_min << ":" << panel.x_max << "]\nplot ";
+  script << "set title " << gnuplot_text(panel.title) << "\nset xlabel " << gnuplot_text(panel.x_label)
+         << "\nset ylabel " << gnuplot_text(panel.y_label) << "\nset xrange [" << panel.x_min << ":" << panel.x_max
+         << "]\nplot ";
   for (std::size_t l = 0; l < panel.lines.size(); ++l) {
     const PlotLine& line = panel.lines[l];
     const LineStyle& s = line.style;
     const bool markers = s.marker > 0, dashes = s.dash > 0;
     script << (l > 0 ? ", \\\n  " : "") << data_name(number, l) << " using 1:2" << (markers ? ":3:4" : "") << " with "
-           << (!markers ? "lines" : dashes ? "yerrorlines" : "yerrorbars") << " lc rgb \"" << s.color << "\" lw 1.6";
+           << (!markers ? "lines"
+               : dashes ? "yerrorlines"
+                        : "yerrorbars")
+           << " lc rgb " << gnuplot_text(s.color) << " lw 1.6";
     if (dashes) script << " dt " << s.dash;
     if (markers) script << " pt " << s.marker << " ps 0.8";
-    script << " title \"" << line.title << "\"";
+    script << " title " << gnuplot_text(line.title);
   }
   script << "\n";
 }
@@ -69,22 +83,26 @@ std::string gnuplot_script(const Figure& figure) {
   std::ostringstream script;
   script << "# gnuplot " << figure.name << ".gp draws the figures again.\nset encoding utf8\n";
   write_data(figure, script);
-  script << "set yrange [0:103]\nset ytics 0,20,100\nset grid lc rgb \"#dddddd\" lt 1 lw 0.6\nset border 3 lc rgb \"#444444\"\nset tics nomirror\n"
-         << "set key below center horizontal Left reverse maxcols " << key_columns(figure) << " samplen 2 width -1 spacing 1.15 font \",12\"\nset bars 0.4\n"
-         << "set tmargin 2.2\nset lmargin 7.5\nset rmargin 1.5\nset bmargin " << 4.4 + 1.3 * static_cast<double>(key_rows(figure)) << "\n";
+  script << "set yrange [0:103]\nset ytics 0,20,100\nset grid lc rgb '#dddddd' lt 1 lw 0.6\nset border 3 lc rgb "
+            "'#444444'\nset tics nomirror\n"
+         << "set key below center horizontal Left reverse maxcols " << key_columns(figure)
+         << " samplen 2 width -1 spacing 1.15 font ',12'\nset bars 0.4\n"
+         << "set tmargin 2.2\nset lmargin 7.5\nset rmargin 1.5\nset bmargin "
+         << 4.4 + 1.3 * static_cast<double>(key_rows(figure)) << "\n";
   const std::size_t panels = figure.panels.size();
   for (std::size_t p = 0; p < panels; ++p) {
-    script << "set terminal svg size " << kWidth << "," << kHeight << " dynamic noenhanced font \"sans-serif,13\" background rgb \"white\"\nset output \""
-           << figure.name << "_" << figure.panels[p].name << ".svg\"\n";
+    script << "set terminal svg size " << kWidth << "," << kHeight
+           << " dynamic noenhanced font 'sans-serif,13' background rgb 'white'\nset output "
+           << gnuplot_text(panel_file(figure, figure.panels[p])) << "\n";
     plot_panel(figure.panels[p], p, script);
   }
   for (const char* kind : {"svg", "png"}) {
     const bool png = std::strcmp(kind, "png") == 0;
     const int scale = png ? kPngScale : 1;
-    script << "set terminal " << (png ? "pngcairo" : "svg") << " size " << kWidth * scale * static_cast<int>(panels) << "," << kHeight * scale
-           << (png ? "" : " dynamic") << " noenhanced font \"sans-serif," << (png ? 11 : 13) << "\" background rgb \"white\""
-           << (png ? " fontscale 2 linewidth 2 pointscale 2" : "") << "\nset output \"" << figure.name << "." << kind << "\"\nset multiplot layout 1,"
-           << panels << "\n";
+    script << "set terminal " << (png ? "pngcairo" : "svg") << " size " << kWidth * scale * static_cast<int>(panels)
+           << "," << kHeight * scale << (png ? "" : " dynamic") << " noenhanced font 'sans-serif," << (png ? 11 : 13)
+           << "' background rgb 'white'" << (png ? " fontscale 2 linewidth 2 pointscale 2" : "") << "\nset output "
+           << gnuplot_text(figure.name + "." + kind) << "\nset multiplot layout 1," << panels << "\n";
     for (std::size_t p = 0; p < panels; ++p) plot_panel(figure.panels[p], p, script);
     script << "unset multiplot\n";
   }
@@ -94,6 +112,9 @@ std::string gnuplot_script(const Figure& figure) {
 
 bool draw(const Figure& figure, const std::string& folder) {
   const std::string script = figure.name + ".gp";
+  if (printable(folder) != folder)
+    throw Error(folder + ": gnuplot cannot be told a folder whose name has control characters; another name expected");
+  remove_drawings(figure, folder);
   write_file_atomically(folder + "/" + script, gnuplot_script(figure));
   try {
     const ProgramOutput done = run_program({"gnuplot", "-e", "cd " + gnuplot_text(folder), script}, "");
@@ -115,7 +136,7 @@ std::string inline_svg(const std::string& path, const std::string& prefix, const
   const std::size_t head = svg.find('>');
   std::string opening = svg.substr(0, head);
   opening = std::regex_replace(opening, std::regex("\\s(width|height|onload)=\"[^\"]*\""), "");
-  return opening + " role=\"img\" aria-label=\"" + label + "\"" + svg.substr(head);
+  return opening + " role=\"img\" aria-label=\"" + html_text(label) + "\"" + svg.substr(head);
 }
 
 }  // namespace tsugi::tools

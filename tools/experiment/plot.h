@@ -39,12 +39,12 @@ struct Figure {
 /// Accuracies in percent on the left axis, keys below the axes. Draws NAME.svg and NAME.png (panels side by side) and NAME_PANEL.svg.
 std::string gnuplot_script(const Figure& figure);
 
-/// Writes the figure's script into `folder` and runs gnuplot there. Returns false where there is no gnuplot. Throws Error naming the
-/// script when it fails.
+/// Writes the figure's script into `folder` and runs gnuplot there, which replaces older drawings and links by their
+/// names. Returns false where there is no gnuplot. Throws Error naming the script when it fails.
 bool draw(const Figure& figure, const std::string& folder);
 
-/// A panel's drawing, to be put into a page: without the XML head and without a size of its own, its identifiers opened by `prefix`.
-/// Throws Error when the file cannot be read.
+/// A panel's drawing, to be put into a page: without the XML head and without a size of its own, its identifiers opened
+/// by `prefix`; label: what it shows, in words. Throws Error when the file cannot be read.
 std::string inline_svg(const std::string& path, const std::string& prefix, const std::string& label);
 
 }  // namespace tsugi::tools

@@ -15,7 +15,10 @@ namespace {
 /// Draws figures until it finds that there is no gnuplot.
 class Drawing {
  public:
-  explicit Drawing(const std::string& folder) : folder_(folder) { std::filesystem::create_directories(folder); }
+  explicit Drawing(const std::string& folder) : folder_(folder) {
+    if (std::filesystem::is_symlink(folder)) throw Error(folder + ": is a link, a folder expected");
+    std::filesystem::create_directories(folder);
+  }
 
   bool possible() const { return possible_; }
 
@@ -27,7 +30,8 @@ class Drawing {
     std::vector<std::string> drawings;
     for (const Panel& panel : figure.panels) {
       const std::string name = figure.name + "_" + panel.name;
-      drawings.push_back(inline_svg(folder_ + "/" + name + ".svg", name + "_", html_text(panel.title + ": " + panel.y_label + " by " + panel.x_label)));
+      drawings.push_back(inline_svg(folder_ + "/" + name + ".svg", name + "_",
+                                    panel.title + ": " + panel.y_label + " by " + panel.x_label));
     }
     return html_figure(drawings, caption);
   }

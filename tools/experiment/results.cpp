@@ -6,19 +6,27 @@
 #include <sstream>
 
 #include "engine/core/input_file.h"
+#include "engine/state/json_check.h"
 #include "kernels/api/error.h"
 #include "tools/experiment/store.h"
 
 namespace tsugi::tools {
 namespace {
 
+constexpr double kMostSeconds = 1e9;
+
 struct Evaluated {
   double wall_s, overall, general, personal;
 };
 
-double number_of(const Json& row, const char* name) {
+/// NaN where there is none. Throws Error naming `place` on anything but a number from 0 to `most`.
+double number_of(const Json& row, const char* name, double most, const std::string& place) {
   const auto found = row.find(name);
-  return found == row.end() || !found->is_number() ? std::nan("") : found->get<double>();
+  if (found == row.end() || found->is_null()) return std::nan("");
+  const double value = found->is_number() ? found->get<double>() : -1.0;
+  if (!(value >= 0.0 && value <= most))
+    throw Error(place + ": \"" + name + "\" is no number from 0 to " + number_text(most));
+  return value;
 }
 
 /// The metrics of a run.
@@ -28,9 +36,13 @@ std::vector<Evaluated> read_metrics(const std::string& out, const Job& job) {
   std::istringstream lines(std::string(bytes.begin(), bytes.end()));
   std::vector<Evaluated> rows;
   for (std::string line; std::getline(lines, line);) {
-    const Json row = Json::parse(line, nullptr, false);
-    if (!row.is_object()) throw Error(path + ": line " + std::to_string(rows.size() + 1) + " is not a JSON object");
-    rows.push_back({number_of(row, "wall_s"), number_of(row, "accuracy"), number_of(row, "accuracy_general"), number_of(row, "accuracy_personal")});
+    const std::string place = path + ": line " + std::to_string(rows.size() + 1);
+    check_json_object(line, place);
+    const Json row = Json::parse(line);
+    const auto number = [&](const char* name, double most) { return number_of(row, name, most, place); };
+    rows.push_back({number("wall_s", kMostSeconds), number("accuracy", 1.0), number("accuracy_general", 1.0),
+                    number("accuracy_personal", 1.0)});
+    if (std::isnan(rows.back().wall_s)) throw Error(place + ": has no \"wall_s\"");
   }
   return rows;
 }

@@ -13,6 +13,7 @@
 
 #include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
+#include "engine/state/json_check.h"
 #include "kernels/api/error.h"
 
 namespace tsugi::tools {
@@ -27,28 +28,23 @@ constexpr std::uint64_t kMostJson = std::uint64_t{64} << 20;
 
 std::string file_of(const std::string& out, const char* folder, const std::string& name) { return out + "/" + folder + "/" + name; }
 
-Json read_json(const std::string& path) {
-  const std::vector<std::uint8_t> bytes = read_file(path, {kMostJson, {}, ""});
-  try {
-    const Json json = Json::parse(bytes);
-    if (json.is_object()) return json;
-  } catch (const nlohmann::json::exception&) {
-  }
-  throw Error(path + ": is not a JSON object");
+/// Names of files need not be UTF-8, texts of JSON must be.
+std::string text_of(const Json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
-std::string shown(const Json& json, const std::string& name) {
+std::string field_of(const Json& json, const std::string& name) {
   const auto found = json.find(name);
-  return found == json.end() ? "not set" : found->dump();
+  return found == json.end() ? "not set" : text_of(*found);
 }
 
 /// Throws when an experiment differs in anything that its cells must share.
 void check_same(const std::string& out, const Json& stored, const Json& now) {
   for (const Json* side : {&stored, &now})
     for (const auto& [name, value] : side->items())
-      if (shown(stored, name) != shown(now, name))
-        throw Error(out + ": holds another experiment: its " + name + " is " + shown(stored, name) + ", now it is " + shown(now, name) +
-                    "; choose another folder");
+      if (field_of(stored, name) != field_of(now, name))
+        throw Error(out + ": holds another experiment: its " + name + " is " + field_of(stored, name) + ", now it is " +
+                    field_of(now, name) + "; choose another folder");
 }
 
 /// Throws unless the folder is empty, or holds no more than a process left that was killed before it could write experiment.json.
@@ -74,9 +70,10 @@ void add_method(const std::string& out, const Method& method, Json& methods) {
   const Json now = {{"what", method.what}, {"ingredient", method.ingredient}, {"bundle", options["bundle"]}, {"resume", options["resume"]}};
   Json& stored = methods[method.name];
   for (const char* part : {"bundle", "resume"})
-    if (stored.is_object() && stored[part] != now[part] && has_cells(out, method.name))
-      throw Error(out + ": holds another experiment: its method " + method.name + " has " + part + " options " + stored[part].dump() +
-                  ", now they are " + now[part].dump() + "; choose another folder, or delete its cells (cells/*_" + method.name + "_f*.json)");
+    if (stored.is_object() && text_of(stored[part]) != text_of(now[part]) && has_cells(out, method.name))
+      throw Error(out + ": holds another experiment: its method " + method.name + " has " + part + " options " +
+                  text_of(stored[part]) + ", now they are " + text_of(now[part]) +
+                  "; choose another folder, or delete its cells (cells/*_" + method.name + "_f*.json)");
   stored = now;
 }
 
@@ -106,14 +103,39 @@ int lock_folder(const std::string& out) {
 
 }  // namespace
 
+Json read_json(const std::string& path) {
+  const std::vector<std::uint8_t> bytes = read_file(path, {kMostJson, {}, ""});
+  const std::string text(bytes.begin(), bytes.end());
+  check_json_object(text, path);
+  return Json::parse(text);
+}
+
 Json read_experiment(const std::string& out) {
   const std::string path = out + "/experiment.json";
   std::error_code error;
   if (!fs::exists(path, error)) throw Error(out + ": holds no experiment (no experiment.json)");
   const Json about = read_json(path);
-  if (shown(about, "format") != Json(kFormat).dump())
-    throw Error(path + ": its format is " + shown(about, "format") + ", \"" + kFormat + "\" expected");
-  if (!about.contains("identity") || !about.contains("methods")) throw Error(path + ": has no identity or no methods");
+  if (field_of(about, "format") != Json(kFormat).dump())
+    throw Error(path + ": its format is " + field_of(about, "format") + ", \"" + kFormat + "\" expected");
+  const auto expect = [&](bool holds, const std::string& what) {
+    if (!holds) throw Error(path + ": " + what);
+  };
+  const auto is_object = [](const Json& json, const char* name) {
+    return json.contains(name) && json.at(name).is_object();
+  };
+  expect(is_object(about, "identity") && is_object(about, "methods"), "has no identity or no methods");
+  for (const auto& [name, method] : about["methods"].items())
+    expect(method.is_object() && method.value("what", Json("")).is_string() &&
+               method.value("ingredient", Json(false)).is_boolean(),
+           "method " + shown(name) + " is no object with a text \"what\" and a truth value \"ingredient\"");
+  const Json told = about.value("about", Json::object());
+  expect(told.is_object() && told.value("cells", Json(0u)).is_number_unsigned() &&
+             told.value("command", Json("")).is_string(),
+         "\"about\" is no object with a number of \"cells\" and a text \"command\"");
+  const Json people = told.value("people in order", Json::array());
+  expect(
+      people.is_array() && std::all_of(people.begin(), people.end(), [](const Json& name) { return name.is_string(); }),
+      "\"people in order\" is no list of texts");
   return about;
 }
 
@@ -137,7 +159,7 @@ ExperimentStore::ExperimentStore(const std::string& out, const Json& identity, c
     if (error) throw Error(out + "/" + folder + ": cannot be made: " + error.message());
   }
   remove_leftovers(out);
-  write_file_atomically(out + "/experiment.json", about_.dump(1) + "\n");
+  write_file_atomically(out + "/experiment.json", text_of(about_, 1) + "\n");
 }
 
 ExperimentStore::~ExperimentStore() {
@@ -150,12 +172,12 @@ bool ExperimentStore::has(const Job& job) const {
 }
 
 void ExperimentStore::write(const Job& job, const Json& cell) {
-  write_file_atomically(file_of(out_, "cells", job.key() + ".json"), cell.dump(1) + "\n");
+  write_file_atomically(file_of(out_, "cells", job.key() + ".json"), text_of(cell, 1) + "\n");
 }
 
 void ExperimentStore::describe(const Json& about) {
   about_["about"] = about;
-  write_file_atomically(out_ + "/experiment.json", about_.dump(1) + "\n");
+  write_file_atomically(out_ + "/experiment.json", text_of(about_, 1) + "\n");
 }
 
 std::string ExperimentStore::metrics_path(const Job& job) const { return file_of(out_, "metrics", job.key() + ".jsonl"); }

@@ -37,7 +37,12 @@ class ExperimentStore {
   int lock_ = -1;
 };
 
-/// experiment.json of a folder. Throws Error naming the folder when it holds no experiment, or one of another format.
+/// The object of a file of an experiment. Throws Error naming the file when it cannot be read, or is no JSON object
+/// that nests at most 64 deep.
+Json read_json(const std::string& path);
+
+/// experiment.json of a folder. Throws Error naming the folder when it holds no experiment, one of another format, or a
+/// damaged one.
 Json read_experiment(const std::string& out);
 
 }  // namespace tsugi::tools

@@ -1,0 +1,126 @@
+// Source of the dangerous ranges: Unicode's categories Cc, Cf, Zl and Zp, and Unicode Technical Report 36, "Security
+// considerations".
+#include "engine/core/text.h"
+
+#include <cstdio>
+
+namespace tsugi {
+namespace {
+
+/// Formatting signs that only some letters of Arabic and Syriac have a visible form of are no danger, and left out.
+bool is_harmful(unsigned c) {
+  struct Range {
+    unsigned first, last;
+  };
+  constexpr Range kHarmful[] = {
+      {0x00, 0x1F},        // C0: escape sequences begin here
+      {0x7F, 0x9F},        // DEL and C1, which some terminals obey like C0
+      {0xAD, 0xAD},        // soft hyphen
+      {0x61C, 0x61C},      // Arabic letter mark
+      {0x180E, 0x180E},    // Mongolian vowel separator
+      {0x200B, 0x200F},    // zero width, marks of direction
+      {0x2028, 0x202E},    // separators of lines and paragraphs, embeddings and overrides of direction
+      {0x2060, 0x206F},    // invisible operators, isolates of direction
+      {0xFEFF, 0xFEFF},    // byte order mark
+      {0xFFF9, 0xFFFB},    // interlinear annotations
+      {0x1D173, 0x1D17A},  // musical formatting
+      {0xE0000, 0xE007F},  // tags
+  };
+  for (const Range& range : kHarmful)
+    if (c >= range.first && c <= range.last) return true;
+  return false;
+}
+
+unsigned code_point(const std::string& text, std::size_t at, std::size_t length) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(text[i])); };
+  if (length == 1) return byte(at);
+  unsigned value = byte(at) & (0xFFu >> (length + 1));
+  for (std::size_t i = 1; i < length; ++i) value = value << 6 | (byte(at + i) & 0x3Fu);
+  return value;
+}
+
+std::string written_out(const char* pattern, unsigned value) {
+  char text[16];
+  std::snprintf(text, sizeof text, pattern, value);
+  return text;
+}
+
+}  // namespace
+
+std::size_t utf8_length(const std::string& text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  const unsigned first = byte(at);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xC2 && first < 0xE0   ? 2
+                             : first >= 0xE0 && first < 0xF0 ? 3
+                             : first >= 0xF0 && first < 0xF5 ? 4
+                                                             : 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(at + i) & 0xC0u) != 0x80u) return 0;
+  }
+  const unsigned second = byte(at + 1);
+  if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F)) return 0;
+  if ((first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F)) return 0;
+  return length;
+}
+
+std::string printable(const std::string& text) {
+  std::string shown;
+  for (std::size_t at = 0, length = 0; at < text.size(); at += length) {
+    length = utf8_length(text, at);
+    const unsigned c = code_point(text, at, length == 0 ? 1 : length);
+    if (length > 0 && !is_harmful(c)) {
+      shown.append(text, at, length);
+    } else if (c == '\n' || c == '\t') {
+      shown += c == '\n' ? "\\n" : "\\t";
+    } else {
+      shown += written_out(length <= 1 ? "\\x%02x" : "\\u{%x}", c);
+    }
+    if (length == 0) length = 1;
+  }
+  return shown;
+}
+
+std::string html_text(const std::string& text) {
+  std::string escaped;
+  for (const char c : printable(text)) {
+    switch (c) {
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      case '\'':
+        escaped += "&#39;";
+        break;
+      default:
+        escaped += c;
+    }
+  }
+  return escaped;
+}
+
+std::string csv_field(const std::string& text) {
+  std::string field = printable(text);
+  const std::string formulas = "=+-@";
+  if (!field.empty() && formulas.find(field[0]) != std::string::npos) field.insert(0, "'");
+  if (field.find_first_of(",\"") == std::string::npos) return field;
+  std::string quoted = "\"";
+  for (const char c : field) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+std::string gnuplot_text(const std::string& text) {
+  std::string quoted = "'";
+  for (const char c : printable(text)) quoted += c == '\'' ? std::string("''") : std::string(1, c);
+  return quoted + "'";
+}
+
+}  // namespace tsugi

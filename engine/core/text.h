@@ -1,0 +1,30 @@
+// Untrusted text on its way out: names, labels and messages from files, command lines and other programs, made fit for
+// what reads them. One function a reader; whoever writes for that reader uses it and nothing else.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace tsugi {
+
+/// Bytes of the UTF-8 character at `at`, or 0 when it is not valid (overlong forms, surrogates and a cut end included).
+std::size_t utf8_length(const std::string& text, std::size_t at);
+
+/// `text` as one line that people see in full: what a terminal would obey, hide or reorder by is written out instead.
+/// Control characters and bytes that are not UTF-8 become \n, \t or \xNN; other controls, marks of direction, invisible
+/// characters and separators of lines become \u{N}. Twice is the same as once. Names stay readable in every script; the
+/// four functions below begin with this one.
+std::string printable(const std::string& text);
+
+/// Of a page or a drawing: text between tags, or in an attribute with quotes of either kind.
+std::string html_text(const std::string& text);
+
+/// A field of a CSV table (RFC 4180). A spreadsheet takes what begins with = + - @ for a formula and runs it: an
+/// apostrophe in front makes it text.
+std::string csv_field(const std::string& text);
+
+/// A string of a gnuplot script: in single quotes, where gnuplot reads no backquotes, macros and escapes. The terminal
+/// must be "noenhanced", or gnuplot takes ^ _ { } @ & for markup.
+std::string gnuplot_text(const std::string& text);
+
+}  // namespace tsugi
