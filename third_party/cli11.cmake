@@ -1,5 +1,5 @@
 # CLI11: the command line.
-find_package(CLI11 2.1 QUIET)
+find_package(CLI11 ${TSUGI_OLDEST_CLI11} QUIET)
 if(CLI11_FOUND)
   add_library(tsugi_dep_cli11 ALIAS CLI11::CLI11)
 else()

@@ -1,7 +1,7 @@
 # The CUDA toolkit, for builds with TSUGI_CUDA=ON (presets cuda-*): the compiler, its architectures, and the runtime,
 # linked statically so that the binary starts where no toolkit is installed. No download: NVIDIA's own packages install
 # it (JetPack on a Jetson).
-option(TSUGI_CUDA "Build the devices cuda and cudnn (needs the CUDA toolkit, 10.2 or newer)" OFF)
+option(TSUGI_CUDA "Build the devices cuda and cudnn (needs the CUDA toolkit)" OFF)
 set(TSUGI_CUDA_ARCHITECTURES "75" CACHE STRING "Compute capabilities to compile for, ascending; the last as PTX, too")
 set(TSUGI_HAVE_CUDNN 0)
 if(NOT TSUGI_CUDA)
@@ -11,8 +11,7 @@ endif()
 include(CheckLanguage)
 check_language(CUDA)
 if(NOT CMAKE_CUDA_COMPILER)
-  message(FATAL_ERROR "TSUGI_CUDA is ON, but there is no nvcc: put it on PATH or set CMAKE_CUDA_COMPILER, or build "
-    "without it (preset cpu)")
+  tsugi_stop("There is no nvcc: export CUDACXX=/usr/local/cuda/bin/nvcc (or where it is), or build without it: cmake --preset cpu")
 endif()
 
 # A toolkit leaves out what is too old or too new for it (11.x: 53 to 90; 13: 75 and up). nvcc itself knows best.
@@ -46,6 +45,10 @@ string(REPLACE "-real" "" TSUGI_CUDA_BUILT_FOR "${TSUGI_CUDA_BUILT_FOR}")
 set(CMAKE_CUDA_STANDARD 14)  # CUDA 10.2, the last for the Jetson Nano, knows no later
 set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 enable_language(CUDA)
+if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS TSUGI_OLDEST_CUDA)
+  tsugi_stop("${CMAKE_CUDA_COMPILER} is of CUDA ${CMAKE_CUDA_COMPILER_VERSION}: too old, ${TSUGI_OLDEST_CUDA} is the oldest "
+    "(another: rm -r ${PROJECT_BINARY_DIR} && export CUDACXX=/usr/local/cuda/bin/nvcc, then the same again; or without it: cmake --preset cpu)")
+endif()
 find_package(CUDAToolkit REQUIRED)
 message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION} for sm_${TSUGI_CUDA_BUILT_FOR}")
 list(APPEND TSUGI_INSTALLED_LINKS ${CUDA_cudart_static_LIBRARY} -ldl -lrt)

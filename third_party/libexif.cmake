@@ -6,7 +6,7 @@ if(TSUGI_LIBEXIF_FOUND)
   add_library(tsugi_dep_exif ALIAS PkgConfig::TSUGI_LIBEXIF)
   list(APPEND TSUGI_INSTALLED_LINKS ${TSUGI_LIBEXIF_LINK_LIBRARIES})
 else()
-  tsugi_download(libexif libexif-dev
+  tsugi_download(libexif "libexif-dev pkg-config"
     https://github.com/libexif/libexif/archive/libexif-0_6_24-release.tar.gz
     d3fb7c47829ec4d2def39aa38f4c35a0891763448a05dbf216a329a12bf198f9)
   file(GLOB_RECURSE sources ${libexif_SOURCE_DIR}/libexif/*.c)

@@ -1,5 +1,5 @@
 # nlohmann-json: JSON, inside .cpp files only.
-find_package(nlohmann_json 3.9 QUIET)
+find_package(nlohmann_json ${TSUGI_OLDEST_JSON} QUIET)
 if(nlohmann_json_FOUND)
   add_library(tsugi_dep_json ALIAS nlohmann_json::nlohmann_json)
 else()

@@ -1,10 +1,7 @@
 # oneDNN: convolution, matrix product and pooling on CPUs. Optional: without it the reference backend is used, with a
 # warning at run time. Found by header and library: the package's own CMake file would also demand OpenCL, which nothing
 # here needs. It is downloaded only when asked for: it takes longer to build than everything else together.
-#
-# 3.0 changed the interface (kernels/cpu/onednn_cache.h takes both), and so may the next major version. What was tried: README.md.
-set(TSUGI_ONEDNN_OLDEST 2.6)
-set(TSUGI_ONEDNN_NEWEST_MAJOR 3)
+# kernels/cpu/onednn_cache.h takes the interfaces of 2.x and 3.x.
 
 # Stops where the headers' version is not one that the code is written for, or the library is another version's.
 function(tsugi_check_onednn)
@@ -17,15 +14,15 @@ function(tsugi_check_onednn)
     string(REGEX MATCHALL "[0-9]+" version "${lines}")
   endif()
   if(NOT version)
-    message(FATAL_ERROR "oneDNN: ${header} does not tell its version: ${way_out}")
+    tsugi_stop("oneDNN: ${header} does not tell its version: ${way_out}")
   endif()
   list(GET version 0 major)
   list(JOIN version "." version)
-  if(version VERSION_LESS TSUGI_ONEDNN_OLDEST)
-    message(FATAL_ERROR "oneDNN ${version} (${header}) is too old, ${TSUGI_ONEDNN_OLDEST} is the oldest: ${way_out}")
-  elseif(major GREATER TSUGI_ONEDNN_NEWEST_MAJOR)
-    message(FATAL_ERROR "oneDNN ${version} (${header}) is newer than this code, which knows "
-      "${TSUGI_ONEDNN_OLDEST} to ${TSUGI_ONEDNN_NEWEST_MAJOR}.x: ${way_out}")
+  if(version VERSION_LESS TSUGI_OLDEST_ONEDNN)
+    tsugi_stop("oneDNN ${version} (${header}) is too old, ${TSUGI_OLDEST_ONEDNN} is the oldest: ${way_out}")
+  elseif(major GREATER TSUGI_NEWEST_ONEDNN)
+    tsugi_stop("oneDNN ${version} (${header}) is newer than this code, which knows "
+      "${TSUGI_OLDEST_ONEDNN} to ${TSUGI_NEWEST_ONEDNN}.x: ${way_out}")
   endif()
 
   # A call that only the headers' own major version has.
@@ -40,7 +37,7 @@ function(tsugi_check_onednn)
     int main() { void* volatile call = reinterpret_cast<void*>(&${call}); return call == nullptr; }" ${fits})
   if(NOT ${fits})
     file(REAL_PATH ${TSUGI_ONEDNN_LIBRARY} library)
-    message(FATAL_ERROR "oneDNN: the headers are ${version} (${header}), the library is another version or does not link "
+    tsugi_stop("oneDNN: the headers are ${version} (${header}), the library is another version or does not link "
       "(${library}): ${way_out}")
   endif()
   message(STATUS "oneDNN ${version}: ${TSUGI_ONEDNN_LIBRARY}")

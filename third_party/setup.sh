@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Sourced by tests/run and tools/demo: installs what is missing on a Debian/Ubuntu machine, and says what.
 #   install_packages GROUP...    groups as in packages.txt
+#   check_cmake                  whether it is there, and new enough
 
 packages_of() {
   local list=$1 group
@@ -16,8 +17,15 @@ has_candidate() {
   [[ $policy == *"Candidate: "* && $policy != *"Candidate: (none)"* ]]
 }
 
+# Says what to type where there is no CMake, or one that is too old.
+check_cmake() {
+  command -v cmake >/dev/null || { echo "There is no CMake: sudo apt-get install cmake" >&2; return 1; }
+  cmake -P third_party/requirements.cmake
+}
+
 install_packages() {
   local list=third_party/packages.txt package missing=() wanted=() as_root=()
+  ! command -v cmake >/dev/null || check_cmake  # no package would replace it
   if ! command -v apt-get >/dev/null; then
     echo "no apt-get here: going on with what is installed ($list says what is needed)"
     return 0
