@@ -1,11 +1,8 @@
-// Fuzz targets of measurements and device descriptions. In test_fuzz alone: behind them stands more of the library than libFuzzer's programs build.
+// Fuzz targets of measurements and device descriptions.
 #include <cmath>
-#include <stdexcept>
-#include <string>
 
 #include "engine/perf/device_description.h"
 #include "engine/perf/result_file.h"
-#include "kernels/api/error.h"
 #include "tests/fuzz/targets.h"
 
 namespace tsugi::fuzz {
@@ -17,7 +14,8 @@ void check_time(const perf::DeviceDescription& device) {
   op_case.shape.n = 2, op_case.shape.h = op_case.shape.w = 8, op_case.shape.c = op_case.shape.k = 40;
   try {
     const double seconds = perf::seconds_of(device, perf::features_of(op_case, perf::OpPass::forward, DType::f32), 1e4);
-    if (!(seconds > 0.0 && std::isfinite(seconds))) throw std::logic_error("device: a call that takes no time, or for ever");
+    if (!(seconds > 0.0 && std::isfinite(seconds)))
+      throw std::logic_error("device: a call that takes no time, or for ever");
   } catch (const Error&) {
   }
 }
@@ -25,24 +23,20 @@ void check_time(const perf::DeviceDescription& device) {
 }  // namespace
 
 bool device_description(const std::uint8_t* bytes, std::size_t size) {
-  try {
-    const perf::DeviceDescription device = perf::parse_device(std::string(bytes, bytes + size), "input");
+  return accepts([&] {
+    const perf::DeviceDescription device = perf::parse_device(text_of(bytes, size), "input");
     check_time(device);
-    if (perf::parse_device(perf::to_json(device), "again").efficiencies.size() != device.efficiencies.size()) throw std::logic_error("device: round trip");
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
+    expect(perf::parse_device(perf::to_json(device), "again").efficiencies.size() == device.efficiencies.size(),
+           "device: round trip");
+  });
 }
 
 bool result_file(const std::uint8_t* bytes, std::size_t size) {
-  try {
-    const perf::ResultFile file = perf::parse_result_file(std::string(bytes, bytes + size), "input");
-    if (perf::parse_result_file(perf::to_json(file, true), "again").entries.size() != file.entries.size()) throw std::logic_error("result file: round trip");
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
+  return accepts([&] {
+    const perf::ResultFile file = perf::parse_result_file(text_of(bytes, size), "input");
+    expect(perf::parse_result_file(perf::to_json(file, true), "again").entries.size() == file.entries.size(),
+           "result file: round trip");
+  });
 }
 
 }  // namespace tsugi::fuzz

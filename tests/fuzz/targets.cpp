@@ -1,51 +1,26 @@
-// The fuzz targets, and what must hold for bytes that they accept.
-#include "tests/fuzz/targets.h"
-
+// Fuzz targets of the formats of engine/state and engine/tuning, and what must hold for bytes that they accept.
 #include <algorithm>
-#include <stdexcept>
-#include <string>
-#include <vector>
 
 #include "engine/core/sha256.h"
 #include "engine/state/bundle.h"
 #include "engine/state/checkpoint.h"
+#include "engine/state/gzip.h"
 #include "engine/state/manifest.h"
 #include "engine/state/safetensors.h"
 #include "engine/tuning/tuning_file.h"
-#include "kernels/api/error.h"
+#include "tests/fuzz/targets.h"
 
 namespace tsugi::fuzz {
-namespace {
 
-using Bytes = std::vector<std::uint8_t>;
-
-void expect(bool holds, const char* what) {
-  if (!holds) throw std::logic_error(what);
-}
-
-template <typename Read>
-bool accepts(const Read& read) {
-  try {
-    read();
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
-}
-
-// Otherwise the digest would stop nearly every input before the code behind it.
-Bytes with_right_digest(const std::uint8_t* bytes, std::size_t size, const std::string& key = "\"sha256\":\"") {
-  Bytes result(bytes, bytes + size);
-  const auto found = std::search(result.begin(), result.end(), key.begin(), key.end());
-  if (result.end() - found < static_cast<std::ptrdiff_t>(key.size() + 64)) return result;
+Bytes with_right_digest(Bytes bytes, const std::string& key) {
+  const auto found = std::search(bytes.begin(), bytes.end(), key.begin(), key.end());
+  if (bytes.end() - found < static_cast<std::ptrdiff_t>(key.size() + 64)) return bytes;
   const auto digits = found + static_cast<std::ptrdiff_t>(key.size());
   std::fill_n(digits, 64, std::uint8_t{'0'});
-  const std::string digest = sha256_hex(result);
+  const std::string digest = sha256_hex(bytes);
   std::copy(digest.begin(), digest.end(), digits);
-  return result;
+  return bytes;
 }
-
-}  // namespace
 
 bool safetensors(const std::uint8_t* bytes, std::size_t size) {
   return accepts([&] {
@@ -60,7 +35,7 @@ bool safetensors(const std::uint8_t* bytes, std::size_t size) {
 }
 
 bool checkpoint(const std::uint8_t* bytes, std::size_t size) {
-  const Bytes repaired = with_right_digest(bytes, size);
+  const Bytes repaired = with_right_digest({bytes, bytes + size});
   return accepts([&] {
     const Checkpoint content = decode_checkpoint(repaired.data(), repaired.size(), "input");
     const Bytes again = encode_checkpoint(content, CheckpointKind::full);
@@ -72,9 +47,32 @@ bool checkpoint(const std::uint8_t* bytes, std::size_t size) {
   });
 }
 
+bool packed(const std::uint8_t* bytes, std::size_t size) {
+  static const Bytes outer = seeds::checkpoint().back();  // int8
+  return accepts([&] {
+    SafetensorsFile file = decode_safetensors(outer.data(), outer.size(), "the seed");
+    NamedTensor& tensor = file.tensors.at(0);
+    tensor.data = gzip({bytes, bytes + size});
+    tensor.shape = {static_cast<std::int64_t>(tensor.data.size())};
+    file.metadata["packed_from"] = std::to_string(size);
+    const Bytes sealed = with_right_digest(encode_safetensors(file));
+    decode_checkpoint(sealed.data(), sealed.size(), "input");
+  });
+}
+
+bool gzip_data(const std::uint8_t* bytes, std::size_t size) {
+  constexpr std::uint64_t kMost = 1 << 20;
+  std::uint64_t unpacked = 0;  // what the stream's own end says
+  for (std::size_t i = 0; i < 4 && size >= 4; ++i) unpacked |= std::uint64_t{bytes[size - 4 + i]} << 8 * i;
+  return unpacked <= kMost && accepts([&] {
+           const Bytes content = gunzip({bytes, bytes + size}, unpacked, "input");
+           expect(gunzip(gzip(content), content.size(), "again") == content, "gzip: round trip");
+         });
+}
+
 bool manifest(const std::uint8_t* bytes, std::size_t size) {
   return accepts([&] {
-    const Manifest content = parse_manifest(std::string(bytes, bytes + size), "input");
+    const Manifest content = parse_manifest(text_of(bytes, size), "input");
     expect(parse_manifest(format_manifest(content), "again").members.size() == content.members.size(),
            "manifest: round trip");
     for (const auto& member : content.members)
@@ -94,7 +92,7 @@ bool bundle(const std::uint8_t* bytes, std::size_t size) {
 }
 
 bool tuning(const std::uint8_t* bytes, std::size_t size) {
-  const Bytes repaired = with_right_digest(bytes, size, "\"sha256\": \"");
+  const Bytes repaired = with_right_digest({bytes, bytes + size}, "\"sha256\": \"");
   return accepts([&] {
     const TuningFile content = parse_tuning_file(std::string(repaired.begin(), repaired.end()), "input");
     const TuningFile back = parse_tuning_file(to_json(content), "again");
