@@ -1,14 +1,14 @@
 // From a person and a shot to the pixels of a photo, and from those to a folder of JPEGs.
 #include "tools/synth_draw.h"
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 
+#include "engine/core/atomic_file.h"
 #include "engine/data/encode.h"
 #include "kernels/api/augment_draw.h"
 #include "kernels/api/error.h"
@@ -115,13 +115,6 @@ void check_range(const char* what, long long value, long long low, long long hig
                                            std::to_string(low) + " to " + std::to_string(high));
 }
 
-void write_file(const fs::path& path, const std::vector<std::uint8_t>& bytes) {
-  std::ofstream stream(path, std::ios::binary);
-  stream.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  stream.close();
-  check(stream.good(), path.string() + " cannot be written: " + std::strerror(errno));
-}
-
 /// All photos of one person, into OUT/<name>.
 void write_person(const fs::path& out, std::uint32_t person, int photos, std::uint64_t seed, int size) {
   const std::string name = make_person(seed, person).name;
@@ -130,7 +123,8 @@ void write_person(const fs::path& out, std::uint32_t person, int photos, std::ui
     const std::vector<std::uint8_t> pixels = draw_person_photo(seed, person, static_cast<std::uint32_t>(photo), size);
     const std::string number = std::to_string(photo + 1);
     const std::string file = name + "_" + std::string(number.size() < 4 ? 4 - number.size() : 0, '0') + number + ".jpg";
-    write_file(out / name / file, encode_jpeg({pixels.data(), size, size, 3}, kQuality));
+    const std::vector<std::uint8_t> jpeg = encode_jpeg({pixels.data(), size, size, 3}, kQuality);
+    write_file_atomically((out / name / file).string(), jpeg.data(), jpeg.size());
   }
 }
 
@@ -180,12 +174,17 @@ void write_synthetic_people(const std::string& out, int people, int photos, std:
   const bool existed = fs::exists(out, error);
   check(!existed || (fs::is_directory(out, error) && fs::is_empty(out, error) && !error),
         out + " exists and is not an empty folder");
-  check(fs::create_directories(out, error) || existed, out + " cannot be made: " + error.message());
+  // A new folder is drawn beside its place: whoever finds it there finds it whole.
+  const fs::path target = fs::path(out).has_filename() ? fs::path(out) : fs::path(out).parent_path();
+  const fs::path folder = existed ? target : fs::path(target.string() + ".tmp-" + std::to_string(::getpid()) + "-0");
+  check(fs::create_directories(folder, error) || existed, out + " cannot be made: " + error.message());
   try {
-    write_all(out, people, photos, seed, size, first_person);
+    write_all(folder, people, photos, seed, size, first_person);
+    if (!existed) fs::rename(folder, target, error);
+    check(!error, out + " cannot be renamed into place: " + error.message());
   } catch (...) {
-    for (const fs::directory_entry& entry : fs::directory_iterator(out, error)) fs::remove_all(entry.path(), error);
-    if (!existed) fs::remove(out, error);
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) fs::remove_all(entry.path(), error);
+    if (!existed) fs::remove(folder, error);
     throw;
   }
 }

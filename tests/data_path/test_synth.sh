@@ -30,6 +30,14 @@ draw "$work/a" --people 1 --photos 1 2>"$work/message" && fail "a full folder is
 grep -q "not an empty folder" "$work/message" || fail "the message does not say that the folder is not empty"
 [ "$before" = "$(ls -lR "$work/a")" ] || fail "a full folder was changed"
 
+# Killed half-way, it leaves no folder that looks whole; the next run draws it.
+"$tsugi" synth --quiet --size 256 "$work/e" --people 50 --photos 50 --seed 5 &
+until compgen -G "$work/e*/*/*.jpg" >/dev/null; do sleep 0.01; done
+kill -KILL $!
+wait $! 2>/dev/null
+[ ! -e "$work/e" ] || fail "a killed synth left a folder of some people"
+draw "$work/e" --people 1 --photos 1 || fail "synth does not run after one that was killed"
+
 touch "$work/file"
 draw "$work/file/people" --people 1 --photos 1 2>"$work/message" && fail "a file as parent folder is accepted"
 grep -q "$work/file/people" "$work/message" || fail "the message does not name the folder"
