@@ -107,7 +107,10 @@ class Experiment(support.CommandLine):
 
     def test_a_finished_experiment_runs_nothing_again_and_grows(self):
         shutil.copytree(self.path("whole"), self.path("grown"))
+        # Killed between a cell and what it no longer needs: nothing goes on from that.
+        shutil.copy(self.path("whole/pretrained/p3_s1_pretrained.safetensors"), self.path("grown/work/p3_s1_device-alone.safetensors"))
         again = self.result(*GRID, "-o", "grown")
+        self.assertEqual(os.listdir(self.path("grown/work")), [])
         self.assertEqual((again["run"], again["done"]), (0, CELLS))
         self.assertEqual(self.read("grown/results.csv"), self.whole)
         more = self.result(*grid("grown", people="3", seeds="3", fractions="0,0.2,0.5,1"))

@@ -77,13 +77,19 @@ void add_method(const std::string& out, const Method& method, Json& methods) {
   stored = now;
 }
 
+/// Whether this file of work/ is a checkpoint from which a device alone goes on: its cell is not there yet.
+bool goes_on(const std::string& out, const fs::path& file) {
+  return file.filename().string().find(kAlone) != std::string::npos &&
+         !fs::exists(file_of(out, "cells", file.stem().string() + ".json"));
+}
+
 /// What a killed process left: unfinished files, and those under way, but for the checkpoints from which a device alone goes on.
 void remove_leftovers(const std::string& out) {
   std::vector<fs::path> leftovers;
   const auto look = [&](const std::string& folder, bool all) {
     for (const auto& entry : fs::directory_iterator(folder)) {
       const std::string name = entry.path().filename().string();
-      if (entry.is_regular_file() && (name.find(".tmp-") != std::string::npos || (all && name.find(kAlone) == std::string::npos)))
+      if (entry.is_regular_file() && (name.find(".tmp-") != std::string::npos || (all && !goes_on(out, entry.path()))))
         leftovers.push_back(entry.path());
     }
   };
