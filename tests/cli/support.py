@@ -12,7 +12,8 @@ import tempfile
 import unittest
 
 BINARY = os.environ.get("TSUGI_BINARY", "")
-CRASH = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|terminate called|Segmentation fault|Assertion")
+REPORTED = 99  # how a process ends that a sanitizer stopped: a status that no command has
+CRASH = re.compile(r"(Address|Leak|Thread)Sanitizer|runtime error:|terminate called|Segmentation fault|Assertion")
 
 # Every kind of state that training has: weights, running statistics, moments, and dropout's randomness.
 TINY_MODEL = {"name": "tiny", "training": {"lr": 0.05}, "input": [16, 16, 3], "layers": [
@@ -24,7 +25,8 @@ TINY = ("--model", "tiny.json", "--epochs", "1", "--augment", "2", "--batch", "8
 
 def environment(**more):
     # Tests share the cores: waiting threads must not spin. What somebody once tuned on this machine must not change results.
-    return {**os.environ, "OMP_WAIT_POLICY": "passive", "LC_ALL": "C.UTF-8", "TSUGI_TUNING": "off", **more}
+    reports = {f"{name}_OPTIONS": f"{os.environ.get(f'{name}_OPTIONS', '')}:exitcode={REPORTED}:print_stacktrace=1" for name in ("ASAN", "UBSAN", "TSAN")}
+    return {**os.environ, **reports, "OMP_WAIT_POLICY": "passive", "LC_ALL": "C.UTF-8", "TSUGI_TUNING": "off", **more}
 
 
 class CommandLine(unittest.TestCase):

@@ -61,7 +61,7 @@ class Privacy(support.CommandLine):
     def trace(self, *command):
         """The system calls of a command that succeeds: [(name, arguments)]."""
         # LeakSanitizer uses ptrace itself. TMPDIR: whatever goes to a temporary folder is below this one, and is found.
-        environment = support.environment(TMPDIR=self.path("tmp"), ASAN_OPTIONS="detect_leaks=0")
+        environment = support.environment(TMPDIR=self.path("tmp"), ASAN_OPTIONS=f"exitcode={support.REPORTED}:detect_leaks=0")
         done = strace(command, self.path("tmp", "trace"), self.folder, env=environment)
         self.assertEqual(done.returncode, 0, done.stderr)
         trace = self.read("tmp/trace").decode()
