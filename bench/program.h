@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/text.h"
 #include "engine/perf/result_file.h"
 #include "kernels/api/error.h"
 
@@ -62,7 +63,7 @@ int guarded(const char* program, const Run& run) {
   try {
     return run();
   } catch (const std::exception& error) {
-    std::cerr << program << ": " << error.what() << "\n";
+    std::cerr << program << ": " << printable(error.what()) << "\n";
     return 1;
   }
 }

@@ -1,5 +1,4 @@
 // tsugi bench --compare: result files side by side.
-#include <cstdio>
 
 #include "engine/perf/compare.h"
 #include "engine/core/atomic_file.h"
@@ -42,10 +41,11 @@ void print(const perf::Comparison& comparison) {
     table.push_back(line);
   }
   print_table(table);
-  std::printf("\n");
+  print_line();
   for (std::size_t i = 0; i < comparison.sides.size(); ++i) {
-    if (i > 0) std::printf("%s\n", perf::summary_text(comparison, i).c_str());
-    for (const std::string& note : comparison.summaries[i].notes) std::printf("mind: %s: %s\n", comparison.sides[i].name.c_str(), note.c_str());
+    if (i > 0) print_line(perf::summary_text(comparison, i));
+    for (const std::string& note : comparison.summaries[i].notes)
+      print_line(format("mind: %s: %s", comparison.sides[i].name.c_str(), note.c_str()));
   }
 }
 

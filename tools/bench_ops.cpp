@@ -50,9 +50,10 @@ void print_peers(const perf::ResultFile& file) {
     if (slowest == nullptr || ratio < perf::peer_ratio(*slowest)) slowest = &e;
   }
   if (slowest == nullptr) return;
-  std::printf("\n%s times as fast as %s in the geometric mean of the %zu points that both computed, least %s: %s\n",
-              figure_text(perf::geometric_mean(ratios)).c_str(), slowest->peer.c_str(), ratios.size(),
-              figure_text(perf::peer_ratio(*slowest)).c_str(), slowest->name.c_str());
+  print_line();
+  print_line(format("%s times as fast as %s in the geometric mean of the %zu points that both computed, least %s: %s",
+                    figure_text(perf::geometric_mean(ratios)).c_str(), slowest->peer.c_str(), ratios.size(),
+                    figure_text(perf::peer_ratio(*slowest)).c_str(), slowest->name.c_str()));
 }
 
 void print(const perf::ResultFile& file) {
@@ -107,7 +108,7 @@ int bench_ops_command(const BenchOptions& options) {
   if (!options.output.empty()) perf::write_result_file(options.output, file);
   if (!options.common.quiet) print(file);
   if (!options.plot.empty()) write_roofline_plot({{backend->name(), file}}, options.plot);
-  if (options.common.json) std::printf("%s\n", perf::to_json(file, true).c_str());
+  finish(options.common, options.common.json ? Json::parse(perf::to_json(file, true)) : Json());
   finish({}, {});
   if (stop_requested()) {
     Console::error("stopped; " + std::to_string(file.entries.size()) + " points have samples" +

@@ -1,5 +1,4 @@
 // tsugi bench --step: where the time of a training step goes.
-#include <cstdio>
 #include <memory>
 
 #include "engine/core/device.h"
@@ -19,7 +18,7 @@ void print(const perf::StepResult& step) {
     table.push_back({layer.layer, layer.op, time_text(layer.forward_s), time_text(layer.backward_s), share(layer.forward_s + layer.backward_s),
                      layer.forward_s > 0.0 ? figure_text(layer.forward_flops / layer.forward_s / 1e9) : "-"});
   print_table(table);
-  std::printf("\n");
+  print_line();
   print_table({{"phase", "time", "% of step"},
                {"data", time_text(step.data_s), share(step.data_s)},
                {"augment", time_text(step.augment_s), share(step.augment_s)},
@@ -27,10 +26,13 @@ void print(const perf::StepResult& step) {
                {"update", time_text(step.update_s), share(step.update_s)},
                {"results", time_text(step.results_s), share(step.results_s)},
                {"all parts", time_text(step.parts_s), share(step.parts_s)}});
-  std::printf("\nstep: %s +- %s (%s watched), %.0f images/s; memory: arena %s, device %s, process %s\n", time_text(step.step_s).c_str(),
-              time_text(step.step_deviation_s).c_str(), time_text(step.watched_step_s).c_str(), step.batch / step.step_s,
-              bytes_text(static_cast<double>(step.arena_bytes)).c_str(), bytes_text(static_cast<double>(step.device_bytes)).c_str(),
-              bytes_text(static_cast<double>(step.peak_memory_bytes)).c_str());
+  print_line();
+  print_line(format("step: %s +- %s (%s watched), %.0f images/s; memory: arena %s, device %s, process %s",
+                    time_text(step.step_s).c_str(), time_text(step.step_deviation_s).c_str(),
+                    time_text(step.watched_step_s).c_str(), step.batch / step.step_s,
+                    bytes_text(static_cast<double>(step.arena_bytes)).c_str(),
+                    bytes_text(static_cast<double>(step.device_bytes)).c_str(),
+                    bytes_text(static_cast<double>(step.peak_memory_bytes)).c_str()));
 }
 
 }  // namespace
@@ -63,7 +65,7 @@ int bench_step_command(const BenchOptions& options) {
   file.context.limits = perf::measure_limits(*backend, nullptr, bench.brief);
   if (!options.output.empty()) perf::write_result_file(options.output, file);
   if (!options.common.quiet) print(file.step);
-  if (options.common.json) std::printf("%s\n", perf::to_json(file, true).c_str());
+  finish(options.common, options.common.json ? Json::parse(perf::to_json(file, true)) : Json());
   finish({}, {});
   return kOk;
 }

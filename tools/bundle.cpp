@@ -37,9 +37,11 @@ BundleRequest request_of(const Options& options) {
 /// What travels beside what the photos would have been, and what a step costs.
 void print_features(const PackSummary& packed) {
   const SampleShape& shape = packed.place.shape;
-  std::printf("activations of %s (%dx%dx%d): %s for photos of %s; a training step costs %.1f %% of the whole model's FLOPs\n\n",
-              packed.place.layer.c_str(), shape.h, shape.w, shape.c, size_text(packed.feature_bytes).c_str(),
-              size_text(packed.photo_bytes).c_str(), 100.0 * packed.place.share);
+  print_line(format(
+      "activations of %s (%dx%dx%d): %s for photos of %s; a training step costs %.1f %% of the whole model's FLOPs",
+      packed.place.layer.c_str(), shape.h, shape.w, shape.c, size_text(packed.feature_bytes).c_str(),
+      size_text(packed.photo_bytes).c_str(), 100.0 * packed.place.share));
+  print_line();
 }
 
 void put_features(const PackSummary& packed, std::uint32_t variants, Json& json) {

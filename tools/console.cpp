@@ -10,6 +10,7 @@
 #include <cstdarg>
 #include <cstdio>
 
+#include "engine/core/text.h"
 #include "kernels/api/error.h"
 
 namespace tsugi::tools {
@@ -22,20 +23,20 @@ extern "C" void on_stop_signal(int signal) {
   std::signal(signal, SIG_DFL);  // the next one ends the process
 }
 
-std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)));
-std::string format(const char* pattern, ...) {
-  char text[512];
-  va_list arguments;
-  va_start(arguments, pattern);
-  std::vsnprintf(text, sizeof text, pattern, arguments);
-  va_end(arguments);
-  return text;
+/// Characters, not bytes: names may be UTF-8.
+bool opens_character(char c) { return (c & 0xC0) != 0x80; }
+std::size_t width_of(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), opens_character));
 }
 
-/// Characters, not bytes: names may be UTF-8.
-std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+/// At most `width` characters of it.
+std::string cut(const std::string& text, std::size_t width) {
+  std::size_t end = 0, seen = 0;
+  while (end < text.size() && (seen += opens_character(text[end]) ? 1 : 0) <= width) ++end;
+  return text.substr(0, end);
 }
+
+void write_line(std::FILE* stream, const std::string& line) { std::fprintf(stream, "%s\n", printable(line).c_str()); }
 
 /// Of the terminal behind stderr; 80 where it does not say.
 std::size_t columns() {
@@ -61,16 +62,16 @@ void Console::clear() {
 void Console::say(const std::string& line) {
   if (quiet_) return;
   clear();
-  std::fprintf(stderr, "%s\n", line.c_str());
+  write_line(stderr, line);
   drawn_once_ = false;  // the next progress line comes at once
 }
 
-void Console::error(const std::string& message) { std::fprintf(stderr, "tsugi: error: %s\n", message.c_str()); }
+void Console::error(const std::string& message) { write_line(stderr, "tsugi: error: " + message); }
 
 void Console::progress(const std::string& whole) {
   constexpr double kRedraw = 0.1;
   if (quiet_ || !terminal_ || (drawn_once_ && since_draw_.seconds() < kRedraw)) return;
-  const std::string line = whole.substr(0, columns() - 1);  // a line that wraps could not be redrawn
+  const std::string line = cut(printable(whole), columns() - 1);  // a line that wraps could not be redrawn
   const std::size_t width = width_of(line);
   std::fprintf(stderr, "\r%s%*s", line.c_str(), static_cast<int>(drawn_ > width ? drawn_ - width : 0), "");
   std::fflush(stderr);
@@ -99,8 +100,25 @@ RunObserver Console::observer(FileLog* files) {
   return observer;
 }
 
-void print_table(const std::vector<std::vector<std::string>>& rows) {
-  if (rows.empty()) return;
+std::string format(const char* pattern, ...) {
+  va_list arguments, again;
+  va_start(arguments, pattern);
+  va_copy(again, arguments);
+  std::string text(static_cast<std::size_t>(std::max(std::vsnprintf(nullptr, 0, pattern, arguments), 0)) + 1, '\0');
+  std::vsnprintf(&text[0], text.size(), pattern, again);
+  va_end(again);
+  va_end(arguments);
+  text.pop_back();
+  return text;
+}
+
+void print_line(const std::string& line) { write_line(stdout, line); }
+
+void print_table(const std::vector<std::vector<std::string>>& given) {
+  if (given.empty()) return;
+  std::vector<std::vector<std::string>> rows = given;
+  for (auto& row : rows)
+    for (std::string& text : row) text = printable(text);  // before it is measured
   const std::size_t columns = rows[0].size();
   std::vector<std::size_t> width(columns, 0);
   std::vector<bool> right(columns, rows.size() > 1);
@@ -116,7 +134,7 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
       line += (c > 0 ? "  " : "") + (right[c] ? pad + row[c] : row[c] + pad);
     }
     line.erase(line.find_last_not_of(' ') + 1);
-    std::printf("%s\n", line.c_str());
+    print_line(line);
   }
 }
 

@@ -1,4 +1,6 @@
-// What people see while a command works: lines, a progress line on terminals, tables. Everything but results goes to stderr.
+// What people see: lines, a progress line on terminals, tables. Everything but results goes to stderr. The one place
+// that writes to a terminal: whatever a line holds is shown as printable() writes it (engine/core/text.h), so that no
+// name, path or message of a file can drive it.
 #pragma once
 
 #include <string>
@@ -15,12 +17,12 @@ class Console {
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
 
-  /// A line on stderr; nothing when quiet.
+  /// A line on stderr; nothing when quiet. As all lines here it holds no newline of its own.
   void say(const std::string& line);
   /// "tsugi: error: ..." on stderr, always.
   static void error(const std::string& message);
 
-  /// Redraws the progress line (terminals only, at most ten times a second), cut to the terminal's width. ASCII only.
+  /// Redraws the progress line (terminals only, at most ten times a second), cut to the terminal's width.
   void progress(const std::string& whole);
 
   /// The observer that a command gives to its run; `files` (may be null) records what it opens.
@@ -34,6 +36,12 @@ class Console {
   Stopwatch since_draw_;
   bool drawn_once_ = false;
 };
+
+/// What printf makes of a pattern.
+std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)));
+
+/// A line on stdout.
+void print_line(const std::string& line = "");
 
 /// Rows of equal length as aligned columns on stdout, the first row a heading. Numbers align right.
 void print_table(const std::vector<std::vector<std::string>>& rows);

@@ -66,10 +66,12 @@ int doctor_command(const Options& options) {
   json["devices"] = Json::array();
   for (const char* name : {"cpu", "cuda", "cudnn", "simt", "reference"}) json["devices"].push_back(device_report(name));
   if (!options.common.quiet && !options.common.json) {
-    std::printf("tsugi %s, commit %s (%s)\n", version(), commit(), build_description());
-    std::printf("CPU: %s, %u cores; memory: %s, available %s; temporary files in %s\n\n", json["cpu"].get<std::string>().c_str(),
-                std::thread::hardware_concurrency(), bytes_text(json["memory_bytes"].get<double>()).c_str(),
-                json["memory_available"].get<std::string>().c_str(), json["temporary_folder"].get<std::string>().c_str());
+    print_line(format("tsugi %s, commit %s (%s)", version(), commit(), build_description()));
+    print_line(format(
+        "CPU: %s, %u cores; memory: %s, available %s; temporary files in %s", json["cpu"].get<std::string>().c_str(),
+        std::thread::hardware_concurrency(), bytes_text(json["memory_bytes"].get<double>()).c_str(),
+        json["memory_available"].get<std::string>().c_str(), json["temporary_folder"].get<std::string>().c_str()));
+    print_line();
     std::vector<std::vector<std::string>> table = {{"device", "here", "precisions", "what it is"}};
     for (const Json& device : json["devices"]) {
       std::string precisions;
@@ -78,10 +80,10 @@ int doctor_command(const Options& options) {
       table.push_back({device["name"], device["available"].get<bool>() ? "yes" : "no", precisions, device["description"]});
     }
     print_table(table);
-    std::printf("\n");
+    print_line();
     for (const Json& device : json["devices"])
       if (device["available"].get<bool>())
-        std::printf("tuning of %s: %s\n", device["name"].get<std::string>().c_str(), tuning_text(device).c_str());
+        print_line(format("tuning of %s: %s", device["name"].get<std::string>().c_str(), tuning_text(device).c_str()));
   }
   finish(options.common, json);
   return kOk;

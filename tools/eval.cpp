@@ -47,7 +47,7 @@ void print_confusion(const Evaluation& evaluation, const std::vector<std::string
   for (std::size_t t = 0; t < names.size(); ++t)
     for (std::size_t p = 0; p < names.size(); ++p)
       if (t != p && evaluation.confusion[t][p] > 0) table.push_back({names[t], names[p], std::to_string(evaluation.confusion[t][p])});
-  std::printf("\n");
+  print_line();
   print_table(table);
 }
 

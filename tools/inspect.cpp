@@ -43,7 +43,8 @@ void inspect_cuts(const Model& model, int classes, bool print, Json& json) {
                      std::to_string(place.parameters), percent(place.share)});
   }
   if (!print) return;
-  std::printf("\nfeatures: layers to cut at\n");
+  print_line();
+  print_line("features: layers to cut at");
   print_table(table);
 }
 
@@ -81,10 +82,13 @@ void inspect_model(const Model& model, const std::string& file, int classes, int
   json["training_arena_bytes"] = training.arena_bytes();
   json["inference_arena_bytes"] = inference.arena_bytes();
   if (!print) return inspect_cuts(model, classes, print, json);
-  std::printf("model %s, input %s, %d classes\n\n", model.name.c_str(), shape_text(model.input).c_str(), classes);
+  print_line(format("model %s, input %s, %d classes", model.name.c_str(), shape_text(model.input).c_str(), classes));
+  print_line();
   print_table(table);
-  std::printf("\nmemory for batch %d in float32 on %s, planned: %s to train, %s to predict\n", batch, backend->name().c_str(),
-              bytes_text(static_cast<double>(training.arena_bytes())).c_str(), bytes_text(static_cast<double>(inference.arena_bytes())).c_str());
+  print_line();
+  print_line(format("memory for batch %d in float32 on %s, planned: %s to train, %s to predict", batch,
+                    backend->name().c_str(), bytes_text(static_cast<double>(training.arena_bytes())).c_str(),
+                    bytes_text(static_cast<double>(inference.arena_bytes())).c_str()));
   inspect_cuts(model, classes, print, json);
 }
 
@@ -99,12 +103,12 @@ std::string joined(const std::vector<std::string>& names, std::size_t most) {
 void print_origin(const Checkpoint& checkpoint) {
   const std::size_t personal = checkpoint.personal_classes.size();
   if (personal == 0) {
-    std::printf("learnt from personal photos: of nobody; tsugi bundle accepts it\n");
+    print_line("learnt from personal photos: of nobody; tsugi bundle accepts it");
     return;
   }
-  std::printf("learnt from personal photos: of %s (the other %zu are general)\n", joined(checkpoint.personal_classes, personal).c_str(),
-              checkpoint.class_names.size() - personal);
-  std::printf("it is personal data itself: keep it on its device; tsugi bundle refuses it\n");
+  print_line(format("learnt from personal photos: of %s (the other %zu are general)",
+                    joined(checkpoint.personal_classes, personal).c_str(), checkpoint.class_names.size() - personal));
+  print_line("it is personal data itself: keep it on its device; tsugi bundle refuses it");
 }
 
 void inspect_checkpoint(const Checkpoint& checkpoint, bool print, Json& json) {
@@ -118,15 +122,20 @@ void inspect_checkpoint(const Checkpoint& checkpoint, bool print, Json& json) {
   json["settings"] = Json::parse(checkpoint.settings);
   json["provenance"] = Json::parse(checkpoint.provenance);
   if (!print) return;
-  std::printf("checkpoint (%s), epoch %u, step %u, seed %llu\n", name_of(checkpoint.kind), checkpoint.progress.epoch, checkpoint.progress.step,
-              static_cast<unsigned long long>(checkpoint.progress.seed));
-  std::printf("people: %s\n", joined(checkpoint.class_names, 8).c_str());
+  print_line(format("checkpoint (%s), epoch %u, step %u, seed %llu", name_of(checkpoint.kind),
+                    checkpoint.progress.epoch, checkpoint.progress.step,
+                    static_cast<unsigned long long>(checkpoint.progress.seed)));
+  print_line(format("people: %s", joined(checkpoint.class_names, 8).c_str()));
   print_origin(checkpoint);
   std::string moments;
   for (const auto& [name, tensors] : checkpoint.moments) moments += (moments.empty() ? "" : ", ") + name;
-  std::printf("optimizer state: %s\n", moments.empty() ? "none" : moments.c_str());
-  std::printf("photos it knows: %zu training, %zu test\n", checkpoint.train_photos.size(), checkpoint.test_photos.size());
-  std::printf("settings: %s\npreprocessing: %s\nprovenance: %s\n\n", checkpoint.settings.c_str(), checkpoint.preprocessing.c_str(), checkpoint.provenance.c_str());
+  print_line(format("optimizer state: %s", moments.empty() ? "none" : moments.c_str()));
+  print_line(
+      format("photos it knows: %zu training, %zu test", checkpoint.train_photos.size(), checkpoint.test_photos.size()));
+  print_line("settings: " + checkpoint.settings);
+  print_line("preprocessing: " + checkpoint.preprocessing);
+  print_line("provenance: " + checkpoint.provenance);
+  print_line();
 }
 
 std::string extents_text(const std::vector<std::int64_t>& shape) {
@@ -147,7 +156,7 @@ void inspect_arrays(const Bundle& bundle, bool print, Json& json) {
   }
   if (!print || bundle.tensors.empty()) return;
   print_table(table);
-  std::printf("\n");
+  print_line();
 }
 
 void inspect_bundle(const Bundle& bundle, bool print, Json& json) {
@@ -162,12 +171,14 @@ void inspect_bundle(const Bundle& bundle, bool print, Json& json) {
   json["bundle"] = {{"strategy", bundle.strategy}, {"fraction", bundle.fraction}, {"seed", bundle.seed}, {"photos", train},
                     {"test_photos", bundle.photos.size() - train}, {"photo_bytes", bytes}, {"tensors", Json::object()}};
   if (!print) return;
-  std::printf("bundle, %s choice of %.3g of the training photos (seed %llu), photos of %s\n\n", bundle.strategy.c_str(), bundle.fraction,
-              static_cast<unsigned long long>(bundle.seed), bytes_text(static_cast<double>(bytes)).c_str());
+  print_line(format("bundle, %s choice of %.3g of the training photos (seed %llu), photos of %s",
+                    bundle.strategy.c_str(), bundle.fraction, static_cast<unsigned long long>(bundle.seed),
+                    bytes_text(static_cast<double>(bytes)).c_str()));
+  print_line();
   std::vector<std::vector<std::string>> table = {{"person", "training photos", "test photos"}};
   for (const auto& [name, counts] : people) table.push_back({name, std::to_string(counts.first), std::to_string(counts.second)});
   print_table(table);
-  std::printf("\n");
+  print_line();
 }
 
 int inspect_command(const Options& options, FileLog* files) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <new>
 
+#include "engine/core/text.h"
 #include "engine/core/version.h"
 #include "tools/audit.h"
 #include "tools/command.h"
@@ -20,7 +21,9 @@ void add_common(CLI::App& command, Common& common, const std::string& example) {
 }
 
 void finish(const Common& common, const Json& result) {
-  if (common.json) std::printf("%s\n", result.dump().c_str());
+  // ASCII alone: nothing in it that a terminal obeys, and no name of a file that is not UTF-8 (U+FFFD stands for its
+  // bytes) makes it fail.
+  if (common.json) print_line(result.dump(-1, ' ', true, Json::error_handler_t::replace));
   if (std::fflush(stdout) != 0) throw std::runtime_error("standard output cannot be written");
 }
 
@@ -33,12 +36,13 @@ std::string usage_message(const CLI::App* app, const CLI::Error& error) {
   const std::string start = "tsugi: error: ";
   const std::vector<CLI::App*> chosen = app->get_subcommands();
   if (!chosen.empty())
-    return start + error.what() + "\nRun tsugi " + chosen.front()->get_name() + " --help for more information.\n";
+    return start + printable(error.what()) + "\nRun tsugi " + chosen.front()->get_name() +
+           " --help for more information.\n";
   const std::vector<std::string> rest = app->remaining();
   if (rest.empty()) return start + "a command is expected\n\n" + app->help();
   std::string known;
   for (const CLI::App* command : app->get_subcommands({})) known += (known.empty() ? "" : ", ") + command->get_name();
-  return start + "unknown command or option \"" + rest.front() + "\", known commands are " + known +
+  return start + "unknown command or option \"" + printable(rest.front()) + "\", known commands are " + known +
          "\nRun tsugi --help for more information.\n";
 }
 
@@ -90,6 +94,9 @@ int main(int argc, char** argv) {
     check_outputs(*app.get_subcommands().front());
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
+  } catch (const std::exception& error) {
+    Console::error(error.what());
+    return kFailed;
   }
   std::signal(SIGXFSZ, SIG_IGN);  // a file past the limit of `ulimit -f` is then an error like a full disk
   const Ending ending = carry_out(run, audit);

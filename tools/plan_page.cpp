@@ -1,5 +1,4 @@
 // What tsugi plan prints, and its JSON object.
-#include <cstdio>
 
 #include "tools/bench.h"
 #include "tools/console.h"
@@ -21,13 +20,14 @@ std::string limits_text(const perf::DeviceDescription& device) {
 }
 
 void print_device(const perf::DeviceDescription& device) {
-  std::printf("device %s: %s\n%s; a call costs %s, a copy %s\n", device.name.c_str(), device.about.c_str(), limits_text(device).c_str(),
-              time_text(device.launch_s).c_str(), time_text(device.copy_s).c_str());
-  std::printf("its figures are %s\n", basis(device).c_str());
-  for (const std::string& result : device.results) std::printf("  %s\n", result.c_str());
+  print_line("device " + device.name + ": " + device.about);
+  print_line(limits_text(device) + "; a call costs " + time_text(device.launch_s) + ", a copy " +
+             time_text(device.copy_s));
+  print_line("its figures are " + basis(device));
+  for (const std::string& result : device.results) print_line("  " + result);
   if (!device.measured)
-    for (const perf::FigureSource& source : device.sources) std::printf("  %s: %s\n", source.figure.c_str(), source.source.c_str());
-  std::printf("\n");
+    for (const perf::FigureSource& source : device.sources) print_line("  " + source.figure + ": " + source.source);
+  print_line();
 }
 
 void print_layers(const perf::StepResult& step) {
@@ -50,13 +50,14 @@ std::string span_text(double seconds) {
 void print_handover(const perf::PlanRequest& request, const PlanOutcome& outcome) {
   const perf::Plan& plan = outcome.plan;
   const perf::BundleSize& bundle = plan.bundle;
-  std::printf("epoch: %u steps, %s; %d epochs: %s (steps alone: no decoding, no evaluation)\n", plan.prediction.steps_per_epoch,
-              span_text(plan.epoch_s).c_str(), request.step.settings.epochs, span_text(plan.training_s).c_str());
-  std::printf("bundle: %s (checkpoint %s, %zu photos %s, test photos %s, knowledge %s)", bytes_text(bundle.total).c_str(),
-              bytes_text(bundle.checkpoint).c_str(), plan.sent, bytes_text(bundle.photos).c_str(), bytes_text(bundle.test_photos).c_str(),
-              bytes_text(bundle.knowledge).c_str());
-  if (plan.transfer_s > 0.0) std::printf("; to send it: %s", span_text(plan.transfer_s).c_str());
-  std::printf("\n");
+  print_line(format("epoch: %u steps, %s; %d epochs: %s (steps alone: no decoding, no evaluation)",
+                    plan.prediction.steps_per_epoch, span_text(plan.epoch_s).c_str(), request.step.settings.epochs,
+                    span_text(plan.training_s).c_str()));
+  const std::string sent = format("bundle: %s (checkpoint %s, %zu photos %s, test photos %s, knowledge %s)",
+                                  bytes_text(bundle.total).c_str(), bytes_text(bundle.checkpoint).c_str(), plan.sent,
+                                  bytes_text(bundle.photos).c_str(), bytes_text(bundle.test_photos).c_str(),
+                                  bytes_text(bundle.knowledge).c_str());
+  print_line(sent + (plan.transfer_s > 0.0 ? "; to send it: " + span_text(plan.transfer_s) : ""));
 }
 
 }  // namespace
@@ -66,18 +67,25 @@ void print_plan(const perf::DeviceDescription& device, const perf::PlanRequest& 
   const perf::StepResult& step = plan.prediction.step;
   print_device(device);
   print_layers(step);
-  if (!plan.freeze_until.empty()) std::printf("\nlayers up to %s stay as they are", plan.freeze_until.c_str());
-  std::printf("\nstep of %s, batch %d, %s: %s%s, %.0f images/s\n", step.model.c_str(), step.batch, step.precision.c_str(),
-              time_text(step.step_s).c_str(), step.measured ? " (measured)" : "", step.batch / step.step_s);
-  std::printf("memory: %s (arena %s, in all planned %s, process besides %s)", bytes_text(static_cast<double>(plan.peak_memory_bytes)).c_str(),
-              bytes_text(static_cast<double>(step.arena_bytes)).c_str(), bytes_text(static_cast<double>(step.device_bytes)).c_str(),
-              device.process_bytes > 0 ? bytes_text(static_cast<double>(device.process_bytes)).c_str() : "unknown");
-  if (device.memory_bytes > 0) std::printf(" of %s", bytes_text(static_cast<double>(device.memory_bytes)).c_str());
-  std::printf("%s\n", step.micro_batch < step.batch ? (", in micro-batches of " + std::to_string(step.micro_batch)).c_str() : "");
+  print_line();
+  if (!plan.freeze_until.empty()) print_line("layers up to " + plan.freeze_until + " stay as they are");
+  print_line(format("step of %s, batch %d, %s: %s%s, %.0f images/s", step.model.c_str(), step.batch,
+                    step.precision.c_str(), time_text(step.step_s).c_str(), step.measured ? " (measured)" : "",
+                    step.batch / step.step_s));
+  const std::string memory =
+      format("memory: %s (arena %s, in all planned %s, process besides %s)",
+             bytes_text(static_cast<double>(plan.peak_memory_bytes)).c_str(),
+             bytes_text(static_cast<double>(step.arena_bytes)).c_str(),
+             bytes_text(static_cast<double>(step.device_bytes)).c_str(),
+             device.process_bytes > 0 ? bytes_text(static_cast<double>(device.process_bytes)).c_str() : "unknown");
+  print_line(memory + (device.memory_bytes > 0 ? " of " + bytes_text(static_cast<double>(device.memory_bytes)) : "") +
+             (step.micro_batch < step.batch ? ", in micro-batches of " + std::to_string(step.micro_batch) : ""));
   if (outcome.handover) print_handover(request, outcome);
-  if (outcome.backwards)
-    std::printf("\nlargest fraction: %.4g (%zu of %zu photos); %s\n", plan.fraction, plan.sent, request.bundle.train_photos,
-                outcome.binding.empty() ? "everything fits, no budget binds" : (outcome.binding + " allows no more").c_str());
+  if (!outcome.backwards) return;
+  print_line();
+  print_line(format(
+      "largest fraction: %.4g (%zu of %zu photos); %s", plan.fraction, plan.sent, request.bundle.train_photos,
+      outcome.binding.empty() ? "everything fits, no budget binds" : (outcome.binding + " allows no more").c_str()));
 }
 
 Json plan_json(const perf::DeviceDescription& device, const perf::PlanRequest& request, const PlanOutcome& outcome) {

@@ -62,13 +62,15 @@ int resume_command(const Options& options, FileLog* files) {
   const Evaluation& evaluation = summary.evaluation;
   if (!options.common.quiet && !summary.stopped) {
     print_forgetting(summary);
-    std::printf("\n");
+    print_line();
     const MetricsRow start = start_of(summary);
     print_table({{"", "before", "new row, no training", "after"},
                  {"overall", "", percent(start.accuracy), percent(evaluation.overall.accuracy())},
                  {"general people", percent(summary.history.accuracy_general_before), percent(start.accuracy_general), percent(evaluation.general.accuracy())},
                  {"personal", "", percent(start.accuracy_personal), percent(evaluation.personal.accuracy())}});
-    std::printf("\n%s after opening the bundle, %s written (it holds personal data)\n", duration(summary.wall_s).c_str(), output.c_str());
+    print_line();
+    print_line(format("%s after opening the bundle, %s written (it holds personal data)",
+                      duration(summary.wall_s).c_str(), output.c_str()));
   }
   if (!options.common.quiet) print_profile(summary);
   Json json = summary_json(summary, output);

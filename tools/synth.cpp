@@ -18,7 +18,8 @@ struct Options {
 int synth_command(const Options& options) {
   write_synthetic_people(options.output, options.people, options.photos, options.seed, options.size, options.first);
   if (!options.common.quiet)
-    std::printf("drew %d people with %d photos each in %s\n", options.people, options.photos, options.output.c_str());
+    print_line(
+        format("drew %d people with %d photos each in %s", options.people, options.photos, options.output.c_str()));
   Json json;
   json["people"] = options.people;
   json["photos"] = options.people * options.photos;

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/core/device.h"
+#include "engine/core/text.h"
 #include "engine/train/settings.h"
 #include "tools/console.h"
 
@@ -75,7 +76,7 @@ TrainRequest TrainOptions::collect() const {
   TrainRequest request = request_;
   Json overrides = Json::object();
   for (const auto& add : given_) add(overrides);
-  request.overrides = overrides.dump();
+  request.overrides = overrides.dump(-1, ' ', false, Json::error_handler_t::replace);  // of anything that was typed
   if (!memory_.empty()) request.memory_budget = parse_bytes(memory_);
   if (!compact_.empty()) request.run.output_kind = compact_ == "fp16" ? CheckpointKind::fp16 : CheckpointKind::int8;
   return request;
@@ -105,6 +106,14 @@ std::string TrainOptions::lost_by_compact() const {
 }
 
 std::string shell_word(const std::string& text) {
+  if (printable(text) != text) {  // by bytes, as bash, ksh and zsh read them
+    std::string word = "$'";
+    for (const char c : text) {
+      const auto byte = static_cast<unsigned char>(c);
+      word += byte < 0x20 || byte > 0x7E || c == '\'' || c == '\\' ? format("\\x%02x", byte) : std::string(1, c);
+    }
+    return word + "'";
+  }
   const bool plain = !text.empty() && text.find_first_of(" \t\n'\"\\$`!*?[](){}<>|&;~#") == std::string::npos;
   if (plain) return text;
   std::string word = "'";

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "engine/core/text.h"
 #include "engine/core/version.h"
 #include "engine/perf/limits.h"
 #include "engine/perf/op_set.h"
@@ -106,7 +107,7 @@ class Bench {
         try {
           cudnn_.emplace_back(name, make_cudnn_backend(layout));
         } catch (const Error& error) {
-          std::cerr << "without cuDNN: " << error.what() << "\n";
+          std::cerr << "without cuDNN: " << printable(error.what()) << "\n";
         }
       }
     } else if (options.device == "simt") {
@@ -227,7 +228,8 @@ void Bench::time_case(const OpCase& op_case, DType dtype) {
       if (result.failure.empty()) continue;
       const bool ours = result.contender.rfind("cudnn", 0) != 0;
       failures_ += ours ? 1 : 0;
-      std::cerr << op_case.model << " " << op_case.layer << ", " << result.contender << ": " << result.failure << "\n";
+      std::cerr << printable(op_case.model + " " + op_case.layer + ", " + result.contender + ": " + result.failure)
+                << "\n";
     }
     results_.insert(results_.end(), results.begin(), results.end());
   }
@@ -350,10 +352,10 @@ int main(int argc, char** argv) {
     }
     return bench.any_failure() ? 1 : 0;
   } catch (const Usage& error) {
-    std::cerr << "bench_gpu_ops: " << error.what() << "\n" << kUsage;
+    std::cerr << "bench_gpu_ops: " << printable(error.what()) << "\n" << kUsage;
     return 2;
   } catch (const std::exception& error) {
-    std::cerr << "bench_gpu_ops: " << error.what() << "\n";
+    std::cerr << "bench_gpu_ops: " << printable(error.what()) << "\n";
     return 1;
   }
 }

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "engine/core/device.h"
+#include "engine/core/text.h"
 #include "engine/core/version.h"
 #include "engine/perf/noise_photos.h"
 #include "engine/perf/statistics.h"
@@ -182,8 +183,8 @@ Json run_point(const Point& point, const std::vector<std::pair<std::string, Back
     line["micro_batch"] = sides[i]->memory().micro_batch;
     line["arena_bytes"] = sides[i]->memory().arena;
     line["device_bytes"] = sides[i]->memory().total();
-    std::printf("%-13s batch %3d %s  %-6s %10.1f images/s  (%.3f ms +- %.3f)\n", point.model.name.c_str(), point.batch,
-                point.precision.c_str(), devices[i].first.c_str(), point.batch / seconds, 1e3 * seconds,
+    std::printf("%-13s batch %3d %s  %-6s %10.1f images/s  (%.3f ms +- %.3f)\n", printable(point.model.name).c_str(),
+                point.batch, point.precision.c_str(), devices[i].first.c_str(), point.batch / seconds, 1e3 * seconds,
                 1e3 * median_deviation(sides[i]->turns()));
     std::fflush(stdout);
   }
@@ -227,10 +228,10 @@ int main(int argc, char** argv) {
   try {
     return run(parse(argc, argv));
   } catch (const Usage& error) {
-    std::cerr << "bench_gpu_step: " << error.what() << "\n" << kUsage;
+    std::cerr << "bench_gpu_step: " << printable(error.what()) << "\n" << kUsage;
     return 2;
   } catch (const std::exception& error) {
-    std::cerr << "bench_gpu_step: " << error.what() << "\n";
+    std::cerr << "bench_gpu_step: " << printable(error.what()) << "\n";
     return 1;
   }
 }
