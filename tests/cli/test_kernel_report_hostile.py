@@ -1,4 +1,5 @@
 """tools/kernel_report and result files that are damaged, of another kind or made up: each is refused, by name, place and what was expected."""
+import csv
 import json
 import os
 import random
@@ -86,6 +87,20 @@ class Hostile(Files):
                 pass
             except Exception as error:
                 raise AssertionError(f"TSUGI_TEST_SEED={seed}: {bytes(bad)!r}") from error
+
+    def test_names_and_arguments_reach_no_terminal_and_no_spreadsheet_as_commands(self):
+        evil = "=x\x1b[31m\u009b1m\u202e\n@"
+        path = self.file(document(line(0.5, layer=evil), device=f"{evil}, sm_75, x"), "a\u202e\x1b.json")
+        table = os.path.join(self.folder, "t\u009b.csv")
+        for arguments in (["--result", path, "--filter", "forward gemm f32"], ["--result", path, "--csv", table], ["--" + evil], ["--filter", evil], ["--result", evil],
+                          ["--result", self.file({**document(), evil: evil, "device": evil}, "b.json")]):
+            done = subprocess.run([sys.executable, PROGRAM, "--baseline", *arguments], capture_output=True, timeout=60)
+            for text in (done.stdout.decode(), done.stderr.decode()):
+                self.assertTrue(all(one.isprintable() for one in text.splitlines()), text)
+        with open(table, encoding="utf-8") as file:
+            fields = [field for row in csv.reader(file) for field in row]
+        self.assertIn("'=x\\x1b[31m\\x9b1m\\u202e\\n@", fields)
+        self.assertFalse([field for field in fields if field[:1] in tuple("=+@") or (field[:1] == "-" and not field[1:2].isdigit())])
 
     def test_the_command_says_which_file_and_ends_with_1(self):
         done = subprocess.run([sys.executable, PROGRAM, "--baseline", "--result", self.file(b"{", "bad.json")],

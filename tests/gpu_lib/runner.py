@@ -35,7 +35,12 @@ def judge_by_status(code, output):
 
 def last_line(output):
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "no output"
+    return printable(lines[-1][:200]) if lines else "no output"
+
+
+def printable(text):
+    """What programs and files say, as a terminal may be sent it."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def run_command(command, limit_s, env=None):

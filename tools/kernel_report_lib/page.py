@@ -8,14 +8,21 @@ from pathlib import Path
 
 import report
 import terminal
-from wording import size
+from wording import printable, size
 
 ASSETS = Path(__file__).resolve().parent.parent / "compare_page_assets.h"
 _CHOICES = ("arch", "math", "limited_by", "device")  # columns with a choice of their values
 
 
 def escaped(text):
-    return html.escape("".join(letter if letter.isprintable() else " " for letter in str(text)))
+    return html.escape(printable(text))
+
+
+def field(value):
+    """Of a CSV table, before its quotes: a spreadsheet takes what begins with = + - @ for a formula."""
+    if isinstance(value, str):
+        return ("'" if value[:1] in tuple("=+-@") else "") + printable(value)
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
 
 
 def asset(kind):
@@ -71,6 +78,5 @@ def csv_text(made, _notes, _source):
     columns = [column for column in report.COLUMNS if not column[3] or report.has_measurements(made)]
     writer.writerow([key for key, *_ in columns])
     for record in made:
-        values = (record.get(key) for key, *_ in columns)
-        writer.writerow(["" if value is None else f"{value:.6g}" if isinstance(value, float) else value for value in values])
+        writer.writerow([field(record.get(key)) for key, *_ in columns])
     return text.getvalue()

@@ -6,6 +6,7 @@ import stat
 from typing import NamedTuple
 
 from rows import OPS
+from wording import printable
 
 MAX_BYTES = 64 << 20  # a full run writes 5 MB
 MAX_SIZE = 1 << 24    # of a tensor's side
@@ -66,7 +67,7 @@ def compulsory_bytes(point):
 
 def plain(text):
     """Text of a file that may go to a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:120]
+    return printable(text)[:120]
 
 
 class _Place:

@@ -4,6 +4,12 @@ import re
 _ORDER = ("FFMA", "HFMA2", "HMMA", "LDSM", "LDS", "STS", "LDG", "STG", "LDL", "STL", "float", "integer", "BAR", "branch", "wait")
 
 
+def printable(text):
+    """Text of a file or an argument as one line for a terminal, a page or a table: what these would obey, hide or reorder by is written out
+    (engine/core/text.h does the same for the command line)."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode() for letter in str(text))
+
+
 def natural(name):
     """A key to sort by: numbers within names by their value."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
