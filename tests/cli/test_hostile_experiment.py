@@ -115,6 +115,18 @@ class Report(support.CommandLine):
         self.assertIn("is a link", self.report(status=1).stderr)
         self.assertEqual(os.listdir(self.path("elsewhere")), [])
 
+    def test_no_table_page_or_script_is_written_through_a_link(self):
+        self.write("mine", "mine")
+        names = ["results.csv", "timing.csv", "index.html"] + (["figures/figure3.gp"] if shutil.which("gnuplot") else [])
+        for name in names:
+            with self.subTest(name):
+                self.setUp()
+                self.make()
+                os.makedirs(self.path("other/figures"), exist_ok=True)
+                os.symlink(self.path("mine"), self.path("other", name))
+                self.assertIn(name + ": is a link", self.report(status=1).stderr)
+                self.assertEqual(self.read("mine"), b"mine")
+
     @unittest.skipUnless(shutil.which("gnuplot"), "gnuplot is not installed")
     def test_the_script_that_is_kept_draws_the_same_and_runs_nothing(self):
         self.make()

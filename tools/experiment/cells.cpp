@@ -8,7 +8,6 @@
 #include <iterator>
 #include <tuple>
 
-#include "engine/core/atomic_file.h"
 #include "engine/core/text.h"
 #include "engine/core/version.h"
 #include "engine/data/photo.h"
@@ -260,8 +259,8 @@ void write_tables(const std::string& out, const std::vector<Cell>& cells) {
     }
     return text;
   };
-  write_file_atomically(out + "/results.csv", table([](const Cell& cell, const auto& visit) { each_field(cell, visit); }));
-  write_file_atomically(out + "/timing.csv", table([](const Cell& cell, const auto& visit) { each_timing(cell, visit); }));
+  write_own_file(out + "/results.csv", table([](const Cell& cell, const auto& visit) { each_field(cell, visit); }));
+  write_own_file(out + "/timing.csv", table([](const Cell& cell, const auto& visit) { each_timing(cell, visit); }));
 }
 
 }  // namespace tsugi::tools

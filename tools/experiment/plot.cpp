@@ -8,10 +8,10 @@
 #include <regex>
 #include <sstream>
 
-#include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
 #include "engine/core/program_run.h"
 #include "engine/core/text.h"
+#include "tools/experiment/store.h"
 
 namespace tsugi::tools {
 namespace {
@@ -115,7 +115,7 @@ bool draw(const Figure& figure, const std::string& folder) {
   if (printable(folder) != folder)
     throw Error(folder + ": gnuplot cannot be told a folder whose name has control characters; another name expected");
   remove_drawings(figure, folder);
-  write_file_atomically(folder + "/" + script, gnuplot_script(figure));
+  write_own_file(folder + "/" + script, gnuplot_script(figure));
   try {
     const ProgramOutput done = run_program({"gnuplot", "-e", "cd " + gnuplot_text(folder), script}, "");
     if (done.status != 0)

@@ -3,11 +3,11 @@
 
 #include <filesystem>
 
-#include "engine/core/atomic_file.h"
 #include "kernels/api/error.h"
 #include "tools/experiment/figures.h"
 #include "tools/experiment/html.h"
 #include "tools/experiment/sections.h"
+#include "tools/experiment/store.h"
 
 namespace tsugi::tools {
 namespace {
@@ -87,7 +87,7 @@ ReportSummary write_report(const std::string& out, const std::function<void(cons
   ReportSummary summary;
   summary.cells = results.cells().size();
   summary.page = out + "/index.html";
-  write_file_atomically(summary.page, html_document("Handing a face classifier over to a device", body_of(results, drawing)));
+  write_own_file(summary.page, html_document("Handing a face classifier over to a device", body_of(results, drawing)));
   summary.figures = drawing.possible();
   if (!summary.figures) say("warning: gnuplot is missing, so the report has no figures (Debian: apt-get install gnuplot-nox)");
   return summary;

@@ -109,6 +109,11 @@ int lock_folder(const std::string& out) {
 
 }  // namespace
 
+void write_own_file(const std::string& path, const std::string& text) {
+  if (fs::is_symlink(path)) throw Error(path + ": is a link, a file of the experiment's own folder expected");
+  write_file_atomically(path, text);
+}
+
 Json read_json(const std::string& path) {
   const std::vector<std::uint8_t> bytes = read_file(path, {kMostJson, {}, ""});
   const std::string text(bytes.begin(), bytes.end());
@@ -165,7 +170,7 @@ ExperimentStore::ExperimentStore(const std::string& out, const Json& identity, c
     if (error) throw Error(out + "/" + folder + ": cannot be made: " + error.message());
   }
   remove_leftovers(out);
-  write_file_atomically(out + "/experiment.json", text_of(about_, 1) + "\n");
+  write_own_file(out + "/experiment.json", text_of(about_, 1) + "\n");
 }
 
 ExperimentStore::~ExperimentStore() {
@@ -178,12 +183,12 @@ bool ExperimentStore::has(const Job& job) const {
 }
 
 void ExperimentStore::write(const Job& job, const Json& cell) {
-  write_file_atomically(file_of(out_, "cells", job.key() + ".json"), text_of(cell, 1) + "\n");
+  write_own_file(file_of(out_, "cells", job.key() + ".json"), text_of(cell, 1) + "\n");
 }
 
 void ExperimentStore::describe(const Json& about) {
   about_["about"] = about;
-  write_file_atomically(out_ + "/experiment.json", text_of(about_, 1) + "\n");
+  write_own_file(out_ + "/experiment.json", text_of(about_, 1) + "\n");
 }
 
 std::string ExperimentStore::metrics_path(const Job& job) const { return file_of(out_, "metrics", job.key() + ".jsonl"); }

@@ -37,6 +37,10 @@ class ExperimentStore {
   int lock_ = -1;
 };
 
+/// Writes a file of an experiment as write_file_atomically does, but through no link: the folder may come from somebody
+/// else, and the link lead anywhere. Throws Error naming the link.
+void write_own_file(const std::string& path, const std::string& text);
+
 /// The object of a file of an experiment. Throws Error naming the file when it cannot be read, or is no JSON object
 /// that nests at most 64 deep.
 Json read_json(const std::string& path);
