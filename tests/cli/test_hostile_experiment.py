@@ -1,4 +1,6 @@
-"""tsugi experiment report on somebody else's folder: nothing in it runs, no file outside of it is read or written, and its texts stay texts."""
+"""tsugi experiment report on somebody else's folder: nothing in it runs, no file outside of it is read or written, and
+its texts stay texts."""
+
 import copy
 import csv
 import io
@@ -12,14 +14,49 @@ import xml.etree.ElementTree
 import support
 
 EVIL = "`touch pwned`\"; system('touch pwned') <script>touch()</script> \u202e\u009b\x1b[31m\x1b]0;x\x07"
-CELL = {"kind": "handover", "people": 2, "seed": 1, "method": "default", "fraction": 1.0, "epochs": 1, "steps": 1, "train_photos": 4, "photos_sent": 4,
-        "photo_bytes": 4, "knowledge_bytes": 0, "feature_bytes": 0, "accuracy": 0.5, "accuracy_general": 0.5, "accuracy_personal": 0.5,
-        "accuracy_general_before": 0.5, "accuracy_start": 0.5, "accuracy_general_start": 0.5, "accuracy_personal_start": 0.5, "step_flops": None,
-        "step_flops_share": None, "wall_s": 1.0, "elapsed_s": 1.0, "images_per_s": 4.0, "bundle_bytes": 9, "checkpoint_bytes": 5, "test_bytes": 0,
-        "peak_memory_bytes": 1, "finished": "2026-01-01T00:00:00Z", "device": "cpu", "precision": "fp32", "tsugi": "0.1.0", "build": "b", "commit": "c",
-        "persons": [{"name": "Ann", "personal": False, "photos": 2, "correct": 1, "correct_before": 1}], "settings": {"seed": 1, "optimizer": "sgd"}}
+CELL = {
+    "kind": "handover",
+    "people": 2,
+    "seed": 1,
+    "method": "default",
+    "fraction": 1.0,
+    "epochs": 1,
+    "steps": 1,
+    "train_photos": 4,
+    "photos_sent": 4,
+    "photo_bytes": 4,
+    "knowledge_bytes": 0,
+    "feature_bytes": 0,
+    "accuracy": 0.5,
+    "accuracy_general": 0.5,
+    "accuracy_personal": 0.5,
+    "accuracy_general_before": 0.5,
+    "accuracy_start": 0.5,
+    "accuracy_general_start": 0.5,
+    "accuracy_personal_start": 0.5,
+    "step_flops": None,
+    "step_flops_share": None,
+    "wall_s": 1.0,
+    "elapsed_s": 1.0,
+    "images_per_s": 4.0,
+    "bundle_bytes": 9,
+    "checkpoint_bytes": 5,
+    "test_bytes": 0,
+    "peak_memory_bytes": 1,
+    "finished": "2026-01-01T00:00:00Z",
+    "device": "cpu",
+    "precision": "fp32",
+    "tsugi": "0.1.0",
+    "build": "b",
+    "commit": "c",
+    "persons": [{"name": "Ann", "personal": False, "photos": 2, "correct": 1, "correct_before": 1}],
+    "settings": {"seed": 1, "optimizer": "sgd"},
+}
 ABOUT = {"format": "tsugi experiment 1", "identity": {}, "methods": {"default": {"what": "w", "ingredient": False}}}
-METRICS = '{"wall_s": 0.5, "accuracy": 0.4, "accuracy_general": 0.4, "accuracy_personal": 0.4}\n{"wall_s": 1, "accuracy": 0.5}\n'
+METRICS = (
+    '{"wall_s": 0.5, "accuracy": 0.4, "accuracy_general": 0.4, "accuracy_personal": 0.4}\n'
+    '{"wall_s": 1, "accuracy": 0.5}\n'
+)
 
 
 class Report(support.CommandLine):
@@ -43,7 +80,12 @@ class Report(support.CommandLine):
         return done
 
     def test_a_method_that_is_a_command_is_refused_and_not_run(self):
-        for method in ("`touch pwned`", "`touch $PWD/../pwned`", "a\"; system(\"touch pwned\"); \"", "a\nsystem 'touch pwned'"):
+        for method in (
+            "`touch pwned`",
+            "`touch $PWD/../pwned`",
+            'a"; system("touch pwned"); "',
+            "a\nsystem 'touch pwned'",
+        ):
             with self.subTest(method):
                 name = "p2_s1_" + method.replace("/", "_") + "_f1"
                 self.make({name: {**CELL, "method": method}})
@@ -62,30 +104,52 @@ class Report(support.CommandLine):
 
     def test_texts_stay_texts_on_the_page_in_the_tables_and_in_the_figures(self):
         cell = copy.deepcopy(CELL)
-        cell.update(device="=HYPERLINK(\"http://x\")", build=EVIL, tsugi="@" + EVIL, commit="+1,2\n3", finished=EVIL, precision=EVIL)
+        cell.update(
+            device='=HYPERLINK("http://x")',
+            build=EVIL,
+            tsugi="@" + EVIL,
+            commit="+1,2\n3",
+            finished=EVIL,
+            precision=EVIL,
+        )
         cell["persons"][0]["name"] = "<b>Ann\u202e\u009b`touch pwned`"
         cell["settings"] = {"seed": 1, EVIL: EVIL, "lr": 0.1}
         about = copy.deepcopy(ABOUT)
         about["identity"] = {EVIL: EVIL}
         about["methods"]["default"]["what"] = EVIL
         about["about"] = {"command": EVIL, "machine": EVIL, "people in order": [EVIL], "cells": 2}
-        self.make({"p2_s1_default_f1": cell, "p2_s1_pretrained": {**cell, "kind": "pretrained", "method": "", "fraction": 0.0}}, about)
+        self.make(
+            {
+                "p2_s1_default_f1": cell,
+                "p2_s1_pretrained": {**cell, "kind": "pretrained", "method": "", "fraction": 0.0},
+            },
+            about,
+        )
         self.report()
         page = self.read("other/index.html").decode()
         tree = xml.etree.ElementTree.fromstring(page.split("\n", 1)[1])
         self.assertFalse([one.tag for one in tree.iter() if one.tag.split("}")[-1] in ("script", "b")])
-        self.assertIn("`touch pwned`\"; system('touch pwned') <script>touch()</script> \\u{202e}\\u{9b}\\x1b[31m", "".join(tree.itertext()))
+        self.assertIn(
+            "`touch pwned`\"; system('touch pwned') <script>touch()</script> \\u{202e}\\u{9b}\\x1b[31m",
+            "".join(tree.itertext()),
+        )
         for name in ("index.html", "results.csv", "timing.csv"):
             for letter in "\x1b\x07\u009b\u202e":
                 self.assertNotIn(letter, self.read("other/" + name).decode(), name)
         rows = list(csv.reader(io.StringIO(self.read("other/timing.csv").decode())))
         self.assertEqual({len(row) for row in rows}, {len(rows[0])})
         self.assertFalse([field for row in rows for field in row if field[:1] in tuple("=+-@")])
-        self.assertIn("'=HYPERLINK(\"http://x\")", rows[1])
+        self.assertIn('\'=HYPERLINK("http://x")', rows[1])
 
     def test_numbers_and_shapes_out_of_range_are_refused_by_name(self):
-        for changed, word in (({"accuracy": 1e300}, "accuracy"), ({"wall_s": -1}, "wall_s"), ({"people": 1e30}, "people"), ({"persons": {}}, "persons"),
-                              ({"settings": {"a": {"b": 1}}}, "\"a\""), ({"fraction": "1"}, "fraction")):
+        for changed, word in (
+            ({"accuracy": 1e300}, "accuracy"),
+            ({"wall_s": -1}, "wall_s"),
+            ({"people": 1e30}, "people"),
+            ({"persons": {}}, "persons"),
+            ({"settings": {"a": {"b": 1}}}, '"a"'),
+            ({"fraction": "1"}, "fraction"),
+        ):
             with self.subTest(word):
                 self.make({"p2_s1_default_f1": {**CELL, **changed}})
                 self.assertIn(word, self.report(status=1).stderr)
@@ -94,7 +158,13 @@ class Report(support.CommandLine):
         self.assertIn("p2_s1_default_f1.json", self.report(status=1).stderr)
         self.make(metrics='{"wall_s": 1e300, "accuracy": 0.5}\n')
         self.assertIn("wall_s", self.report(status=1).stderr)
-        for about in ({"methods": []}, {"methods": {"default": 1}}, {"methods": {"default": {"what": 7}}}, {"about": {"cells": "many"}}, {"about": {"people in order": [1]}}):
+        for about in (
+            {"methods": []},
+            {"methods": {"default": 1}},
+            {"methods": {"default": {"what": 7}}},
+            {"about": {"cells": "many"}},
+            {"about": {"people in order": [1]}},
+        ):
             with self.subTest(about):
                 self.make(about={**ABOUT, **about})
                 self.assertIn("experiment.json", self.report(status=1).stderr)
@@ -117,7 +187,9 @@ class Report(support.CommandLine):
 
     def test_no_table_page_or_script_is_written_through_a_link(self):
         self.write("mine", "mine")
-        names = ["results.csv", "timing.csv", "index.html"] + (["figures/figure3.gp"] if shutil.which("gnuplot") else [])
+        names = ["results.csv", "timing.csv", "index.html"] + (
+            ["figures/figure3.gp"] if shutil.which("gnuplot") else []
+        )
         for name in names:
             with self.subTest(name):
                 self.setUp()

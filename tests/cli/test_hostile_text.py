@@ -1,5 +1,8 @@
-"""Names, labels and messages of files, file names and arguments that would drive a terminal: whatever a command prints about them, on stdout or
-stderr, into a pipe or a terminal, is text. And no source file of the command line writes to a terminal but tools/console.cpp."""
+"""Names, labels and messages of files, file names and arguments that would drive a terminal: whatever a command prints
+about them, on stdout or stderr, into a pipe or a terminal, is text. And no source file of the command line writes to a
+terminal but tools/console.cpp.
+"""
+
 import copy
 import json
 import os
@@ -12,12 +15,16 @@ import threading
 
 import support
 
-# What names may hold: C1 as UTF-8, override and isolate of direction, zero width, separator of lines, byte order mark, a tag.
+# What names may hold: C1 as UTF-8, override and isolate of direction, zero width, separator of lines, byte order mark,
+# a tag.
 NAME = "A\u009b31m\u0090x\u202egnp\u2066\u200b\u2028\ufeff\u061c\U000e0041Z"
 # What other texts may hold, too: escape sequences (colour, title, clipboard), bells, returns, a line that is not ours.
 TEXT = NAME + "\x1b[2J\x1b]0;title\x07\x1b]52;c;eA==\x07\x7f\x08\r\ntsugi: error: fake\n"
 BYTES = os.fsencode(NAME) + b"\x9b31m\xff\xc0\x9b"  # a file's name need not be UTF-8; C1 as a byte
-HARMFUL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
+HARMFUL = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
 
 def checked(output, told):
@@ -44,23 +51,53 @@ class Hostile(support.CommandLine):
         model = copy.deepcopy(support.TINY_MODEL)
         model["name"] = TEXT
         model["about"] = TEXT
-        model["layers"][0]["name"] = TEXT.translate(str.maketrans("", "", " \t\n/.\""))
+        model["layers"][0]["name"] = TEXT.translate(str.maketrans("", "", ' \t\n/."'))
         cls.write("model.json", json.dumps(model))
         cls.model = model
         cls.photo = f"people/{NAME}people/{NAME}.png"
         words = ("--model", "model.json", "--epochs", "1", "--augment", "2", "--batch", "8", "--threads", "1")
-        cls.prints("pretrain", "people", "-o", "server", *words, "--profile", "profile.json", "--metrics", "metrics.jsonl")
-        cls.prints("bundle", "server", "--photos", "people", "--fraction", "1", "-o", "handover.tar", "--audit", "audit.json")
-        cls.prints("resume", "handover.tar", "--personal", f"new/{NAME}new", "-o", "device", "--epochs", "1", "--augment", "2", "--batch", "8", "--threads", "1")
+        cls.prints(
+            "pretrain", "people", "-o", "server", *words, "--profile", "profile.json", "--metrics", "metrics.jsonl"
+        )
+        cls.prints(
+            "bundle", "server", "--photos", "people", "--fraction", "1", "-o", "handover.tar", "--audit", "audit.json"
+        )
+        cls.prints(
+            "resume",
+            "handover.tar",
+            "--personal",
+            f"new/{NAME}new",
+            "-o",
+            "device",
+            "--epochs",
+            "1",
+            "--augment",
+            "2",
+            "--batch",
+            "8",
+            "--threads",
+            "1",
+        )
 
     @classmethod
     def prints(cls, *arguments, status=0, env=None, words=()):
-        """Runs a command without and with --json; both its outputs are text, and hold all words. status: None for 0 or 1. Returns (stdout, stderr) of the first."""
+        """Runs a command without and with --json; both its outputs are text, and hold all words. status: None for 0
+        or 1. Returns (stdout, stderr) of the first."""
         results = []
         for more in ((), ("--json",)):
-            command = [os.fsencode(word) if isinstance(word, str) else word for word in (support.BINARY, *arguments, *more)]
-            done = subprocess.run(command, cwd=cls.folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, env=support.environment(**(env or {})))
-            told = f"{arguments} {more}: exit status {done.returncode}, {status} expected\n{done.stdout!r}\n{done.stderr!r}"
+            command = [
+                os.fsencode(word) if isinstance(word, str) else word for word in (support.BINARY, *arguments, *more)
+            ]
+            done = subprocess.run(
+                command,
+                cwd=cls.folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=300,
+                env=support.environment(**(env or {})),
+            )
+            told = f"{arguments} {more}: exit status {done.returncode}, {status} expected\n{done.stdout!r}\n"
+            told += f"{done.stderr!r}"
             assert done.returncode in ((0, 1) if status is None else (status,)), told
             assert not support.CRASH.search(done.stderr.decode(errors="replace")), told
             results.append((checked(done.stdout, told), checked(done.stderr, told)))
@@ -78,9 +115,12 @@ class Hostile(support.CommandLine):
                 self.prints("inspect", name, words=("\\u{9b}31m", "\\x1b[2J", "\\u{202e}"))
 
     def test_people_and_photos_by_any_name(self):
-        for command in (["eval", "device", "--photos", "people", "--all", "--confusion"], ["predict", "device", self.photo],
-                        ["bundle", "server", "--photos", "people", "-o", "b.tar", "--as", "features"],
-                        ["compact", "server", "-o", "small"]):
+        for command in (
+            ["eval", "device", "--photos", "people", "--all", "--confusion"],
+            ["predict", "device", self.photo],
+            ["bundle", "server", "--photos", "people", "-o", "b.tar", "--as", "features"],
+            ["compact", "server", "-o", "small"],
+        ):
             with self.subTest(command[0]):
                 self.prints(*command)
         self.prints("bundle", "device", "--photos", "people", "-o", "b.tar", status=1, words=("\\u{202e}",))
@@ -98,11 +138,20 @@ class Hostile(support.CommandLine):
         self.assertIn("\ufffd", json.loads(self.read("odd.json"))["read"][0]["path"])
 
     def test_a_file_of_nobody_knows_which_kind(self):
-        for content, word in ((TEXT, ""), ("{" + TEXT, ""), (json.dumps({TEXT: TEXT}), "\\x1b"), (json.dumps({**self.model, TEXT: 1}), "\\x1b"),
-                              (json.dumps({**self.model, "input": [TEXT, 1, 3]}), ""), (json.dumps({**self.model, "training": {TEXT: 1}}), "\\x1b"),
-                              (json.dumps({**self.model, "training": {"lr": TEXT}}), ""), (json.dumps({**self.model, "layers": [TEXT]}), ""),
-                              (json.dumps({**self.model, "layers": [{"type": TEXT}]}), "\\x1b"), (json.dumps({**self.model, "layers": [{"type": "relu", TEXT: 1}]}), "\\x1b"),
-                              (b"\xff\xfe" + TEXT.encode(), ""), (json.dumps({"layers": 1}).encode()[:-1] + b",\"\xff\x9b\":1}", "")):
+        for content, word in (
+            (TEXT, ""),
+            ("{" + TEXT, ""),
+            (json.dumps({TEXT: TEXT}), "\\x1b"),
+            (json.dumps({**self.model, TEXT: 1}), "\\x1b"),
+            (json.dumps({**self.model, "input": [TEXT, 1, 3]}), ""),
+            (json.dumps({**self.model, "training": {TEXT: 1}}), "\\x1b"),
+            (json.dumps({**self.model, "training": {"lr": TEXT}}), ""),
+            (json.dumps({**self.model, "layers": [TEXT]}), ""),
+            (json.dumps({**self.model, "layers": [{"type": TEXT}]}), "\\x1b"),
+            (json.dumps({**self.model, "layers": [{"type": "relu", TEXT: 1}]}), "\\x1b"),
+            (b"\xff\xfe" + TEXT.encode(), ""),
+            (json.dumps({"layers": 1}).encode()[:-1] + b',"\xff\x9b":1}', ""),
+        ):
             with self.subTest(content):
                 self.write("odd", content)
                 self.prints("inspect", "odd", status=1, words=(word,))
@@ -111,35 +160,99 @@ class Hostile(support.CommandLine):
         self.prints("inspect", "odd", status=1, words=("\\x1b",))
 
     def test_arguments_and_the_environment(self):
-        for arguments in ([TEXT], ["--" + TEXT], ["inspect", "--" + TEXT, "a"], ["inspect", "a", TEXT], ["inspect", "a", "--batch", TEXT],
-                          ["pretrain", "people", "-o", "x", "--optimizer", TEXT], ["pretrain", "people", "-o", "x", "--precision", TEXT],
-                          ["pretrain", "people", "-o", "x", "--memory", TEXT],
-                          ["pretrain", "people", "-o", "x", "--compact", BYTES], ["pretrain", "people", "-o", "x", "--optimizer", BYTES]):
+        for arguments in (
+            [TEXT],
+            ["--" + TEXT],
+            ["inspect", "--" + TEXT, "a"],
+            ["inspect", "a", TEXT],
+            ["inspect", "a", "--batch", TEXT],
+            ["pretrain", "people", "-o", "x", "--optimizer", TEXT],
+            ["pretrain", "people", "-o", "x", "--precision", TEXT],
+            ["pretrain", "people", "-o", "x", "--memory", TEXT],
+            ["pretrain", "people", "-o", "x", "--compact", BYTES],
+            ["pretrain", "people", "-o", "x", "--optimizer", BYTES],
+        ):
             with self.subTest(arguments):
-                command = [os.fsencode(word) if isinstance(word, str) else word for word in (support.BINARY, *arguments)]
-                done = subprocess.run(command, cwd=self.folder, capture_output=True, timeout=60, env=support.environment())
+                command = [
+                    os.fsencode(word) if isinstance(word, str) else word for word in (support.BINARY, *arguments)
+                ]
+                done = subprocess.run(
+                    command, cwd=self.folder, capture_output=True, timeout=60, env=support.environment()
+                )
                 self.assertEqual(done.returncode, 2, done)
                 checked(done.stdout, arguments)
                 checked(done.stderr, arguments)
-        for arguments in (["inspect", TEXT], ["inspect", BYTES + b"none"], ["eval", TEXT, "--photos", TEXT], ["pretrain", TEXT, "-o", "x"],
-                          ["pretrain", "people", "-o", TEXT + "/x/y"], ["pretrain", "people", "-o", "x", "--device", TEXT],
-                          ["pretrain", "people", "-o", "x", "--model", TEXT], ["pretrain", "people", "-o", "x", "--freeze-until", TEXT],
-                          ["pretrain", "people", "-o", "x", "--freeze-until", BYTES],
-                          ["experiment", "report", TEXT], ["experiment", "report", BYTES], ["plan", "--device", TEXT], ["bench", "--model", TEXT],
-                          ["bench", "--compare", TEXT, BYTES], ["tune", "--device", TEXT]):
+        for arguments in (
+            ["inspect", TEXT],
+            ["inspect", BYTES + b"none"],
+            ["eval", TEXT, "--photos", TEXT],
+            ["pretrain", TEXT, "-o", "x"],
+            ["pretrain", "people", "-o", TEXT + "/x/y"],
+            ["pretrain", "people", "-o", "x", "--device", TEXT],
+            ["pretrain", "people", "-o", "x", "--model", TEXT],
+            ["pretrain", "people", "-o", "x", "--freeze-until", TEXT],
+            ["pretrain", "people", "-o", "x", "--freeze-until", BYTES],
+            ["experiment", "report", TEXT],
+            ["experiment", "report", BYTES],
+            ["plan", "--device", TEXT],
+            ["bench", "--model", TEXT],
+            ["bench", "--compare", TEXT, BYTES],
+            ["tune", "--device", TEXT],
+        ):
             with self.subTest(arguments):
                 self.prints(*arguments, status=1)
         self.prints("doctor", env={"TMPDIR": TEXT}, words=("\\x1b[2J",))
         self.write("tuning.json", json.dumps({"tsugi_tuning": TEXT}))
         self.prints("doctor", env={"TSUGI_TUNING": "tuning.json"})
         self.prints("doctor", env={"TSUGI_TUNING": TEXT})
-        self.prints("pretrain", "people", "-o", "x", "--tuning", "tuning.json", "--model", "model.json", "--epochs", "1", "--augment", "1", status=None)
+        self.prints(
+            "pretrain",
+            "people",
+            "-o",
+            "x",
+            "--tuning",
+            "tuning.json",
+            "--model",
+            "model.json",
+            "--epochs",
+            "1",
+            "--augment",
+            "1",
+            status=None,
+        )
 
     def test_result_files_and_device_descriptions(self):
-        row = {"name": TEXT, "run_type": "iteration", "real_time": 1.0, "time_unit": "ms", "model": TEXT, "layer": TEXT, "op": TEXT, "dtype": "f32", "cache": "warm",
-               "batch": 1, "flops": 1e6, "bytes": 1e3, "kernel": TEXT, "peer": TEXT, "peer_time": 1.0}
-        context = {"date": TEXT, "tsugi_schema": 1, "tsugi_version": TEXT, "tsugi_commit": TEXT, "device": TEXT, "device_description": TEXT, "build": TEXT,
-                   "board": TEXT, "power_mode": TEXT, "peak_f32_gflops": 1, "copy_gb_per_s": 1, TEXT: TEXT}
+        row = {
+            "name": TEXT,
+            "run_type": "iteration",
+            "real_time": 1.0,
+            "time_unit": "ms",
+            "model": TEXT,
+            "layer": TEXT,
+            "op": TEXT,
+            "dtype": "f32",
+            "cache": "warm",
+            "batch": 1,
+            "flops": 1e6,
+            "bytes": 1e3,
+            "kernel": TEXT,
+            "peer": TEXT,
+            "peer_time": 1.0,
+        }
+        context = {
+            "date": TEXT,
+            "tsugi_schema": 1,
+            "tsugi_version": TEXT,
+            "tsugi_commit": TEXT,
+            "device": TEXT,
+            "device_description": TEXT,
+            "build": TEXT,
+            "board": TEXT,
+            "power_mode": TEXT,
+            "peak_f32_gflops": 1,
+            "copy_gb_per_s": 1,
+            TEXT: TEXT,
+        }
         for name, version in ((NAME + "1.json", TEXT), (NAME + "2.json", "x" + TEXT)):
             self.write(name, json.dumps({"context": {**context, "tsugi_version": version}, "benchmarks": [row]}))
         self.prints("bench", "--compare", NAME + "1.json", NAME + "2.json", "--html", "page.html", "--csv", "table.csv")
@@ -157,8 +270,23 @@ class Hostile(support.CommandLine):
         self.prints("plan", "--device", "device.json", status=1, words=("\\x1b",))
 
     def test_on_a_terminal_the_progress_line_and_its_returns_are_all_that_is_added(self):
-        for arguments in (["eval", "device", "--photos", "people", "--all"],
-                          ["pretrain", "people", "-o", "x", "--model", "model.json", "--epochs", "2", "--augment", "2", "--threads", "1"]):
+        for arguments in (
+            ["eval", "device", "--photos", "people", "--all"],
+            [
+                "pretrain",
+                "people",
+                "-o",
+                "x",
+                "--model",
+                "model.json",
+                "--epochs",
+                "2",
+                "--augment",
+                "2",
+                "--threads",
+                "1",
+            ],
+        ):
             ours, theirs = pty.openpty()
             seen = bytearray()
 
@@ -171,8 +299,15 @@ class Hostile(support.CommandLine):
 
             reader = threading.Thread(target=read)
             reader.start()
-            done = subprocess.run([support.BINARY, *arguments], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, timeout=300,
-                                  env=support.environment())
+            done = subprocess.run(
+                [support.BINARY, *arguments],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=theirs,
+                timeout=300,
+                env=support.environment(),
+            )
             os.close(theirs)
             reader.join()
             os.close(ours)
@@ -182,12 +317,19 @@ class Hostile(support.CommandLine):
 
     def test_no_source_but_the_console_writes_to_a_terminal(self):
         root = pathlib.Path(os.environ.get("TSUGI_SOURCE_DIR", "."))
-        sources = [path for kind in ("cpp", "h") for path in (root / "tools").rglob("*." + kind) if path.name != "console.cpp"]
+        sources = [
+            path for kind in ("cpp", "h") for path in (root / "tools").rglob("*." + kind) if path.name != "console.cpp"
+        ]
         self.assertGreater(len(sources), 60)
         for path in sources:
             for number, line in enumerate(path.read_text().splitlines(), 1):
                 code = line.split("//")[0]
-                self.assertIsNone(re.search(r"\b(?:v?f?printf|f?puts|fputc|putchar|putc|perror|fwrite|cout|cerr|clog)\b(?!, \d)", code), f"{path}:{number}: {line.strip()}")
+                self.assertIsNone(
+                    re.search(
+                        r"\b(?:v?f?printf|f?puts|fputc|putchar|putc|perror|fwrite|cout|cerr|clog)\b(?!, \d)", code
+                    ),
+                    f"{path}:{number}: {line.strip()}",
+                )
 
 
 if __name__ == "__main__":
