@@ -11,7 +11,8 @@ from world import support
 
 # What clocks decide, or the process: left out where two runs are compared.
 CLOCK = re.compile(
-    r"wall_s|elapsed_s|.*seconds.*|started|ended|date|created|finished|.*_per_s|.*memory.*|sha256|temporary|bytes|run"
+    r"wall_s|elapsed_s|.*seconds.*|started|ended|date|created|finished|.*_per_s|.*memory.*|sha256|temporary|run|"
+    r"((bundle|checkpoint)_)?bytes"  # of files that hold times
 )
 
 
