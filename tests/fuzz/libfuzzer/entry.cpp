@@ -46,6 +46,11 @@ const std::vector<NamedTarget>& targets() {
 
 /// libFuzzer leaves alone what begins with two dashes.
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  static doctest::Context context;  // what the seeds are made by checks with doctest's macros, outside of a test
+  context.setAsDefaultForAssertsOutOfTestCases();
+  context.setAssertHandler([](const doctest::AssertData& data) {
+    if (data.m_failed) fail(std::string(data.m_expr) + " does not hold");
+  });
   std::string seeds;
   for (int i = 1; i < *argc; ++i) {
     const std::string word = (*argv)[i];
