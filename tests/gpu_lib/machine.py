@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 
+from gpu_lib.runner import CAPTURED
+
 FIELDS = ["name", "compute_cap", "driver_version", "memory.total", "memory.free", "clocks.sm", "clocks.mem", "clocks.max.sm",
           "clocks.max.mem", "power.limit", "temperature.gpu"]
 
@@ -13,7 +15,7 @@ FIELDS = ["name", "compute_cap", "driver_version", "memory.total", "memory.free"
 def text_of(command, limit_s=20):
     """Output of a command, or '' where it is missing or fails."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=limit_s, check=True).stdout.strip()
+        return subprocess.run(command, **CAPTURED, timeout=limit_s, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
 

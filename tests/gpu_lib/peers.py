@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 
-from gpu_lib.runner import FAILED, OK, SKIPPED, Job, last_line
+from gpu_lib.runner import CAPTURED, FAILED, OK, SKIPPED, Job, last_line
 
 MODELS = ["faces-cnn", "faces-resnet", "faces-mobile"]
 
@@ -14,7 +14,7 @@ def torch_sees_gpu():
     """'' or why not."""
     code = "import torch; assert torch.cuda.is_available(), 'PyTorch sees no GPU'; print(torch.__version__)"
     try:
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=90)
+        done = subprocess.run([sys.executable, "-c", code], **CAPTURED, timeout=90)
     except subprocess.TimeoutExpired:
         return "importing torch took more than 90 s"
     return "" if done.returncode == 0 else last_line(done.stderr)
@@ -33,7 +33,7 @@ def judge(code, output):
 
 def model_file(tsugi, model, folder):
     """Writes the model's description and returns its path."""
-    text = subprocess.run([tsugi, "inspect", model, "--json"], check=True, capture_output=True, text=True).stdout
+    text = subprocess.run([tsugi, "inspect", model, "--json"], check=True, **CAPTURED).stdout
     path = os.path.join(folder, model + ".json")
     with open(path, "w") as file:
         json.dump(json.loads(text.splitlines()[-1])["description"], file)

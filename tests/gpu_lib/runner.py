@@ -43,10 +43,14 @@ def printable(text):
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
+# What subprocess.run calls capture_output and text since Python 3.7; a Jetson Nano has 3.6.
+CAPTURED = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "universal_newlines": True}
+
+
 def run_command(command, limit_s, env=None):
     """(exit status, output, timed out). The command and what it started are killed at the limit."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                               env=env, start_new_session=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
+                               errors="replace", env=env, start_new_session=True)
     try:
         output, _ = process.communicate(timeout=limit_s)
         return process.returncode, output, False

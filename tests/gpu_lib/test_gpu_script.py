@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """tests/gpu without a GPU: how it reads other programs' output, keeps time, ends, and runs through on the emulator."""
+import ast
 import contextlib
 import io
 import json
@@ -15,7 +16,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(HERE))
 
 from gpu_lib import checks, machine, main, peers, programs, runner  # noqa: E402
-from gpu_lib.runner import FAILED, NOT_RUN, OK, SKIPPED, Clock, Job  # noqa: E402
+from gpu_lib.runner import CAPTURED, FAILED, NOT_RUN, OK, SKIPPED, Clock, Job  # noqa: E402
 
 SCRIPT = os.path.join(os.path.dirname(HERE), "gpu")
 BUILD = os.environ.get("TSUGI_BUILD_DIR", "")
@@ -150,10 +151,20 @@ class Reading(unittest.TestCase):
             self.assertEqual(os.listdir(folder), ["pytorch.json"])
 
 
+class Python36(unittest.TestCase):
+    def test_what_runs_on_a_jetson_nano_keeps_to_its_python(self):
+        """Syntax, and the arguments of subprocess that 3.7 brought."""
+        for name in [SCRIPT] + [os.path.join(HERE, name) for name in os.listdir(HERE) if name.endswith(".py")]:
+            options = {"feature_version": (3, 6)} if sys.version_info >= (3, 8) else {}
+            for node in ast.walk(ast.parse(contents(name), name, **options)):
+                newer = {"capture_output", "text"} & {word.arg for word in getattr(node, "keywords", [])}
+                self.assertFalse(newer, "%s:%d" % (name, getattr(node, "lineno", 0)))
+
+
 class WholeScript(unittest.TestCase):
     def test_without_a_gpu_it_says_so_and_is_skipped(self):
         with tempfile.TemporaryDirectory() as empty:
-            done = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, env={"PATH": empty})
+            done = subprocess.run([sys.executable, SCRIPT], **CAPTURED, env={"PATH": empty})
         self.assertEqual(done.returncode, 77)
         self.assertIn("no NVIDIA GPU", done.stdout)
 
@@ -172,7 +183,7 @@ class WholeScript(unittest.TestCase):
                        "cast rounds", "--limit", "800"]
             if not os.path.exists(os.path.join(BUILD, programs.PLACES["bench_gpu_ops"])):
                 self.skipTest("no GPU benchmarks in this build")
-            done = subprocess.run(command, capture_output=True, text=True)
+            done = subprocess.run(command, **CAPTURED)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             report = {name: json.loads(contents(os.path.join(folder, name))) for name in os.listdir(folder) if name.endswith(".json")}
             self.assertIn("Rows tuned for a shape", contents(os.path.join(folder, "tuned.inc")))
