@@ -1,5 +1,5 @@
 # Google Benchmark: the benchmarks of ops and steps.
-find_package(benchmark QUIET)
+find_package(benchmark ${TSUGI_OLDEST_BENCHMARK} QUIET)
 if(benchmark_FOUND)
   add_library(tsugi_dep_benchmark ALIAS benchmark::benchmark)
 else()

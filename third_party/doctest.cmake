@@ -1,5 +1,5 @@
 # doctest: the test framework, and its CMake module that registers each TEST_CASE with CTest.
-find_package(doctest QUIET)
+find_package(doctest ${TSUGI_OLDEST_DOCTEST} QUIET)
 if(doctest_FOUND)
   add_library(tsugi_dep_doctest ALIAS doctest::doctest)
   set(TSUGI_DOCTEST_MODULE_DIR ${doctest_DIR})

@@ -5,7 +5,9 @@ set(TSUGI_OLDEST_GNU 8)
 set(TSUGI_OLDEST_CUDA 10.2)
 set(TSUGI_OLDEST_CLI11 2.1)
 set(TSUGI_OLDEST_JSON 3.9)
-set(TSUGI_OLDEST_ONEDNN 2.6)
+set(TSUGI_OLDEST_DOCTEST 2.4)
+set(TSUGI_OLDEST_BENCHMARK 1.6)
+set(TSUGI_OLDEST_ONEDNN 2.2)
 set(TSUGI_NEWEST_ONEDNN 3)  # the next major version may change the interface, as 3.0 did
 # The newest compilers that were tried. A newer one may warn of what none did before, so there no warning is an error.
 set(TSUGI_NEWEST_GNU 14)

@@ -50,12 +50,12 @@ def check(headers, library_major, *wanted):
 
 
 way_out = "-DTSUGI_USE_ONEDNN=OFF"
-check("2.6.0", 2, "oneDNN 2.6.0: ", "found=1")
+check("2.2.0", 2, "oneDNN 2.2.0: ", "found=1")
 check("3.0.0", 3, "oneDNN 3.0.0: ", "found=1")
 check("3.99.1", 3, "oneDNN 3.99.1: ", "found=1")
-check("2.5.9", 2, "oneDNN 2.5.9", "is too old, 2.6 is the oldest", way_out)
-check("1.8.0", 2, "oneDNN 1.8.0", "is too old, 2.6 is the oldest", way_out)
-check("4.0.0", 3, "oneDNN 4.0.0", "is newer than this code, which knows 2.6 to 3.x", way_out)
+check("2.1.9", 2, "oneDNN 2.1.9", "is too old, 2.2 is the oldest", way_out)
+check("1.8.0", 2, "oneDNN 1.8.0", "is too old, 2.2 is the oldest", way_out)
+check("4.0.0", 3, "oneDNN 4.0.0", "is newer than this code, which knows 2.2 to 3.x", way_out)
 check("2.7.3", 3, "the headers are 2.7.3", "the library is another version", "libdnnl.so", way_out)
 check("3.2.0", 2, "the headers are 3.2.0", "the library is another version", "libdnnl.so", way_out)
 check("", 2, "does not tell its version", way_out)
