@@ -53,8 +53,15 @@ class Predicting(support.CommandLine):
         self.assertGreater(plan["step_s"], 0)
         parts = sum(one["forward_s"] + one["backward_s"] for one in plan["layers"]) + sum(plan["phases"].values())
         self.assertAlmostEqual(plan["step_s"], parts, delta=1e-9)
-        self.assertLess(abs(plan["peak_memory_bytes"] / step["peak_memory_bytes"] - 1), 0.1)
         self.assertNotIn("epoch_s", plan)
+
+    def test_planned_memory_is_that_of_the_process(self):
+        """Of a model with an op of every kind, as the plan assumes: the pages of oneDNN's code that an op touches are part of it. A model
+        that has no depthwise convolution touches 1.6 MB less with oneDNN 2.6 and 4.4 MB less with 3.7, which is 17 % of a tiny process."""
+        common = ("--model", "faces-mobile", "--batch", "16", "--precision", "fp32", "--quiet")
+        plan = self.result(*THIS, *common)
+        step = self.result("bench", "--step", "--smoke", "--size", "64", "--device", "cpu", "--threads", "1", *common)
+        self.assertLess(abs(plan["peak_memory_bytes"] / step["peak_memory_bytes"] - 1), 0.1)
 
     def test_a_machine_that_measured_itself_is_a_device_elsewhere(self):
         here = self.result(*THIS, "--model", "faces-cnn", "--batch", "16", "--precision", "fp32", "--save-device", "here.json", "--quiet")
