@@ -14,6 +14,7 @@
 #include "engine/data/decode.h"
 #include "engine/data/pixel_block.h"
 #include "kernels/api/error.h"
+#include "kernels/api/threads.h"
 
 namespace tsugi {
 namespace {
@@ -23,8 +24,7 @@ class DecodePool {
  public:
   DecodePool(const std::vector<Photo>& photos, const PhotoStoreOptions& options, std::uint8_t* pixels)
       : photos_(photos), preprocessing_(options.preprocessing), files_(options.files), pixels_(pixels), reasons_(photos.size()) {
-    const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-    const std::size_t wanted = static_cast<std::size_t>(options.threads > 0 ? options.threads : cores);
+    const auto wanted = static_cast<std::size_t>(options.threads > 0 ? options.threads : available_threads().count);
     try {
       for (std::size_t t = 0; t < std::min(wanted, photos.size()); ++t) workers_.emplace_back([this] { work(); });
     } catch (const std::system_error& error) {  // fewer threads than wanted will do, none will not

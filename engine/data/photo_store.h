@@ -23,7 +23,7 @@ struct BrokenPhoto {
 
 struct PhotoStoreOptions {
   Preprocessing preprocessing;
-  int threads = 0;  ///< decoding threads, 0 = all cores
+  int threads = 0;  ///< decoding threads, 0 = all that this process may use
   /// Broken photos are skipped and listed. More than this fraction of all photos fails the run; one broken photo never
   /// does, unless it is the only photo: a single bad download should not stop a training, a bad disk or a wrong folder
   /// should.

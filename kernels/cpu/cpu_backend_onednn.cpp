@@ -8,6 +8,7 @@
 #include <new>
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "kernels/api/threads.h"
 #include "kernels/api/validate.h"
 #include "kernels/cpu/augment.h"
 #include "kernels/cpu/cpu_info.h"
@@ -24,7 +25,7 @@ std::string threads_text(int threads) { return std::to_string(threads) + (thread
 
 int checked_threads(int threads) {
   if (threads < 0) throw Error("cpu: threads is " + std::to_string(threads) + ", expected 0 (all cores) or more");
-  return threads == 0 ? omp_get_num_procs() : threads;
+  return threads == 0 ? available_threads().count : threads;
 }
 
 /// Throws Error when `op` came without the workspace that it needs; `bytes` is called only then.
