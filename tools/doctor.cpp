@@ -5,7 +5,9 @@
 
 #include "engine/core/device.h"
 #include "engine/core/version.h"
+#include "engine/core/waiting.h"
 #include "engine/tuning/tuned_backend.h"
+#include "kernels/api/threads.h"
 #include "tools/command.h"
 #include "tools/console.h"
 #include "tools/machine.h"
@@ -59,6 +61,9 @@ int doctor_command(const Options& options) {
   json["build"] = build_description();
   json["cpu"] = cpu_name();
   json["cores"] = std::thread::hardware_concurrency();
+  json["threads"] = available_threads().count;
+  json["threads_source"] = available_threads().source;
+  json["wait_policy"] = wait_policy();
   json["memory_bytes"] = memory_bytes();
   json["memory_available"] = proc_value("/proc/meminfo", "MemAvailable");
   const char* tmp = std::getenv("TMPDIR");
@@ -71,6 +76,8 @@ int doctor_command(const Options& options) {
         "CPU: %s, %u cores; memory: %s, available %s; temporary files in %s", json["cpu"].get<std::string>().c_str(),
         std::thread::hardware_concurrency(), bytes_text(json["memory_bytes"].get<double>()).c_str(),
         json["memory_available"].get<std::string>().c_str(), json["temporary_folder"].get<std::string>().c_str()));
+    print_line(format("threads: %d (%s); they wait for each other: %s", available_threads().count,
+                      available_threads().source.c_str(), wait_policy().c_str()));
     print_line();
     std::vector<std::vector<std::string>> table = {{"device", "here", "precisions", "what it is"}};
     for (const Json& device : json["devices"]) {
