@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <memory>
 
+#include "engine/perf/noise.h"
 #include "engine/perf/shape_lists.h"
+#include "tools/console.h"
 
 namespace tsugi::tools {
 namespace {
@@ -92,6 +94,10 @@ std::string figure_text(double value) {
   if (!std::isfinite(value) || value == 0.0) return "-";
   std::snprintf(text, sizeof text, std::fabs(value) >= 100.0 ? "%.0f" : "%.3g", value);
   return text;
+}
+
+void print_noise(const perf::ResultFile& file) {
+  for (const std::string& noise : perf::noise_of(file)) print_line("mind: disturbed: " + noise);
 }
 
 std::string peer_text(const perf::ResultEntry& e) {

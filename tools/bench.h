@@ -36,6 +36,9 @@ std::string time_text(double seconds);
 /// "12.3" with about three digits, "-" when it is 0 or not finite.
 std::string figure_text(double value);
 
+/// Says on stdout what disturbed the measurement, a line each.
+void print_noise(const perf::ResultFile& file);
+
 /// "1.63 x onednn": how many times as fast as the peer; "is onednn", "-".
 std::string peer_text(const perf::ResultEntry& entry);
 

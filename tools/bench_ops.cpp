@@ -3,6 +3,7 @@
 
 #include "engine/core/device.h"
 #include "engine/tuning/tuned_backend.h"
+#include "engine/perf/noise.h"
 #include "engine/perf/op_bench.h"
 #include "engine/perf/statistics.h"
 #include "engine/core/atomic_file.h"
@@ -63,12 +64,13 @@ void print(const perf::ResultFile& file) {
   for (const perf::ResultEntry& e : file.entries) {
     if (!e.failure.empty()) continue;
     table.push_back({e.model, std::to_string(e.batch), e.layer, std::to_string(e.times), e.op, e.cache, time_text(e.seconds),
-                     e.deviation > 0.0 ? figure_text(100.0 * e.deviation / e.seconds) + " %" : "-", figure_text(e.flops / e.seconds / 1e9),
+                     e.deviation > 0.0 ? figure_text(100.0 * e.deviation / e.seconds) + (perf::is_noisy(e) ? " % !" : " %") : "-", figure_text(e.flops / e.seconds / 1e9),
                      figure_text(e.bytes / e.seconds / 1e9), figure_text(100.0 * perf::peak_share(e, limits)),
                      figure_text(100.0 * perf::bandwidth_share(e, limits)), figure_text(100.0 * perf::roofline_share(e, limits)), e.kernel.empty() ? "-" : e.kernel, peer_text(e)});
   }
   print_table(table);
   print_peers(file);
+  print_noise(file);
 }
 
 }  // namespace

@@ -11,7 +11,8 @@
 namespace tsugi::tools {
 namespace {
 
-void print(const perf::StepResult& step) {
+void print(const perf::ResultFile& file) {
+  const perf::StepResult& step = file.step;
   const auto share = [&](double seconds) { return figure_text(100.0 * seconds / step.parts_s); };
   std::vector<std::vector<std::string>> table = {{"layer", "op", "forward", "backward", "% of step", "GFLOP/s"}};
   for (const perf::StepLayer& layer : step.layers)
@@ -33,6 +34,7 @@ void print(const perf::StepResult& step) {
                     bytes_text(static_cast<double>(step.arena_bytes)).c_str(),
                     bytes_text(static_cast<double>(step.device_bytes)).c_str(),
                     bytes_text(static_cast<double>(step.peak_memory_bytes)).c_str()));
+  print_noise(file);
 }
 
 }  // namespace
@@ -64,7 +66,7 @@ int bench_step_command(const BenchOptions& options) {
   }
   file.context.limits = perf::measure_limits(*backend, nullptr, bench.brief);
   if (!options.output.empty()) perf::write_result_file(options.output, file);
-  if (!options.common.quiet) print(file.step);
+  if (!options.common.quiet) print(file);
   finish(options.common, options.common.json ? Json::parse(perf::to_json(file, true)) : Json());
   finish({}, {});
   return kOk;

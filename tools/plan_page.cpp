@@ -25,8 +25,13 @@ void print_device(const perf::DeviceDescription& device) {
              time_text(device.copy_s));
   print_line("its figures are " + basis(device));
   for (const std::string& result : device.results) print_line("  " + result);
-  if (!device.measured)
-    for (const perf::FigureSource& source : device.sources) print_line("  " + source.figure + ": " + source.source);
+  for (const perf::FigureSource& source : device.sources) {
+    if (source.figure == perf::kNoiseSource) {
+      print_line("mind: disturbed: " + source.source);
+    } else if (!device.measured) {
+      print_line("  " + source.figure + ": " + source.source);
+    }
+  }
   print_line();
 }
 

@@ -5,9 +5,11 @@
 #include "engine/core/device.h"
 #include "engine/perf/cache_probe.h"
 #include "engine/perf/calibration_extras.h"
+#include "engine/perf/noise.h"
 #include "engine/perf/op_set.h"
 #include "engine/perf/statistics.h"
 #include "engine/perf/step_bench.h"
+#include "kernels/api/threads.h"
 
 namespace tsugi::perf {
 namespace {
@@ -225,9 +227,15 @@ DeviceDescription calibrate(Backend& backend, const CalibrationOptions& options)
   device.process_bytes = measure_process(backend, options.dtype);
   const std::size_t free = backend.free_bytes();
   device.memory_bytes = free == static_cast<std::size_t>(-1) ? 0 : free;
-  const int threads = !backend.reads_host_memory() ? 1 : options.threads > 0 ? options.threads : std::max(1, environment.cores);
+  const int wanted = options.threads > 0 ? options.threads : available_threads().count;
+  const int threads = backend.reads_host_memory() ? wanted : 1;
+  const ProcessorWait wait;
   Calibration(backend, options, threads).run(device);
   device.sources.push_back({"all", "measured on this machine, " + environment.date});
+  std::string noise;
+  if (!options.brief)
+    for (const std::string& note : noise_of(device.limits, wait.share())) noise += (noise.empty() ? "" : "; ") + note;
+  if (!noise.empty()) device.sources.push_back({kNoiseSource, noise});
   return device;
 }
 

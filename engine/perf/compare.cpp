@@ -5,6 +5,7 @@
 #include <map>
 
 #include "engine/core/text.h"
+#include "engine/perf/noise.h"
 #include "engine/perf/statistics.h"
 
 namespace tsugi::perf {
@@ -91,6 +92,7 @@ CompareSummary summarise(const Comparison& all, std::size_t side) {
   CompareSummary s;
   if (side > 0) note_differences(first, context, s.notes);
   note_itself(context, s.notes);
+  for (const std::string& noise : noise_of(all.sides[side].file)) s.notes.push_back("disturbed: " + noise);
   if (side == 0) return s;
   s.f32_ratio = ratio_of(first.limits.f32, context.limits.f32);
   s.f16_ratio = ratio_of(first.limits.flops(DType::f16), context.limits.flops(DType::f16));

@@ -42,6 +42,9 @@ struct Efficiency {
   std::vector<TileShare> tiles;   ///< products: the best of them is taken
 };
 
+/// What a source is called that says how the device's own measurement was disturbed, for people.
+constexpr const char* kNoiseSource = "noise";
+
 /// Where a figure comes from.
 struct FigureSource {
   std::string figure, source;

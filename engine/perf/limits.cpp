@@ -83,7 +83,12 @@ void LimitMeter::turn(double seconds) {
 
 Limits LimitMeter::limits() const {
   Limits limits;
-  for (const Meter& meter : meters_) limits.*meter.limit = meter.rates.empty() ? 0.0 : median(meter.rates);
+  for (const Meter& meter : meters_) {
+    if (meter.rates.empty()) continue;
+    const double best = *std::max_element(meter.rates.begin(), meter.rates.end());
+    limits.*meter.limit = best;
+    limits.spread = std::max(limits.spread, 1.0 - median(meter.rates) / best);
+  }
   return limits;
 }
 

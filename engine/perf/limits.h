@@ -18,6 +18,7 @@ struct Limits {
   double f16_matrix = 0.0;  ///< of the vendor's fp16 matrix product (matrix units where there are any)
   double bf16 = 0.0;        ///< of dot products of bfloat16 pairs
   double copy = 0.0;        ///< bytes a second, read and written, of a large copy
+  double spread = 0.0;      ///< share by which the median sample is below the best, the largest of all
   /// The peak that products of a type are compared with.
   double flops(DType dtype) const;
 };
@@ -34,7 +35,7 @@ class LimitMeter {
 
   /// Another turn of every limit, `seconds` each.
   void turn(double seconds);
-  /// Medians over the turns so far.
+  /// The best samples of the turns so far: a limit is what can be reached, and whatever disturbs only slows down.
   Limits limits() const;
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "engine/perf/noise.h"
 #include "engine/perf/op_set.h"
 #include "engine/perf/statistics.h"
 
@@ -185,11 +186,13 @@ std::string entry_name(const OpCase& op_case, OpPass pass, DType dtype, const st
 
 void bench_ops(Backend& backend, Backend* vendor, const std::vector<OpCase>& cases, const OpBenchOptions& options,
                const OpBenchObserver& observer, ResultFile& file) {
+  const ProcessorWait wait;
   OpBench bench(backend, vendor, cases, options, observer);
   LimitMeter meter(backend, vendor, options.brief);
   bench.run(meter);
   file.entries = bench.entries();
   file.context.limits = meter.limits();
+  file.context.processor_wait = wait.share();
   file.context.brief = options.brief;
   file.context.after = read_environment();
 }

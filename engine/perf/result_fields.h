@@ -44,6 +44,8 @@ void for_each_field(Context& c, const Field& field) {
   field("peak_f16_matrix_gflops", c.limits.f16_matrix, kGiga);
   field("peak_bf16_gflops", c.limits.bf16, kGiga);
   field("copy_gb_per_s", c.limits.copy, kGiga);
+  field("limits_spread", c.limits.spread);
+  field("processor_wait", c.processor_wait);
 }
 
 }  // namespace tsugi::perf

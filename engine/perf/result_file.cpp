@@ -5,6 +5,7 @@
 
 #include "engine/core/atomic_file.h"
 #include "engine/core/version.h"
+#include "engine/perf/noise.h"
 #include "engine/perf/result_fields.h"
 
 namespace tsugi::perf {
@@ -66,6 +67,7 @@ Json entry_json(const ResultEntry& e, const Limits& limits) {
     json["peer_mad_time"] = e.peer_deviation * kNano;
     json["peer_ratio"] = peer_ratio(e);
   }
+  if (is_noisy(e)) json["noisy"] = true;
   if (e.flops > 0.0) json["GFLOP/s"] = e.flops / e.seconds / 1e9;
   if (e.bytes > 0.0) json["GB/s"] = e.bytes / e.seconds / 1e9;
   percent("peak_%", peak_share(e, limits));
@@ -116,6 +118,7 @@ double peer_ratio(const ResultEntry& e) { return share(e.peer_seconds, e.seconds
 
 std::string to_json(const ResultFile& file, bool one_line) {
   Json json{{"context", context_json(file.context)}, {"benchmarks", Json::array()}};
+  if (const std::vector<std::string> noise = noise_of(file); !noise.empty()) json["context"]["noise"] = noise;
   for (const ResultEntry& entry : file.entries) json["benchmarks"].push_back(entry_json(entry, file.context.limits));
   if (file.step.measured) add_step(json, file.step);
   return json.dump(one_line ? -1 : 1, ' ', false, Json::error_handler_t::replace);

@@ -21,6 +21,7 @@ struct ResultContext {
   int tuned_calls = 0;                     ///< that took another kernel than the default, by tsugi tune
   Environment before, after;               ///< at the begin and at the end of the measurement
   Limits limits;
+  double processor_wait = 0.0;             ///< ProcessorWait::share() over the measurement
   bool brief = false;                      ///< a smoke run: its times mean nothing
 };
 

@@ -4,6 +4,7 @@
 
 #include "engine/core/device.h"
 #include "engine/model/graph.h"
+#include "engine/perf/noise.h"
 #include "engine/perf/noise_training.h"
 #include "engine/perf/op_cases.h"
 #include "engine/perf/statistics.h"
@@ -98,6 +99,7 @@ void add_phases(const Parts& parts, ResultFile& file) {
 }  // namespace
 
 void bench_step(Backend& backend, const ShapeList& list, const StepBenchOptions& options, ResultFile& file) {
+  const ProcessorWait wait;
   const PhotoStore store = training_photos(list, options.batch);
   PhotoSource source(backend, store);
   StepRecorder recorder(backend, list.model);
@@ -142,6 +144,7 @@ void bench_step(Backend& backend, const ShapeList& list, const StepBenchOptions&
   add_phases(parts, file);
   file.entries.push_back(entry(step, "-", "step", step.step_s, step.step_deviation_s));
   file.context.brief = options.brief;
+  file.context.processor_wait = wait.share();
   file.context.after = read_environment();
 }
 

@@ -3,6 +3,7 @@ import csv
 import html.parser
 import io
 import json
+import os
 import re
 import shutil
 import xml.etree.ElementTree
@@ -77,6 +78,21 @@ class Measuring(support.CommandLine):
         parts = sum(layer["forward_s"] + layer["backward_s"] for layer in result["layers"]) + sum(result["phases"].values())
         self.assertAlmostEqual(parts, result["parts_s"], delta=1e-9)
         self.assertAlmostEqual(parts, result["watched_step_s"], delta=1e-9)
+
+    def test_a_disturbed_measurement_says_so(self):
+        one = min(os.sched_getaffinity(0))
+        if not os.path.exists("/proc/self/schedstat"):
+            self.skipTest("this kernel does not say who waits for a processor")
+        done = self.tsugi("bench", "--step", "--model", "faces-mobile", "--batch", 8, "--min-time", 0.001, "--threads", 2, "--device", "cpu",
+                          "-o", "noisy.json", preexec_fn=lambda: os.sched_setaffinity(0, {one}))  # two threads, one processor
+        if "2 threads" not in done.stderr:
+            self.skipTest("this build computes on one thread")
+        self.assertRegex(done.stdout, r"(?m)^mind: disturbed: threads waited for a processor \d+ % of the time")
+        context = json.loads(self.read("noisy.json"))["context"]
+        self.assertGreater(context["processor_wait"], 0.05)
+        self.assertRegex(context["noise"][0], "^threads waited")
+        compared = self.tsugi("bench", "--compare", "noisy.json", "noisy.json")
+        self.assertRegex(compared.stdout, r"(?m)^mind: noisy: disturbed: threads waited")
 
     def test_wrong_options_and_unknown_names(self):
         self.write("ops.json", "{}")

@@ -102,6 +102,17 @@ class Predicting(support.CommandLine):
         page = self.tsugi(*NANO, *PHOTOS, "--max-time", "10h").stdout
         self.assertIn("largest fraction: 1 (783 of 783 photos); everything fits, no budget binds", page)
 
+    def test_what_disturbed_a_device_while_it_measured_itself_is_said(self):
+        self.tsugi(*THIS, "--save-device", "here.json", "--quiet")
+        device = json.loads(self.read("here.json"))
+        self.assertNotIn("noise", device["sources"])
+        self.assertNotIn("disturbed", self.tsugi("plan", "--device", "here.json").stdout)
+        device["sources"]["noise"] = "somebody else worked"
+        self.write("here.json", json.dumps(device))
+        done = self.tsugi("plan", "--device", "here.json", "--json")
+        self.assertIn("\nmind: disturbed: somebody else worked\n", done.stdout)
+        self.assertEqual(json.loads(done.stdout.splitlines()[-1])["sources"]["noise"], "somebody else worked")
+
     def test_a_result_file_of_the_board_is_used(self):
         self.needs_emulator()
         self.write("tiny.json", json.dumps(support.TINY_MODEL))
