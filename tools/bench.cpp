@@ -19,9 +19,9 @@ void add_options(CLI::App& command, BenchOptions& o) {
   for (const std::string& name : perf::shape_list_names()) lists += (lists.empty() ? "" : ", ") + name;
   command.add_option("--device", o.device, "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")->capture_default_str();
   command.add_option("--model", o.models, "Whose shapes to measure: " + lists + ", or a JSON file; several with commas (faces-resnet)")->delimiter(',');
-  command.add_option("--batch", o.batches, "Samples a batch; several with commas (ops 1,16,64; --step 64)")->delimiter(',')->check(CLI::Range(1, 65536));
+  command.add_option("--batch", o.batches, "Samples a batch; several with commas (ops 1,16,64; --step as pretrain: what the model says, 64)")->delimiter(',')->check(CLI::Range(1, 65536));
   command.add_option("--size", o.size, "Pixels a side, 0 = as the model says")->capture_default_str()->check(CLI::Range(0, 1024));
-  command.add_option("--precision", o.precision, "auto, fp32, bf16 (CPU) or fp16 (GPU)")->capture_default_str()
+  command.add_option("--precision", o.precision, "auto, fp32, bf16 (CPU) or fp16 (GPU) (ops fp32, --step auto as pretrain)")
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
   command.add_option("--threads", o.threads, "Threads, 0 = all cores")->capture_default_str()->check(CLI::Range(0, 1024));
   command.add_option("--tuning", o.tuning, "What tsugi tune found out: a file, auto (TSUGI_TUNING, or the user's cache folder) or off")->capture_default_str();

@@ -5,13 +5,14 @@
 #include <vector>
 
 #include "engine/perf/result_file.h"
+#include "engine/train/pretrain.h"
 #include "tools/command.h"
 
 namespace tsugi::tools {
 
 struct BenchOptions {
   Common common;
-  std::string device = "auto", precision = "fp32", tuning = "auto", cache = "both", filter;
+  std::string device = TrainRequest().device, precision, tuning = "auto", cache = "both", filter;
   std::vector<std::string> models;
   std::vector<int> batches;
   int size = 0, threads = 0, rounds = 5;

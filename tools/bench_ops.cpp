@@ -82,7 +82,7 @@ int bench_ops_command(const BenchOptions& options) {
   const TuningUse tuning = apply_tuning(*backend, {options.tuning, nullptr, [&](const std::string& line) { Console(options.common.quiet).say(line); }});
   const std::unique_ptr<Backend> vendor = vendor_of(*backend);
   perf::OpBenchOptions bench;
-  bench.dtype = choose_precision(options.precision, *backend);
+  bench.dtype = choose_precision(options.precision.empty() ? "fp32" : options.precision, *backend);
   bench.warm = options.cache != "cold";
   bench.cold = options.cache != "warm";
   bench.min_seconds = options.min_time;

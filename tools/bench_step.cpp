@@ -41,14 +41,14 @@ void print(const perf::ResultFile& file) {
 
 int bench_step_command(const BenchOptions& options) {
   if (!options.output.empty()) AtomicFile probe(options.output);
-  perf::ShapeList list = perf::find_shape_list(options.models.empty() ? "faces-resnet" : options.models.front());
+  perf::ShapeList list = perf::find_shape_list(options.models.empty() ? PretrainRequest().model : options.models.front());
   constexpr int kSmokeSize = 16, kSmokeBatch = 2;
   const int size = options.size > 0 ? options.size : options.smoke ? kSmokeSize : 0;
   if (size > 0) list.model = with_input_size(list.model, size);
   const std::unique_ptr<Backend> backend = make_backend(options.device, options.threads);
   const TuningUse tuning = apply_tuning(*backend, {options.tuning, nullptr, [&](const std::string& line) { Console(options.common.quiet).say(line); }});
   perf::StepBenchOptions bench;
-  bench.dtype = choose_precision(options.precision, *backend);
+  bench.dtype = choose_precision(options.precision.empty() ? TrainRequest().precision : options.precision, *backend);
   bench.batch = !options.batches.empty() ? options.batches.front() : options.smoke ? kSmokeBatch : bench.batch;
   bench.min_seconds = options.min_time;
   bench.brief = options.smoke;

@@ -24,7 +24,7 @@ namespace {
 void add_workload(CLI::App& command, PlanOptions& o) {
   command.add_option("--model", o.model, "A built-in model, resnet-18, mobilenet-v2, or a JSON file")->capture_default_str();
   command.add_option("--size", o.size, "Pixels a side, 0 = as the model says")->capture_default_str()->check(CLI::Range(0, 1024));
-  command.add_option("--batch", o.batch, "Samples an optimizer step")->capture_default_str()->check(CLI::Range(1, 65536));
+  command.add_option("--batch", o.batch, "Samples an optimizer step (as pretrain: what the model says, 64)")->check(CLI::Range(1, 65536));
   command.add_option("--precision", o.precision, "auto (what training takes there), fp32, bf16 (CPU) or fp16 (GPU)")
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
@@ -122,8 +122,8 @@ perf::PlanRequest request_of(const PlanOptions& o) {
     throw Error("model " + model.name + ": input is " + std::to_string(model.input.h) + "x" + std::to_string(model.input.w) +
                 ", photos are cropped to squares");
   if (o.people > 0) step.list.classes = o.people;
-  apply_json(step.settings, model.training, "model " + model.name + ": training");
-  step.settings.batch = o.batch;
+  step.settings = pretrain_settings(model, "model " + model.name);
+  if (o.batch > 0) step.settings.batch = o.batch;
   if (o.resume) step.settings.epochs = kHandoverEpochs, step.settings.frozen_batch_norm = true;
   if (o.epochs > 0) step.settings.epochs = o.epochs;
   step.settings.variants = static_cast<std::uint32_t>(o.augment);

@@ -5,17 +5,20 @@
 #include <vector>
 
 #include "engine/perf/plan.h"
+#include "engine/train/pretrain.h"
 #include "tools/command.h"
 
 namespace tsugi::tools {
 
 struct PlanOptions {
   Common common;
-  std::string device, model = "faces-resnet", precision = "auto", optimizer, freeze_until, memory, photos, compact = "none", link;
+  std::string device, model = PretrainRequest().model, precision = TrainRequest().precision;
+  std::string optimizer, freeze_until, memory, photos, compact = "none", link;
   std::string max_time, max_memory, max_transfer, save_device;
   std::vector<std::string> results;
-  int size = 0, batch = 64, threads = 0, people = 0, personal = 0, augment = 9, epochs = 0;
-  double photo_bytes = 0.0, fraction = 0.3, test_fraction = 0.2;
+  int size = 0, batch = 0, threads = 0, people = 0, personal = 0, epochs = 0;
+  int augment = static_cast<int>(TrainSettings().variants);
+  double photo_bytes = 0.0, fraction = 0.3, test_fraction = TrainSettings().test_fraction;
   bool no_test = false, no_knowledge = false, resume = false, smoke = false;
 };
 

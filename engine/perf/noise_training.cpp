@@ -4,13 +4,13 @@
 
 #include "engine/perf/noise_photos.h"
 #include "engine/perf/statistics.h"
+#include "engine/train/pretrain.h"
 
 namespace tsugi::perf {
 namespace {
 
 TrainSettings settings_of(const Model& model, int batch) {
-  TrainSettings settings;
-  apply_json(settings, model.training, "model " + model.name + ": training");
+  TrainSettings settings = pretrain_settings(model, "model " + model.name);
   settings.batch = batch;
   settings.epochs = 1000000;
   settings.optimizer.lr = 1e-4f;  // noise cannot be learnt: a step that the model likes would run away

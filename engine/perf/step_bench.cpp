@@ -8,6 +8,7 @@
 #include "engine/perf/noise_training.h"
 #include "engine/perf/op_cases.h"
 #include "engine/perf/statistics.h"
+#include "engine/train/pretrain.h"
 #include "engine/train/step_recorder.h"
 
 namespace tsugi::perf {
@@ -98,8 +99,10 @@ void add_phases(const Parts& parts, ResultFile& file) {
 
 }  // namespace
 
-void bench_step(Backend& backend, const ShapeList& list, const StepBenchOptions& options, ResultFile& file) {
+void bench_step(Backend& backend, const ShapeList& list, const StepBenchOptions& asked, ResultFile& file) {
   const ProcessorWait wait;
+  StepBenchOptions options = asked;
+  if (options.batch == 0) options.batch = pretrain_settings(list.model, "model " + list.model.name).batch;
   const PhotoStore store = training_photos(list, options.batch);
   PhotoSource source(backend, store);
   StepRecorder recorder(backend, list.model);

@@ -11,7 +11,7 @@ namespace tsugi::perf {
 
 struct StepBenchOptions {
   DType dtype = DType::f32;
-  int batch = 64;
+  int batch = 0;                  ///< 0 = as pretrain takes
   std::size_t memory_budget = 0;  ///< as of training: 0 = no limit
   double min_seconds = 5.0;       ///< of each kind of step
   int min_steps = 5;              ///< of each kind

@@ -14,8 +14,8 @@ namespace {
 
 /// Settings, weakest first: defaults, the model's own, the continued checkpoint's, the request's.
 TrainSettings settings_for(const PretrainRequest& request, const Model& model, const Checkpoint* from) {
-  TrainSettings settings;
-  apply_json(settings, model.training, "model " + (from != nullptr ? request.continue_from : request.model) + ": training");
+  const std::string place = from != nullptr ? request.continue_from : request.model;
+  TrainSettings settings = pretrain_settings(model, "model " + place);
   if (from != nullptr) {
     apply_json(settings, from->settings, request.continue_from + ": settings");
     settings.seed = from->progress.seed;
@@ -52,6 +52,12 @@ void check_same_photos(const Checkpoint& from, const PhotoStore& store, const Sp
 }
 
 }  // namespace
+
+TrainSettings pretrain_settings(const Model& model, const std::string& place) {
+  TrainSettings settings;
+  apply_json(settings, model.training, place + ": training");
+  return settings;
+}
 
 RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer) {
   const Stopwatch clock;

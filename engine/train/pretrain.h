@@ -32,6 +32,10 @@ struct PretrainRequest {
   std::size_t personal_photos = 0;  ///< most training photos of a personal person, 0 = all
 };
 
+/// The settings of pretraining `model` from nothing where the command line names none: what bench and plan measure and
+/// predict. Throws Error naming `place`, the model's.
+TrainSettings pretrain_settings(const Model& model, const std::string& place);
+
 /// Scans, decodes, splits, trains. Throws Error on unusable input before anything is written.
 RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer);
 

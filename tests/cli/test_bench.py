@@ -79,6 +79,17 @@ class Measuring(support.CommandLine):
         self.assertAlmostEqual(parts, result["parts_s"], delta=1e-9)
         self.assertAlmostEqual(parts, result["watched_step_s"], delta=1e-9)
 
+    def test_a_step_is_what_pretrain_runs_by_default(self):
+        self.write("own.json", json.dumps({**support.TINY_MODEL, "training": {"lr": 0.05, "batch": 4}}))
+        self.people("people", 2)
+        common = ("--model", "own.json", "--threads", 1, "--quiet")
+        trained = self.result("pretrain", "people", "-o", "own", "--epochs", 1, "--augment", 2, *common)
+        measured = self.result("bench", "--step", "--min-time", 0.001, *common)
+        planned = self.result("plan", "--device", "this", "--smoke", *common)
+        self.assertEqual(measured["context"]["device"], trained["device"])
+        self.assertEqual((measured["precision"], planned["precision"]), (trained["precision"],) * 2)
+        self.assertEqual((measured["batch"], planned["batch"]), (4, 4))
+
     def test_a_disturbed_measurement_says_so(self):
         one = min(os.sched_getaffinity(0))
         if not os.path.exists("/proc/self/schedstat"):
