@@ -14,7 +14,7 @@ set(newest "${TSUGI_NEWEST_${CMAKE_CXX_COMPILER_ID}}")
 if(TSUGI_WERROR AND newest AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS_EQUAL "${newest}.999")
   target_compile_options(tsugi_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 elseif(TSUGI_WERROR)
-  message(STATUS "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} is not one that was tried: warnings are no errors")
+  message(STATUS "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} is newer than ${newest}, or unknown: its warnings are no errors")
 endif()
 
 # nvcc: -Wpedantic and -Wshadow would complain of the code that it generates itself. -lineinfo is for compute-sanitizer
