@@ -27,7 +27,9 @@ int open_to_read(const std::string& path, const std::string& name) {
 }  // namespace
 
 InputFile::InputFile(const std::string& path, const FilePurpose& purpose, const std::string& name)
-    : name_(!name.empty() ? name : !path.empty() ? path : "(a file without a name)"),
+    : name_(!name.empty()   ? name
+            : !path.empty() ? path
+                            : "(a file without a name)"),
       descriptor_(open_to_read(path, name_)),
       record_(purpose, FileAccess::read, path) {
   struct stat info {};
@@ -49,23 +51,27 @@ std::size_t InputFile::read(void* to, std::size_t most) {
 }
 
 bool InputFile::peek(std::uint64_t offset, void* to, std::size_t size) {
-  return offset + size <= size_ && ::pread(descriptor_.value, to, size, static_cast<off_t>(offset)) == static_cast<ssize_t>(size);
+  return size <= size_ && offset <= size_ - size &&
+         ::pread(descriptor_.value, to, size, static_cast<off_t>(offset)) == static_cast<ssize_t>(size);
+}
+
+std::vector<std::uint8_t> InputFile::read_all(std::uint64_t limit) {
+  if (size_ > limit)
+    throw Error(name_ + ": has " + std::to_string(size_) + " bytes, at most " + std::to_string(limit) + " expected");
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(size_));
+  for (std::size_t done = 0; done < bytes.size();) {
+    const std::size_t got = read(bytes.data() + done, bytes.size() - done);
+    if (got == 0)
+      throw Error(name_ + ": ended after " + std::to_string(done) + " bytes, " + std::to_string(bytes.size()) +
+                  " expected");
+    done += got;
+  }
+  complete();
+  return bytes;
 }
 
 std::vector<std::uint8_t> read_file(const std::string& path, const ReadOptions& options) {
-  InputFile file(path, options.purpose, options.name);
-  const std::string& name = options.name.empty() ? path : options.name;
-  if (file.size() > options.limit)
-    throw Error(name + ": has " + std::to_string(file.size()) + " bytes, at most " + std::to_string(options.limit) + " expected");
-  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(file.size()));
-  for (std::size_t done = 0; done < bytes.size();) {
-    const std::size_t got = file.read(bytes.data() + done, bytes.size() - done);
-    if (got == 0)
-      throw Error(name + ": ended after " + std::to_string(done) + " bytes, " + std::to_string(bytes.size()) + " expected");
-    done += got;
-  }
-  file.complete();
-  return bytes;
+  return InputFile(path, options.purpose, options.name).read_all(options.limit);
 }
 
 }  // namespace tsugi

@@ -22,6 +22,9 @@ class InputFile {
   /// The next bytes, at most `most`, to `to` (host). Returns how many; 0 at the end.
   std::size_t read(void* to, std::size_t most);
 
+  /// All bytes from here to the end. Throws when the file has more than `limit`, before any memory is taken, or ends early.
+  std::vector<std::uint8_t> read_all(std::uint64_t limit);
+
   /// `size` bytes from byte `offset` on (host), or false when the file has fewer. The log does not hear of it: whoever looks ahead reads
   /// the same bytes in their turn.
   bool peek(std::uint64_t offset, void* to, std::size_t size);

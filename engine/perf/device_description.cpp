@@ -11,7 +11,7 @@
 namespace tsugi::perf {
 namespace {
 
-constexpr std::size_t kLargestFile = std::size_t{4} << 20;
+constexpr std::size_t kLargestFile = std::size_t{1} << 20;
 
 /// Where a size lies on an axis: between point `low` and the next, `share` of the way in logarithms.
 struct Place {

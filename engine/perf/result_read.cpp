@@ -12,7 +12,7 @@
 namespace tsugi::perf {
 namespace {
 
-constexpr std::size_t kLimitBytes = std::size_t{64} << 20;
+constexpr std::size_t kLimitBytes = std::size_t{16} << 20;
 constexpr double kMostBytes = 1e18;
 
 /// Fields that are not there keep what means "unknown".

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <set>
 
 #include "engine/core/input_file.h"
 #include "engine/core/sha256.h"
@@ -143,6 +144,7 @@ Bundle read_members(archive* opened, const std::string& place, const BundleLimit
   bundle.strategy = manifest.strategy;
   bundle.fraction = manifest.fraction;
   bundle.seed = manifest.seed;
+  const std::set<std::string> names(manifest.class_names.begin(), manifest.class_names.end());
   for (std::size_t i = 1; i < manifest.members.size(); ++i) {
     const ManifestMember& member = manifest.members[i];
     if (member.role == "tensors") {
@@ -152,8 +154,7 @@ Bundle read_members(archive* opened, const std::string& place, const BundleLimit
       continue;
     }
     const PhotoName photo = parse_photo_name(member.name, place);
-    const auto& names = manifest.class_names;
-    if (std::find(names.begin(), names.end(), photo.class_name) == names.end())
+    if (names.count(photo.class_name) == 0)
       throw Error(place + ": photo " + shown(member.name) + " is of class " + shown(photo.class_name) +
                   ", which is not among the checkpoint's " + std::to_string(names.size()) + " classes");
     bundle.photos.push_back(

@@ -44,13 +44,39 @@ std::string digest_of(const std::uint8_t* bytes, std::size_t size, std::size_t p
   return digest.hex();
 }
 
-void check_digest(const std::uint8_t* bytes, std::size_t size, const std::string& place) {
-  const std::size_t position = digest_position(bytes, size, place);
-  const std::string stored(reinterpret_cast<const char*>(bytes + position), kDigits);
-  const std::string found = digest_of(bytes, size, position);
+void check_same_digest(const std::string& stored, const std::string& found, const std::string& place) {
   if (stored != found)
     throw Error(place + ": its bytes have digest " + found + ", " + shown(stored) +
                 " expected (damaged, or changed by another program)");
+}
+
+void check_digest(const std::uint8_t* bytes, std::size_t size, const std::string& place) {
+  const std::size_t position = digest_position(bytes, size, place);
+  check_same_digest(std::string(reinterpret_cast<const char*>(bytes + position), kDigits),
+                    digest_of(bytes, size, position), place);
+}
+
+// The same of a file, a piece at a time: a damaged one is refused before its tensors take memory. The key lies in the
+// header.
+void check_digest(InputFile& file, std::uint64_t data, const std::string& place) {
+  std::vector<std::uint8_t> piece(static_cast<std::size_t>(data));
+  const auto fill = [&](std::uint64_t from) {
+    if (!file.peek(from, piece.data(), piece.size()))
+      throw Error(place + ": cannot be read again, " + std::to_string(file.size()) + " bytes expected");
+  };
+  fill(0);
+  const std::size_t position = digest_position(piece.data(), piece.size(), place);
+  const std::string stored(reinterpret_cast<const char*>(piece.data() + position), kDigits);
+  std::fill_n(piece.begin() + static_cast<std::ptrdiff_t>(position), kDigits, std::uint8_t{'0'});
+  Sha256 digest;
+  digest.update(piece.data(), piece.size());
+  constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
+  for (std::uint64_t at = data; at < file.size(); at += piece.size()) {
+    piece.resize(static_cast<std::size_t>(std::min(kPiece, file.size() - at)));
+    fill(at);
+    digest.update(piece.data(), piece.size());
+  }
+  check_same_digest(stored, digest.hex(), place);
 }
 
 void check_tensors(const std::vector<NamedTensor>& tensors, const std::string& place) {
@@ -94,6 +120,8 @@ constexpr const char* kPacked = "packed";
 constexpr const char* kUnpackedSize = "packed_from";
 constexpr std::uint64_t kMostUnpacked = std::uint64_t{1}
                                         << 30;  // a gigabyte of int8: far beyond the devices meant here
+// Trained weights shrink by a little. gzip could make a thousand bytes of one.
+constexpr std::uint64_t kSmallUnpacked = std::uint64_t{16} << 20, kMostRatio = 16;
 
 void pack(SafetensorsFile& file) {
   SafetensorsFile inner;
@@ -111,9 +139,10 @@ void unpack(SafetensorsFile& file, const std::string& place) {
                 shown(kPacked) + " expected in an int8 checkpoint");
   const std::string& text = file.metadata[kUnpackedSize];
   const bool number = !text.empty() && text.size() <= 10 && text.find_first_not_of("0123456789") == std::string::npos;
-  if (!number || std::stoull(text) > kMostUnpacked)
+  const std::uint64_t most = std::min(kMostUnpacked, kSmallUnpacked + kMostRatio * file.tensors[0].data.size());
+  if (!number || std::stoull(text) > most)
     throw Error(place + ": " + kUnpackedSize + " is " + shown(text) + ", a number of bytes up to " +
-                std::to_string(kMostUnpacked) + " expected");
+                std::to_string(most) + " expected of " + std::to_string(file.tensors[0].data.size()) + " packed ones");
   const std::string where = place + ": tensor " + shown(kPacked);
   const auto bytes = gunzip(file.tensors[0].data, std::stoull(text), where);
   file.tensors = decode_safetensors(bytes.data(), bytes.size(), where).tensors;
@@ -167,6 +196,18 @@ void read_moments(TensorReader& reader, const std::string& place, Checkpoint& ch
   }
 }
 
+// What follows parse_metadata and check_digest.
+void take_tensors(SafetensorsFile& file, const TensorCounts& counts, const std::string& place, Checkpoint& checkpoint) {
+  if (checkpoint.kind == CheckpointKind::int8) unpack(file, place);
+  TensorReader reader(file.tensors, checkpoint.kind, place);
+  checkpoint.parameters = reader.next(counts.parameters);
+  checkpoint.statistics = reader.next(counts.statistics);
+  check_tensors(checkpoint.parameters, place);
+  check_tensors(checkpoint.statistics, place);
+  read_moments(reader, place, checkpoint);
+  check_moments(checkpoint, place);
+}
+
 }  // namespace
 
 std::vector<std::uint8_t> encode_checkpoint(const Checkpoint& checkpoint, CheckpointKind kind) {
@@ -198,14 +239,7 @@ Checkpoint decode_checkpoint(const std::uint8_t* bytes, std::size_t size, const 
   Checkpoint checkpoint;
   const TensorCounts counts = parse_metadata(file.metadata, place, checkpoint);
   check_digest(bytes, size, place);
-  if (checkpoint.kind == CheckpointKind::int8) unpack(file, place);
-  TensorReader reader(file.tensors, checkpoint.kind, place);
-  checkpoint.parameters = reader.next(counts.parameters);
-  checkpoint.statistics = reader.next(counts.statistics);
-  check_tensors(checkpoint.parameters, place);
-  check_tensors(checkpoint.statistics, place);
-  read_moments(reader, place, checkpoint);
-  check_moments(checkpoint, place);
+  take_tensors(file, counts, place, checkpoint);
   return checkpoint;
 }
 
@@ -216,11 +250,21 @@ void write_checkpoint(const std::string& path, const Checkpoint& checkpoint, Che
 }
 
 Checkpoint read_checkpoint(const std::string& path, FileLog* files) {
-  const auto bytes = read_file(path, {ReadOptions{}.limit, {"checkpoint", files}, ""});
-  const FileKind kind = detect_file_kind(bytes.data(), std::min(bytes.size(), kFileKindBytes));
+  InputFile file(path, {"checkpoint", files});
+  std::uint8_t head[kFileKindBytes] = {};
+  const auto head_bytes = static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), sizeof head));
+  (void)file.peek(0, head, head_bytes);
+  const FileKind kind = detect_file_kind(head, head_bytes);
   if (kind == FileKind::tar || kind == FileKind::compressed)
-    throw Error(path + (kind == FileKind::tar ? ": looks like a bundle" : ": is compressed") + ", a checkpoint (.safetensors) expected");
-  Checkpoint checkpoint = decode_checkpoint(bytes.data(), bytes.size(), path);
+    throw Error(path + (kind == FileKind::tar ? ": looks like a bundle" : ": is compressed") +
+                ", a checkpoint (.safetensors) expected");
+  Checkpoint checkpoint;
+  // Everything that can be known before the tensors take memory.
+  const SafetensorsLayout layout = look_at_safetensors(file, path);
+  const TensorCounts counts = parse_metadata(layout.file.metadata, path, checkpoint);
+  check_digest(file, layout.data, path);
+  SafetensorsFile content = read_safetensors(file, path);
+  take_tensors(content, counts, path, checkpoint);
   if (files != nullptr && !checkpoint.personal_classes.empty()) files->personal(path);
   return checkpoint;
 }

@@ -15,6 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxDepth = 64;
+constexpr std::size_t kMaxValues = 2000000;  // a tree takes some 100 bytes for each, however short its text
 
 class Checker : public json::json_sax_t {
  public:
@@ -45,9 +46,14 @@ class Checker : public json::json_sax_t {
  private:
   bool value(const char* what) {
     if (keys_.empty()) throw Error(place_ + ": is " + what + ", a JSON object expected");
+    count();
     return true;
   }
+  void count() {
+    if (++values_ > kMaxValues) throw Error(place_ + ": JSON has more than " + std::to_string(kMaxValues) + " values");
+  }
   bool open() {
+    count();
     keys_.emplace_back();
     if (keys_.size() > kMaxDepth)
       throw Error(place_ + ": JSON is nested more than " + std::to_string(kMaxDepth) + " deep");
@@ -59,6 +65,7 @@ class Checker : public json::json_sax_t {
   }
 
   const std::string& place_;
+  std::size_t values_ = 0;
   std::vector<std::set<std::string>> keys_;  // of the open objects; arrays have an empty set
 };
 

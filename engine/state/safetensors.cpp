@@ -46,6 +46,41 @@ std::vector<std::size_t> data_order(const std::vector<NamedTensor>& tensors) {
   return order;
 }
 
+std::uint64_t header_length(const std::uint8_t* bytes, std::uint64_t size, const std::string& place) {
+  if (size < 8)
+    throw Error(place + ": has " + std::to_string(size) + " bytes, at least 8 expected (not a .safetensors file?)");
+  std::uint64_t length = 0;
+  for (int i = 7; i >= 0; --i) length = length << 8 | bytes[i];
+  if (length > kMaxHeaderBytes || length > size - 8)
+    throw Error(place + ": the header has " + std::to_string(length) + " bytes, at most " +
+                std::to_string(std::min<std::uint64_t>(kMaxHeaderBytes, size - 8)) +
+                " expected (cut, or not a .safetensors file?)");
+  return length;
+}
+
+// Of a file of `size` bytes.
+SafetensorsHeader checked_header(const char* text, std::uint64_t length, std::uint64_t size, const std::string& place) {
+  if (length == 0 || text[0] != '{')
+    throw Error(place + ": the header does not begin with '{' (not a .safetensors file?)");
+  SafetensorsHeader header = parse_header(text, static_cast<std::size_t>(length), place);
+  check_entries(header.entries, size - 8 - length, place);
+  return header;
+}
+
+struct PeekedHeader {
+  std::uint64_t length;
+  SafetensorsHeader header;
+};
+
+PeekedHeader peek_header(InputFile& file, const std::string& place) {
+  std::uint8_t prefix[8] = {};
+  (void)file.peek(0, prefix, std::min<std::size_t>(sizeof prefix, file.size()));
+  const std::uint64_t length = header_length(prefix, file.size(), place);
+  std::string text(static_cast<std::size_t>(length), '\0');
+  if (!file.peek(sizeof prefix, &text[0], text.size())) throw Error(place + ": its header cannot be read");
+  return {length, checked_header(text.data(), length, file.size(), place)};
+}
+
 }  // namespace
 
 std::int64_t element_count(const std::vector<std::int64_t>& shape, const std::string& place) {
@@ -111,20 +146,9 @@ std::vector<std::uint8_t> encode_safetensors(const SafetensorsFile& file) {
 }
 
 SafetensorsFile decode_safetensors(const std::uint8_t* bytes, std::size_t size, const std::string& place) {
-  if (size < 8)
-    throw Error(place + ": has " + std::to_string(size) + " bytes, at least 8 expected (not a .safetensors file?)");
-  std::uint64_t length = 0;
-  for (int i = 7; i >= 0; --i) length = length << 8 | bytes[i];
-  if (length > kMaxHeaderBytes || length > size - 8)
-    throw Error(place + ": the header has " + std::to_string(length) + " bytes, at most " +
-                std::to_string(std::min<std::uint64_t>(kMaxHeaderBytes, size - 8)) +
-                " expected (cut, or not a .safetensors file?)");
-  const char* text = reinterpret_cast<const char*>(bytes + 8);
-  if (length == 0 || text[0] != '{')
-    throw Error(place + ": the header does not begin with '{' (not a .safetensors file?)");
-  SafetensorsHeader header = parse_header(text, static_cast<std::size_t>(length), place);
+  const std::uint64_t length = header_length(bytes, size, place);
+  SafetensorsHeader header = checked_header(reinterpret_cast<const char*>(bytes + 8), length, size, place);
   const std::uint8_t* data = bytes + 8 + length;
-  check_entries(header.entries, size - 8 - length, place);
 
   SafetensorsFile file;
   file.metadata = std::move(header.metadata);
@@ -135,14 +159,53 @@ SafetensorsFile decode_safetensors(const std::uint8_t* bytes, std::size_t size, 
   return file;
 }
 
+SafetensorsLayout look_at_safetensors(InputFile& file, const std::string& place) {
+  const PeekedHeader found = peek_header(file, place);
+  SafetensorsLayout layout;
+  layout.data = 8 + found.length;
+  layout.file.metadata = found.header.metadata;
+  for (const TensorEntry& entry : found.header.entries)
+    layout.file.tensors.push_back({entry.name, entry.dtype, entry.shape, {}});
+  return layout;
+}
+
+SafetensorsFile read_safetensors(InputFile& file, const std::string& place) {
+  PeekedHeader found = peek_header(file, place);
+  const auto read = [&](std::uint8_t* to, std::size_t size) {
+    for (std::size_t done = 0; done < size;) {
+      const std::size_t got = file.read(to + done, size - done);
+      if (got == 0) throw Error(place + ": ended before its " + std::to_string(file.size()) + " bytes were read");
+      done += got;
+    }
+  };
+  std::vector<std::uint8_t> header(8 + static_cast<std::size_t>(found.length));
+  read(header.data(), header.size());
+  SafetensorsFile result;
+  result.metadata = std::move(found.header.metadata);
+  std::vector<TensorEntry>& entries = found.header.entries;
+  std::vector<std::size_t> order(entries.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::make_pair(entries[a].begin, entries[a].end) < std::make_pair(entries[b].begin, entries[b].end);
+  });
+  for (TensorEntry& entry : entries)
+    result.tensors.push_back({std::move(entry.name), entry.dtype, std::move(entry.shape), {}});
+  for (const std::size_t i : order) {
+    result.tensors[i].data.resize(static_cast<std::size_t>(entries[i].end - entries[i].begin));
+    read(result.tensors[i].data.data(), result.tensors[i].data.size());
+  }
+  file.complete();
+  return result;
+}
+
 void write_safetensors(const std::string& path, const SafetensorsFile& file, FileLog* files) {
   const auto bytes = encode_safetensors(file);
   write_file_atomically(path, bytes.data(), bytes.size(), {"tensors", files});
 }
 
 SafetensorsFile read_safetensors(const std::string& path, FileLog* files) {
-  const auto bytes = read_file(path, {ReadOptions{}.limit, {"tensors", files}, ""});
-  return decode_safetensors(bytes.data(), bytes.size(), path);
+  InputFile file(path, {"tensors", files});
+  return read_safetensors(file, path);
 }
 
 }  // namespace tsugi

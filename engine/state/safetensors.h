@@ -14,6 +14,8 @@
 
 namespace tsugi {
 
+class InputFile;
+
 /// A named array in host memory, row major, little endian.
 struct NamedTensor {
   std::string name;
@@ -53,5 +55,14 @@ SafetensorsFile decode_safetensors(const std::uint8_t* bytes, std::size_t size, 
 /// The same, to and from a file (written atomically).
 void write_safetensors(const std::string& path, const SafetensorsFile& file, FileLog* files = nullptr);
 SafetensorsFile read_safetensors(const std::string& path, FileLog* files = nullptr);
+SafetensorsFile read_safetensors(InputFile& file, const std::string& place);
+
+/// A file's header, checked against the file's size; its tensors have no data. Reads no more than the header, and leaves the place where
+/// `file` is read from as it was.
+struct SafetensorsLayout {
+  SafetensorsFile file;
+  std::uint64_t data = 0;  ///< where the data begin
+};
+SafetensorsLayout look_at_safetensors(InputFile& file, const std::string& place);
 
 }  // namespace tsugi

@@ -18,7 +18,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kSchemaKey = "tsugi_tuning";
-constexpr std::uint64_t kMostBytes = std::uint64_t{16} << 20;
+constexpr std::uint64_t kMostBytes = std::uint64_t{4} << 20;
 constexpr std::size_t kDigits = 64;
 constexpr const char* kDigestKey = "\"sha256\": \"";
 

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 constexpr const char* kFormat = "tsugi experiment 1";
 constexpr const char* kFolders[] = {"cells", "metrics", "pretrained", "work"};
 constexpr const char* kAlone = "device-alone.safetensors";
-constexpr std::uint64_t kMostJson = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMostJson = std::uint64_t{1} << 20;  // a cell has some kB
 
 std::string file_of(const std::string& out, const char* folder, const std::string& name) { return out + "/" + folder + "/" + name; }
 
