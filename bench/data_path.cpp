@@ -8,6 +8,7 @@
 
 #include "bench/program.h"
 #include "engine/core/device.h"
+#include "engine/core/input_file.h"
 #include "engine/data/decode.h"
 #include "engine/data/encode.h"
 #include "engine/perf/noise_photos.h"
@@ -134,7 +135,7 @@ int run(int argc, char** argv) {
     photos = {in_memory("250x250", 250, 250), in_memory("3000x4000", 3000, 4000)};
   } else {
     photos = {{"file", {"bench", path, path, nullptr}}};
-    photos[0].photo.bytes = read_photo(photos[0].photo);
+    photos[0].photo.bytes = std::make_shared<const std::vector<std::uint8_t>>(read_file(path));
   }
   for (const NamedPhoto& one : photos) {
     const Photo& photo = one.photo;

@@ -3,7 +3,6 @@
 #include <memory>
 #include <numeric>
 
-#include "engine/data/decode.h"
 #include "engine/train/checkpoint_session.h"
 #include "engine/train/dataset.h"
 #include "engine/train/photo_source.h"
@@ -30,16 +29,14 @@ int predict_command(const Options& options, FileLog* files) {
   const std::vector<std::string>& names = session.checkpoint.class_names;
   std::vector<Photo> photos;
   for (const std::string& path : options.images) {
-    throw_if_stopped();
     if (files != nullptr) files->personal(path);  // nobody says whose photos these are
     photos.push_back({"", path, path, nullptr});
-    photos.back().bytes = read_photo(photos.back(), files);
-    (void)decode_image(*photos.back().bytes, path);  // a photo that was asked for by name must not be skipped in silence
   }
   PhotoStoreOptions store_options;
   store_options.preprocessing = session.preprocessing;
   store_options.threads = options.threads;
   store_options.files = files;
+  store_options.all_needed = true;  // a photo that was asked for by name must not be skipped in silence
   store_options.progress = [](std::size_t, std::size_t) { throw_if_stopped(); };
   const PhotoStore store(photos, std::vector<int>(photos.size(), 0), store_options);
   const PhotoSource source(*session.backend, store);

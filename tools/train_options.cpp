@@ -31,7 +31,8 @@ void TrainOptions::add(CLI::App& command) {
   remember_not(command.add_option("--threads", request_.threads, "Threads, 0 = all cores"))->capture_default_str()->check(CLI::Range(0, 1024));
   remember_not(command.add_option("--tuning", request_.tuning, "What tsugi tune found out, which kernels to take: a file, auto (TSUGI_TUNING, or "
                                   "the user's cache folder) or off"))->capture_default_str();
-  remember_not(command.add_option("--memory", memory_, "Most memory for training, such as 2G: smaller batches add up their gradients"));
+  remember_not(command.add_option("--memory", memory_, "Most memory of the process (with a GPU, of the device), such as 2G: "
+                                  "smaller batches add up their gradients"));
   remember_not(command.add_flag("!--no-graph", request_.graph, "Issue every kernel of a step by itself instead of replaying a recorded graph "
                                 "(GPUs; same results, for debugging)"));
   remember_not(command.add_option("--metrics", request_.run.metrics, "Write one JSON line an evaluation to this file"));

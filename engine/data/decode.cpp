@@ -1,13 +1,60 @@
-// JPEG and PNG through stb_image, behind checks that it does not make: total size before decoding, and truncation.
+// JPEG and PNG through stb_image, behind checks that it does not make: total size before decoding, truncation, and what
+// the data unpack to, which it lets grow to gigabytes whatever the header says.
 #include "engine/data/decode.h"
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <new>
 
 #include "engine/core/input_file.h"
 #include "engine/data/jpeg_file.h"
+#include "engine/data/photo_header.h"
 #include "kernels/api/error.h"
 
+namespace tsugi {
+namespace {
+
+/// How much more this thread's decoder may hold. The decoder asks through plain functions, so there is no other way to
+/// them.
+thread_local std::uint64_t decoder_left = 0;
+thread_local bool decoder_over = false;
+
+/// Before each block lies its size.
+constexpr std::size_t kBlockHeader = alignof(std::max_align_t);
+
+void* resize_block(void* block, std::size_t size) {
+  char* old = block == nullptr ? nullptr : static_cast<char*>(block) - kBlockHeader;
+  std::uint64_t held = 0;
+  if (old != nullptr) std::memcpy(&held, old, sizeof held);
+  if (size > decoder_left + held) {
+    decoder_over = true;
+    return nullptr;
+  }
+  auto* grown = static_cast<char*>(std::realloc(old, size + kBlockHeader));
+  if (grown == nullptr) return nullptr;
+  const std::uint64_t now = size;
+  std::memcpy(grown, &now, sizeof now);
+  decoder_left = decoder_left + held - now;
+  return grown + kBlockHeader;
+}
+
+void free_block(void* block) {
+  if (block == nullptr) return;
+  std::uint64_t held = 0;
+  std::memcpy(&held, static_cast<char*>(block) - kBlockHeader, sizeof held);
+  decoder_left += held;
+  std::free(static_cast<char*>(block) - kBlockHeader);
+}
+
+}  // namespace
+}  // namespace tsugi
+
+#define STBI_MALLOC(size) tsugi::resize_block(nullptr, size)
+#define STBI_REALLOC(block, size) tsugi::resize_block(block, size)
+#define STBI_FREE(block) tsugi::free_block(block)
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_ONLY_JPEG
@@ -22,46 +69,43 @@
 namespace tsugi {
 namespace {
 
-bool starts_with(const std::vector<std::uint8_t>& bytes, const char* prefix, std::size_t length) {
-  return bytes.size() >= length && std::memcmp(bytes.data(), prefix, length) == 0;
-}
-
-void check_size(std::uint64_t h, std::uint64_t w, const std::string& file) {
-  // Both fit 32 bits, so the product fits 64.
-  if (h * w <= kMaxPhotoPixels) return;
-  throw Error(file + ": has " + std::to_string(w) + " x " + std::to_string(h) + " = " + std::to_string(h * w) +
-              " pixels, the limit is " + std::to_string(kMaxPhotoPixels));
-}
-
-/// Decodes to `channels` bytes a pixel after the header's size was found acceptable.
-Image decode_checked(const std::vector<std::uint8_t>& bytes, const std::string& file, int channels) {
+/// Decodes to `channels` bytes a pixel, in the memory that the header gives reason for.
+struct Decoded {
+  std::unique_ptr<stbi_uc, decltype(&stbi_image_free)> data;
+  int w = 0, h = 0;
+  std::size_t pixels() const { return static_cast<std::size_t>(w) * static_cast<std::size_t>(h); }
+};
+Decoded decode_checked(const std::vector<std::uint8_t>& bytes, const std::string& file, const PhotoHeader& header,
+                       int channels) {
   const int length = static_cast<int>(bytes.size());
+  const std::uint64_t most = header.decode_bytes(bytes.size());
   int w = 0, h = 0, in_file = 0;
-  if (!stbi_info_from_memory(bytes.data(), length, &w, &h, &in_file)) {
+  decoder_left = most;
+  decoder_over = false;
+  if (!stbi_info_from_memory(bytes.data(), length, &w, &h, &in_file) && !decoder_over)
     throw Error(file + ": header is broken: " + stbi_failure_reason());
-  }
-  check_size(static_cast<std::uint64_t>(h), static_cast<std::uint64_t>(w), file);
-  const std::unique_ptr<stbi_uc, decltype(&stbi_image_free)> data(
-      stbi_load_from_memory(bytes.data(), length, &w, &h, &in_file, channels), stbi_image_free);
-  if (!data) throw Error(file + ": cannot be decoded: " + stbi_failure_reason());
-  Image image;
-  image.h = h;
-  image.w = w;
-  image.rgb.assign(data.get(), data.get() + static_cast<std::size_t>(w) * h * static_cast<std::size_t>(channels));
-  return image;
+  Decoded decoded{{stbi_load_from_memory(bytes.data(), length, &w, &h, &in_file, channels), stbi_image_free}, w, h};
+  if (decoded.data && static_cast<std::uint64_t>(w) * static_cast<std::uint64_t>(h) == header.w * header.h)
+    return decoded;
+  if (decoded.data || decoder_over)
+    throw Error(file + ": unpacks to more than the " + std::to_string(header.w) + " x " + std::to_string(header.h) +
+                " pixels of its header need, " + std::to_string(most) + " bytes");
+  if (std::strcmp(stbi_failure_reason(), "Out of memory") == 0) throw std::bad_alloc();
+  throw Error(file + ": cannot be decoded: " + stbi_failure_reason());
 }
 
-/// RGBA to RGB on a white ground, in place.
-void blend_onto_white(Image* image) {
-  const std::size_t pixels = image->rgb.size() / 4;
-  std::uint8_t* p = image->rgb.data();
-  for (std::size_t i = 0; i < pixels; ++i) {
-    const unsigned alpha = p[4 * i + 3];
+/// RGBA to RGB on a white ground.
+Image on_white(const Decoded& decoded) {
+  Image image{decoded.h, decoded.w, std::vector<std::uint8_t>(3 * decoded.pixels())};
+  const stbi_uc* from = decoded.data.get();
+  std::uint8_t* to = image.rgb.data();
+  for (std::size_t i = 0; i < decoded.pixels(); ++i) {
+    const unsigned alpha = from[4 * i + 3];
     for (int c = 0; c < 3; ++c) {
-      p[3 * i + c] = static_cast<std::uint8_t>((p[4 * i + c] * alpha + 255 * (255 - alpha) + 127) / 255);
+      to[3 * i + c] = static_cast<std::uint8_t>((from[4 * i + c] * alpha + 255 * (255 - alpha) + 127) / 255);
     }
   }
-  image->rgb.resize(3 * pixels);
+  return image;
 }
 
 /// Turns the image as EXIF orientation 2 to 8 says: row 0 and column 0 of the file are which sides of the picture?
@@ -83,51 +127,67 @@ Image orient(const Image& in, int orientation) {
   return out;
 }
 
-/// stb_image calls a PNG of great size "not of any known type", so its size is looked at first.
-Image decode_png(const std::vector<std::uint8_t>& bytes, const std::string& file) {
-  constexpr std::size_t kWidth = 16, kHeight = 20, kHeaderEnd = 24;
-  const auto number = [&](std::size_t at) {
-    return static_cast<std::uint64_t>(bytes[at]) << 24 | static_cast<std::uint64_t>(bytes[at + 1]) << 16 |
-           static_cast<std::uint64_t>(bytes[at + 2]) << 8 | bytes[at + 3];
-  };
+Image decode_png(const std::vector<std::uint8_t>& bytes, const std::string& file, const PhotoHeader& header) {
+  constexpr std::size_t kHeaderEnd = 24;
   if (bytes.size() < kHeaderEnd) throw Error(file + ": PNG is truncated in its header");
-  check_size(number(kHeight), number(kWidth), file);
-  Image image = decode_checked(bytes, file, 4);
-  blend_onto_white(&image);
-  return image;
+  return on_white(decode_checked(bytes, file, header, 4));
 }
 
-Image decode_jpeg(const std::vector<std::uint8_t>& bytes, const std::string& file) {
+Image decode_jpeg(const std::vector<std::uint8_t>& bytes, const std::string& file, const PhotoHeader& header) {
   const JpegFile layout = read_jpeg_file(bytes);
   if (!layout.tables_fit) throw Error(file + ": JPEG is damaged: a Huffman table has more than 256 codes");
+  constexpr int kMostScans = 256;
+  if (layout.scans > kMostScans)
+    throw Error(file + ": JPEG has " + std::to_string(layout.scans) + " scans, at most " + std::to_string(kMostScans) +
+                " expected");
   if (!layout.complete) throw Error(file + ": JPEG is truncated: its end is missing");
-  Image image = decode_checked(bytes, file, 3);
+  Image image;
+  {
+    const Decoded decoded = decode_checked(bytes, file, header, 3);
+    image = {decoded.h, decoded.w, {decoded.data.get(), decoded.data.get() + 3 * decoded.pixels()}};
+  }
   if (layout.exif_bytes == 0) return image;
   const int orientation = exif_orientation(bytes.data() + layout.exif, layout.exif_bytes);
   return orientation == 1 ? image : orient(image, orientation);
 }
 
+void check_bytes(std::uint64_t bytes, const std::string& file) {
+  if (bytes == 0) throw Error(file + ": is empty");
+  if (bytes > kMaxPhotoBytes)
+    throw Error(file + ": has " + std::to_string(bytes) + " bytes, the limit is " + std::to_string(kMaxPhotoBytes));
+}
+
 }  // namespace
 
 Image decode_image(const std::vector<std::uint8_t>& bytes, const std::string& file) {
-  if (bytes.empty()) throw Error(file + ": is empty");
-  if (bytes.size() > kMaxPhotoBytes) {
-    throw Error(file + ": has " + std::to_string(bytes.size()) + " bytes, the limit is " +
-                std::to_string(kMaxPhotoBytes));
+  check_bytes(bytes.size(), file);
+  const PhotoHeader header = read_photo_header(bytes, file);
+  if (header.kind == PhotoHeader::Kind::other) throw Error(file + ": is neither a JPEG nor a PNG file");
+  return header.kind == PhotoHeader::Kind::png ? decode_png(bytes, file, header) : decode_jpeg(bytes, file, header);
+}
+
+void prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to, DecodeBudget& budget,
+                   FileLog* files) {
+  const auto prepare = [&](const std::vector<std::uint8_t>& bytes) {
+    crop_and_resize(decode_image(bytes, photo.file), preprocessing.crop, preprocessing.stored_size, to);
+  };
+  /// Beside the picture, rows of floats of the new width while it is resized.
+  const auto needed = [&](const PhotoHeader& header, std::uint64_t file_bytes) {
+    const std::uint64_t narrow =
+        std::min(header.w, header.h) * static_cast<std::uint64_t>(preprocessing.stored_size) * 3 * sizeof(float);
+    return std::max(header.decode_bytes(file_bytes), 3 * header.w * header.h + narrow);
+  };
+  if (photo.bytes) {
+    const DecodeBudget::Lease lease(budget, needed(read_photo_header(*photo.bytes, photo.file), photo.bytes->size()),
+                                    photo.file);
+    return prepare(*photo.bytes);
   }
-  if (starts_with(bytes, "\xFF\xD8\xFF", 3)) return decode_jpeg(bytes, file);
-  if (!starts_with(bytes, "\x89PNG\r\n\x1A\n", 8)) throw Error(file + ": is neither a JPEG nor a PNG file");
-  return decode_png(bytes, file);
-}
-
-std::shared_ptr<const std::vector<std::uint8_t>> read_photo(const Photo& photo, FileLog* files) {
-  if (photo.bytes) return photo.bytes;
-  return std::make_shared<const std::vector<std::uint8_t>>(read_file(photo.path, {kMaxPhotoBytes, {"photo", files}, photo.file}));
-}
-
-void prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to, FileLog* files) {
-  const Image image = decode_image(*read_photo(photo, files), photo.file);
-  crop_and_resize(image, preprocessing.crop, preprocessing.stored_size, to);
+  InputFile file(photo.path, {"photo", files}, photo.file);
+  check_bytes(file.size(), photo.file);
+  const PhotoHeader header = read_photo_header(
+      [&](std::uint64_t offset, void* bytes, std::size_t size) { return file.peek(offset, bytes, size); }, photo.file);
+  const DecodeBudget::Lease lease(budget, file.size() + needed(header, file.size()), photo.file);
+  prepare(file.read_all(kMaxPhotoBytes));
 }
 
 }  // namespace tsugi

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/core/file_log.h"
+#include "engine/data/decode_budget.h"
 #include "engine/data/photo.h"
 
 namespace tsugi {
@@ -19,23 +20,18 @@ struct Image {
   std::vector<std::uint8_t> rgb;  ///< [h,w,3]
 };
 
-/// Largest photos that are read: a header or a file beyond these is refused before anything is allocated for it.
-constexpr std::uint64_t kMaxPhotoPixels = 100u * 1000u * 1000u;
-constexpr std::uint64_t kMaxPhotoBytes = 256u << 20;
-
 /// Decodes a JPEG or PNG (grey, palette, RGB, RGBA; 8 or 16 bits a channel) and turns it as its EXIF orientation says.
 /// Transparent pixels are blended onto white. `file` is the name for messages.
-/// Throws Error naming `file` when the data is neither JPEG nor PNG, too large, broken or truncated.
+/// Throws Error naming `file` when the data is neither JPEG nor PNG, too large, broken or truncated, or unpacks to more than its
+/// header promises (photo_header.h); std::bad_alloc when memory runs out.
 Image decode_image(const std::vector<std::uint8_t>& bytes, const std::string& file);
 
 /// The centre square of `crop` of the shorter side, resized to `size` x `size` with a cubic filter that widens with
 /// the reduction (antialiasing). Writes [size,size,3] to `to`.
 void crop_and_resize(const Image& image, float crop, int size, std::uint8_t* to);
 
-/// The photo's encoded bytes, from memory or from its path. Throws Error naming the file when it cannot be read.
-std::shared_ptr<const std::vector<std::uint8_t>> read_photo(const Photo& photo, FileLog* files = nullptr);
-
-/// read_photo, decode_image, crop_and_resize: writes [stored_size,stored_size,3] to `to`. Throws Error naming the file.
-void prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to, FileLog* files = nullptr);
+/// Reads, decodes, crops and resizes: writes [stored_size,stored_size,3] to `to`. The header is looked at first, and the memory that the
+/// rest needs is a lease of `budget`. Throws Error naming the file, also when it needs more than the whole budget.
+void prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to, DecodeBudget& budget, FileLog* files = nullptr);
 
 }  // namespace tsugi

@@ -70,7 +70,10 @@ JpegFile read_jpeg_file(const std::vector<std::uint8_t>& bytes) {
       file.exif_bytes = length - 2;
     }
     at += 2 + length;
-    if (marker == kStartOfScan) at = skip_scan(bytes, at);
+    if (marker == kStartOfScan) {
+      ++file.scans;
+      at = skip_scan(bytes, at);
+    }
   }
   return file;
 }

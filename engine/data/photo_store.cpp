@@ -6,8 +6,8 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
+#include <exception>
 #include <mutex>
-#include <new>
 #include <system_error>
 #include <thread>
 
@@ -23,27 +23,33 @@ namespace {
 class DecodePool {
  public:
   DecodePool(const std::vector<Photo>& photos, const PhotoStoreOptions& options, std::uint8_t* pixels)
-      : photos_(photos), preprocessing_(options.preprocessing), files_(options.files), pixels_(pixels), reasons_(photos.size()) {
+      : photos_(photos),
+        preprocessing_(options.preprocessing),
+        files_(options.files),
+        pixels_(pixels),
+        budget_(options.decode_bytes),
+        reasons_(photos.size()) {
     const auto wanted = static_cast<std::size_t>(options.threads > 0 ? options.threads : available_threads().count);
     try {
       for (std::size_t t = 0; t < std::min(wanted, photos.size()); ++t) workers_.emplace_back([this] { work(); });
     } catch (const std::system_error& error) {  // fewer threads than wanted will do, none will not
       if (workers_.empty()) throw Error(std::string("photos: no thread to decode on: ") + error.what());
+    } catch (...) {
+      join();
+      throw;
     }
   }
-  ~DecodePool() {
-    stop_ = true;
-    for (std::thread& worker : workers_) worker.join();
-  }
+  ~DecodePool() { join(); }
   DecodePool(const DecodePool&) = delete;
   DecodePool& operator=(const DecodePool&) = delete;
 
-  /// Returns when every photo was tried. What `progress` throws passes through.
+  /// Returns when every photo was tried. What `progress` throws passes through, and std::bad_alloc of a thread.
   void wait(const std::function<void(std::size_t, std::size_t)>& progress) {
     for (std::size_t done = 0; done < photos_.size();) {
       {
         std::unique_lock<std::mutex> lock(mutex_);
-        finished_.wait_for(lock, std::chrono::milliseconds(100), [this] { return done_ == photos_.size(); });
+        finished_.wait_for(lock, std::chrono::milliseconds(100), [this] { return done_ == photos_.size() || failure_; });
+        if (failure_) std::rethrow_exception(failure_);
         done = done_;
       }
       if (progress) progress(done, photos_.size());
@@ -54,14 +60,29 @@ class DecodePool {
   const std::vector<std::string>& reasons() const { return reasons_; }
 
  private:
+  void join() {
+    stop_ = true;
+    for (std::thread& worker : workers_) worker.join();
+  }
+
+  /// Memory that runs out is no photo's fault: it ends the run.
   void work() {
+    try {
+      take_photos();
+    } catch (...) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      failure_ = std::current_exception();
+      stop_ = true;
+      finished_.notify_one();
+    }
+  }
+
+  void take_photos() {
     for (std::size_t i = next_++; i < photos_.size() && !stop_; i = next_++) {
       const std::size_t side = static_cast<std::size_t>(preprocessing_.stored_size);
       try {
-        prepare_photo(photos_[i], preprocessing_, pixels_ + i * side * side * 3, files_);
-      } catch (const std::bad_alloc&) {
-        reasons_[i] = "needs more memory than there is";
-      } catch (const std::exception& error) {
+        prepare_photo(photos_[i], preprocessing_, pixels_ + i * side * side * 3, budget_, files_);
+      } catch (const Error& error) {
         reasons_[i] = without_prefix(error.what(), photos_[i].file + ": ");
       }
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -77,12 +98,14 @@ class DecodePool {
   const Preprocessing& preprocessing_;
   FileLog* files_;
   std::uint8_t* pixels_;
+  DecodeBudget budget_;
   std::vector<std::string> reasons_;
   std::atomic<std::size_t> next_{0};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
   std::condition_variable finished_;
   std::size_t done_ = 0;
+  std::exception_ptr failure_;
   std::vector<std::thread> workers_;
 };
 
@@ -124,6 +147,7 @@ PhotoStore::PhotoStore(const std::vector<Photo>& photos, const std::vector<int>&
   pool.wait(options.progress);
   for (std::size_t i = 0; i < photos.size(); ++i) {
     if (!pool.reasons()[i].empty()) {
+      if (options.all_needed) throw Error(photos[i].file + ": " + pool.reasons()[i]);
       broken_.push_back({photos[i].file, pool.reasons()[i]});
       continue;
     }

@@ -5,9 +5,24 @@
 #include <map>
 #include <set>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 namespace tsugi {
 
-PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preprocessing, int threads, const RunObserver& observer) {
+namespace {
+
+/// Decoders leave blocks of many sizes behind, which the C library would keep for more of their kind.
+void give_back_memory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
+}  // namespace
+
+PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preprocessing, int threads, const RunObserver& observer, std::size_t memory) {
   constexpr std::size_t kListed = 10;
   const auto say = [&](const std::string& line) {
     if (observer.say) observer.say(line);
@@ -19,7 +34,15 @@ PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preproces
   options.threads = threads;
   options.progress = observer.decoding;
   options.files = observer.files;
+  if (memory != 0) {
+    const std::size_t side = static_cast<std::size_t>(preprocessing.stored_size), pixels = folder.photos.size() * side * side * 3;
+    if (pixels >= memory)
+      throw Error("photos: " + std::to_string(folder.photos.size()) + " of them take " + std::to_string(pixels) + " bytes, --memory leaves " +
+                  std::to_string(memory));
+    options.decode_bytes = std::min<std::uint64_t>(options.decode_bytes, memory - pixels);
+  }
   PhotoStore store(folder.photos, folder.labels, options);
+  give_back_memory();
   for (std::size_t i = 0; i < std::min(kListed, store.broken().size()); ++i)
     say("skipped broken photo " + store.broken()[i].file + ": " + store.broken()[i].reason);
   if (!store.broken().empty())

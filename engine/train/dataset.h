@@ -12,8 +12,10 @@
 
 namespace tsugi {
 
-/// Decodes, tells the observer about ignored and broken files, and drops the broken ones.
-PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preprocessing, int threads, const RunObserver& observer);
+/// Decodes, tells the observer about ignored and broken files, and drops the broken ones. memory: bytes for the pixels and for decoding,
+/// 0 = no limit; throws Error with both values when the pixels alone take more.
+PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preprocessing, int threads, const RunObserver& observer,
+                       std::size_t memory = 0);
 
 /// The split that `checkpoint` was trained with: its own list where it has one (photos it never saw are split by name), else the draw
 /// of its settings again. Throws as split_by_person.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -13,6 +14,7 @@
 #include "engine/train/judge.h"
 #include "engine/train/knowledge.h"
 #include "engine/train/material.h"
+#include "engine/train/memory_share.h"
 #include "engine/train/prepare.h"
 #include "engine/train/weight_average.h"
 #include "engine/tuning/tuned_backend.h"
@@ -137,7 +139,9 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
     observer.files->personal(request.personal);
     if (!request.train.run.metrics.empty()) observer.files->personal(request.train.run.metrics);  // accuracies of personal photos
   }
-  const Bundle bundle = read_bundle(request.bundle, {}, observer.files);
+  BundleLimits limits;  // what does not fit --memory need not be read first
+  if (request.train.memory_budget != 0) limits.total_bytes = std::min<std::uint64_t>(limits.total_bytes, request.train.memory_budget);
+  const Bundle bundle = read_bundle(request.bundle, limits, observer.files);
   const bool continued = !request.continue_from.empty();
   const Model model = parse_model(bundle.checkpoint.model, request.bundle + ": model");
   const std::unique_ptr<CutBundle> cut = cut_bundle(bundle, model, request.bundle);
@@ -155,8 +159,12 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
                                                               {request.train.tuning, observer.files, observer.say});
   const DType dtype = choose_precision(request.train.precision, *backend);
 
+  // The bundle stays in memory; the weights as they came, as they began, as they are and as they are averaged.
+  const ParameterLayout layout(trained, static_cast<int>(start.class_names.size()));
+  const std::size_t held = std::filesystem::file_size(request.bundle) + 4 * layout.count() * sizeof(float);
+  const MemoryShare share = share_memory(request.train.memory_budget, *backend, layout, settings.optimizer, held);
   const MaterialRequest wanted{bundle, personal, request.personal, start.class_names, first_new, preprocessing, settings,
-                               request.personal_photos, request.train.threads};
+                               request.personal_photos, request.train.threads, share.photos};
   const std::unique_ptr<Material> material =
       cut != nullptr ? feature_material(*backend, wanted, *cut, observer) : photo_material(*backend, wanted, observer);
   SampleSource& source = *material->source;
@@ -192,7 +200,7 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
     apply_json(ended, start.settings, request.continue_from + ": settings");
     adjust_new_rows(start, head, first_new, 1.0f / ended.new_row_scale, ended.margin / ended.new_row_scale);
   }
-  Trainer trainer(network, source, split.train, settings, {dtype, request.train.memory_budget, request.train.graph},
+  Trainer trainer(network, source, split.train, settings, {dtype, share.training, request.train.graph},
                   teacher_for(*backend, bundle, cut.get(), trained, source, split, settings, request.bundle, observer));
   trainer.load(start, request.bundle);
   announce(observer, *backend, network, trainer, split.train.size(), split.test.size());

@@ -56,7 +56,7 @@ std::unique_ptr<Material> photo_material(Backend& backend, const MaterialRequest
   }
   add_personal(request, folder);
   auto material = std::make_unique<Material>();
-  material->store = load_photos(folder, request.preprocessing, request.threads, observer);
+  material->store = load_photos(folder, request.preprocessing, request.threads, observer, request.memory);
   const PhotoStore& store = *material->store;
   check_readable(store, request.class_names, request.first_new, request.personal_place);
   for (std::uint32_t i = 0; i < store.size(); ++i)
@@ -71,7 +71,7 @@ std::unique_ptr<Material> photo_material(Backend& backend, const MaterialRequest
 std::unique_ptr<Material> feature_material(Backend& backend, const MaterialRequest& request, const CutBundle& cut, const RunObserver& observer) {
   PhotoFolder folder;
   add_personal(request, folder);
-  const PhotoStore store = load_photos(folder, request.preprocessing, request.threads, observer);
+  const PhotoStore store = load_photos(folder, request.preprocessing, request.threads, observer, request.memory);
   check_readable(store, request.class_names, request.first_new, request.personal_place);
   const Split own = split_personal(store, request);
 

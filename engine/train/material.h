@@ -32,6 +32,7 @@ struct MaterialRequest {
   const TrainSettings& settings;
   std::size_t personal_photos = 0;  ///< most training photos of a personal person, 0 = all
   int threads = 0;                  ///< of decoding
+  std::size_t memory = 0;           ///< bytes for pixels and decoding, 0 = no limit
 };
 
 /// Decodes the bundle's photos and the personal ones. The bundle's have the roles that it says, personal ones are split as usual.

@@ -5,6 +5,7 @@
 
 #include "engine/core/device.h"
 #include "engine/train/dataset.h"
+#include "engine/train/memory_share.h"
 #include "engine/train/photo_source.h"
 #include "engine/train/prepare.h"
 #include "engine/tuning/tuned_backend.h"
@@ -86,7 +87,11 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
     folder.labels = labels_among(folder, from.class_names, request.photos);
     folder.class_names = from.class_names;
   }
-  const PhotoStore store = load_photos(folder, preprocessing, request.train.threads, observer);
+  // A checkpoint to go on from stays in memory: weights and moments.
+  const ParameterLayout layout(model, static_cast<int>(folder.class_names.size()));
+  const std::size_t held = continued ? layout.count() * sizeof(float) + Optimizer::bytes(settings.optimizer, layout.count()) : 0;
+  const MemoryShare share = share_memory(request.train.memory_budget, *backend, layout, settings.optimizer, held);
+  const PhotoStore store = load_photos(folder, preprocessing, request.train.threads, observer, share.photos);
   if (!request.personal.empty()) check_readable(store, folder.class_names, general_people, request.personal);
   Split split = split_as_trained(store.photos(), store.labels(), from, settings.test_fraction, settings.seed);
   cap_training(split, store.labels(), general_people, request.personal_photos);
@@ -95,7 +100,7 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   Network network(*backend, model, folder.class_names);
   if (!continued) network.initialise(settings.seed);
   PhotoSource source(*backend, store);
-  Trainer trainer(network, source, split.train, settings, {dtype, request.train.memory_budget, request.train.graph});
+  Trainer trainer(network, source, split.train, settings, {dtype, share.training, request.train.graph});
   if (continued) trainer.load(from, request.continue_from);
   if (continued && from.moments.empty() && observer.say)
     observer.say(request.continue_from + " (" + name_of(from.kind) + ") holds no optimizer state: it starts anew");

@@ -1,5 +1,5 @@
-"""Small files that ask for a lot of memory: what a command takes is bounded by what a file may hold. The
-peak of each process is measured (ru_maxrss)."""
+"""Small files that ask for a lot of memory: what a command takes is bounded by what a file may hold, and --memory bounds
+the whole process. The peak of each process is measured (ru_maxrss)."""
 import json
 import os
 import struct
@@ -12,6 +12,15 @@ import support
 MIB = 1 << 20
 MEASURED = not os.environ.get("TSUGI_SANITIZE")  # sanitizers multiply memory
 LITTLE = 48 * MIB  # what a command may take beyond what it takes for a good file
+
+
+def png(w, h, rows, depth=8, color=2):
+    """A PNG whose header says w x h and whose data are the chunks of `rows`."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    packer = zlib.compressobj(9)
+    data = b"".join(packer.compress(row) for row in rows) + packer.flush()
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, depth, color, 0, 0, 0)) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 class Bombs(support.CommandLine):
@@ -54,11 +63,47 @@ class Bombs(support.CommandLine):
             file.write(tail)
         return name
 
-    def test_sparse_files_of_gigabytes(self):
-        good, size = self.read("good"), 2 << 30
+    def test_a_png_that_inflates_to_far_more_than_its_header(self):
+        self.write("bomb.png", png(8, 8, (bytes(MIB) for _ in range(256))))
+        self.takes_little("predict", "good", "bomb.png", words=("bomb.png", "8 x 8"))
+
+    def test_photos_share_what_memory_leaves(self):
+        row = b"\0" + bytes(3 * 8000)
+        large = png(8000, 8000, (row * 8 for _ in range(1000)))
+        for person in ("a", "b"):
+            for i in range(8):
+                self.write(f"large/{person}/{i}.png", large)
+        budget = 300 * MIB
+        taken = self.peak("pretrain", "large", "-o", "out", *support.TINY[:-2], "--memory", "300M", "--threads", 4, status=1, words=("16 of 16", "640", "bytes to be decoded"))
+        if MEASURED:
+            self.assertLess(taken, budget)
+        middle = png(2000, 2000, (b"\0" + bytes([x % 251 for x in range(3 * 2000)]) for _ in range(2000)))  # 40 MiB each: two at a time
+        for person in ("a", "b"):
+            for i in range(4):
+                self.write(f"middle/{person}/{i}.png", middle)
+        budget = 150 * MIB
+        taken = self.peak("pretrain", "middle", "-o", "out", *support.TINY[:-2], "--memory", "150M", "--threads", 8)
+        if MEASURED:
+            self.assertLess(taken, budget)
+
+    def test_memory_bounds_the_whole_training(self):
+        for model, size, memory in (("faces-resnet", 64, 110), ("faces-cnn", 64, 170), ("faces-mobile", 96, 100)):
+            with self.subTest(model=model):
+                arguments = ("--epochs", 1, "--augment", 8, "--batch", 64, "--threads", 2, "--memory", f"{memory}M")
+                taken = self.peak("pretrain", "people", "-o", "out", "--model", model, "--size", size, *arguments)
+                if MEASURED:
+                    self.assertLess(taken, memory * MIB)
+                if model == "faces-resnet":
+                    self.tsugi("bundle", "out", "--photos", "people", "-o", "out.tar")
+                    taken = self.peak("resume", "out.tar", "--personal", "new", "-o", "device", *arguments)
+                    if MEASURED:
+                        self.assertLess(taken, memory * MIB)
+
+    def test_sparse_files(self):
+        good, size = self.read("good"), 512 * MIB
         (length,) = struct.unpack("<Q", good[:8])
         header, body = support.parse_safetensors(good)
-        for name, head in {"longer": good, "zeros": b"", "a header of a gigabyte": struct.pack("<Q", 1 << 30) + good[8:],
+        for name, head in {"longer": good, "zeros": b"", "a header of 400 MiB": struct.pack("<Q", 400 * MIB) + good[8:],
                            "only the header": good[:8 + length]}.items():
             with self.subTest(name):
                 self.sparse("bad", size, head)
@@ -66,7 +111,7 @@ class Bombs(support.CommandLine):
                     self.takes_little(*command, words=("bad",), more=16 * MIB if name == "zeros" else 0)
         header["big"] = {"dtype": "U8", "shape": [size], "data_offsets": [len(body), len(body) + size]}
         self.sparse("bad", len(good) + size + 1000, support.build_safetensors(header, body))  # a digest that does not fit
-        with self.subTest("a tensor of 2 GiB"):
+        with self.subTest("a tensor of half a gigabyte"):
             os.truncate(self.path("bad"), 8 + struct.unpack("<Q", self.read_some("bad", 8))[0] + len(body) + size)
             self.takes_little("inspect", "bad", words=("bad", "digest"))
         tar = self.read("good.tar")
@@ -84,10 +129,10 @@ class Bombs(support.CommandLine):
         with open(self.path(name), "rb") as file:
             return file.read(size)
 
-    def test_packed_tensors_that_unpack_to_a_gigabyte(self):
+    def test_packed_tensors_that_unpack_to_a_thousand_times_their_size(self):
         self.tsugi("compact", "good", "--as", "int8", "-o", "small")
         header, _ = support.parse_safetensors(self.read("small"))
-        size = (1 << 30) - 4096
+        size = 256 * MIB
         inner = json.dumps({"conv1.weight": {"dtype": "I8", "shape": [size], "data_offsets": [0, size]}}).encode()
         inner += b" " * (-len(inner) % 8)
         packer = zlib.compressobj(9, zlib.DEFLATED, 31)

@@ -36,10 +36,11 @@ class Continue(support.CommandLine):
         cls.tsugi("bundle", "pretrain.whole", "--photos", "people", "--fraction", "0.6", "-o", "handover.tar")
         cls.jobs["resume"] = ("resume", "handover.tar", "--personal", "new one", "--personal-photos", "3", "--threads", "2", *options)
         cls.tsugi(*cls.jobs["resume"], "-o", "resume.whole", "--metrics", "resume.whole.jsonl")
-        # Two buffers of moments, float32, warm-up, and gradients that add up over two or more parts of a batch.
+        # Two buffers of moments, float32, warm-up, and gradients that add up over two or more parts of a batch: 48 MiB are the program's.
         cls.jobs["adamw"] = (*cls.jobs["pretrain"][:-6], "--epochs", "3", "--augment", "40", "--batch", "32", "--optimizer", "adamw", "--lr", "0.01",
-                             "--precision", "fp32", "--memory", "400K", "--clip-norm", "1", "--balanced", "true")
-        cls.tsugi(*cls.jobs["adamw"], "-o", "adamw.whole", "--metrics", "adamw.whole.jsonl")
+                             "--precision", "fp32", "--memory", f"{(48 << 10) + 405}K", "--clip-norm", "1", "--balanced", "true")
+        done = cls.tsugi(*cls.jobs["adamw"], "-o", "adamw.whole", "--metrics", "adamw.whole.jsonl")
+        assert "in micro-batches of" in done.stderr, done.stderr
 
     def start(self, job, name, *more):
         """The job in a process of its own, its stderr in a file, so that nothing ever waits for a reader."""

@@ -85,7 +85,8 @@ TEST_CASE("the store holds each photo's prepared pixels, whatever the thread cou
   CHECK(reinterpret_cast<std::uintptr_t>(one.pixels()) % 64 == 0);
   Bytes expected(one.photo_bytes());
   for (std::size_t i = 0; i < one.size(); ++i) {
-    prepare_photo(photos[i], one.preprocessing(), expected.data());
+    tsugi::DecodeBudget budget;
+    prepare_photo(photos[i], one.preprocessing(), expected.data(), budget);
     CHECK(std::memcmp(expected.data(), one.pixels() + i * one.photo_bytes(), expected.size()) == 0);
     CHECK(one.photo(i).file == photos[i].file);
     CHECK(one.label(i) == static_cast<int>(i % 2));
@@ -127,7 +128,8 @@ TEST_CASE("broken photos are skipped, listed with their reason, and the others k
   Bytes expected(store.photo_bytes());
   for (std::size_t i = 0; i < store.size(); ++i) {
     CHECK(store.label(i) == (store.photo(i).class_name == "odd"));
-    prepare_photo(store.photo(i), store.preprocessing(), expected.data());
+    tsugi::DecodeBudget budget;
+    prepare_photo(store.photo(i), store.preprocessing(), expected.data(), budget);
     CHECK(std::memcmp(expected.data(), store.pixels() + i * store.photo_bytes(), expected.size()) == 0);
   }
 }
