@@ -11,6 +11,7 @@
 #include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"
+#include "tools/ending.h"
 #include "tools/help.h"
 
 namespace tsugi::tools {
@@ -55,20 +56,18 @@ Ending carry_out(const Run& run, Audit& audit) {
     audit.start();
     ending.status = run();
   } catch (const std::bad_alloc&) {
-    ending.error = "out of memory; try a smaller --batch or a --memory budget";
+    say_out_of_memory();
+    ending.error = "out of memory";  // short enough to take none
   } catch (const std::exception& error) {
     ending.error = error.what();
+    Console::error(ending.error);
   }
-  if (!ending.error.empty()) Console::error(ending.error);
   ending.stopped = stop_requested();
   return ending;
 }
 
-}  // namespace
-}  // namespace tsugi::tools
-
-int main(int argc, char** argv) {
-  using namespace tsugi::tools;
+/// All of the program, but for what must be caught around it.
+int whole(int argc, char** argv) {
   tsugi::wait_briefly(argv);
   CLI::App app("tsugi trains image classifiers on a server and hands the training over to a small device.", "tsugi");
   app.set_version_flag("--version", std::string("tsugi ") + tsugi::version() + " (" + tsugi::build_description() + ")");
@@ -96,6 +95,8 @@ int main(int argc, char** argv) {
     check_outputs(*app.get_subcommands().front());
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& error) {
     Console::error(error.what());
     return kFailed;
@@ -104,9 +105,27 @@ int main(int argc, char** argv) {
   const Ending ending = carry_out(run, audit);
   try {
     audit.finish(ending);
+  } catch (const std::bad_alloc&) {
+    say_out_of_memory();
+    return kFailed;
   } catch (const std::exception& error) {
     Console::error(error.what());
     return kFailed;
   }
   return ending.status;
+}
+
+}  // namespace
+}  // namespace tsugi::tools
+
+int main(int argc, char** argv) {
+  tsugi::tools::announce_bad_endings();
+  try {
+    return tsugi::tools::whole(argc, argv);
+  } catch (const std::bad_alloc&) {
+    tsugi::tools::say_out_of_memory();
+  } catch (const std::exception& error) {
+    tsugi::tools::Console::error(error.what());
+  }
+  return tsugi::tools::kFailed;
 }

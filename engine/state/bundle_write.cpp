@@ -115,15 +115,15 @@ class TarWriter {
     try {
       writer.file_.write(bytes, size);
       return static_cast<la_ssize_t>(size);
-    } catch (const Error& error) {  // must not pass through C code
-      writer.failure_ = error.what();
+    } catch (...) {  // must not pass through C code
+      writer.failure_ = std::current_exception();
       return -1;
     }
   }
 
   void check(int status) {
     if (status == ARCHIVE_OK) return;
-    if (!failure_.empty()) throw Error(failure_);
+    if (failure_) std::rethrow_exception(failure_);
     const char* text = archive_error_string(archive_.get());
     throw Error(path_ + ": cannot be written: " + (text == nullptr ? "unknown reason" : text));
   }
@@ -134,7 +134,7 @@ class TarWriter {
 
   std::string path_;
   AtomicFile file_;
-  std::string failure_;
+  std::exception_ptr failure_;
   std::unique_ptr<archive, Free> archive_;  // last: freeing it may still write
 };
 

@@ -5,7 +5,9 @@
 #include <archive_entry.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
+#include <new>
 
 #include "kernels/api/error.h"
 
@@ -26,11 +28,22 @@ struct FreeReader {
   throw Error(what + ": " + (text == nullptr ? "unknown reason" : text));
 }
 
-la_ssize_t append(archive*, void* bytes, const void* piece, std::size_t size) {
+la_ssize_t append(archive* a, void* bytes, const void* piece, std::size_t size) {
   const auto* begin = static_cast<const std::uint8_t*>(piece);
   auto& all = *static_cast<Bytes*>(bytes);
-  all.insert(all.end(), begin, begin + size);
+  try {
+    all.insert(all.end(), begin, begin + size);
+  } catch (const std::bad_alloc&) {  // must not pass through C code
+    archive_set_error(a, ENOMEM, "out of memory");
+    return -1;
+  }
   return static_cast<la_ssize_t>(size);
+}
+
+template <typename T>
+T* made(T* object) {
+  if (object == nullptr) throw std::bad_alloc();
+  return object;
 }
 
 }  // namespace
@@ -38,8 +51,8 @@ la_ssize_t append(archive*, void* bytes, const void* piece, std::size_t size) {
 Bytes gzip(const Bytes& bytes) {
   Bytes packed;
   packed.reserve(bytes.size() + 1024);
-  const std::unique_ptr<archive, FreeWriter> writer(archive_write_new());
-  const std::unique_ptr<archive_entry, void (*)(archive_entry*)> entry(archive_entry_new(), archive_entry_free);
+  const std::unique_ptr<archive, FreeWriter> writer(made(archive_write_new()));
+  const std::unique_ptr<archive_entry, void (*)(archive_entry*)> entry(made(archive_entry_new()), archive_entry_free);
   archive_entry_set_filetype(entry.get(), AE_IFREG);
   archive* a = writer.get();
   const auto check = [&](la_ssize_t status) {
@@ -59,7 +72,7 @@ Bytes gzip(const Bytes& bytes) {
 
 Bytes gunzip(const Bytes& bytes, std::uint64_t unpacked, const std::string& place) {
   if (bytes.size() < 2 || bytes[0] != 0x1f || bytes[1] != 0x8b) throw Error(place + ": is not gzip, gzip expected");
-  const std::unique_ptr<archive, FreeReader> reader(archive_read_new());
+  const std::unique_ptr<archive, FreeReader> reader(made(archive_read_new()));
   archive* a = reader.get();
   archive_entry* entry = nullptr;
   if (archive_read_support_filter_gzip(a) != ARCHIVE_OK || archive_read_support_format_raw(a) != ARCHIVE_OK ||

@@ -11,6 +11,7 @@
 
 #include "kernels/api/error.h"
 #include "kernels/api/types.h"
+#include "kernels/cpu/headroom.h"
 
 namespace tsugi {
 namespace cpu {
@@ -64,8 +65,11 @@ class Bound {
     if (N != memories_.size()) throw Error("onednn: " + std::to_string(N) + " arguments, " +
                                            std::to_string(memories_.size()) + " are bound");
     for (std::size_t i = 0; i < N; ++i) memories_[i].set_data_handle(const_cast<void*>(pointers[i]));
+    if (!ran_) require_headroom();  // some code is made when it is first needed
+    ran_ = true;
     const dnnl_status_t status = dnnl_primitive_execute(primitive_.get(), stream.get(), static_cast<int>(N),
                                                         arguments_.data());
+    if (status == dnnl_out_of_memory) throw std::bad_alloc();
     if (status != dnnl_success) throw Error("onednn: a primitive failed with status " + std::to_string(status));
   }
 
@@ -76,6 +80,7 @@ class Bound {
   dnnl::primitive primitive_;
   std::vector<dnnl::memory> memories_;
   std::vector<dnnl_exec_arg_t> arguments_;
+  bool ran_ = false;
 };
 
 /// Engine, stream and the entries made so far. make(entry) fills a new entry; oneDNN's exceptions become Error.
@@ -88,11 +93,13 @@ class Cache {
   Entry& get(const Key& key, const char* op, const Make& make) {
     const auto found = entries_.find(key);
     if (found != entries_.end()) return found->second;
+    require_headroom();
     try {
       Entry entry;
       make(entry);
       return entries_.emplace(key, std::move(entry)).first->second;
     } catch (const dnnl::error& error) {
+      if (error.status == dnnl_out_of_memory) throw std::bad_alloc();
       throw Error(std::string(op) + ": oneDNN has no implementation (" + error.what() + ")");
     }
   }

@@ -45,7 +45,12 @@ void Emulator::set_host_threads(int count) {
     Helper* const helper = helpers_.back().get();
     // Counted from here, not from when the thread gets to run: the next launch waits for every helper.
     const std::uint64_t seen = generation_;
-    helper->thread = std::thread([this, helper, seen] { help(helper->runner, seen); });
+    try {
+      helper->thread = std::thread([this, helper, seen] { help(helper->runner, seen); });
+    } catch (...) {
+      helpers_.pop_back();
+      throw;
+    }
   }
 }
 
