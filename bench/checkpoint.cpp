@@ -104,5 +104,5 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return tsugi::bench::guarded("bench_checkpoint", argv, [&] { return run(argc, argv); });
+  return tsugi::bench::guarded("bench_checkpoint", [&] { return run(argc, argv); });
 }

@@ -156,5 +156,5 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return tsugi::bench::guarded("bench_data_path", argv, [&] { return run(argc, argv); });
+  return tsugi::bench::guarded("bench_data_path", [&] { return run(argc, argv); });
 }

@@ -69,5 +69,5 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return tsugi::bench::guarded("bench_inference", argv, [&] { return run(argc, argv); });
+  return tsugi::bench::guarded("bench_inference", [&] { return run(argc, argv); });
 }

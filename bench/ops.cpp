@@ -95,5 +95,5 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return tsugi::bench::guarded("bench_ops", argv, [&] { return run(argc, argv); });
+  return tsugi::bench::guarded("bench_ops", [&] { return run(argc, argv); });
 }

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "engine/core/text.h"
-#include "engine/core/waiting.h"
 #include "engine/perf/result_file.h"
 #include "kernels/api/error.h"
 
@@ -58,10 +57,9 @@ inline int run_registered(const perf::ResultContext& context) {
   return 0;
 }
 
-/// The body of a main(): threads wait as tsugi's do; what `run` throws becomes a message and exit status 1.
+/// The body of a main(): what `run` throws becomes a message and exit status 1.
 template <typename Run>
-int guarded(const char* program, char** argv, const Run& run) {
-  wait_briefly(argv);
+int guarded(const char* program, const Run& run) {
   try {
     return run();
   } catch (const std::exception& error) {

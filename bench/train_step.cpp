@@ -70,5 +70,5 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return tsugi::bench::guarded("bench_train_step", argv, [&] { return run(argc, argv); });
+  return tsugi::bench::guarded("bench_train_step", [&] { return run(argc, argv); });
 }

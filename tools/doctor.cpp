@@ -5,7 +5,6 @@
 
 #include "engine/core/device.h"
 #include "engine/core/version.h"
-#include "engine/core/waiting.h"
 #include "engine/tuning/tuned_backend.h"
 #include "kernels/api/threads.h"
 #include "tools/command.h"

@@ -7,7 +7,6 @@
 
 #include "engine/core/text.h"
 #include "engine/core/version.h"
-#include "engine/core/waiting.h"
 #include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"
@@ -68,7 +67,6 @@ Ending carry_out(const Run& run, Audit& audit) {
 
 /// All of the program, but for what must be caught around it.
 int whole(int argc, char** argv) {
-  tsugi::wait_briefly(argv);
   CLI::App app("tsugi trains image classifiers on a server and hands the training over to a small device.", "tsugi");
   app.set_version_flag("--version", std::string("tsugi ") + tsugi::version() + " (" + tsugi::build_description() + ")");
   app.formatter(std::make_shared<HelpFormatter>());  // before the commands, which inherit it

@@ -2,40 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 
 namespace tsugi::perf {
 namespace {
 
-namespace fs = std::filesystem;
-
 std::string percent_of(double share) { return std::to_string(std::lround(100.0 * share)) + " %"; }
 
 }  // namespace
-
-ProcessorWait::ProcessorWait(const std::string& root) : root_(root), begin_(read(root)) {}
-
-/// Nanoseconds on a processor, nanoseconds ready to run without one, and a count (Linux, sched-stats.rst).
-ProcessorWait::Times ProcessorWait::read(const std::string& root) {
-  Times sum;
-  std::error_code error;
-  for (fs::directory_iterator task(root + "/proc/self/task", error), end; !error && task != end;
-       task.increment(error)) {
-    std::ifstream file(task->path() / "schedstat");
-    double ran = 0.0, waited = 0.0;
-    if (!(file >> ran >> waited)) continue;
-    sum.ran += ran;
-    sum.waited += waited;
-  }
-  return sum;
-}
-
-double ProcessorWait::share() const {
-  const Times now = read(root_);
-  const double ran = std::max(0.0, now.ran - begin_.ran), waited = std::max(0.0, now.waited - begin_.waited);
-  return waited > 0.0 ? waited / (ran + waited) : 0.0;
-}
 
 bool is_noisy(const ResultEntry& e) { return e.failure.empty() && e.deviation > kMuchSpread * e.seconds; }
 

@@ -15,25 +15,6 @@ constexpr double kMuchSpread =
 constexpr double kMuchWaiting = 0.05;  ///< of the time that threads could have run
 constexpr double kManyPoints = 0.1;    ///< of a file's points: tiny ones spread on any machine
 
-/// How much of the time that this process's threads could have run they waited for a processor, since the object was
-/// made.
-class ProcessorWait {
- public:
-  /// root: of the file system, for tests (proc/self/task/*/schedstat).
-  explicit ProcessorWait(const std::string& root = "");
-  /// 0 to 1; 0 where the system does not say.
-  double share() const;
-
- private:
-  struct Times {
-    double ran = 0.0, waited = 0.0;
-  };
-  static Times read(const std::string& root);
-
-  std::string root_;
-  Times begin_;
-};
-
 bool is_noisy(const ResultEntry& entry);
 
 /// What was disturbed, a line each; empty where nothing was, and of a smoke run.

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <optional>
 
-#include "engine/perf/noise.h"
 #include "engine/perf/op_set.h"
 #include "engine/perf/statistics.h"
+#include "kernels/api/threads.h"
 
 namespace tsugi::perf {
 namespace {

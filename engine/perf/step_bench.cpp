@@ -4,12 +4,12 @@
 
 #include "engine/core/device.h"
 #include "engine/model/graph.h"
-#include "engine/perf/noise.h"
 #include "engine/perf/noise_training.h"
 #include "engine/perf/op_cases.h"
 #include "engine/perf/statistics.h"
 #include "engine/train/pretrain.h"
 #include "engine/train/step_recorder.h"
+#include "kernels/api/threads.h"
 
 namespace tsugi::perf {
 namespace {

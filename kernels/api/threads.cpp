@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -14,6 +16,10 @@
 
 namespace tsugi {
 namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kWaitSettings[] = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"};
 
 /// The processors of the affinity mask, which cpusets and taskset narrow.
 int allowed_processors() {
@@ -132,6 +138,42 @@ AvailableThreads available_threads(int processors, const std::string& root) {
 const AvailableThreads& available_threads() {
   static const AvailableThreads found = available_threads(allowed_processors(), "");
   return found;
+}
+
+ProcessorWait::ProcessorWait(const std::string& root) : root_(root), begin_(read(root)) {}
+
+/// Nanoseconds on a processor, nanoseconds ready to run without one, and a count (Linux, sched-stats.rst).
+ProcessorWait::Times ProcessorWait::read(const std::string& root) {
+  Times sum;
+  std::error_code error;
+  for (fs::directory_iterator task(root + "/proc/self/task", error), end; !error && task != end;
+       task.increment(error)) {
+    std::ifstream file(task->path() / "schedstat");
+    double ran = 0.0, waited = 0.0;
+    if (!(file >> ran >> waited)) continue;
+    sum.ran += ran;
+    sum.waited += waited;
+  }
+  return sum;
+}
+
+double ProcessorWait::share() const {
+  const Times now = read(root_);
+  const double ran = std::max(0.0, now.ran - begin_.ran), waited = std::max(0.0, now.waited - begin_.waited);
+  return waited > 0.0 ? waited / (ran + waited) : 0.0;
+}
+
+bool waiting_is_chosen() {
+  for (const char* name : kWaitSettings)
+    if (std::getenv(name) != nullptr) return true;
+  return false;
+}
+
+std::string wait_policy() {
+  std::string text;
+  for (const char* name : kWaitSettings)
+    if (const char* value = std::getenv(name)) text += (text.empty() ? "" : ", ") + std::string(name) + "=" + value;
+  return text.empty() ? "they spin; only briefly while processors are short" : text;
 }
 
 }  // namespace tsugi

@@ -2,12 +2,14 @@
 // make_cpu_backend(); public here so that tests can look at its caches.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "kernels/api/backend.h"
 #include "kernels/cpu/conv2d_kernels.h"
 #include "kernels/cpu/dense.h"
 #include "kernels/cpu/peak.h"
+#include "kernels/cpu/waiting.h"
 #include "kernels/tuning/digest.h"
 
 namespace tsugi {
@@ -80,6 +82,7 @@ class CpuBackend : public Backend, public KernelChoice {
   void check(const KernelCall& call) const;
 
   int threads_;
+  std::unique_ptr<WaitWatch> watch_;  // of one thread: null
   mutable DenseOnednn dense_;
   mutable Conv2dKernels conv2d_;
 };

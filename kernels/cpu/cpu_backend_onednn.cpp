@@ -38,7 +38,10 @@ void require_workspace(const Op& op, const char* name, const Bytes& bytes) {
 
 }  // namespace
 
-CpuBackend::CpuBackend(int threads) : threads_(checked_threads(threads)), conv2d_(threads_, dense_) { omp_set_dynamic(0); }
+CpuBackend::CpuBackend(int threads) : threads_(checked_threads(threads)), conv2d_(threads_, dense_) {
+  omp_set_dynamic(0);
+  if (threads_ > 1) watch_ = std::make_unique<WaitWatch>(WaitWatch::Settings());
+}
 
 std::string CpuBackend::description() const {
   return cpu_model_name() + ", " + threads_text(threads_) + ", " + driver() + ", " + cpu_features().describe();

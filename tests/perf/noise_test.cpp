@@ -14,6 +14,7 @@
 #include "engine/perf/calibration.h"
 #include "engine/perf/compare.h"
 #include "engine/perf/statistics.h"
+#include "kernels/api/threads.h"
 #include "tests/engine/support.h"
 #include "tests/perf/support.h"
 
@@ -133,11 +134,11 @@ TEST_CASE("the share of time without a processor is read for all threads") {
     fs::create_directories(root / "proc/self/task" / task);
     std::ofstream(root / "proc/self/task" / task / "schedstat") << text;
   };
-  CHECK(perf::ProcessorWait(root.string()).share() == 0.0);  // nobody says
+  CHECK(ProcessorWait(root.string()).share() == 0.0);  // nobody says
   write("11", "1000 500 3\n");
   write("12", "2000 0 1\n");
   write("13", "nonsense\n");
-  const perf::ProcessorWait wait(root.string());
+  const ProcessorWait wait(root.string());
   CHECK(wait.share() == 0.0);
   write("11", "4000 1500 9\n");
   write("12", "5000 1000 9\n");
@@ -154,7 +155,7 @@ TEST_CASE("two threads that want one processor wait for it") {
     if (CPU_ISSET(i, &all)) CPU_SET(i, &one);
   REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
   std::atomic<bool> end{false};
-  const perf::ProcessorWait wait;
+  const ProcessorWait wait;
   std::thread other([&] {  // inherits the mask
     while (!end) {
     }
