@@ -1,6 +1,7 @@
 // The audit file.
 #include "tools/audit.h"
 
+#include <algorithm>
 #include <ctime>
 #include <filesystem>
 
@@ -71,7 +72,7 @@ void Audit::add(CLI::App& command) {
 
 void Audit::start() {
   if (path_.empty()) return;
-  const AtomicFile probe(path_);
+  claim_.emplace(path_);
   install_stop_signals();  // a stopped command ends by itself, and leaves its record
   clock_ = Stopwatch();
   started_ = now();
@@ -104,7 +105,10 @@ void Audit::finish(const Ending& ending) const {
   json["written"] = written.files;
   json["scratch"] = scratch.files;
   // File names need not be UTF-8: what is not becomes U+FFFD.
-  write_file_atomically(path_, json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file_atomically(path_, json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n",
+                        {"audit", nullptr, personal});
 }
+  const bool personal =
+      std::any_of(uses.begin(), uses.end(), [](const FileUse& use) { return use.personal; });  // it names them
 
 }  // namespace tsugi::tools

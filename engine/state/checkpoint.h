@@ -59,7 +59,8 @@ std::vector<std::uint8_t> encode_checkpoint(const Checkpoint& checkpoint, Checkp
 /// message. A digest over the whole file is checked: any changed byte and any cut is an Error.
 Checkpoint decode_checkpoint(const std::uint8_t* bytes, std::size_t size, const std::string& place);
 
-/// The same, to and from a file (written atomically). In the log the file counts as personal when a class is.
+/// The same, to and from a file (written atomically). The file is personal when a class is: for its owner alone, and so
+/// in the log.
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint, CheckpointKind kind, FileLog* files = nullptr);
 Checkpoint read_checkpoint(const std::string& path, FileLog* files = nullptr);
 

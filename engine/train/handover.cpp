@@ -133,10 +133,7 @@ float default_average(double fraction) { return std::max(kLeastAverage, static_c
 
 RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   const Stopwatch clock;  // from just before the bundle is opened
-  if (observer.files != nullptr) {
-    observer.files->personal(request.personal);
-    if (!request.train.run.metrics.empty()) observer.files->personal(request.train.run.metrics);  // accuracies of personal photos
-  }
+  if (observer.files != nullptr) observer.files->personal(request.personal);
   const Bundle bundle = read_bundle(request.bundle, {}, observer.files);
   const bool continued = !request.continue_from.empty();
   const Model model = parse_model(bundle.checkpoint.model, request.bundle + ": model");
@@ -150,7 +147,7 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   TrainSettings settings = settings_for(request, bundle, model, start, cut.get(), continued);
   (void)frozen_layers(trained, settings.freeze_until);  // a slip in its name shows before photos are decoded
   const Preprocessing preprocessing = preprocessing_from_json(received.preprocessing, request.bundle + ": preprocessing");
-  check_outputs(request.train.run, observer.files);
+  const std::vector<OutputClaim> claims = claim_outputs(request.train.run, true, observer.files);
   const std::unique_ptr<Backend> backend = make_tuned_backend(request.train.device, request.train.threads,
                                                               {request.train.tuning, observer.files, observer.say});
   const DType dtype = choose_precision(request.train.precision, *backend);

@@ -88,10 +88,10 @@ MetricsHistory metrics_from_json(const std::string& text, const std::string& pla
   }
 }
 
-void write_metrics(const std::string& path, const std::vector<MetricsRow>& rows, FileLog* files) {
+void write_metrics(const std::string& path, const std::vector<MetricsRow>& rows, const FilePurpose& purpose) {
   std::string text;
   for (const MetricsRow& row : rows) text += to_json(row) + "\n";
-  write_file_atomically(path, text, {"metrics", files});
+  write_file_atomically(path, text, purpose);
 }
 
 }  // namespace tsugi

@@ -40,6 +40,6 @@ std::string to_json(const MetricsHistory& history);
 MetricsHistory metrics_from_json(const std::string& text, const std::string& place);
 
 /// Replaces the file at `path` by one line a row: a continued run rewrites what an interrupted one left behind.
-void write_metrics(const std::string& path, const std::vector<MetricsRow>& rows, FileLog* files = nullptr);
+void write_metrics(const std::string& path, const std::vector<MetricsRow>& rows, const FilePurpose& purpose);
 
 }  // namespace tsugi

@@ -5,20 +5,20 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "engine/core/atomic_file.h"
 #include "engine/core/device.h"
 #include "engine/core/version.h"
 
 namespace tsugi {
 
-void check_outputs(const RunOptions& options, FileLog* files) {
-  // Opens a temporary beside the target and removes it again.
-  const auto probe = [&](const std::string& path, const char* role) {
-    if (!path.empty()) AtomicFile(path, {role, files});
+std::vector<OutputClaim> claim_outputs(const RunOptions& options, bool personal, FileLog* files) {
+  std::vector<OutputClaim> claims;
+  const auto claim = [&](const std::string& path, const char* role) {
+    if (!path.empty()) claims.emplace_back(path, FilePurpose{role, files, personal});
   };
-  probe(options.output, "checkpoint");
-  probe(options.metrics, "metrics");
-  probe(options.profile, "profile");
+  claim(options.output, "checkpoint");
+  claim(options.metrics, "metrics");
+  claim(options.profile, "profile");
+  return claims;
 }
 
 void announce(const RunObserver& observer, const Backend& backend, const Network& network, const Trainer& trainer,

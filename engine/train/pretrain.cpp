@@ -69,7 +69,8 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   const TrainSettings settings = settings_for(request, model, continued ? &from : nullptr);
   (void)frozen_layers(model, settings.freeze_until);  // a slip in its name shows before photos are decoded
   const Preprocessing preprocessing = preprocessing_for(request, model, continued ? &from : nullptr);
-  check_outputs(request.train.run, observer.files);
+  const std::vector<OutputClaim> claims =
+      claim_outputs(request.train.run, !request.personal.empty() || !from.personal_classes.empty(), observer.files);
   const std::unique_ptr<Backend> backend = make_tuned_backend(request.train.device, request.train.threads,
                                                               {request.train.tuning, observer.files, observer.say});
   const DType dtype = choose_precision(request.train.precision, *backend);

@@ -1,0 +1,103 @@
+"""What commands leave behind: who may read it, temporaries of the dead, two runs on one output, outputs that cannot be written to their end,
+the same bytes from the same input. (A full disk while a file is written: test_bad_input.py.)"""
+import fcntl
+import json
+import os
+import resource
+import shutil
+import signal
+import stat
+import subprocess
+import time
+
+import support
+
+
+class Outputs(support.CommandLine):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.people("people", 3)
+        cls.tony = cls.people("tony", 1, first=9)[0]
+        cls.write("tiny.json", json.dumps(support.TINY_MODEL))
+        cls.tsugi("pretrain", "people", "-o", "server", *support.TINY)
+        cls.tsugi("bundle", "server", "--photos", "people", "-o", "handover.tar")
+        cls.resume = ("resume", "handover.tar", "--personal", f"tony/{cls.tony}", *support.TINY[2:])
+        cls.tsugi(*cls.resume, "-o", "device")
+
+    def modes(self, names):
+        return {name: oct(stat.S_IMODE(os.stat(self.path(name)).st_mode)) for name in names}
+
+    def open_umask(self, *arguments, **options):
+        return self.tsugi(*arguments, preexec_fn=lambda: os.umask(0), **options)
+
+    # -- who may read it ------------------------------------------------------------------------------------------------
+
+    def test_what_personal_photos_taught_is_its_owner_s_alone(self):
+        personal = ["own", "own.jsonl", "own.trace", "own.audit", "small", "on", "on.jsonl", "seen.audit"]
+        self.open_umask(*self.resume, "-o", "own", "--metrics", "own.jsonl", "--profile", "own.trace", "--audit", "own.audit")
+        self.open_umask("compact", "own", "-o", "small")
+        shutil.copytree(self.path("people"), self.path("everyone"))
+        shutil.copytree(self.path("tony", self.tony), self.path("everyone", self.tony))
+        self.open_umask("pretrain", "everyone", "--continue", "small", "-o", "on", "--metrics", "on.jsonl", "--epochs", "2", "--threads", "1")
+        self.open_umask("predict", "server", f"tony/{self.tony}/{os.listdir(self.path('tony', self.tony))[0]}", "--audit", "seen.audit")
+        self.assertEqual(self.modes(personal), dict.fromkeys(personal, "0o600"))
+        general = ["general", "general.jsonl", "general.audit"]
+        self.open_umask("pretrain", "people", "-o", "general", "--metrics", "general.jsonl", "--audit", "general.audit", *support.TINY)
+        self.assertEqual(self.modes(general), dict.fromkeys(general, "0o666"))
+
+    def test_a_file_that_is_replaced_keeps_its_mode(self):
+        for source, mode in (("device", 0o640), ("device", 0o600), ("server", 0o600), ("server", 0o664)):
+            self.write("again", "")
+            os.chmod(self.path("again"), mode)
+            self.tsugi("compact", source, "-o", "again")
+            self.assertEqual(self.modes(["again"]), {"again": oct(mode)}, source)
+
+    # -- temporaries ----------------------------------------------------------------------------------------------------
+
+    def test_temporaries_of_killed_processes_go_and_those_of_living_ones_stay(self):
+        for left in ("stale.tmp-1-0", "stale.tmp-77777-12", "stale.jsonl.tmp-77777-0", "stale.tmp-alive-1"):
+            self.write(left, "a whole copy")
+        for others in ("stale2.tmp-77777-0", "stale.tmp", "stale.tmp-notes"):
+            self.write(others, "the user's")
+        with open(self.path("stale.tmp-alive-1"), "r+") as other, open(self.path("stale.tmp-2-2"), "w") as living:
+            fcntl.flock(living, fcntl.LOCK_EX)
+            self.tsugi("pretrain", "people", "-o", "stale", "--metrics", "stale.jsonl", *support.TINY)
+            left = {name for name in os.listdir(self.folder) if name.startswith("stale")}
+        self.assertEqual(left, {"stale", "stale.jsonl", "stale2.tmp-77777-0", "stale.tmp", "stale.tmp-notes", "stale.tmp-alive-1", "stale.tmp-2-2"})
+        self.tsugi("compact", "server", "-o", "stale")
+        self.assertNotIn("stale.tmp-2-2", os.listdir(self.folder))
+
+    def start(self, *arguments, stderr=subprocess.DEVNULL, **options):
+        process = subprocess.Popen([support.BINARY, *arguments], cwd=self.folder, env=support.environment(), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=stderr, **options)
+        self.addCleanup(lambda: process.poll() is None and (process.kill(), process.wait()))
+        return process
+
+    def wait_for(self, name, process):
+        end = time.monotonic() + 60
+        while not os.path.exists(self.path(name)):
+            ended = process.poll() is not None
+            self.assertFalse(ended and not os.path.exists(self.path(name)), f"ended before {name} was there")
+            self.assertLess(time.monotonic(), end, f"{name} took more than a minute")
+            time.sleep(0.01)
+
+    endless = ("pretrain", "people", *support.TINY[:2], "--epochs", "100000", "--augment", "2", "--batch", "8", "--threads", "1")
+
+    def test_two_runs_on_one_output(self):
+        process = self.start(*self.endless, "-o", "busy", "--metrics", "busy.jsonl")
+        self.wait_for("busy", process)
+        for arguments in (("pretrain", "people", "-o", "busy", *support.TINY), ("compact", "server", "-o", "busy"), (*self.resume, "-o", "./busy"),
+                          ("pretrain", "people", "-o", "other", "--metrics", "busy.jsonl", *support.TINY),
+                          ("bundle", "server", "--photos", "people", "-o", "busy"), ("inspect", "server", "--audit", "busy")):
+            done = self.tsugi(*arguments, "--quiet", status=1)
+            self.assertRegex(done.stderr, rf"^tsugi: error: \S*busy\S*: is being written by another run, process {process.pid}, one at a time expected\n$")
+        self.assertNotIn("other", os.listdir(self.folder))
+        self.assertIsNone(process.poll())
+        process.kill()
+        process.wait()
+        self.tsugi("compact", "server", "-o", "busy")
+        self.assertEqual({name for name in os.listdir(self.folder) if "busy" in name and ".tmp-" not in name}, {"busy", "busy.jsonl"})
+
+if __name__ == "__main__":
+    support.main()
