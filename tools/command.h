@@ -23,7 +23,7 @@ struct Common {
 /// Adds --json and --quiet, and an example under the help.
 void add_common(CLI::App& command, Common& common, const std::string& example);
 
-/// Prints `result` as the last line of stdout when --json was given: JSON in ASCII.
+/// Prints `result` as the last line of stdout when --json was given: JSON in ASCII. main() sees to it that it arrives.
 void finish(const Common& common, const Json& result);
 
 /// Throws CLI::ValidationError when an output of the command line (-o, --metrics, --audit, --profile) is the same file as another, or as an input, or is

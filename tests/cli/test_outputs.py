@@ -99,5 +99,77 @@ class Outputs(support.CommandLine):
         self.tsugi("compact", "server", "-o", "busy")
         self.assertEqual({name for name in os.listdir(self.folder) if "busy" in name and ".tmp-" not in name}, {"busy", "busy.jsonl"})
 
+    # -- outputs that cannot be written to their end ----------------------------------------------------------------------
+
+    def test_a_full_disk_behind_standard_output(self):
+        photo = f"tony/{self.tony}/{os.listdir(self.path('tony', self.tony))[0]}"
+        for arguments in (["--help"], ["--version"], ["pretrain", "--help"], ["inspect", "server"], ["inspect", "faces-resnet", "--json"], ["doctor"],
+                          ["eval", "server", "--photos", "people", "--all", "--json"], ["predict", "server", photo],
+                          ["compact", "server", "-o", "out", "--json", "--quiet"], ["plan", "--device", "jetson-nano", "--photos", "100", "--json"]):
+            with self.subTest(arguments), open("/dev/full", "w") as full:
+                done = self.tsugi(*arguments, stdout=full, status=1)
+                self.assertRegex(done.stderr, r"tsugi: error: standard output cannot be written")
+
+    def test_standard_output_that_is_cut_off_is_never_a_success(self):
+        whole = len(self.tsugi("inspect", "faces-resnet", "--json").stdout)
+        for room in (1, 1000, 4096, whole - 1):
+            with self.subTest(room), open(self.path("cut.json"), "w") as out:
+                limit = lambda room=room: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+                done = self.tsugi("inspect", "faces-resnet", "--json", stdout=out, preexec_fn=limit, status=1)
+                self.assertIn("standard output cannot be written", done.stderr)
+        with open(self.path("cut.json"), "w") as out:
+            self.tsugi("inspect", "faces-resnet", "--json", stdout=out, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (whole, whole)))
+
+    def test_a_result_does_not_go_into_a_file_because_standard_output_is_closed(self):
+        def close(*descriptors):
+            return lambda: [os.close(descriptor) for descriptor in descriptors]
+        self.tsugi("compact", "server", "-o", "good")
+        for descriptors, status in (((1,), 1), ((0, 1, 2), 1), ((2,), 0), ((0,), 0)):
+            with self.subTest(descriptors):
+                self.tsugi("compact", "server", "-o", "closed", "--json", preexec_fn=close(*descriptors), status=status)
+                self.assertEqual(self.read("closed"), self.read("good"))
+
+    # -- signals --------------------------------------------------------------------------------------------------------
+
+    def stopped(self, name, act, **options):
+        """What an endless run says that is stopped by act(process) once its first checkpoint is there."""
+        with open(self.path(f"{name}.stderr"), "w") as stderr:
+            process = self.start(*self.endless, "-o", name, "--checkpoint-every", "1", stderr=stderr, **options)
+        self.wait_for(name, process)
+        act(process)
+        self.assertEqual(process.wait(timeout=60), 1)
+        said = self.read(f"{name}.stderr").decode()
+        self.assertIn(f"; the work is saved in {name}. Go on with: tsugi pretrain people --continue {name} -o {name}", said)
+
+    def test_a_closed_terminal_and_spent_processor_time_save_the_work(self):
+        def twice(sign):
+            return lambda process: (process.send_signal(sign), time.sleep(0.001), process.send_signal(sign))
+        self.stopped("hangup", twice(signal.SIGHUP))
+        self.stopped("spent", twice(signal.SIGXCPU))
+        self.stopped("limited", lambda process: None, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (1, 60)))
+
+    def test_signals_that_are_ignored_stay_ignored(self):
+        ignore = lambda: [signal.signal(sign, signal.SIG_IGN) for sign in (signal.SIGHUP, signal.SIGINT)]
+        process = self.start(*self.endless, "-o", "nohup", preexec_fn=ignore)
+        self.wait_for("nohup", process)
+        for sign in (signal.SIGHUP, signal.SIGINT):
+            process.send_signal(sign)
+        before = os.stat(self.path("nohup")).st_ino
+        end = time.monotonic() + 60
+        while os.stat(self.path("nohup")).st_ino == before and time.monotonic() < end:
+            self.assertIsNone(process.poll())
+            time.sleep(0.01)
+        self.assertIsNone(process.poll())
+        self.assertNotEqual(os.stat(self.path("nohup")).st_ino, before)
+
+    def test_a_reader_that_goes_away_does_not_end_a_training(self):
+        reading, writing = os.pipe()
+        process = subprocess.Popen([support.BINARY, "pretrain", "people", "-o", "piped", *support.TINY], cwd=self.folder, env=support.environment(),
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writing)
+        os.close(writing)
+        os.close(reading)
+        self.assertEqual(process.wait(timeout=60), 0)
+        self.assertEqual(self.read("piped"), self.read("server"))
+
 if __name__ == "__main__":
     support.main()
