@@ -44,9 +44,9 @@ void add_eval(CLI::App& app, Run& run, Audit& audit);
 void add_predict(CLI::App& app, Run& run, Audit& audit);
 void add_compact(CLI::App& app, Run& run, Audit& audit);
 void add_inspect(CLI::App& app, Run& run, Audit& audit);
-void add_experiment(CLI::App& app, Run& run);
+void add_experiment(CLI::App& app, Run& run, Audit& audit);
 void add_bench(CLI::App& app, Run& run);
-void add_plan(CLI::App& app, Run& run);
+void add_plan(CLI::App& app, Run& run, Audit& audit);
 void add_tune(CLI::App& app, Run& run);
 void add_doctor(CLI::App& app, Run& run);
 

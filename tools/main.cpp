@@ -125,9 +125,9 @@ int main(int argc, char** argv) {
   add_predict(app, run, audit);
   add_compact(app, run, audit);
   add_inspect(app, run, audit);
-  add_experiment(app, run);
+  add_experiment(app, run, audit);
   add_bench(app, run);
-  add_plan(app, run);
+  add_plan(app, run, audit);
   add_tune(app, run);
   add_doctor(app, run);
   try {
