@@ -11,6 +11,7 @@
 #include <system_error>
 #include <thread>
 
+#include "engine/core/sha256.h"
 #include "engine/data/decode.h"
 #include "engine/data/pixel_block.h"
 #include "kernels/api/error.h"
@@ -23,7 +24,12 @@ namespace {
 class DecodePool {
  public:
   DecodePool(const std::vector<Photo>& photos, const PhotoStoreOptions& options, std::uint8_t* pixels)
-      : photos_(photos), preprocessing_(options.preprocessing), files_(options.files), pixels_(pixels), reasons_(photos.size()) {
+      : photos_(photos),
+        preprocessing_(options.preprocessing),
+        files_(options.files),
+        pixels_(pixels),
+        digests_(photos.size()),
+        reasons_(photos.size()) {
     const auto wanted = static_cast<std::size_t>(options.threads > 0 ? options.threads : available_threads().count);
     try {
       for (std::size_t t = 0; t < std::min(wanted, photos.size()); ++t) workers_.emplace_back([this] { work(); });
@@ -52,13 +58,18 @@ class DecodePool {
 
   /// Why each photo could not be read; empty where it could. To be looked at after wait().
   const std::vector<std::string>& reasons() const { return reasons_; }
+  /// SHA-256 of each photo's file; empty where that could not be read. To be looked at after wait().
+  const std::vector<std::string>& digests() const { return digests_; }
 
  private:
   void work() {
     for (std::size_t i = next_++; i < photos_.size() && !stop_; i = next_++) {
       const std::size_t side = static_cast<std::size_t>(preprocessing_.stored_size);
       try {
-        prepare_photo(photos_[i], preprocessing_, pixels_ + i * side * side * 3, files_);
+        Photo photo = photos_[i];
+        photo.bytes = read_photo(photo, files_);
+        digests_[i] = sha256_hex(*photo.bytes);
+        prepare_photo(photo, preprocessing_, pixels_ + i * side * side * 3, files_);
       } catch (const std::bad_alloc&) {
         reasons_[i] = "needs more memory than there is";
       } catch (const std::exception& error) {
@@ -77,7 +88,7 @@ class DecodePool {
   const Preprocessing& preprocessing_;
   FileLog* files_;
   std::uint8_t* pixels_;
-  std::vector<std::string> reasons_;
+  std::vector<std::string> digests_, reasons_;
   std::atomic<std::size_t> next_{0};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
@@ -133,6 +144,7 @@ PhotoStore::PhotoStore(const std::vector<Photo>& photos, const std::vector<int>&
     }
     photos_.push_back(photos[i]);
     labels_.push_back(labels[i]);
+    digests_.push_back(pool.digests()[i]);
   }
   check_broken(photos.size(), broken_, options.max_broken_fraction);
 }

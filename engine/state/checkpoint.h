@@ -43,6 +43,9 @@ struct Checkpoint {
   std::string metrics = "{}";
   std::vector<std::string> train_photos;  ///< "class/file" of every training photo; full checkpoints only
   std::vector<std::string> test_photos;   ///< "class/file" of every test photo; full checkpoints only
+  /// SHA-256 of each of these photos' files, in the same order; empty in compact checkpoints and in those of older
+  /// versions.
+  std::vector<std::string> train_digests, test_digests;
   TrainingProgress progress;
   std::vector<NamedTensor> parameters;  ///< float32, "conv1.weight", ...; weights have their outputs outermost
   std::vector<NamedTensor> statistics;  ///< float32, "bn1.running_mean", ...

@@ -158,12 +158,14 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
       cut != nullptr ? feature_material(*backend, wanted, *cut, observer) : photo_material(*backend, wanted, observer);
   SampleSource& source = *material->source;
   const Split& split = material->split;
-  if (continued && start.progress.batch != 0 && start.train_photos.size() != split.train.size())
-    throw Error(request.continue_from + ": stopped in the middle of an epoch over " + std::to_string(start.train_photos.size()) +
-                " training photos, now there are " + std::to_string(split.train.size()));
+  if (continued) {
+    Checkpoint now;
+    describe(now, settings, preprocessing, source, split);
+    check_same_photos(start, now, request.continue_from, observer);
+  }
   MetricsHistory history;
   if (continued) {
-    history = metrics_from_json(start.metrics, request.continue_from);
+    history = continued_history(start, request.continue_from, request.train.run.metrics, observer.files);
   } else {
     measure_before(*backend, received, trained, source, split, request.bundle, history);
   }

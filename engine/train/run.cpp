@@ -126,6 +126,7 @@ class Runner {
   void evaluate_start() {
     evaluate_now();
     record(std::nan(""), std::nan(""));
+    save_metrics();
     if (observer_.evaluated) observer_.evaluated(run_.history.rows.back(), evaluation_);
   }
 
@@ -168,8 +169,8 @@ class Runner {
     const double loss = sums.loss / samples, accuracy = static_cast<double>(sums.correct) / samples;
     sums = {};
     record(loss, accuracy);
-    save();
     save_metrics();  // before the checkpoint: a run that goes on from that finds the time of its every evaluation
+    save();
     const MetricsRow& row = run_.history.rows.back();
     if (observer_.evaluated) observer_.evaluated(row, evaluation_);
   }
@@ -193,7 +194,6 @@ class Runner {
     const TrainingProgress& now = run_.trainer.progress();
     if (options_.output.empty() || (saved_once_ && saved_.step == now.step && saved_.epoch == now.epoch)) return;
     const Profile::Span span(profile_.get(), "checkpoint");
-    run_.history.wall_s = wall_s();
     run_.trainer.store(run_.checkpoint);
     if (run_.lower != nullptr) join_lower(run_.checkpoint, *run_.lower);
     check_finite(run_.checkpoint.parameters, now.step);

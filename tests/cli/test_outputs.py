@@ -171,5 +171,106 @@ class Outputs(support.CommandLine):
         self.assertEqual(process.wait(timeout=60), 0)
         self.assertEqual(self.read("piped"), self.read("server"))
 
+    # -- the same bytes ---------------------------------------------------------------------------------------------------
+
+    def test_the_same_input_leaves_the_same_bytes(self):
+        made = {}
+        for turn in range(3):
+            time.sleep(0.01)
+            for name, arguments in {"a": ("pretrain", "people", *support.TINY), "a.tar": ("bundle", "a", "--photos", "people"),
+                                    "f.tar": ("bundle", "a", "--photos", "people", "--as", "features", "--cut", "conv1", "--variants", "2"),
+                                    "b": ("resume", "a.tar", "--personal", "tony", *support.TINY[2:]),
+                                    "c": ("resume", "f.tar", "--personal", "tony", *(x for x in support.TINY[2:6] if x not in ("--augment", "2"))),
+                                    "d": ("compact", "b", "--as", "int8"), "e": ("pretrain", "people", "--continue", "a", "--epochs", "2", "--threads", "1")}.items():
+                self.tsugi(*arguments, "-o", name, "--quiet")
+                self.assertEqual(self.read(name), made.setdefault(name, self.read(name)), f"{name}, turn {turn}")
+
+
+class Photos(support.CommandLine):
+    """--continue and the photos that a run began with."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.people("people", 3)
+        cls.tony = cls.people("tony", 1, first=9)[0]
+        cls.write("tiny.json", json.dumps(support.TINY_MODEL))
+        cls.tsugi("pretrain", "people", "-o", "server", *support.TINY)
+        cls.tsugi("bundle", "server", "--photos", "people", "-o", "handover.tar")
+        cls.tsugi("bundle", "server", "--photos", "people", "--fraction", "0.6", "-o", "larger.tar")
+        cls.tsugi("resume", "handover.tar", "--personal", f"tony/{cls.tony}", "-o", "device", *support.TINY[2:])
+        cls.first, cls.last = (sorted(os.listdir(cls.path("people")))[i] for i in (0, -1))
+
+    def setUp(self):
+        for name in ("people", "tony"):
+            shutil.copytree(self.path(name), self.path("kept", name))
+        self.addCleanup(shutil.rmtree, self.path("kept"))
+
+    def tearDown(self):
+        for name in ("people", "tony"):
+            shutil.rmtree(self.path(name))
+            shutil.copytree(self.path("kept", name), self.path(name))
+
+    def photos(self, folder):
+        return [os.path.join(folder, name) for name in sorted(os.listdir(self.path(folder)))]
+
+    def goes_on(self, checkpoint="server"):
+        return ("pretrain", "people", "--continue", checkpoint, "-o", "on", "--epochs", "2", "--threads", "1")
+
+    def device_goes_on(self, bundle="handover.tar"):
+        return ("resume", bundle, "--personal", f"tony/{self.tony}", "--continue", "device", "-o", "on", "--epochs", "2", "--threads", "1")
+
+    def exchange(self, one, other):
+        self.write("exchange", self.read(one))
+        shutil.copy(self.path(other), self.path(one))
+        os.replace(self.path("exchange"), self.path(other))
+
+    def test_the_same_photos_go_on_wherever_they_lie_and_whenever_they_were_written(self):
+        os.utime(self.path(self.photos(f"people/{self.first}")[0]))
+        os.rename(self.path("people"), self.path("moved"))
+        try:
+            self.tsugi("pretrain", "moved", *self.goes_on()[2:])
+        finally:
+            os.rename(self.path("moved"), self.path("people"))
+        self.tsugi(*self.device_goes_on())
+
+    def test_photos_that_were_added_removed_and_exchanged_are_told_by_name(self):
+        first, last = self.photos(f"people/{self.first}"), self.photos(f"people/{self.last}")
+        in_people = lambda path: path[len("people/"):]
+        shutil.copy(self.path(first[0]), self.path("people", self.first, "new.jpg"))
+        self.refuses(self.goes_on(), "server: began with 15 training photos and 3 test photos", f"1 is new ({self.first}/new.jpg)")
+        os.remove(self.path("people", self.first, "new.jpg"))
+        self.exchange(first[0], last[0])
+        self.refuses(self.goes_on(), "2 have other content", in_people(first[0]), in_people(last[0]))
+        self.exchange(first[0], last[0])
+        os.rename(self.path(first[1]), self.path("people", self.first, "renamed.jpg"))
+        os.remove(self.path(last[1]))
+        self.refuses(self.goes_on(), "2 are missing", in_people(first[1]), in_people(last[1]), "1 is new", "renamed.jpg")
+
+    def test_personal_photos_and_bundles_too(self):
+        tony = self.photos(f"tony/{self.tony}")
+        self.exchange(tony[0], tony[1])
+        self.refuses(self.device_goes_on(), "device", "2 have other content", os.path.basename(tony[0]))
+        self.exchange(tony[0], tony[1])
+        os.remove(self.path(tony[0]))
+        self.refuses(self.device_goes_on(), "1 is missing", os.path.basename(tony[0]))
+        shutil.copy(self.path("kept", tony[0]), self.path(tony[0]))
+        self.refuses(self.device_goes_on("larger.tar"), "device", "are new")
+
+    def test_a_checkpoint_of_an_older_version_goes_on_and_says_what_is_not_checked(self):
+        header, body = support.parse_safetensors(self.read("server"))
+        for digests in ("train_digests", "test_digests"):
+            self.assertEqual({len(digest) for digest in json.loads(header["__metadata__"].pop(digests))}, {64})
+        header["__metadata__"]["sha256"] = "0" * 64
+        self.write("old", support.build_safetensors(header, body))
+        os.remove(self.path(self.photos(f"people/{self.first}")[0]))
+        self.assertIn("old: holds no digests of its photos", self.tsugi(*self.goes_on("old")).stderr)
+
+    def test_a_compact_copy_may_train_on_others(self):
+        self.tsugi("compact", "server", "-o", "compact")
+        os.remove(self.path(self.photos(f"people/{self.first}")[0]))
+        self.tsugi(*self.goes_on("compact"))
+
+
 if __name__ == "__main__":
     support.main()
