@@ -1,6 +1,7 @@
 // The audit file.
 #include "tools/audit.h"
 
+#include <algorithm>
 #include <ctime>
 #include <filesystem>
 
@@ -14,10 +15,13 @@ namespace tsugi::tools {
 namespace {
 
 constexpr const char* kScope =
-    "Every file that tsugi opened, with what passed through it. Left out: the program and its libraries, what the system's run time and "
-    "drivers read for themselves (/proc, /sys, /dev, locales), listings of folders, standard input, output and error, and this file.";
+    "Every file that tsugi opened, with what passed through it. Left out: the program and its libraries, what the "
+    "system's run time and "
+    "drivers read for themselves (/proc, /sys, /dev, locales), listings of folders, what gnuplot opens, standard "
+    "input, output and error, and this file.";
 constexpr const char* kPersonal =
-    "Files below the folder of personal photos, photos of people whom the checkpoint knows as personal, photos given to predict, "
+    "Files below the folder of personal photos, an experiment with such photos, photos of people whom the checkpoint "
+    "knows as personal, photos given to predict, "
     "checkpoints that learnt from such photos, and metrics about them.";
 
 /// UTC, to the second, as ISO 8601.
@@ -71,7 +75,7 @@ void Audit::add(CLI::App& command) {
 
 void Audit::start() {
   if (path_.empty()) return;
-  const AtomicFile probe(path_);
+  claim_.emplace(path_);
   install_stop_signals();  // a stopped command ends by itself, and leaves its record
   clock_ = Stopwatch();
   started_ = now();
@@ -103,8 +107,11 @@ void Audit::finish(const Ending& ending) const {
   json["read"] = read.files;
   json["written"] = written.files;
   json["scratch"] = scratch.files;
+  const bool personal =
+      std::any_of(uses.begin(), uses.end(), [](const FileUse& use) { return use.personal; });  // it names them
   // File names need not be UTF-8: what is not becomes U+FFFD.
-  write_file_atomically(path_, json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file_atomically(path_, json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n",
+                        {"audit", nullptr, personal});
 }
 
 }  // namespace tsugi::tools

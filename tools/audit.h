@@ -3,10 +3,12 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/core/file_log.h"
+#include "engine/core/output_claim.h"
 #include "engine/train/run.h"
 
 namespace tsugi::tools {
@@ -37,6 +39,7 @@ class Audit {
  private:
   std::vector<std::string> command_line_;
   std::string path_, started_;  // "" = not asked for, not started
+  std::optional<OutputClaim> claim_;
   Stopwatch clock_;
   FileLog files_;
 };

@@ -1,12 +1,13 @@
 // tsugi bench: the ops of models, one by one.
 #include <memory>
+#include <optional>
 
 #include "engine/core/device.h"
-#include "engine/tuning/tuned_backend.h"
+#include "engine/core/output_claim.h"
 #include "engine/perf/noise.h"
 #include "engine/perf/op_bench.h"
 #include "engine/perf/statistics.h"
-#include "engine/core/atomic_file.h"
+#include "engine/tuning/tuned_backend.h"
 #include "kernels/api/registry.h"
 #include "tools/bench.h"
 #include "tools/console.h"
@@ -76,7 +77,8 @@ void print(const perf::ResultFile& file) {
 }  // namespace
 
 int bench_ops_command(const BenchOptions& options) {
-  if (!options.output.empty()) AtomicFile probe(options.output);
+  std::optional<OutputClaim> claim;
+  if (!options.output.empty()) claim.emplace(options.output);
   const std::vector<perf::OpCase> cases = cases_of(options);
   const std::unique_ptr<Backend> backend = make_backend(options.device, options.threads);
   const TuningUse tuning = apply_tuning(*backend, {options.tuning, nullptr, [&](const std::string& line) { Console(options.common.quiet).say(line); }});

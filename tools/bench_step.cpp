@@ -1,10 +1,11 @@
 // tsugi bench --step: where the time of a training step goes.
 #include <memory>
+#include <optional>
 
 #include "engine/core/device.h"
-#include "engine/tuning/tuned_backend.h"
+#include "engine/core/output_claim.h"
 #include "engine/perf/step_bench.h"
-#include "engine/core/atomic_file.h"
+#include "engine/tuning/tuned_backend.h"
 #include "tools/bench.h"
 #include "tools/console.h"
 
@@ -40,7 +41,8 @@ void print(const perf::ResultFile& file) {
 }  // namespace
 
 int bench_step_command(const BenchOptions& options) {
-  if (!options.output.empty()) AtomicFile probe(options.output);
+  std::optional<OutputClaim> claim;
+  if (!options.output.empty()) claim.emplace(options.output);
   perf::ShapeList list = perf::find_shape_list(options.models.empty() ? PretrainRequest().model : options.models.front());
   constexpr int kSmokeSize = 16, kSmokeBatch = 2;
   const int size = options.size > 0 ? options.size : options.smoke ? kSmokeSize : 0;

@@ -23,7 +23,7 @@ struct Common {
 /// Adds --json and --quiet, and an example under the help.
 void add_common(CLI::App& command, Common& common, const std::string& example);
 
-/// Prints `result` as the last line of stdout when --json was given: JSON in ASCII.
+/// Prints `result` as the last line of stdout when --json was given: JSON in ASCII. main() sees to it that it arrives.
 void finish(const Common& common, const Json& result);
 
 /// Throws CLI::ValidationError when an output of the command line (-o, --metrics, --audit, --profile) is the same file as another, or as an input, or is
@@ -44,9 +44,9 @@ void add_eval(CLI::App& app, Run& run, Audit& audit);
 void add_predict(CLI::App& app, Run& run, Audit& audit);
 void add_compact(CLI::App& app, Run& run, Audit& audit);
 void add_inspect(CLI::App& app, Run& run, Audit& audit);
-void add_experiment(CLI::App& app, Run& run);
+void add_experiment(CLI::App& app, Run& run, Audit& audit);
 void add_bench(CLI::App& app, Run& run);
-void add_plan(CLI::App& app, Run& run);
+void add_plan(CLI::App& app, Run& run, Audit& audit);
 void add_tune(CLI::App& app, Run& run);
 void add_doctor(CLI::App& app, Run& run);
 

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "engine/core/output_claim.h"
 #include "engine/train/checkpoint_session.h"
 #include "tools/audit.h"
 #include "tools/command.h"
@@ -18,6 +19,7 @@ struct Options {
 int compact_command(const Options& options, FileLog* files) {
   install_stop_signals();  // not asked for: writing is short, and a temporary must not stay behind
   const Checkpoint checkpoint = CheckpointSession(options.checkpoint, "reference", 1, files).checkpoint;
+  const OutputClaim claim(options.output, {"checkpoint", files, !checkpoint.personal_classes.empty()});
   const CheckpointKind kind = options.as == "fp16" ? CheckpointKind::fp16 : CheckpointKind::int8;
   write_checkpoint(options.output, checkpoint, kind, files);
   const std::uintmax_t before = std::filesystem::file_size(options.checkpoint), after = std::filesystem::file_size(options.output);

@@ -20,7 +20,7 @@ volatile std::sig_atomic_t stop_signal = 0;
 
 extern "C" void on_stop_signal(int signal) {
   stop_signal = 1;
-  std::signal(signal, SIG_DFL);  // the next one ends the process
+  if (signal == SIGINT || signal == SIGTERM) std::signal(signal, SIG_DFL);  // the next one ends the process
 }
 
 /// Characters, not bytes: names may be UTF-8.
@@ -154,8 +154,9 @@ std::string bytes_text(double bytes) {
 }
 
 void install_stop_signals() {
-  std::signal(SIGINT, on_stop_signal);
-  std::signal(SIGTERM, on_stop_signal);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGXCPU})
+    if (std::signal(signal, on_stop_signal) == SIG_IGN) std::signal(signal, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
 }
 
 bool stop_requested() { return stop_signal != 0; }

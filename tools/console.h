@@ -50,7 +50,10 @@ std::string percent(double fraction);     ///< "91.2 %", "-" when not finite
 std::string duration(double seconds);     ///< "0:42", "12:05", "2:03:11"
 std::string bytes_text(double bytes);     ///< "4.9 MB" (powers of 1000)
 
-/// Whether SIGINT or SIGTERM came since install_stop_signals(); a second one ends the process at once.
+/// Has the signals that ask a process to end set stop_requested(): SIGINT and SIGTERM, of which a second one ends it at
+/// once; SIGHUP and SIGXCPU, which may come many times (terminals close, a second of CPU time after another) and end
+/// nothing. Those that are ignored stay ignored (nohup). From then on a reader of stdout or stderr that goes away is an
+/// error of writing, not the end of the process (SIGPIPE).
 void install_stop_signals();
 bool stop_requested();
 /// For commands that have no work to save. Throws Error when such a signal came.

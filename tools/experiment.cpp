@@ -1,7 +1,10 @@
 // tsugi experiment: the source paper's experiment over a grid of people, seeds, methods and fractions.
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <memory>
 
+#include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"
 #include "tools/experiment/grid.h"
@@ -71,9 +74,10 @@ std::string command_line(const CLI::App& command) {
   return text;
 }
 
-ReportSummary make_report(const std::string& out, const Common& common) {
+ReportSummary make_report(const std::string& out, const Common& common, FileLog* files) {
   Console console(common.quiet);
-  const ReportSummary report = write_report(out, [&](const std::string& line) { console.say(line); });
+  const ReportSummary report = write_report(
+      out, [&](const std::string& line) { console.say(line); }, files);
   console.say("the report of " + std::to_string(report.cells) + " cells is " + report.page);
   return report;
 }
@@ -83,8 +87,14 @@ void add_report(const ReportSummary& report, Json& json) {
   json["figures"] = report.figures;
 }
 
-int report_command(const std::string& out, const Common& common) {
-  const ReportSummary report = make_report(out, common);
+/// An experiment is about somebody's personal photos, and gnuplot writes some of its files: the whole process makes
+/// them for its user alone.
+void keep_private() { ::umask(::umask(0) | 077); }
+
+int report_command(const std::string& out, const Common& common, FileLog* files) {
+  keep_private();
+  if (files != nullptr) files->personal(out);
+  const ReportSummary report = make_report(out, common, files);
   Json json;
   json["cells"] = report.cells;
   add_report(report, json);
@@ -92,13 +102,14 @@ int report_command(const std::string& out, const Common& common) {
   return kOk;
 }
 
-int handover_command(const Options& options) {
+int handover_command(const Options& options, FileLog* files) {
+  keep_private();
   install_stop_signals();
   const std::string command = command_line(*options.command), &out = options.settings.out;
   GridSummary summary;
   {
     Console console(options.common.quiet);
-    summary = run_grid(options.settings, command, console);
+    summary = run_grid(options.settings, command, console, files);
   }
   Json json;
   json["cells"] = summary.cells;
@@ -107,7 +118,7 @@ int handover_command(const Options& options) {
   json["failed"] = summary.failed.size();
   json["wall_s"] = summary.wall_s;
   json["results"] = out + "/results.csv";
-  if (!summary.stopped && summary.done > 0) add_report(make_report(out, options.common), json);
+  if (!summary.stopped && summary.done > 0) add_report(make_report(out, options.common, files), json);
   finish(options.common, json);
   if (summary.stopped)
     Console::error("stopped after " + std::to_string(summary.done) + " of " + std::to_string(summary.cells) + " cells, which are kept in " + out +
@@ -153,7 +164,7 @@ void add_training_options(CLI::App& command, Options& options) {
 
 }  // namespace
 
-void add_experiment(CLI::App& app, Run& run) {
+void add_experiment(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<Options>();
   CLI::App* experiment = app.add_subcommand("experiment", "Repeat the source paper's experiment on photos of yours, as a report");
   experiment->require_subcommand(1);
@@ -163,18 +174,20 @@ void add_experiment(CLI::App& app, Run& run) {
   options->command = command;
   add_grid_options(*command, *options);
   add_training_options(*command, *options);
+  audit.add(*command);
   add_common(*command, options->common,
              "tsugi experiment handover --general photos/ --personal tony/ --people 10,20,30 --fractions 0:1:0.1 -o report/");
-  command->callback([options, &run] {
+  command->callback([options, &run, &audit] {
     collect(*options);
-    run = [options] { return handover_command(*options); };
+    run = [options, &audit] { return handover_command(*options, audit.files()); };
   });
   auto out = std::make_shared<std::string>();
   CLI::App* report = experiment->add_subcommand("report", "Make tables, figures and the page again from the cells that are there");
   report->add_option("OUT", *out, "Folder of the experiment")->required();
+  audit.add(*report);
   add_common(*report, options->common, "tsugi experiment report report/");
-  report->callback([options, out, &run] {
-    run = [options, out] { return report_command(*out, options->common); };
+  report->callback([options, out, &run, &audit] {
+    run = [options, out, &audit] { return report_command(*out, options->common, audit.files()); };
   });
 }
 

@@ -1,12 +1,18 @@
 // The tsugi binary: picks the command, runs it, turns errors into exit statuses. One file beside this one holds each command.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <memory>
 #include <new>
 
+#include "engine/core/posix_file.h"
 #include "engine/core/text.h"
 #include "engine/core/version.h"
+#include "kernels/api/error.h"
 #include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"
@@ -25,12 +31,40 @@ void finish(const Common& common, const Json& result) {
   // ASCII alone: nothing in it that a terminal obeys, and no name of a file that is not UTF-8 (U+FFFD stands for its
   // bytes) makes it fail.
   if (common.json) print_line(result.dump(-1, ' ', true, Json::error_handler_t::replace));
-  if (std::fflush(stdout) != 0) throw std::runtime_error("standard output cannot be written");
 }
 
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 namespace {
+
+/// Whatever was printed must have arrived: a full disk shows at any write, or not before the last one.
+void check_stdout() {
+  const bool failed_before = std::ferror(stdout) != 0;
+  errno = 0;
+  const bool flushed = std::fflush(stdout) == 0;
+  if (failed_before || !flushed)
+    throw Error("standard output cannot be written" + (errno != 0 ? ": " + system_reason(errno) : std::string()) +
+                "; what it got is cut off");
+}
+
+/// The exit status of a command line that ends before any command runs.
+int arrived(int status) {
+  try {
+    check_stdout();
+    return status;
+  } catch (const Error& error) {
+    Console::error(error.what());
+    return kFailed;
+  }
+}
+
+/// A file opened by this process must not become standard output because nobody gave it one. Writing to a descriptor
+/// that is open for reading fails, as it should.
+void fill_standard_descriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(descriptor, F_GETFD) < 0 && errno == EBADF)
+      (void)::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
 
 /// What stderr gets when the command line cannot be understood.
 std::string usage_message(const CLI::App* app, const CLI::Error& error) {
@@ -54,6 +88,7 @@ Ending carry_out(const Run& run, Audit& audit) {
   try {
     audit.start();
     ending.status = run();
+    check_stdout();
   } catch (const std::bad_alloc&) {
     say_out_of_memory();
     ending.error = "out of memory";  // short enough to take none
@@ -61,12 +96,14 @@ Ending carry_out(const Run& run, Audit& audit) {
     ending.error = error.what();
     Console::error(ending.error);
   }
+  if (!ending.error.empty()) ending.status = kFailed;  // also where all went well but for standard output
   ending.stopped = stop_requested();
   return ending;
 }
 
 /// All of the program, but for what must be caught around it.
 int whole(int argc, char** argv) {
+  fill_standard_descriptors();
   CLI::App app("tsugi trains image classifiers on a server and hands the training over to a small device.", "tsugi");
   app.set_version_flag("--version", std::string("tsugi ") + tsugi::version() + " (" + tsugi::build_description() + ")");
   app.formatter(std::make_shared<HelpFormatter>());  // before the commands, which inherit it
@@ -83,16 +120,17 @@ int whole(int argc, char** argv) {
   add_predict(app, run, audit);
   add_compact(app, run, audit);
   add_inspect(app, run, audit);
-  add_experiment(app, run);
+  add_experiment(app, run, audit);
   add_bench(app, run);
-  add_plan(app, run);
+  add_plan(app, run, audit);
   add_tune(app, run);
   add_doctor(app, run);
   try {
     app.parse(argc, argv);
     check_outputs(*app.get_subcommands().front());
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kOk : kUsage;
+    const int status = app.exit(error) == 0 ? kOk : kUsage;  // --help and --version end here, too
+    return arrived(status);
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {

@@ -4,9 +4,11 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "engine/core/atomic_file.h"
 #include "engine/core/device.h"
+#include "engine/core/output_claim.h"
 #include "engine/data/scan.h"
 #include "engine/data/split.h"
 #include "engine/perf/calibration.h"
@@ -14,6 +16,7 @@
 #include "engine/perf/quantities.h"
 #include "engine/train/handover.h"
 #include "engine/tuning/tuned_backend.h"
+#include "tools/audit.h"
 #include "tools/bench.h"
 #include "tools/console.h"
 #include "tools/plan.h"
@@ -112,10 +115,10 @@ void count_photos(const PlanOptions& o, perf::PlanRequest& request) {
   if (o.photo_bytes > 0.0) bundle.photo_bytes = o.photo_bytes;
 }
 
-perf::PlanRequest request_of(const PlanOptions& o) {
+perf::PlanRequest request_of(const PlanOptions& o, FileLog* files) {
   perf::PlanRequest request;
   perf::StepRequest& step = request.step;
-  step.list = perf::find_shape_list(o.model);
+  step.list = perf::find_shape_list(o.model, files);
   if (o.size > 0) step.list.model = with_input_size(step.list.model, o.size);
   const Model& model = step.list.model;
   if (model.input.h != model.input.w)
@@ -162,10 +165,11 @@ struct PlannedDevice {
   DType dtype = DType::f32;
 };
 
-PlannedDevice measure_this(const PlanOptions& o, Console& console) {
+PlannedDevice measure_this(const PlanOptions& o, Console& console, FileLog* files) {
   PlannedDevice device;
   // As training does: tuned kernels take other scratch memory.
-  device.kernels = make_tuned_backend("auto", o.threads, {"auto", nullptr, [&](const std::string& line) { console.say(line); }});
+  device.kernels =
+      make_tuned_backend("auto", o.threads, {"auto", files, [&](const std::string& line) { console.say(line); }});
   device.dtype = choose_precision(o.precision, *device.kernels);
   perf::CalibrationOptions options;
   options.dtype = device.dtype;
@@ -177,9 +181,9 @@ PlannedDevice measure_this(const PlanOptions& o, Console& console) {
   return device;
 }
 
-PlannedDevice described(const PlanOptions& o) {
+PlannedDevice described(const PlanOptions& o, FileLog* files) {
   PlannedDevice device;
-  device.description = perf::find_device(o.device);
+  device.description = perf::find_device(o.device, files);
   device.kernels = make_backend(device.description.kernels, o.threads);
   device.dtype = choose_precision(o.precision == "auto" ? device.description.precision : o.precision, *device.kernels);
   return device;
@@ -187,23 +191,25 @@ PlannedDevice described(const PlanOptions& o) {
 
 }  // namespace
 
-int plan_command(const PlanOptions& options) {
-  if (!options.save_device.empty()) AtomicFile probe(options.save_device);
-  perf::PlanRequest request = request_of(options);
+int plan_command(const PlanOptions& options, FileLog* files) {
+  std::optional<OutputClaim> claim;
+  if (!options.save_device.empty()) claim.emplace(options.save_device, FilePurpose{"device description", files});
+  perf::PlanRequest request = request_of(options, files);
   const perf::Budgets budgets = budgets_of(options);
   std::vector<perf::ResultFile> results;
-  for (const std::string& path : options.results) results.push_back(perf::read_result_file(path));
+  for (const std::string& path : options.results) results.push_back(perf::read_result_file(path, files));
   install_stop_signals();
   PlannedDevice device;
   {
     Console console(options.common.quiet);
-    device = options.device == "this" ? measure_this(options, console) : described(options);
+    device = options.device == "this" ? measure_this(options, console, files) : described(options, files);
   }
   perf::DeviceDescription& description = device.description;
   request.step.device = description.name;
   request.step.dtype = device.dtype;
   request.step.device_memory = description.memory_bytes;
-  if (!options.save_device.empty()) write_file_atomically(options.save_device, perf::to_json(description) + "\n");
+  if (!options.save_device.empty())
+    write_file_atomically(options.save_device, perf::to_json(description) + "\n", {"device description", files});
   for (std::size_t i = 0; i < results.size(); ++i) perf::apply_result(description, *device.kernels, results[i], options.results[i]);
   PlanOutcome outcome;
   outcome.handover = !options.photos.empty();
@@ -221,20 +227,21 @@ int plan_command(const PlanOptions& options) {
   return kOk;
 }
 
-void add_plan(CLI::App& app, Run& run) {
+void add_plan(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<PlanOptions>();
   CLI::App* command = app.add_subcommand("plan", "Predict time, memory and transfer of a training, or how much data fits budgets");
   add_device(*command, *options);
   add_workload(*command, *options);
   add_handover(*command, *options);
   command->add_flag("--smoke", options->smoke, "With --device this: measure next to nothing; shows that everything runs, its times mean nothing");
+  audit.add(*command);
   add_common(*command, options->common,
              "tsugi plan --device jetson-nano --model faces-resnet --photos 979 --fraction 0.3 --personal 86 --resume --link 10Mbit/s\n"
              "  tsugi plan --device this --photos photos/ --max-time 30min --max-transfer 20M --link 1MB/s\n"
              "  tsugi plan --device this --model faces-cnn --batch 16 --json");
-  command->callback([options, command, &run] {
+  command->callback([options, command, &run, &audit] {
     check(*command, *options);
-    run = [options] { return plan_command(*options); };
+    run = [options, &audit] { return plan_command(*options, audit.files()); };
   });
 }
 

@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "engine/core/atomic_file.h"
 #include "engine/core/device.h"
+#include "engine/core/output_claim.h"
 #include "engine/perf/environment.h"
 #include "engine/perf/quantities.h"
 #include "engine/perf/tune_model.h"
@@ -62,13 +64,13 @@ void add_calls(const perf::TuneResult& result, TuningFile& file) {
   }
 }
 
-/// The file to keep the winners in. Throws Error where there is none, or it cannot be written: before anything is measured.
+/// The file to keep the winners in. Throws Error where there is none.
 std::string output_path(const Options& options, KernelChoice* choice) {
   const std::string path = tuning_path(options.tuning, choice);
   if (path.empty()) throw Error("tune: TSUGI_TUNING is \"off\", or there is no home folder: name a file by --tuning");
   std::error_code error;
-  if (options.tuning == "auto") fs::create_directories(fs::path(path).parent_path(), error);  // what fails is told by the next line
-  AtomicFile probe(path);
+  if (options.tuning == "auto")
+    fs::create_directories(fs::path(path).parent_path(), error);  // what fails is told by the next line
   return path;
 }
 
@@ -85,8 +87,13 @@ std::vector<perf::ShapeList> lists_of(const Options& options) {
 class TuneRun {
  public:
   TuneRun(const Options& options, Backend& backend, KernelChoice& choice, DType dtype, Console& console)
-      : options_(options), backend_(backend), console_(console), path_(output_path(options, &choice)),
-        measured_(tuning_file_for(choice, perf::read_environment().date)), file_(known(path_, measured_, console)) {
+      : options_(options),
+        backend_(backend),
+        console_(console),
+        path_(output_path(options, &choice)),
+        claim_(path_),
+        measured_(tuning_file_for(choice, perf::read_environment().date)),
+        file_(known(path_, measured_, console)) {
     tune_.dtype = dtype;
     tune_.should_stop = stop_requested;
     json_ = {{"device", backend.name()}, {"precision", precision_name(dtype)}, {"tuning", path_}, {"models", Json::array()}};
@@ -127,6 +134,7 @@ class TuneRun {
   Backend& backend_;
   Console& console_;
   std::string path_;
+  OutputClaim claim_;           // of path_, before anything is measured
   TuningFile measured_, file_;  // of this run; and with what was known before
   perf::TuneOptions tune_;
   Json json_;
@@ -138,7 +146,8 @@ int tune_command(const Options& options) {
   KernelChoice* choice = backend->kernel_choice();
   if (choice == nullptr) throw Error("device " + backend->name() + ": computes every call with one kernel, there is nothing to tune");
   if (!options.inc.empty() && backend->name() == "cpu") throw Error("--inc: device cpu takes no rows from tables, a GPU expected");
-  if (!options.inc.empty()) AtomicFile probe(options.inc);
+  std::optional<OutputClaim> claim;
+  if (!options.inc.empty()) claim.emplace(options.inc);
   const DType dtype = choose_precision(options.precision, *backend);
   install_stop_signals();
   Console console(options.common.quiet);

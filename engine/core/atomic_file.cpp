@@ -2,35 +2,17 @@
 #include "engine/core/atomic_file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
-#include <cstdlib>
-#include <system_error>
 
+#include "engine/core/posix_file.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
 namespace {
-
-std::string reason(int code) { return std::generic_category().message(code); }
-
-std::string folder_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-// A rename would replace a symbolic link, not the file behind it: resolve links first.
-std::string resolved(const std::string& path) {
-  char* real = ::realpath(path.c_str(), nullptr);
-  if (real == nullptr) return path;
-  std::string result(real);
-  std::free(real);
-  return result;
-}
 
 // Closes a descriptor at the end of a scope.
 struct Closer {
@@ -40,19 +22,46 @@ struct Closer {
   }
 };
 
+// Marks a new temporary as in use. False when somebody who took it for a left one was faster: it is removed, or will be
+// at once.
+bool lock(int descriptor) {
+  if (uninterrupted([&] { return ::flock(descriptor, LOCK_EX | LOCK_NB); }) != 0 && errno == EWOULDBLOCK) return false;
+  struct stat made {};
+  return ::fstat(descriptor, &made) == 0 && made.st_nlink > 0;
+}
+
+// Gives a new file the owner and the mode of the one that it will replace. Returns false with errno set when it cannot.
+bool take_over(int descriptor, const struct stat& old) {
+  struct stat made {};
+  if (::fstat(descriptor, &made) != 0) return false;
+  mode_t mode = old.st_mode & 0777;
+  if (made.st_uid != old.st_uid && ::fchown(descriptor, old.st_uid, static_cast<gid_t>(-1)) != 0)
+    errno = 0;  // only root can
+  if (made.st_gid != old.st_gid && ::fchown(descriptor, static_cast<uid_t>(-1), old.st_gid) != 0)
+    mode &= ~static_cast<mode_t>(070);  // what the old group may do is not for another
+  return ::fchmod(descriptor, mode) == 0;
+}
+
 }  // namespace
 
-AtomicFile::AtomicFile(const std::string& path, const FilePurpose& purpose) : path_(resolved(path)) {
+AtomicFile::AtomicFile(const std::string& path, const FilePurpose& purpose) : path_(behind_links(path)) {
   struct stat existing {};
-  if (::stat(path_.c_str(), &existing) == 0 && !S_ISREG(existing.st_mode))
+  const bool replaces = ::stat(path_.c_str(), &existing) == 0;
+  if (replaces && !S_ISREG(existing.st_mode))
     throw Error(path + ": is a folder, a pipe or a device, a regular file is expected");
+  const mode_t mode = replaces ? existing.st_mode & 0700 : purpose.personal ? 0600 : 0666;
   static std::atomic<unsigned> counter{0};
   const std::string stem = path_ + ".tmp-" + std::to_string(::getpid()) + "-";
-  do {
+  for (bool ours = false; !ours;) {
     temporary_ = stem + std::to_string(counter++);
-    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  } while (descriptor_ < 0 && errno == EEXIST);
-  if (descriptor_ < 0) throw Error(path + ": cannot be written: " + reason(errno));
+    descriptor_ =
+        uninterrupted([&] { return ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode); });
+    if (descriptor_ < 0 && errno == EEXIST) continue;
+    if (descriptor_ < 0) throw Error(path + ": cannot be written: " + system_reason(errno));
+    ours = lock(descriptor_);
+    if (!ours) ::close(descriptor_);
+  }
+  if (replaces && !take_over(descriptor_, existing)) fail("cannot take over the mode of the file that is there", errno);
   try {
     record_ = std::make_unique<FileRecord>(purpose, FileAccess::write, path, stem + "*");
   } catch (...) {  // no destructor will run
@@ -64,23 +73,22 @@ AtomicFile::AtomicFile(const std::string& path, const FilePurpose& purpose) : pa
 AtomicFile::~AtomicFile() { discard(); }
 
 void AtomicFile::discard() noexcept {
-  if (descriptor_ >= 0) ::close(descriptor_);
-  descriptor_ = -1;
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  if (!temporary_.empty()) uninterrupted([&] { return ::unlink(temporary_.c_str()); });
   temporary_.clear();
+  if (descriptor_ >= 0) ::close(descriptor_);  // and with it the lock
+  descriptor_ = -1;
 }
 
 void AtomicFile::fail(const std::string& what, int code) {
   discard();
-  throw Error(path_ + ": " + what + ": " + reason(code));
+  throw Error(path_ + ": " + what + ": " + system_reason(code));
 }
 
 void AtomicFile::write(const void* bytes, std::size_t size) {
   if (descriptor_ < 0) throw Error(path_ + ": written to after it was closed, an open file is expected");
   const char* rest = static_cast<const char*>(bytes);
   while (size > 0) {
-    const ssize_t written = ::write(descriptor_, rest, size);
-    if (written < 0 && errno == EINTR) continue;
+    const ssize_t written = uninterrupted([&] { return ::write(descriptor_, rest, size); });
     if (written < 0) fail("cannot be written", errno);
     record_->passed(rest, static_cast<std::size_t>(written));
     rest += written;
@@ -91,16 +99,17 @@ void AtomicFile::write(const void* bytes, std::size_t size) {
 
 void AtomicFile::commit() {
   if (descriptor_ < 0) throw Error(path_ + ": committed after it was closed, an open file is expected");
-  if (::fsync(descriptor_) != 0) fail("cannot be synced", errno);
-  const int closed = ::close(descriptor_);
-  descriptor_ = -1;
-  if (closed != 0) fail("cannot be closed", errno);
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot be renamed into place", errno);
+  if (uninterrupted([&] { return ::fsync(descriptor_); }) != 0) fail("cannot be synced", errno);
+  if (uninterrupted([&] { return ::rename(temporary_.c_str(), path_.c_str()); }) != 0)
+    fail("cannot be renamed into place", errno);
   temporary_.clear();
+  ::close(descriptor_);  // not before, the lock keeps the temporary; all is on the disk, so that this may fail
+  descriptor_ = -1;
   record_->complete();
   // The new file is in place by now. Some file systems cannot sync a folder (EINVAL); that is no failure of ours.
-  const Closer folder{::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (folder.descriptor >= 0 && ::fsync(folder.descriptor) != 0 && errno != EINVAL)
+  const Closer folder{
+      uninterrupted([&] { return ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); })};
+  if (folder.descriptor >= 0 && uninterrupted([&] { return ::fsync(folder.descriptor); }) != 0 && errno != EINVAL)
     fail("is written, but its folder cannot be synced", errno);
 }
 

@@ -43,10 +43,12 @@ std::vector<FileUse> FileLog::uses() const {
       sum.bytes = one.bytes;
       sum.sha256 = one.sha256;
     }
+    sum.personal = sum.personal || one.personal;
     sum.times += 1;
   }
   for (FileUse& use : uses)
-    use.personal = std::any_of(personal_.begin(), personal_.end(), [&](const std::string& at) { return is_below(use.path, at); });
+    use.personal = use.personal || std::any_of(personal_.begin(), personal_.end(),
+                                               [&](const std::string& at) { return is_below(use.path, at); });
   return uses;
 }
 
@@ -70,6 +72,7 @@ FileRecord::FileRecord(const FilePurpose& purpose, FileAccess access, const std:
   use.path = path;
   use.temporary = temporary;
   use.role = purpose.role;
+  use.personal = purpose.personal;
   use.access = access;
   place_ = log_->begin(use);
   if (access != FileAccess::scratch) digest_ = std::make_unique<Sha256>();

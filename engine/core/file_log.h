@@ -22,8 +22,13 @@ enum class FileAccess : std::uint8_t {
 
 /// What a file is opened for, and who keeps the record.
 struct FilePurpose {
-  std::string role = "file";  ///< "photo", "checkpoint", "bundle", "metrics", "model", …
-  FileLog* log = nullptr;
+  // Not left to be an aggregate: gcc 12 then warns of members that it takes for uninitialised.
+  FilePurpose(std::string what = "file", FileLog* into = nullptr, bool is_personal = false)
+      : role(std::move(what)), log(into), personal(is_personal) {}
+
+  std::string role;  ///< "photo", "checkpoint", "bundle", "metrics", "model", …
+  FileLog* log;
+  bool personal;  ///< it holds traces of personal photos: what is written anew is for its owner's eyes alone
 };
 
 /// One file in one role, however often it was opened: reads of the same bytes are one use, and so are all writes to one path.

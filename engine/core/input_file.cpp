@@ -6,20 +6,21 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <system_error>
 
+#include "engine/core/posix_file.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
 namespace {
 
 [[noreturn]] void fail(const std::string& name, const std::string& what, int code) {
-  throw Error(name + ": " + what + ": " + std::generic_category().message(code));
+  throw Error(name + ": " + what + ": " + system_reason(code));
 }
 
 int open_to_read(const std::string& path, const std::string& name) {
   // O_NONBLOCK: opening a pipe that nobody writes to must not hang; it is refused after that.
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  const int descriptor =
+      uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); });
   if (descriptor < 0) fail(name, "cannot be opened", errno);
   return descriptor;
 }
@@ -41,18 +42,22 @@ InputFile::InputFile(const std::string& path, const FilePurpose& purpose, const 
 InputFile::Descriptor::~Descriptor() { ::close(value); }
 
 std::size_t InputFile::read(void* to, std::size_t most) {
-  ssize_t got = -1;
-  do {
-    got = ::read(descriptor_.value, to, most);
-  } while (got < 0 && errno == EINTR);
+  const ssize_t got = uninterrupted([&] { return ::read(descriptor_.value, to, most); });
   if (got < 0) fail(name_, "cannot be read", errno);
   record_.passed(to, static_cast<std::size_t>(got));
   return static_cast<std::size_t>(got);
 }
 
 bool InputFile::peek(std::uint64_t offset, void* to, std::size_t size) {
-  return size <= size_ && offset <= size_ - size &&
-         ::pread(descriptor_.value, to, size, static_cast<off_t>(offset)) == static_cast<ssize_t>(size);
+  if (size > size_ || offset > size_ - size) return false;
+  for (std::size_t done = 0; done < size;) {
+    const ssize_t got = uninterrupted([&] {
+      return ::pread(descriptor_.value, static_cast<char*>(to) + done, size - done, static_cast<off_t>(offset + done));
+    });
+    if (got <= 0) return false;
+    done += static_cast<std::size_t>(got);
+  }
+  return true;
 }
 
 std::vector<std::uint8_t> InputFile::read_all(std::uint64_t limit) {

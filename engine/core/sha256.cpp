@@ -48,4 +48,8 @@ std::string sha256_hex(const std::string& text) { return sha256_hex(text.data(),
 
 std::string sha256_hex(const std::vector<std::uint8_t>& bytes) { return sha256_hex(bytes.data(), bytes.size()); }
 
+bool is_sha256_hex(const std::string& text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
 }  // namespace tsugi

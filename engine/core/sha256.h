@@ -34,4 +34,7 @@ std::string sha256_hex(const void* bytes, std::size_t size);
 std::string sha256_hex(const std::string& text);
 std::string sha256_hex(const std::vector<std::uint8_t>& bytes);
 
+/// Whether a text can be such a digest.
+bool is_sha256_hex(const std::string& text);
+
 }  // namespace tsugi

@@ -10,6 +10,7 @@
 #include <new>
 
 #include "engine/core/input_file.h"
+#include "engine/core/sha256.h"
 #include "engine/data/jpeg_file.h"
 #include "engine/data/photo_header.h"
 #include "kernels/api/error.h"
@@ -166,10 +167,11 @@ Image decode_image(const std::vector<std::uint8_t>& bytes, const std::string& fi
   return header.kind == PhotoHeader::Kind::png ? decode_png(bytes, file, header) : decode_jpeg(bytes, file, header);
 }
 
-void prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to, DecodeBudget& budget,
-                   FileLog* files) {
+std::string prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to,
+                          DecodeBudget& budget, FileLog* files) {
   const auto prepare = [&](const std::vector<std::uint8_t>& bytes) {
     crop_and_resize(decode_image(bytes, photo.file), preprocessing.crop, preprocessing.stored_size, to);
+    return sha256_hex(bytes);
   };
   /// Beside the picture, rows of floats of the new width while it is resized.
   const auto needed = [&](const PhotoHeader& header, std::uint64_t file_bytes) {
@@ -187,7 +189,7 @@ void prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::
   const PhotoHeader header = read_photo_header(
       [&](std::uint64_t offset, void* bytes, std::size_t size) { return file.peek(offset, bytes, size); }, photo.file);
   const DecodeBudget::Lease lease(budget, file.size() + needed(header, file.size()), photo.file);
-  prepare(file.read_all(kMaxPhotoBytes));
+  return prepare(file.read_all(kMaxPhotoBytes));
 }
 
 }  // namespace tsugi

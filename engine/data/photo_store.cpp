@@ -11,6 +11,7 @@
 #include <system_error>
 #include <thread>
 
+#include "engine/core/sha256.h"
 #include "engine/data/decode.h"
 #include "engine/data/pixel_block.h"
 #include "kernels/api/error.h"
@@ -28,6 +29,7 @@ class DecodePool {
         files_(options.files),
         pixels_(pixels),
         budget_(options.decode_bytes),
+        digests_(photos.size()),
         reasons_(photos.size()) {
     const auto wanted = static_cast<std::size_t>(options.threads > 0 ? options.threads : available_threads().count);
     try {
@@ -58,6 +60,8 @@ class DecodePool {
 
   /// Why each photo could not be read; empty where it could. To be looked at after wait().
   const std::vector<std::string>& reasons() const { return reasons_; }
+  /// SHA-256 of each photo's file; empty where that could not be read. To be looked at after wait().
+  const std::vector<std::string>& digests() const { return digests_; }
 
  private:
   void join() {
@@ -81,7 +85,7 @@ class DecodePool {
     for (std::size_t i = next_++; i < photos_.size() && !stop_; i = next_++) {
       const std::size_t side = static_cast<std::size_t>(preprocessing_.stored_size);
       try {
-        prepare_photo(photos_[i], preprocessing_, pixels_ + i * side * side * 3, budget_, files_);
+        digests_[i] = prepare_photo(photos_[i], preprocessing_, pixels_ + i * side * side * 3, budget_, files_);
       } catch (const Error& error) {
         reasons_[i] = without_prefix(error.what(), photos_[i].file + ": ");
       }
@@ -99,7 +103,7 @@ class DecodePool {
   FileLog* files_;
   std::uint8_t* pixels_;
   DecodeBudget budget_;
-  std::vector<std::string> reasons_;
+  std::vector<std::string> digests_, reasons_;
   std::atomic<std::size_t> next_{0};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
@@ -157,6 +161,7 @@ PhotoStore::PhotoStore(const std::vector<Photo>& photos, const std::vector<int>&
     }
     photos_.push_back(photos[i]);
     labels_.push_back(labels[i]);
+    digests_.push_back(pool.digests()[i]);
   }
   check_broken(photos.size(), broken_, options.max_broken_fraction);
 }

@@ -19,6 +19,7 @@ class PlannedPhotos : public SampleSource {
   std::size_t size() const override { return photos_; }
   int label(std::size_t item) const override { return static_cast<int>(item % static_cast<std::size_t>(classes_)); }
   const std::string& name(std::size_t) const override { return name_; }
+  const std::string& digest(std::size_t) const override { return name_; }  // nobody asks
   SampleShape shape() const override { return {preprocessing_.size, preprocessing_.size, 3}; }
   const std::uint8_t* rows() const override { return row_.data(); }
   std::size_t row_bytes() const override {

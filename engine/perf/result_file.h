@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/file_log.h"
 #include "engine/perf/environment.h"
 #include "engine/perf/limits.h"
 
@@ -83,7 +84,7 @@ void write_result_file(const std::string& path, const ResultFile& file);
 
 /// Throws Error naming the path, the place in it and what was expected: not JSON, cut off, another schema, fields that are missing or
 /// of another type, times that are not positive, two points of one name.
-ResultFile read_result_file(const std::string& path);
+ResultFile read_result_file(const std::string& path, FileLog* files = nullptr);
 ResultFile parse_result_file(const std::string& text, const std::string& place);
 
 /// The fields of a context as Google Benchmark's AddCustomContext() takes them.

@@ -192,8 +192,8 @@ ResultFile parse_result_file(const std::string& text, const std::string& place) 
   return file;
 }
 
-ResultFile read_result_file(const std::string& path) {
-  const std::vector<std::uint8_t> bytes = read_file(path, {kLimitBytes, {"result file", nullptr}, ""});
+ResultFile read_result_file(const std::string& path, FileLog* files) {
+  const std::vector<std::uint8_t> bytes = read_file(path, {kLimitBytes, {"result file", files}, ""});
   return parse_result_file(std::string(bytes.begin(), bytes.end()), path);
 }
 

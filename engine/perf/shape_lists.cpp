@@ -118,13 +118,13 @@ std::vector<std::string> shape_list_names() {
   return names;
 }
 
-ShapeList find_shape_list(const std::string& name_or_path) {
+ShapeList find_shape_list(const std::string& name_or_path, FileLog* files) {
   if (name_or_path == "resnet-18") return {resnet_18(), kImageNetClasses};
   if (name_or_path == "mobilenet-v2") return {mobilenet_v2(), kImageNetClasses};
   const std::vector<std::string> builtin = builtin_model_names();
   const bool known = std::find(builtin.begin(), builtin.end(), name_or_path) != builtin.end();
   std::error_code ignored;
-  if (known || std::filesystem::exists(name_or_path, ignored)) return {find_model(name_or_path)};
+  if (known || std::filesystem::exists(name_or_path, ignored)) return {find_model(name_or_path, files)};
   std::string lists;
   for (const std::string& name : shape_list_names()) lists += (lists.empty() ? "" : ", ") + name;
   throw Error("model " + name_or_path + ": neither a file nor one of " + lists);

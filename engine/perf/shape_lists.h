@@ -19,7 +19,7 @@ std::vector<std::string> shape_list_names();
 
 /// A list by name, or of a model's JSON file by path. Photos of 224 pixels and 1000 classes for the two models of the
 /// literature, 32 classes for all others. Throws Error naming the lists when it is none of them.
-ShapeList find_shape_list(const std::string& name_or_path);
+ShapeList find_shape_list(const std::string& name_or_path, FileLog* files = nullptr);
 
 /// The batch sizes that lists are measured at when nobody asks for others.
 constexpr int kListBatches[] = {1, 16, 64};

@@ -173,6 +173,9 @@ Archive new_reader() {
   return reader;
 }
 
+// How far libarchive has read the archive, its end included.
+std::uint64_t bytes_taken(archive* reader) { return static_cast<std::uint64_t>(archive_filter_bytes(reader, 0)); }
+
 // A complete tar is a whole number of 512-byte blocks of which the last two are zeros; libarchive would accept less.
 constexpr std::size_t kEndBytes = 1024;
 
@@ -180,6 +183,16 @@ void check_end(std::uint64_t size, const std::uint8_t* end, const std::string& p
   if (size % 512 != 0 || std::any_of(end, end + kEndBytes, [](std::uint8_t byte) { return byte != 0; }))
     throw Error(place + ": has " + std::to_string(size) +
                 " bytes and does not end like a tar, two blocks of zeros expected (cut?)");
+}
+
+// Behind the two blocks that end a tar there is padding, zeros up to a whole record, and nothing else: not another
+// archive, which libarchive and tar would pass over in silence.
+void check_padding(const std::uint8_t* bytes, std::size_t size, std::uint64_t offset, const std::string& place) {
+  const auto* found = std::find_if(bytes, bytes + size, [](std::uint8_t byte) { return byte != 0; });
+  if (found != bytes + size)
+    throw Error(place + ": byte " + std::to_string(offset + static_cast<std::uint64_t>(found - bytes)) + " is " +
+                std::to_string(*found) +
+                ", behind the archive's end zeros expected (another archive appended?)");
 }
 
 void check_kind(FileKind kind, const std::string& path) {
@@ -206,8 +219,15 @@ struct Blocks {
     }
   }
 
-  // What follows the archive's end: padding, but part of the file.
-  void read_rest() {
+  // What follows the archive's end at byte `end`: padding, but part of the file.
+  void read_rest(std::uint64_t end, const std::string& place) {
+    std::uint64_t offset = end;
+    for (std::size_t size = 0; offset < file.size(); offset += size) {  // some of it may have been read with the end
+      size = static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), file.size() - offset));
+      if (!file.peek(offset, block.data(), size))
+        throw Error(place + ": cannot be read to its end, byte " + std::to_string(file.size()));
+      check_padding(block.data(), size, offset, place);
+    }
     while (file.read(block.data(), block.size()) > 0) continue;
     file.complete();
   }
@@ -228,7 +248,7 @@ Bundle read_bundle(const std::string& path, const BundleLimits& limits, FileLog*
   if (archive_read_open(reader.get(), &blocks, nullptr, &Blocks::next, nullptr) != ARCHIVE_OK)
     throw Error(path + ": cannot be read as a tar, a bundle (plain .tar) expected");
   Bundle bundle = read_members(reader.get(), path, limits);
-  blocks.read_rest();
+  blocks.read_rest(bytes_taken(reader.get()), path);
   return bundle;
 }
 
@@ -241,7 +261,10 @@ Bundle decode_bundle(const std::uint8_t* bytes, std::size_t size, const std::str
   const Archive reader = new_reader();
   if (archive_read_open_memory(reader.get(), bytes, size) != ARCHIVE_OK)
     throw Error(place + ": cannot be read as a tar, a bundle (plain .tar) expected");
-  return read_members(reader.get(), place, limits);
+  Bundle bundle = read_members(reader.get(), place, limits);
+  const std::uint64_t taken = bytes_taken(reader.get());
+  check_padding(bytes + taken, size - taken, taken, place);
+  return bundle;
 }
 
 }  // namespace tsugi

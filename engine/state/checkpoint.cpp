@@ -245,8 +245,7 @@ Checkpoint decode_checkpoint(const std::uint8_t* bytes, std::size_t size, const 
 
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint, CheckpointKind kind, FileLog* files) {
   const auto bytes = encode_checkpoint(checkpoint, kind);
-  if (files != nullptr && !checkpoint.personal_classes.empty()) files->personal(path);
-  write_file_atomically(path, bytes.data(), bytes.size(), {"checkpoint", files});
+  write_file_atomically(path, bytes.data(), bytes.size(), {"checkpoint", files, !checkpoint.personal_classes.empty()});
 }
 
 Checkpoint read_checkpoint(const std::string& path, FileLog* files) {

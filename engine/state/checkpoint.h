@@ -43,6 +43,9 @@ struct Checkpoint {
   std::string metrics = "{}";
   std::vector<std::string> train_photos;  ///< "class/file" of every training photo; full checkpoints only
   std::vector<std::string> test_photos;   ///< "class/file" of every test photo; full checkpoints only
+  /// SHA-256 of each of these photos' files, in the same order; empty in compact checkpoints and in those of older
+  /// versions.
+  std::vector<std::string> train_digests, test_digests;
   TrainingProgress progress;
   std::vector<NamedTensor> parameters;  ///< float32, "conv1.weight", ...; weights have their outputs outermost
   std::vector<NamedTensor> statistics;  ///< float32, "bn1.running_mean", ...
@@ -59,7 +62,8 @@ std::vector<std::uint8_t> encode_checkpoint(const Checkpoint& checkpoint, Checkp
 /// message. A digest over the whole file is checked: any changed byte and any cut is an Error.
 Checkpoint decode_checkpoint(const std::uint8_t* bytes, std::size_t size, const std::string& place);
 
-/// The same, to and from a file (written atomically). In the log the file counts as personal when a class is.
+/// The same, to and from a file (written atomically). The file is personal when a class is: for its owner alone, and so
+/// in the log.
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint, CheckpointKind kind, FileLog* files = nullptr);
 Checkpoint read_checkpoint(const std::string& path, FileLog* files = nullptr);
 

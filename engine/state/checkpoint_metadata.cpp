@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "engine/core/sha256.h"
 #include "engine/data/photo.h"
 #include "engine/state/json_check.h"
 #include "kernels/api/error.h"
@@ -34,10 +35,24 @@ struct ListField {
   std::vector<std::string> Checkpoint::*list;
   bool in_compact;
 };
-constexpr ListField kLists[] = {{"class_names", &Checkpoint::class_names, true},
-                                {"personal_classes", &Checkpoint::personal_classes, true},
-                                {"train_photos", &Checkpoint::train_photos, false},
-                                {"test_photos", &Checkpoint::test_photos, false}};
+constexpr ListField kLists[] = {
+    {"class_names", &Checkpoint::class_names, true},      {"personal_classes", &Checkpoint::personal_classes, true},
+    {"train_photos", &Checkpoint::train_photos, false},   {"test_photos", &Checkpoint::test_photos, false},
+    {"train_digests", &Checkpoint::train_digests, false}, {"test_digests", &Checkpoint::test_digests, false}};
+
+void check_digests(const std::vector<std::string>& digests, const std::vector<std::string>& photos,
+                   const std::string& place) {
+  if (!digests.empty() && digests.size() != photos.size())
+    throw Error(place + " has " + std::to_string(digests.size()) + " digests of " + std::to_string(photos.size()) +
+                " photos, as many expected");
+  for (const std::string& digest : digests)
+    if (!is_sha256_hex(digest)) throw Error(place + " holds " + shown(digest) + ", 64 lower-case hex digits expected");
+}
+
+void check_digests(const Checkpoint& checkpoint, const std::string& place) {
+  check_digests(checkpoint.train_digests, checkpoint.train_photos, place + ": train_digests");
+  check_digests(checkpoint.test_digests, checkpoint.test_photos, place + ": test_digests");
+}
 
 void check_classes(const Checkpoint& checkpoint, const std::string& place) {
   std::set<std::string> names;
@@ -90,6 +105,7 @@ const char* name_of(CheckpointKind kind) {
 
 std::map<std::string, std::string> format_metadata(const Checkpoint& checkpoint, CheckpointKind kind) {
   check_classes(checkpoint, "checkpoint");
+  check_digests(checkpoint, "checkpoint");
   const bool full = kind == CheckpointKind::full;
   std::map<std::string, std::string> metadata{
       {"format", kFormat}, {"version", kVersion}, {"kind", name_of(kind)}, {"sha256", std::string(64, '0')}};
@@ -143,6 +159,7 @@ TensorCounts parse_metadata(const std::map<std::string, std::string>& metadata, 
     if (found != metadata.end()) checkpoint.*field.list = string_list(found->second, place + ": " + field.key);
   }
   check_classes(checkpoint, place);
+  check_digests(checkpoint, place);
   const json progress = parse_object(required(metadata, "progress", place), place + ": progress");
   checkpoint.progress.seed = whole_number(progress, "seed", UINT64_MAX, place + ": progress");
   checkpoint.progress.epoch =

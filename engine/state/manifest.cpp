@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "engine/core/sha256.h"
 #include "engine/state/json_check.h"
 #include "engine/state/subset.h"
 #include "kernels/api/error.h"
@@ -24,10 +25,6 @@ bool usable(const std::string& part) {
   return !part.empty() && part.size() <= kLongest && part != "." && part != ".." &&
          std::none_of(part.begin(), part.end(),
                       [](char c) { return c == '/' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-}
-
-bool is_digest(const std::string& text) {
-  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
 json to_json(const ManifestMember& member) {
@@ -56,7 +53,7 @@ ManifestMember parse_member(const json& item, const std::string& place) {
   item.at("size").get_to(member.size);
   item.at("sha256").get_to(member.sha256);
   item.at("role").get_to(member.role);
-  if (!is_digest(member.sha256))
+  if (!is_sha256_hex(member.sha256))
     throw Error(where + " has digest " + shown(member.sha256) + ", 64 lower-case hex digits expected");
   const std::string role = role_of(member.name, place);
   if (member.role != role) throw Error(where + " has role " + shown(member.role) + ", " + shown(role) + " expected");

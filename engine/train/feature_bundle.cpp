@@ -176,18 +176,20 @@ FeatureSet feature_set(const BundledFeatures& features, const std::vector<std::s
   FeatureSet set;
   set.shape = {static_cast<int>(features.extents[0]), static_cast<int>(features.extents[1]), static_cast<int>(features.extents[2])};
   set.levels = features.levels;
+  set.rows = features.train;
+  set.rows.insert(set.rows.end(), features.test.begin(), features.test.end());
   std::uint32_t row = 0;
   const auto add = [&](const std::vector<std::string>& files, std::uint32_t variants) {
     for (const std::string& name : files) {
       const auto found = std::find(class_names.begin(), class_names.end(), class_of(name));
-      set.items.push_back({name, static_cast<int>(found - class_names.begin()), row, variants});
+      Sha256 digest;
+      digest.update(set.rows.data() + row * set.shape.count(), variants * set.shape.count());
+      set.items.push_back({name, static_cast<int>(found - class_names.begin()), row, variants, digest.hex()});
       row += variants;
     }
   };
   add(features.train_files, features.variants);
   add(features.test_files, 1);
-  set.rows = features.train;
-  set.rows.insert(set.rows.end(), features.test.begin(), features.test.end());
   return set;
 }
 

@@ -135,10 +135,7 @@ float default_average(double fraction) { return std::max(kLeastAverage, static_c
 
 RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   const Stopwatch clock;  // from just before the bundle is opened
-  if (observer.files != nullptr) {
-    observer.files->personal(request.personal);
-    if (!request.train.run.metrics.empty()) observer.files->personal(request.train.run.metrics);  // accuracies of personal photos
-  }
+  if (observer.files != nullptr) observer.files->personal(request.personal);
   BundleLimits limits;  // what does not fit --memory need not be read first
   if (request.train.memory_budget != 0) limits.total_bytes = std::min<std::uint64_t>(limits.total_bytes, request.train.memory_budget);
   const Bundle bundle = read_bundle(request.bundle, limits, observer.files);
@@ -154,7 +151,7 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   TrainSettings settings = settings_for(request, bundle, model, start, cut.get(), continued);
   (void)frozen_layers(trained, settings.freeze_until);  // a slip in its name shows before photos are decoded
   const Preprocessing preprocessing = preprocessing_from_json(received.preprocessing, request.bundle + ": preprocessing");
-  check_outputs(request.train.run, observer.files);
+  const std::vector<OutputClaim> claims = claim_outputs(request.train.run, true, observer.files);
   const std::unique_ptr<Backend> backend = make_tuned_backend(request.train.device, request.train.threads,
                                                               {request.train.tuning, observer.files, observer.say});
   const DType dtype = choose_precision(request.train.precision, *backend);
@@ -169,12 +166,14 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
       cut != nullptr ? feature_material(*backend, wanted, *cut, observer) : photo_material(*backend, wanted, observer);
   SampleSource& source = *material->source;
   const Split& split = material->split;
-  if (continued && start.progress.batch != 0 && start.train_photos.size() != split.train.size())
-    throw Error(request.continue_from + ": stopped in the middle of an epoch over " + std::to_string(start.train_photos.size()) +
-                " training photos, now there are " + std::to_string(split.train.size()));
+  if (continued) {
+    Checkpoint now;
+    describe(now, settings, preprocessing, source, split);
+    check_same_photos(start, now, request.continue_from, observer);
+  }
   MetricsHistory history;
   if (continued) {
-    history = metrics_from_json(start.metrics, request.continue_from);
+    history = continued_history(start, request.continue_from, request.train.run.metrics, observer.files);
   } else {
     measure_before(*backend, received, trained, source, split, request.bundle, history);
   }

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "engine/core/atomic_file.h"
+#include "engine/core/output_claim.h"
 #include "engine/train/photo_source.h"
 
 namespace tsugi {
@@ -99,7 +99,7 @@ SafetensorsFile BundleMaker::knowledge_of(const std::vector<std::size_t>& chosen
 }
 
 MadeBundle BundleMaker::make(const BundleRequest& request) {
-  { const AtomicFile probe(request.output, {"bundle", observer_.files}); }  // finds out now whether it can be written, and leaves nothing
+  const OutputClaim claim(request.output, {"bundle", observer_.files});
   decode();
   if (request.knowledge || needs_features(request.strategy)) look();
   if (request.knowledge) gather_statistics();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/core/file_log.h"
+#include "engine/state/checkpoint.h"
 #include "engine/train/evaluation.h"
 #include "engine/train/trainer.h"
 
@@ -26,7 +27,7 @@ struct MetricsRow {
 struct MetricsHistory {
   std::vector<MetricsRow> rows;
   StepTotals unfinished;
-  double wall_s = 0.0;            ///< seconds trained so far, in all processes
+  double wall_s = 0.0;                   ///< seconds trained before this process, as far as known (continued_history)
   double accuracy_general_before = 0.0;  ///< a hand-over: of the checkpoint as it was received
   std::vector<Tally> before;      ///< a hand-over: [classes] the same, person by person
   std::string kept;               ///< a finished hand-over: "trained", or "start" where training was not worth keeping; else ""
@@ -35,11 +36,18 @@ struct MetricsHistory {
 /// One line of the metrics file, without the newline.
 std::string to_json(const MetricsRow& row);
 
+/// For the checkpoint, without times: the same run leaves the same bytes. They are in the metrics file.
 std::string to_json(const MetricsHistory& history);
 /// Throws Error naming `place` when the text is not such an object.
 MetricsHistory metrics_from_json(const std::string& text, const std::string& place);
 
+/// What an interrupted run leaves to the one that goes on: the metrics of its checkpoint `from` (`place` names it), and
+/// of those evaluations that its metrics file has, too, the times. Others' times stay unknown (NaN). metrics_file may
+/// be "" or missing.
+MetricsHistory continued_history(const Checkpoint& from, const std::string& place, const std::string& metrics_file,
+                                 FileLog* files);
+
 /// Replaces the file at `path` by one line a row: a continued run rewrites what an interrupted one left behind.
-void write_metrics(const std::string& path, const std::vector<MetricsRow>& rows, FileLog* files = nullptr);
+void write_metrics(const std::string& path, const std::vector<MetricsRow>& rows, const FilePurpose& purpose);
 
 }  // namespace tsugi

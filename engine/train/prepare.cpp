@@ -2,23 +2,23 @@
 #include "engine/train/prepare.h"
 
 #include <algorithm>
-#include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
 
-#include "engine/core/atomic_file.h"
 #include "engine/core/device.h"
 #include "engine/core/version.h"
 
 namespace tsugi {
 
-void check_outputs(const RunOptions& options, FileLog* files) {
-  // Opens a temporary beside the target and removes it again.
-  const auto probe = [&](const std::string& path, const char* role) {
-    if (!path.empty()) AtomicFile(path, {role, files});
+std::vector<OutputClaim> claim_outputs(const RunOptions& options, bool personal, FileLog* files) {
+  std::vector<OutputClaim> claims;
+  const auto claim = [&](const std::string& path, const char* role) {
+    if (!path.empty()) claims.emplace_back(path, FilePurpose{role, files, personal});
   };
-  probe(options.output, "checkpoint");
-  probe(options.metrics, "metrics");
-  probe(options.profile, "profile");
+  claim(options.output, "checkpoint");
+  claim(options.metrics, "metrics");
+  claim(options.profile, "profile");
+  return claims;
 }
 
 void announce(const RunObserver& observer, const Backend& backend, const Network& network, const Trainer& trainer,
@@ -49,8 +49,71 @@ void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Prepr
   checkpoint.preprocessing = to_json(preprocessing);
   checkpoint.train_photos.clear();
   checkpoint.test_photos.clear();
-  for (const std::uint32_t i : split.train) checkpoint.train_photos.push_back(source.name(i));
-  for (const std::uint32_t i : split.test) checkpoint.test_photos.push_back(source.name(i));
+  checkpoint.train_digests.clear();
+  checkpoint.test_digests.clear();
+  for (const std::uint32_t i : split.train) {
+    checkpoint.train_photos.push_back(source.name(i));
+    checkpoint.train_digests.push_back(source.digest(i));
+  }
+  for (const std::uint32_t i : split.test) {
+    checkpoint.test_photos.push_back(source.name(i));
+    checkpoint.test_digests.push_back(source.digest(i));
+  }
+}
+
+namespace {
+
+/// "2 are missing (Ann/1.jpg, Bob/2.jpg)", the first few by name.
+void add_names(const std::vector<std::string>& names, const char* one, const char* many, std::string& text) {
+  constexpr std::size_t kNamed = 3;
+  if (names.empty()) return;
+  text += (text.empty() ? "" : ", ") + std::to_string(names.size()) + (names.size() == 1 ? one : many) + " (";
+  for (std::size_t i = 0; i < std::min(kNamed, names.size()); ++i) text += (i > 0 ? ", " : "") + names[i];
+  text += names.size() > kNamed ? ", …)" : ")";
+}
+
+/// Of every photo its role and, where it is known and asked for, its digest.
+std::map<std::string, std::string> known_photos(const Checkpoint& checkpoint, bool contents) {
+  std::map<std::string, std::string> photos;
+  const auto add = [&](const char* role, const std::vector<std::string>& names,
+                       const std::vector<std::string>& digests) {
+    for (std::size_t i = 0; i < names.size(); ++i) photos[names[i]] = role + (contents ? digests[i] : std::string());
+  };
+  add("train ", checkpoint.train_photos, checkpoint.train_digests);
+  add("test ", checkpoint.test_photos, checkpoint.test_digests);
+  return photos;
+}
+
+}  // namespace
+
+void check_same_photos(const Checkpoint& from, const Checkpoint& now, const std::string& place,
+                       const RunObserver& observer) {
+  if (from.train_photos.empty() && from.test_photos.empty()) return;  // a compact checkpoint
+  const bool contents =
+      from.train_digests.size() == from.train_photos.size() && from.test_digests.size() == from.test_photos.size();
+  if (!contents && observer.say)
+    observer.say(place +
+                 ": holds no digests of its photos, an older tsugi wrote it: whether they are the same is not checked");
+  if (!contents && from.progress.batch == 0) return;
+  const auto before = known_photos(from, contents), after = known_photos(now, contents);
+  std::vector<std::string> missing, added, changed;
+  for (const auto& [name, what] : before) {
+    const auto found = after.find(name);
+    if (found == after.end())
+      missing.push_back(name);
+    else if (found->second != what)
+      changed.push_back(name);
+  }
+  for (const auto& [name, what] : after)
+    if (before.count(name) == 0) added.push_back(name);
+  std::string differs;
+  add_names(missing, " is missing", " are missing", differs);
+  add_names(added, " is new", " are new", differs);
+  add_names(changed, " has other content", " have other content", differs);
+  if (differs.empty()) return;
+  throw Error(place + ": began with " + std::to_string(from.train_photos.size()) + " training photos and " +
+              std::to_string(from.test_photos.size()) + " test photos, of which now " + differs +
+              "; a run goes on with the photos that it began with (a copy by tsugi compact may train on others)");
 }
 
 void mark_personal(Checkpoint& checkpoint, const std::vector<std::string>& names) {

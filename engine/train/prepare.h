@@ -4,14 +4,16 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/output_claim.h"
 #include "engine/data/photo_store.h"
 #include "engine/data/split.h"
 #include "engine/train/run.h"
 
 namespace tsugi {
 
-/// Throws Error when a file of the run could not be written at its end: found out now, not after an hour.
-void check_outputs(const RunOptions& options, FileLog* files);
+/// The files of a run, claimed: throws Error when another run writes one of them, or when it could not be written at
+/// the end: found out now, not after an hour. personal: photos that the run learns from are.
+std::vector<OutputClaim> claim_outputs(const RunOptions& options, bool personal, FileLog* files);
 
 /// Tells the observer the device, the precision, the model's size, the photos and the planned memory.
 void announce(const RunObserver& observer, const Backend& backend, const Network& network, const Trainer& trainer,
@@ -20,6 +22,12 @@ void announce(const RunObserver& observer, const Backend& backend, const Network
 /// Puts settings, preprocessing and the lists of training and test photos into a checkpoint.
 void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Preprocessing& preprocessing, const SampleSource& source,
               const Split& split);
+
+/// A continued run goes on with the photos that it knew: throws Error naming `place` and the photos that are missing,
+/// new or other by their content. `now`: as describe() filled it. Compact checkpoints know no photos, those of older
+/// versions no content; the observer hears of that.
+void check_same_photos(const Checkpoint& from, const Checkpoint& now, const std::string& place,
+                       const RunObserver& observer);
 
 /// Adds `names` to the checkpoint's personal classes. Those that it has stay: what personal photos taught is not unlearnt.
 void mark_personal(Checkpoint& checkpoint, const std::vector<std::string>& names);

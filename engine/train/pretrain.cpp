@@ -42,16 +42,6 @@ Preprocessing preprocessing_for(const PretrainRequest& request, const Model& mod
   return preprocessing;
 }
 
-/// A continued run trains on the photos it knew: in the middle of an epoch anything else could not be the same run.
-void check_same_photos(const Checkpoint& from, const PhotoStore& store, const Split& split, const std::string& place) {
-  if (from.progress.batch == 0 || from.train_photos.empty()) return;
-  std::vector<std::string> now;
-  for (const std::uint32_t i : split.train) now.push_back(store.photo(i).file);
-  if (now != from.train_photos)
-    throw Error(place + ": stopped in the middle of an epoch over " + std::to_string(from.train_photos.size()) +
-                " training photos; the folder now has " + std::to_string(now.size()) + " or others, and the epoch cannot go on");
-}
-
 }  // namespace
 
 TrainSettings pretrain_settings(const Model& model, const std::string& place) {
@@ -70,7 +60,8 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   const TrainSettings settings = settings_for(request, model, continued ? &from : nullptr);
   (void)frozen_layers(model, settings.freeze_until);  // a slip in its name shows before photos are decoded
   const Preprocessing preprocessing = preprocessing_for(request, model, continued ? &from : nullptr);
-  check_outputs(request.train.run, observer.files);
+  const std::vector<OutputClaim> claims =
+      claim_outputs(request.train.run, !request.personal.empty() || !from.personal_classes.empty(), observer.files);
   const std::unique_ptr<Backend> backend = make_tuned_backend(request.train.device, request.train.threads,
                                                               {request.train.tuning, observer.files, observer.say});
   const DType dtype = choose_precision(request.train.precision, *backend);
@@ -95,23 +86,25 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   if (!request.personal.empty()) check_readable(store, folder.class_names, general_people, request.personal);
   Split split = split_as_trained(store.photos(), store.labels(), from, settings.test_fraction, settings.seed);
   cap_training(split, store.labels(), general_people, request.personal_photos);
-  if (continued) check_same_photos(from, store, split, request.continue_from);
+  PhotoSource source(*backend, store);
+  Checkpoint now = from;  // what it will say of itself
+  describe(now, settings, preprocessing, source, split);
+  if (continued) check_same_photos(from, now, request.continue_from, observer);
 
   Network network(*backend, model, folder.class_names);
   if (!continued) network.initialise(settings.seed);
-  PhotoSource source(*backend, store);
   Trainer trainer(network, source, split.train, settings, {dtype, share.training, request.train.graph});
   if (continued) trainer.load(from, request.continue_from);
   if (continued && from.moments.empty() && observer.say)
     observer.say(request.continue_from + " (" + name_of(from.kind) + ") holds no optimizer state: it starts anew");
   announce(observer, *backend, network, trainer, split.train.size(), split.test.size());
 
-  Run run{network, trainer, source, split.test, {}, !request.personal.empty(), settings, from, {}, clock};
+  Run run{network, trainer, source, split.test, {}, !request.personal.empty(), settings, std::move(now), {}, clock};
   run.personal.assign(folder.class_names.size(), false);
   for (std::size_t i = 0; i < folder.class_names.size(); ++i)
     for (const std::string& name : from.personal_classes) run.personal[i] = run.personal[i] || name == folder.class_names[i];
-  if (continued) run.history = metrics_from_json(from.metrics, request.continue_from);
-  describe(run.checkpoint, settings, preprocessing, source, split);
+  if (continued)
+    run.history = continued_history(from, request.continue_from, request.train.run.metrics, observer.files);
   run.checkpoint.provenance = provenance_json(folder.class_names, from.personal_classes, split.train.size(), "pretrain");
   return run_training(run, request.train.run, observer);
 }

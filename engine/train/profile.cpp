@@ -45,12 +45,12 @@ std::vector<ProfileLine> Profile::lines() const {
   return lines;
 }
 
-void Profile::write(const std::string& path, FileLog* files) const {
+void Profile::write(const std::string& path, const FilePurpose& purpose) const {
   using Json = nlohmann::ordered_json;
   constexpr double kMicro = 1e6;
   constexpr int kProcess = 1, kThread = 1;
   const auto text = [](const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); };
-  AtomicFile file(path, {"profile", files});
+  AtomicFile file(path, purpose);
   const auto put = [&](const std::string& part) { file.write(part.data(), part.size()); };
   // An event at a time: a tree of all of them would take ten times the memory of the file.
   put("{\"displayTimeUnit\":\"ms\",\"otherData\":" + text({{"device", device_}, {"steps_left_out", left_out_}}) + ",\"traceEvents\":[\n");

@@ -53,7 +53,7 @@ class Profile {
   /// The longest first.
   std::vector<ProfileLine> lines() const;
   /// Throws Error naming the path. files: as RunObserver::files.
-  void write(const std::string& path, FileLog* files = nullptr) const;
+  void write(const std::string& path, const FilePurpose& purpose = {}) const;
 
  private:
   struct Event {

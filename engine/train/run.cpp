@@ -45,7 +45,7 @@ class Runner {
     if (run_.handover && run_.history.rows.empty() && trainer.progress().step == 0) evaluate_start();
     if (trainer.progress().epoch >= epochs) {  // continued from a finished run, which may have been killed before its last metrics
       finish_epoch(false);
-      if (!options_.metrics.empty()) write_metrics(options_.metrics, run_.history.rows, observer_.files);
+      save_metrics();
     }
     while (trainer.progress().epoch < epochs) {
       if (trainer.epoch_finished()) {  // continued from a checkpoint of an epoch's very end
@@ -71,13 +71,22 @@ class Runner {
                     " steps, whose gradients overflowed float16");
     fill(summary);
     if (profile_ != nullptr) {
-      profile_->write(options_.profile, observer_.files);
+      profile_->write(options_.profile, purpose("profile"));
       summary.profile = profile_->lines();
     }
     return summary;
   }
 
  private:
+  /// What is written of people whose photos are personal is personal too.
+  FilePurpose purpose(const char* role) const {
+    return {role, observer_.files, !run_.checkpoint.personal_classes.empty()};
+  }
+
+  void save_metrics() const {
+    if (!options_.metrics.empty()) write_metrics(options_.metrics, run_.history.rows, purpose("metrics"));
+  }
+
   double wall_s() const { return earlier_wall_s_ + run_.clock.seconds(); }
 
   void one_step() {
@@ -117,6 +126,7 @@ class Runner {
   void evaluate_start() {
     evaluate_now();
     record(std::nan(""), std::nan(""));
+    save_metrics();
     if (observer_.evaluated) observer_.evaluated(run_.history.rows.back(), evaluation_);
   }
 
@@ -136,7 +146,7 @@ class Runner {
     if (!changed) return;
     evaluate_now();
     record(std::nan(""), std::nan(""));
-    if (!options_.metrics.empty()) write_metrics(options_.metrics, run_.history.rows, observer_.files);
+    save_metrics();
     if (observer_.evaluated) observer_.evaluated(run_.history.rows.back(), evaluation_);
   }
 
@@ -159,9 +169,9 @@ class Runner {
     const double loss = sums.loss / samples, accuracy = static_cast<double>(sums.correct) / samples;
     sums = {};
     record(loss, accuracy);
+    save_metrics();  // before the checkpoint: a run that goes on from that finds the time of its every evaluation
     save();
     const MetricsRow& row = run_.history.rows.back();
-    if (!options_.metrics.empty()) write_metrics(options_.metrics, run_.history.rows, observer_.files);
     if (observer_.evaluated) observer_.evaluated(row, evaluation_);
   }
 
@@ -184,7 +194,6 @@ class Runner {
     const TrainingProgress& now = run_.trainer.progress();
     if (options_.output.empty() || (saved_once_ && saved_.step == now.step && saved_.epoch == now.epoch)) return;
     const Profile::Span span(profile_.get(), "checkpoint");
-    run_.history.wall_s = wall_s();
     run_.trainer.store(run_.checkpoint);
     if (run_.lower != nullptr) join_lower(run_.checkpoint, *run_.lower);
     check_finite(run_.checkpoint.parameters, now.step);

@@ -35,7 +35,9 @@ class SampleSource {
   virtual std::size_t size() const = 0;
   virtual int label(std::size_t item) const = 0;
   virtual const std::string& name(std::size_t item) const = 0;  ///< "<class>/<file>"
-  virtual SampleShape shape() const = 0;                        ///< of a sample, as the network reads it
+  /// SHA-256 of the photo's file, or of its activations where nothing else is there.
+  virtual const std::string& digest(std::size_t item) const = 0;
+  virtual SampleShape shape() const = 0;  ///< of a sample, as the network reads it
 
   // -- rows -----------------------------------------------------------------------------------------------------------
   virtual const std::uint8_t* rows() const = 0;  ///< [*,row_bytes()], host memory

@@ -80,8 +80,10 @@ TuningUse apply_tuning(Backend& backend, const TuningSource& source) {
   } catch (const Error& error) {
     use.ignored = error.what();
   }
+  const std::string anew = "; run tsugi tune to make it anew";
+  if (!use.ignored.empty() && source.path != kAuto) throw Error(use.ignored + anew);  // who names a file wants that one
   if (!source.say) return use;
-  if (!use.ignored.empty()) source.say("warning: tuning ignored: " + use.ignored + "; run tsugi tune to make it anew");
+  if (!use.ignored.empty()) source.say("warning: tuning ignored: " + use.ignored + anew);
   if (use.changed > 0)
     source.say("kernels as tuned: " + std::to_string(use.changed) + " of " + std::to_string(use.calls) + " known calls take another than by default (" +
                use.path + ")");

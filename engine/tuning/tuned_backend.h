@@ -31,8 +31,9 @@ struct TuningUse {
 /// ~/.cache) every device has a file of its own: tsugi/tuning-<digits of the device>.json.
 std::string tuning_path(const std::string& path, KernelChoice* choice);
 
-/// Has the backend take the choices of a file. One that is damaged, or was made for another device, other drivers or other
-/// kernels, is ignored with a warning: it never fails a run. Throws Error only where a named file does not exist.
+/// Has the backend take the choices of a file. One that nobody named (auto) and that is damaged, or was made for
+/// another device, other drivers or other kernels, is ignored with a warning: it never fails a run. Throws Error where
+/// a named file is so, or does not exist.
 TuningUse apply_tuning(Backend& backend, const TuningSource& source);
 
 /// make_backend(), then apply_tuning().

@@ -11,7 +11,7 @@ import tarfile
 
 import support
 
-AUDITED = ("pretrain", "bundle", "resume", "eval", "predict", "compact", "inspect")
+AUDITED = ("pretrain", "bundle", "resume", "eval", "predict", "compact", "inspect", "experiment handover", "experiment report", "plan")
 
 
 class Audit(support.CommandLine):
@@ -55,7 +55,7 @@ class Audit(support.CommandLine):
 
     def test_every_command_that_touches_photos_or_checkpoints_has_it(self):
         for command in AUDITED:
-            self.assertIn("--audit", self.tsugi(command, "--help").stdout, command)
+            self.assertIn("--audit", self.tsugi(*command.split(), "--help").stdout, command)
 
     def test_it_says_what_ran_and_how_it_ended(self):
         audit = self.audit("inspect", "server")
@@ -121,6 +121,33 @@ class Audit(support.CommandLine):
             self.assertEqual(first["sha256"], hashlib.sha256(self.read(name)[:512]).hexdigest())
             self.check(whole, role, personal)
         self.assertEqual(self.audit("inspect", "faces-cnn")["read"], [])
+
+    def test_an_experiment_is_personal_from_beginning_to_end(self):
+        grid = ["experiment", "handover", "--general", "people", "--personal", f"tony/{self.tony}", "--people", "2", "--fractions", "0.5", "--seeds", "1",
+                "--methods", "default", "--model", "tiny.json", "--epochs", "1", "--handover-epochs", "1", "--augment", "2", "--threads", "1", "-o", "grid"]
+        audit = self.audit(*grid, preexec_fn=lambda: os.umask(0))
+        folders = {f"people/{name}": False for name in os.listdir(self.path("people"))}
+        self.check_photos(audit["read"], {**folders, f"tony/{self.tony}": True})
+        self.check(self.one(audit["read"], "tiny.json"), "model", False)
+        written = {entry["path"]: entry for entry in audit["written"]}
+        self.assertTrue(all(entry["personal"] for entry in written.values()))
+        there = {os.path.join(folder, name)[len(self.folder) + 1:] for folder, _, names in os.walk(self.path("grid")) for name in names}
+        self.assertEqual(there - set(written), {"grid/.lock"} | {path for path in there if path.endswith((".svg", ".png"))})  # gnuplot's own
+        self.check(written["grid/cells/p2_s1_default_f0.5.json"], "cell", True, 1)
+        self.check(written["grid/index.html"], "report", True, 1)
+        report = self.audit("experiment", "report", "grid")
+        self.check(self.one(report["read"], "grid/experiment.json"), "experiment", True)
+        self.check(self.one(report["written"], "grid/index.html"), "report", True)
+        for folder, folders, names in os.walk(self.path("grid")):
+            for name in names + folders:
+                self.assertFalse(os.stat(os.path.join(folder, name)).st_mode & 0o077, os.path.join(folder, name))
+        self.assertFalse(os.stat(self.path("grid")).st_mode & 0o077)
+
+    def test_plan_counts_photos_and_opens_none(self):
+        audit = self.audit("plan", "--device", "jetson-nano", "--model", "tiny.json", "--photos", "people", "--save-device", "nano.json")
+        self.assertEqual({entry["path"] for entry in audit["read"]}, {"tiny.json"})
+        self.check(self.one(audit["written"], "nano.json"), "device description", False)
+        self.check(self.one(self.audit("plan", "--device", "nano.json", "--photos", "9")["read"], "nano.json"), "device description", False)
 
     def test_a_failed_command_leaves_what_it_had_opened_and_why_it_failed(self):
         audit = self.audit("eval", "server", "--photos", "missing", status=1)

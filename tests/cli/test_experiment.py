@@ -281,6 +281,16 @@ class Experiment(support.CommandLine):
         self.assertEqual(len([element for element in root.iter() if element.tag.endswith("svg")]), 9)
         self.assertTrue(self.summary["figures"])
 
+    @unittest.skipUnless(shutil.which("gnuplot"), "gnuplot is not installed")
+    def test_a_figure_that_gnuplot_did_not_write_to_its_end_fails_the_report(self):
+        shutil.copytree(self.path("whole"), self.path("cut"))
+        for file in ("figure2.svg", "figure3.png", "figure4_general.svg"):
+            path = f"cut/figures/{file}"  # as a full disk leaves it, of which gnuplot says nothing
+            self.write("half/gnuplot", f'#!/bin/sh\n{shutil.which("gnuplot")} "$@"\n[ ! -e {path} ] || truncate -s -100 {path}\n')
+            os.chmod(self.path("half/gnuplot"), 0o755)
+            done = self.tsugi("experiment", "report", "cut", status=1, env={"PATH": self.path("half") + ":" + os.environ["PATH"]})
+            self.assertIn(f"{path}: gnuplot did not write it to its end", done.stderr)
+
     def test_without_gnuplot_table_and_page_come_with_a_warning(self):
         shutil.copytree(self.path("whole"), self.path("plain"))
         shutil.rmtree(self.path("plain/figures"))

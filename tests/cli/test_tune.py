@@ -150,10 +150,10 @@ class Tuning(support.CommandLine):
         self.refuses(experiment, "grid", "another experiment", "tuned kernels")
         self.tsugi(*experiment, env={"TSUGI_TUNING": self.path("tuned.json")})
 
-    def test_what_is_damaged_stale_or_foreign_is_ignored_with_a_warning(self):
+    def test_what_is_damaged_stale_or_foreign_is_ignored_with_a_warning_and_refused_where_it_was_named(self):
         text = self.tuned()
-        train = ["pretrain", "people", *TRAIN, "--epochs", "1", "--tuning", "bad.json"]
-        self.tsugi(*train[:-2], "-o", "plain.safetensors")
+        train = ["pretrain", "people", *TRAIN, "--epochs", "1"]
+        self.tsugi(*train, "-o", "plain.safetensors")
         plain = support.tensors(self.read("plain.safetensors"))
         kernels = json.loads(text)["kernels"]
         for content, words in {
@@ -171,7 +171,8 @@ class Tuning(support.CommandLine):
         }.items():
             with self.subTest(words):
                 self.write("bad.json", content)
-                done = self.tsugi(*train, "-o", "bad.safetensors")
+                self.refuses([*train, "-o", "named.safetensors", "--tuning", "bad.json"], "bad.json", *words)
+                done = self.tsugi(*train, "-o", "bad.safetensors", env={"TSUGI_TUNING": "bad.json"})
                 warning = [line for line in done.stderr.splitlines() if line.startswith("warning: tuning ignored: bad.json")]
                 self.assertEqual(len(warning), 1, done.stderr)
                 for word in words:

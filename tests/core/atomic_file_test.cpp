@@ -1,5 +1,6 @@
 #include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
+#include "engine/core/output_claim.h"
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 #include "tests/state/support.h"
 
 using tsugi::AtomicFile;
+using tsugi::OutputClaim;
 using tsugi::read_file;
 using tsugi::write_file_atomically;
 using tsugi::test::contains;
@@ -42,6 +44,49 @@ class FileSizeLimit {
  private:
   rlimit before_{};
   void (*handler_)(int);
+};
+
+unsigned mode_of(const std::string& path) {
+  struct stat info {};
+  REQUIRE(::stat(path.c_str(), &info) == 0);
+  return info.st_mode & 07777;
+}
+
+// Another process: runs `work`, says by a pipe that it is done with it, and sleeps until it is killed with its owner.
+class OtherProcess {
+ public:
+  template <class Work>
+  explicit OtherProcess(const Work& work) {
+    int ready[2];
+    REQUIRE(::pipe(ready) == 0);
+    child_ = ::fork();
+    REQUIRE(child_ >= 0);
+    if (child_ == 0) {
+      work([&] {
+        (void)!::write(ready[1], "!", 1);
+        for (;;) ::pause();
+      });
+      ::_exit(1);
+    }
+    ::close(ready[1]);
+    char byte = 0;
+    REQUIRE(::read(ready[0], &byte, 1) == 1);
+    ::close(ready[0]);
+  }
+  ~OtherProcess() { kill(); }
+  OtherProcess(const OtherProcess&) = delete;
+  OtherProcess& operator=(const OtherProcess&) = delete;
+
+  pid_t id() const { return child_; }
+  void kill() {
+    if (child_ <= 0) return;
+    ::kill(child_, SIGKILL);
+    ::waitpid(child_, nullptr, 0);
+    child_ = -1;
+  }
+
+ private:
+  pid_t child_ = -1;
 };
 
 }  // namespace
@@ -165,4 +210,94 @@ TEST_CASE("files are told apart by content, whatever they are called") {
   write_file_atomically(path, std::string());
   CHECK(detect_file_kind(path) == FileKind::unknown);
   CHECK(contains(error_of([&] { detect_file_kind(folder / "none"); }), "cannot be opened"));
+}
+
+TEST_CASE("a personal file is its owner's alone from its creation on, whatever the umask") {
+  const ScratchFolder folder;
+  const mode_t before = ::umask(0);
+  {
+    AtomicFile file(folder / "personal", {"checkpoint", nullptr, true});
+    for (const auto& entry : std::filesystem::directory_iterator(folder / "."))
+      CHECK(mode_of(entry.path().string()) == 0600);
+    file.write("x", 1);
+    file.commit();
+  }
+  write_file_atomically(folder / "plain", "x");
+  ::umask(before);
+  CHECK(mode_of(folder / "personal") == 0600);
+  CHECK(mode_of(folder / "plain") == 0666);
+}
+
+TEST_CASE("a file that is replaced passes its mode on, and so does its temporary have it") {
+  const ScratchFolder folder;
+  const std::string path = folder / "file";
+  write_file_atomically(path, "old");
+  const mode_t before = ::umask(077);  // which must not take from what the user gave
+  for (const bool personal : {false, true})
+    for (const unsigned mode : {0600u, 0640u, 0664u, 0400u}) {
+      CAPTURE(mode);
+      REQUIRE(::chmod(path.c_str(), mode) == 0);
+      AtomicFile file(path, {"file", nullptr, personal});
+      for (const auto& entry : std::filesystem::directory_iterator(folder / "."))
+        CHECK(mode_of(entry.path().string()) == mode);
+      file.write("new", 3);
+      file.commit();
+      CHECK(mode_of(path) == mode);
+    }
+  ::umask(before);
+}
+
+TEST_CASE("a file's group goes with it, and where that cannot be the new group gets nothing") {
+  if (::geteuid() != 0) return;  // only root has a group to give
+  const ScratchFolder folder;
+  const std::string path = folder / "file";
+  write_file_atomically(path, "old");
+  REQUIRE(::chmod(path.c_str(), 0640) == 0);
+  REQUIRE(::chown(path.c_str(), 12345, 54321) == 0);
+  write_file_atomically(path, "new");
+  struct stat info {};
+  REQUIRE(::stat(path.c_str(), &info) == 0);
+  CHECK(info.st_uid == 12345);
+  CHECK(info.st_gid == 54321);
+  CHECK(mode_of(path) == 0640);
+}
+
+TEST_CASE("temporaries of processes that were killed go when their file is claimed, those of living ones stay") {
+  const ScratchFolder folder;
+  const std::string path = folder / "file";
+  OtherProcess writer([&](const auto& ready) {
+    AtomicFile file(path);
+    file.write("half", 4);
+    ready();
+  });
+  write_file_atomically(path + "2.tmp-1-1", "another file's");
+  write_file_atomically(path + ".tmp-1-1.jpg", "no temporary");
+  const AtomicFile own(path);
+  CHECK(folder.files() == 4);
+  { const OutputClaim claim(path); }
+  CHECK(folder.files() == 4);  // the other process lives, and so does this one
+  writer.kill();
+  CHECK(folder.files() == 4);
+  { const OutputClaim claim(path); }
+  CHECK(folder.files() == 3);
+}
+
+TEST_CASE("two runs on one output: the second is told which process has it, until that one ends, however it ends") {
+  const ScratchFolder folder;
+  const std::string path = folder / "file";
+  std::filesystem::create_symlink(path, folder / "link");
+  OtherProcess other([&](const auto& ready) {
+    const OutputClaim claim(path);
+    write_file_atomically(path, "theirs");  // the claim outlives the file's replacement
+    ready();
+  });
+  CHECK(error_of([&] { const OutputClaim claim(path); }) ==
+        path + ": is being written by another run, process " + std::to_string(other.id()) + ", one at a time expected");
+  CHECK(contains(error_of([&] { const OutputClaim claim(folder / "./link"); }), "is being written by another run"));
+  CHECK(text_of(path) == "theirs");
+  { const OutputClaim beside(folder / "file2"); }
+  other.kill();
+  const OutputClaim claim(path);
+  CHECK(folder.files() == 2);  // the file and the link to it: no lock is left
+  CHECK(contains(error_of([&] { const OutputClaim again(path); }), "process " + std::to_string(::getpid())));
 }

@@ -71,7 +71,7 @@ struct Variable {
   std::string before;
 };
 
-/// What apply_tuning says and does with a file of this content.
+/// What apply_tuning says and does with a file of this content that nobody named.
 struct Applied {
   ChoosyBackend backend;
   TuningUse use;
@@ -79,7 +79,9 @@ struct Applied {
 
   Applied(const std::string& path, const std::string& content) {
     write_file_atomically(path, content);
-    use = apply_tuning(backend, {path, nullptr, [this](const std::string& line) { said.push_back(line); }});
+    const Variable tuning("TSUGI_TUNING");
+    setenv("TSUGI_TUNING", path.c_str(), 1);
+    use = apply_tuning(backend, {"auto", nullptr, [this](const std::string& line) { said.push_back(line); }});
   }
   /// Every call of the example is computed as if there were no file, and one warning says why.
   void check_ignored(const std::string& path, const std::vector<std::string>& words) {
@@ -89,6 +91,11 @@ struct Applied {
     CHECK(said[0].find("warning: tuning ignored: " + path) == 0);
     expect_parts(said[0], words);
     CHECK(said[0].find("run tsugi tune") != std::string::npos);
+    ChoosyBackend named;
+    std::vector<std::string> expected = words;
+    expected.push_back("run tsugi tune");
+    expect_parts(error_of([&] { apply_tuning(named, {path, nullptr, {}}); }), expected);
+    for (int n = 1; n <= 4; ++n) CHECK(named.chosen(tuned(n, "").call) == "usual");
   }
 };
 
@@ -120,7 +127,8 @@ TEST_CASE("a tuning file is read back as it was written, and its calls are taken
   CHECK(log.uses()[0].role == "tuning");
 }
 
-TEST_CASE("a file of another device, driver, kernels or format is ignored with a warning") {
+TEST_CASE(
+    "a file of another device, driver, kernels or format is ignored with a warning, and an error where it was named") {
   const TemporaryFolder folder;
   const std::string path = folder.path("t.json");
   ChoosyBackend maker;
@@ -196,21 +204,18 @@ TEST_CASE("a kernel that this backend does not have is refused, and nothing of i
   file.calls = {{good, "product", usual, 1.0, 2.0}, {{KernelOp::conv2d_forward, shape(2), DType::f32, false}, "warp", usual, 1.0, 2.0}};
   const std::string path = folder.path("t.json");
   write_file_atomically(path, to_json(file));
-  std::vector<std::string> said;
-  const TuningUse use = apply_tuning(*backend, {path, nullptr, [&](const std::string& line) { said.push_back(line); }});
-  expect_parts(use.ignored, {"t.json", "kernel \"warp\""});
+  expect_parts(error_of([&] { apply_tuning(*backend, {path, nullptr, {}}); }), {"t.json", "kernel \"warp\""});
   CHECK(choice->chosen(good) == usual);
-  CHECK(said.size() == 1);
   file.calls.pop_back();
   write_file_atomically(path, to_json(file));
   CHECK(apply_tuning(*backend, {path, nullptr, {}}).changed == 1);
   CHECK(choice->chosen(good) == "product");
 }
 
-TEST_CASE("what is no file is ignored, a named file that is missing is an error") {
+TEST_CASE("a named file that is no file or is missing is an error") {
   const TemporaryFolder folder;
   ChoosyBackend backend;
-  CHECK_FALSE(apply_tuning(backend, {folder.path(), nullptr, {}}).ignored.empty());  // a folder
+  expect_parts(error_of([&] { apply_tuning(backend, {folder.path(), nullptr, {}}); }), {folder.path(), "is a folder"});
   expect_parts(error_of([&] { apply_tuning(backend, {folder.path("none.json"), nullptr, {}}); }), {"none.json", "No such file"});
   const std::unique_ptr<Backend> plain = make_reference_backend();
   CHECK(apply_tuning(*plain, {folder.path("none.json"), nullptr, {}}).path.empty());  // nothing to choose there

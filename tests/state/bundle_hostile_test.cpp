@@ -10,6 +10,7 @@ using tsugi::test::Bytes;
 using tsugi::test::bytes_of;
 using tsugi::test::contains;
 using tsugi::test::error_of;
+using tsugi::test::ScratchFolder;
 using tsugi::test::tar_of;
 using tsugi::test::TarMember;
 
@@ -194,6 +195,41 @@ TEST_CASE("duplicate, missing, extra and reordered members are refused by name")
   members.erase(members.begin(), members.begin() + 2);
   CHECK(contains(refusal(members), "\"manifest.json\" expected"));
   CHECK(contains(refusal({}), "file: "));
+}
+
+TEST_CASE("behind a bundle's end there are zeros, as tar pads its records, or nothing") {
+  const Bytes whole = tar_of(Parts().members());
+  const ScratchFolder folder;
+  // The same from memory and from a file, whose blocks the reader has half read by then.
+  const auto read = [&](const Bytes& bytes) {
+    decode(bytes);
+    tsugi::write_file_atomically(folder / "b.tar", bytes.data(), bytes.size());
+    tsugi::read_bundle(folder / "b.tar");
+  };
+  const auto refused = [&](const Bytes& bytes) {
+    const std::string from_memory = error_of([&] { decode(bytes); });
+    tsugi::write_file_atomically(folder / "b.tar", bytes.data(), bytes.size());
+    CHECK(error_of([&] { tsugi::read_bundle(folder / "b.tar"); }) ==
+          (folder / "b.tar") + from_memory.substr(from_memory.find(": ")));
+    return from_memory;
+  };
+  Bytes padded = whole;
+  for (const std::size_t record : {std::size_t{512}, std::size_t{10240}, std::size_t{1} << 20}) {
+    padded.resize((whole.size() + record - 1) / record * record);
+    CHECK_NOTHROW(read(padded));
+  }
+  Bytes dirty = padded;
+  dirty[whole.size()] = 7;
+  CHECK(contains(refused(dirty), "byte " + std::to_string(whole.size()) + " is 7, behind the archive's end"));
+  dirty[whole.size()] = 0;
+  dirty[dirty.size() - 1025] = 9;  // the file still ends with two blocks of zeros
+  CHECK(contains(refused(dirty), "byte " + std::to_string(dirty.size() - 1025) + " is 9, behind the archive's end"));
+  for (const std::size_t gap : {std::size_t{0}, std::size_t{9728}, std::size_t{100} << 10}) {
+    Bytes two = whole;
+    two.resize(whole.size() + gap);
+    two.insert(two.end(), whole.begin(), whole.end());
+    CHECK(contains(refused(two), "another archive appended?"));
+  }
 }
 
 TEST_CASE("a wrong digest or size is refused with both values") {

@@ -65,6 +65,7 @@ TEST_CASE("a full checkpoint comes back bit for bit") {
     CHECK(in.provenance == out.provenance);
     CHECK(in.metrics == out.metrics);
     CHECK(in.test_photos == out.test_photos);
+    CHECK(in.test_digests == out.test_digests);
     CHECK(in.progress.seed == out.progress.seed);
     CHECK(in.progress.epoch == out.progress.epoch);
     CHECK(in.progress.batch == out.progress.batch);
@@ -175,6 +176,8 @@ TEST_CASE("metadata that is wrong under a right digest is refused by name") {
   CHECK(contains(refusal("\\\"size\\\":64", "\\\"size\\\":]4"), "preprocessing: invalid JSON"));
   CHECK(contains(refusal("[\\\"Tony_Blair\\\"]", "[\\\"Tony_Bloir\\\"]"), "personal class \"Tony_Bloir\""));
   CHECK(contains(refusal("[\\\"Tony_Blair\\\"]", "{\\\"Tony_Blair\\\"}"), "personal_classes"));
+  CHECK(contains(refusal("\\\"aaaaa", "\\\"AAAAA"), "test_digests holds \"AAAAAaaa"));
+  CHECK(contains(refusal("\"test_photos\"", "\"test_ph0t0s\""), "test_digests has 2 digests of 0 photos"));
 }
 
 TEST_CASE("an int8 checkpoint is one packed tensor, and its size is checked before and while it is unpacked") {
@@ -248,6 +251,9 @@ TEST_CASE("a checkpoint that could not be read back is not written") {
   CHECK(contains(refusal([&](Checkpoint& c) { c.provenance = deep; }), "nested more than 64 deep"));
   CHECK(contains(refusal([](Checkpoint& c) { c.class_names[1] = c.class_names[0]; }), "stands twice"));
   CHECK(contains(refusal([](Checkpoint& c) { c.class_names[1] = "\xff"; }), "UTF-8"));
+  CHECK(contains(refusal([](Checkpoint& c) { c.test_digests.pop_back(); }), "test_digests has 1 digests of 2 photos"));
+  CHECK(contains(refusal([](Checkpoint& c) { c.train_digests = c.test_digests; }),
+                 "train_digests has 2 digests of 0 photos"));
   CHECK(contains(refusal([](Checkpoint& c) { c.personal_classes = {"Nobody"}; }), "\"Nobody\" is not among the 3"));
   CHECK(contains(refusal([](Checkpoint& c) { c.moments["ema"].pop_back(); }), "\"ema\" has 2 tensors, 3 parameters"));
   CHECK(contains(refusal([](Checkpoint& c) { c.moments["ema"][1].shape = {2, 2}; }), "the same name and shape"));

@@ -232,12 +232,12 @@ Cell cell_from_json(const Json& json, const std::string& place) {
   }
 }
 
-std::vector<Cell> read_cells(const std::string& out) {
+std::vector<Cell> read_cells(const std::string& out, FileLog* files) {
   std::vector<Cell> cells;
   for (const auto& entry : fs::directory_iterator(out + "/cells")) {
     const std::string path = entry.path().string();
     if (entry.path().extension() != ".json") continue;
-    cells.push_back(cell_from_json(read_json(path), path));
+    cells.push_back(cell_from_json(read_json(path, {"cell", files}), path));
     const std::string expected = cells.back().job.key() + ".json";
     if (entry.path().filename() != expected)
       throw Error(path + ": holds the cell of another job, whose file is " + expected);
@@ -247,7 +247,7 @@ std::vector<Cell> read_cells(const std::string& out) {
   return cells;
 }
 
-void write_tables(const std::string& out, const std::vector<Cell>& cells) {
+void write_tables(const std::string& out, const std::vector<Cell>& cells, FileLog* files) {
   const auto table = [&](const auto& each) {
     std::string text = "people,seed,method,fraction";
     each(Cell(), [&](const char* name, const auto&) { text += std::string(",") + name; });
@@ -259,8 +259,10 @@ void write_tables(const std::string& out, const std::vector<Cell>& cells) {
     }
     return text;
   };
-  write_own_file(out + "/results.csv", table([](const Cell& cell, const auto& visit) { each_field(cell, visit); }));
-  write_own_file(out + "/timing.csv", table([](const Cell& cell, const auto& visit) { each_timing(cell, visit); }));
+  write_own_file(out + "/results.csv",
+                        table([](const Cell& cell, const auto& visit) { each_field(cell, visit); }), {"table", files});
+  write_own_file(out + "/timing.csv",
+                        table([](const Cell& cell, const auto& visit) { each_timing(cell, visit); }), {"table", files});
 }
 
 }  // namespace tsugi::tools

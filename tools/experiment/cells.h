@@ -51,10 +51,10 @@ Json to_json(const Cell& cell);
 Cell cell_from_json(const Json& json, const std::string& place);
 
 /// Every finished cell of an experiment's folder, by people, seed, kind, method and fraction. Throws as cell_from_json does.
-std::vector<Cell> read_cells(const std::string& out);
+std::vector<Cell> read_cells(const std::string& out, FileLog* files = nullptr);
 
-/// Writes results.csv: what the seeds decide, the same however often the experiment was interrupted; and timing.csv: what the clock
-/// decides, sizes of files that hold times included.
-void write_tables(const std::string& out, const std::vector<Cell>& cells);
+/// Writes results.csv: what the seeds decide, the same however often the experiment was interrupted; and timing.csv:
+/// what the clock decides, and the sizes of files.
+void write_tables(const std::string& out, const std::vector<Cell>& cells, FileLog* files = nullptr);
 
 }  // namespace tsugi::tools

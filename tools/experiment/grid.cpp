@@ -21,10 +21,11 @@ namespace tsugi::tools {
 namespace {
 
 /// One digest of all photos of a folder: their names and their bytes.
-std::string digest_of(const PhotoFolder& folder) {
+std::string digest_of(const PhotoFolder& folder, FileLog* files) {
   Sha256 digest;
   for (const Photo& photo : folder.photos) {
-    const std::string line = photo.file + " " + sha256_hex(read_file(photo.path)) + "\n";
+    const std::string line =
+        photo.file + " " + sha256_hex(read_file(photo.path, {ReadOptions{}.limit, {"photo", files}, ""})) + "\n";
     digest.update(line.data(), line.size());
   }
   return digest.hex();
@@ -39,14 +40,15 @@ void check_people(const ExperimentSettings& settings, const PhotoFolder& general
 }
 
 /// What all cells share. Absent numbers are the defaults of the model and of resume.
-Json identity_of(const ExperimentSettings& settings, const PhotoFolder& general, const PhotoFolder& personal) {
+Json identity_of(const ExperimentSettings& settings, const PhotoFolder& general, const PhotoFolder& personal,
+                 FileLog* files) {
   const std::unique_ptr<Backend> backend = make_backend(settings.device, settings.threads);
   const auto given = [](auto number) { return number > 0 ? Json(number) : Json("default"); };
   Json json;
-  json["photos of general people"] = digest_of(general);
-  json["photos of personal people"] = digest_of(personal);
+  json["photos of general people"] = digest_of(general, files);
+  json["photos of personal people"] = digest_of(personal, files);
   json["most training photos of a personal person"] = settings.personal_photos > 0 ? Json(settings.personal_photos) : Json("all");
-  const Model model = find_model(settings.model);
+  const Model model = find_model(settings.model, files);
   json["model"] = model.name + ", digest " + sha256_hex(model.json).substr(0, 16);
   json["size"] = given(settings.size);
   json["epochs"] = given(settings.epochs);
@@ -54,16 +56,24 @@ Json identity_of(const ExperimentSettings& settings, const PhotoFolder& general,
   json["variants"] = given(settings.variants);
   json["device"] = backend->name() + " (" + backend->description() + ")";
   json["precision"] = precision_name(choose_precision(settings.precision, *backend));
-  const TuningUse tuning = apply_tuning(*backend, {});  // other kernels, other rounding
-  if (tuning.changed > 0) json["tuned kernels"] = "digest " + sha256_hex(read_file(tuning.path)).substr(0, 16);
+  const TuningUse tuning = apply_tuning(*backend, {"auto", files});  // other kernels, other rounding
+  if (tuning.changed > 0)
+    json["tuned kernels"] =
+        "digest " + sha256_hex(read_file(tuning.path, {ReadOptions{}.limit, {"tuning", files}, ""})).substr(0, 16);
   return json;
 }
 
 class GridRun {
  public:
-  GridRun(const ExperimentSettings& settings, const PhotoFolder& general, const std::vector<Job>& jobs, ExperimentStore& store,
-          Console& console)
-      : settings_(settings), jobs_(jobs), store_(store), console_(console), runner_(settings, store, general), progress_(jobs) {}
+  GridRun(const ExperimentSettings& settings, const PhotoFolder& general, const std::vector<Job>& jobs,
+          ExperimentStore& store, Console& console, FileLog* files)
+      : settings_(settings),
+        jobs_(jobs),
+        store_(store),
+        console_(console),
+        files_(files),
+        runner_(settings, store, general),
+        progress_(jobs) {}
 
   GridSummary run() {
     const Stopwatch clock;
@@ -78,14 +88,14 @@ class GridRun {
     summary_.cells = jobs_.size();
     summary_.done = progress_.done();
     summary_.wall_s = clock.seconds();
-    write_tables(settings_.out, read_cells(settings_.out));
+    write_tables(settings_.out, read_cells(settings_.out, files_), files_);
     return summary_;
   }
 
  private:
   void count_finished() {
     std::set<std::string> keys;
-    for (const Cell& cell : read_cells(settings_.out))
+    for (const Cell& cell : read_cells(settings_.out, files_))
       for (const Job& job : jobs_)
         if (job.key() == cell.job.key()) progress_.finish(job, cell.timing.elapsed_s);
     if (progress_.done() > 0) console_.say(std::to_string(progress_.done()) + " of " + std::to_string(jobs_.size()) + " cells are there already");
@@ -95,7 +105,7 @@ class GridRun {
   bool run_job(const Job& job) {
     progress_.start(job);
     if (failed_servers_.count({job.people, job.seed}) > 0 && job.kind == JobKind::handover) return true;
-    RunObserver observer = console_.observer(nullptr);
+    RunObserver observer = console_.observer(files_);
     observer.evaluated = nullptr;
     if (summary_.run > 0) observer.say = nullptr;  // device, model and memory: once is enough
     observer.step = [this](const RunStatus& status) { console_.progress(progress_.line(status)); };
@@ -113,10 +123,10 @@ class GridRun {
 
   void finished(const Job& job) {
     ++summary_.run;
-    const std::vector<Cell> cells = read_cells(settings_.out);
+    const std::vector<Cell> cells = read_cells(settings_.out, files_);
     const auto cell = std::find_if(cells.begin(), cells.end(), [&](const Cell& c) { return c.job.key() == job.key(); });
     progress_.finish(job, cell->timing.elapsed_s);
-    write_tables(settings_.out, cells);
+    write_tables(settings_.out, cells, files_);
     console_.say(progress_.finished_line(*cell));
   }
 
@@ -124,6 +134,7 @@ class GridRun {
   const std::vector<Job>& jobs_;
   ExperimentStore& store_;
   Console& console_;
+  FileLog* files_;
   JobRunner runner_;
   GridProgress progress_;
   GridSummary summary_;
@@ -132,12 +143,15 @@ class GridRun {
 
 }  // namespace
 
-GridSummary run_grid(const ExperimentSettings& settings, const std::string& command, Console& console) {
+GridSummary run_grid(const ExperimentSettings& settings, const std::string& command, Console& console, FileLog* files) {
+  if (files != nullptr)
+    for (const std::string& personal : {settings.personal, settings.out})
+      files->personal(personal);  // what is written knows of them
   const PhotoFolder general = scan_photos(settings.general), personal = scan_person(settings.personal);
   check_people(settings, general, personal);
-  ExperimentStore store(settings.out, identity_of(settings, general, personal), settings.methods);
+  ExperimentStore store(settings.out, identity_of(settings, general, personal, files), settings.methods, files);
   const std::vector<Job> jobs = plan_jobs(settings, general, personal);
-  read_cells(settings.out);  // they must be readable before hours go by
+  read_cells(settings.out, files);  // they must be readable before hours go by
   Json about;
   about["command"] = command;
   about["machine"] = cpu_name() + ", " + std::to_string(std::thread::hardware_concurrency()) + " cores, " + bytes_text(static_cast<double>(memory_bytes()));
@@ -147,7 +161,7 @@ GridSummary run_grid(const ExperimentSettings& settings, const std::string& comm
   about["seeds"] = settings.seeds;
   about["cells"] = jobs.size();
   store.describe(about);
-  return GridRun(settings, general, jobs, store, console).run();
+  return GridRun(settings, general, jobs, store, console, files).run();
 }
 
 }  // namespace tsugi::tools

@@ -110,7 +110,7 @@ bool JobRunner::run(const Job& job, const RunObserver& observer) {
   Cell cell = cell_of(job, summary);
   set_sizes(made, cell);
   cell.timing.elapsed_s = clock.seconds();
-  const Checkpoint trained = read_checkpoint(checkpoint);
+  const Checkpoint trained = read_checkpoint(checkpoint, observer.files);
   cell.train_photos = trained.train_photos.size();
   cell.settings = Json::parse(trained.settings);
   store_.write(job, to_json(cell));

@@ -22,6 +22,15 @@ constexpr int kPngScale = 2;
 /// Of a panel's drawing.
 std::string panel_file(const Figure& figure, const Panel& panel) { return figure.name + "_" + panel.name + ".svg"; }
 
+/// gnuplot says nothing of a disk that was full.
+void check_whole(const std::string& path, const std::string& end, FileLog* files) {
+  const std::vector<std::uint8_t> bytes = read_file(path, {ReadOptions{}.limit, {"figure", files}, ""});
+  constexpr std::ptrdiff_t kTail = 64;
+  const auto tail = bytes.end() - std::min<std::ptrdiff_t>(kTail, bytes.end() - bytes.begin());
+  if (std::search(tail, bytes.end(), end.begin(), end.end()) == bytes.end())
+    throw Error(path + ": gnuplot did not write it to its end, " + end + " expected there");
+}
+
 /// gnuplot writes through links: in a folder from somewhere else they could lead anywhere.
 void remove_drawings(const Figure& figure, const std::string& folder) {
   for (const char* kind : {".svg", ".png"}) std::filesystem::remove(folder + "/" + figure.name + kind);
@@ -110,12 +119,12 @@ std::string gnuplot_script(const Figure& figure) {
   return script.str();
 }
 
-bool draw(const Figure& figure, const std::string& folder) {
+bool draw(const Figure& figure, const std::string& folder, FileLog* files) {
   const std::string script = figure.name + ".gp";
   if (printable(folder) != folder)
     throw Error(folder + ": gnuplot cannot be told a folder whose name has control characters; another name expected");
   remove_drawings(figure, folder);
-  write_own_file(folder + "/" + script, gnuplot_script(figure));
+  write_own_file(folder + "/" + script, gnuplot_script(figure), {"figure", files});
   try {
     const ProgramOutput done = run_program({"gnuplot", "-e", "cd " + gnuplot_text(folder), script}, "");
     if (done.status != 0)
@@ -123,11 +132,14 @@ bool draw(const Figure& figure, const std::string& folder) {
   } catch (const ProgramMissing&) {
     return false;
   }
+  check_whole(folder + "/" + figure.name + ".svg", "</svg>", files);
+  check_whole(folder + "/" + figure.name + ".png", "IEND", files);
+  for (const Panel& panel : figure.panels) check_whole(folder + "/" + panel_file(figure, panel), "</svg>", files);
   return true;
 }
 
-std::string inline_svg(const std::string& path, const std::string& prefix, const std::string& label) {
-  const std::vector<std::uint8_t> bytes = read_file(path);
+std::string inline_svg(const std::string& path, const std::string& prefix, const std::string& label, FileLog* files) {
+  const std::vector<std::uint8_t> bytes = read_file(path, {ReadOptions{}.limit, {"figure", files}, ""});
   std::string svg(bytes.begin(), bytes.end());
   const std::size_t start = svg.find("<svg");
   if (start == std::string::npos) throw Error(path + ": holds no <svg>");

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/file_log.h"
+
 namespace tsugi::tools {
 
 /// How a line looks: colours that the colour-blind tell apart (Okabe and Ito), markers and dashes for print without colour.
@@ -41,10 +43,11 @@ std::string gnuplot_script(const Figure& figure);
 
 /// Writes the figure's script into `folder` and runs gnuplot there, which replaces older drawings and links by their
 /// names. Returns false where there is no gnuplot. Throws Error naming the script when it fails.
-bool draw(const Figure& figure, const std::string& folder);
+bool draw(const Figure& figure, const std::string& folder, FileLog* files = nullptr);
 
 /// A panel's drawing, to be put into a page: without the XML head and without a size of its own, its identifiers opened
 /// by `prefix`; label: what it shows, in words. Throws Error when the file cannot be read.
-std::string inline_svg(const std::string& path, const std::string& prefix, const std::string& label);
+std::string inline_svg(const std::string& path, const std::string& prefix, const std::string& label,
+                       FileLog* files = nullptr);
 
 }  // namespace tsugi::tools

@@ -15,7 +15,7 @@ namespace {
 /// Draws figures until it finds that there is no gnuplot.
 class Drawing {
  public:
-  explicit Drawing(const std::string& folder) : folder_(folder) {
+  Drawing(const std::string& folder, FileLog* files) : folder_(folder), files_(files) {
     if (std::filesystem::is_symlink(folder)) throw Error(folder + ": is a link, a folder expected");
     std::filesystem::create_directories(folder);
   }
@@ -25,19 +25,20 @@ class Drawing {
   /// The figure as markup; "" without gnuplot or without lines.
   std::string markup(const Figure& figure, const std::string& caption) {
     if (figure.panels.empty() || !possible_) return "";
-    possible_ = draw(figure, folder_);
+    possible_ = draw(figure, folder_, files_);
     if (!possible_) return "";
     std::vector<std::string> drawings;
     for (const Panel& panel : figure.panels) {
       const std::string name = figure.name + "_" + panel.name;
       drawings.push_back(inline_svg(folder_ + "/" + name + ".svg", name + "_",
-                                    panel.title + ": " + panel.y_label + " by " + panel.x_label));
+                                    panel.title + ": " + panel.y_label + " by " + panel.x_label, files_));
     }
     return html_figure(drawings, caption);
   }
 
  private:
   std::string folder_;
+  FileLog* files_;
   bool possible_ = true;
 };
 
@@ -79,15 +80,17 @@ std::string body_of(const Results& results, Drawing& drawing) {
 
 }  // namespace
 
-ReportSummary write_report(const std::string& out, const std::function<void(const std::string&)>& say) {
-  const Results results(out);
+ReportSummary write_report(const std::string& out, const std::function<void(const std::string&)>& say, FileLog* files) {
+  const Results results(out, files);
   if (results.cells().empty()) throw Error(out + ": holds no finished cell yet");
-  write_tables(out, results.cells());
-  Drawing drawing(out + "/figures");
+  write_tables(out, results.cells(), files);
+  Drawing drawing(out + "/figures", files);
   ReportSummary summary;
   summary.cells = results.cells().size();
   summary.page = out + "/index.html";
-  write_own_file(summary.page, html_document("Handing a face classifier over to a device", body_of(results, drawing)));
+  write_own_file(summary.page,
+                        html_document("Handing a face classifier over to a device", body_of(results, drawing)),
+                        {"report", files});
   summary.figures = drawing.possible();
   if (!summary.figures) say("warning: gnuplot is missing, so the report has no figures (Debian: apt-get install gnuplot-nox)");
   return summary;

@@ -4,6 +4,8 @@
 #include <functional>
 #include <string>
 
+#include "engine/core/file_log.h"
+
 namespace tsugi::tools {
 
 struct ReportSummary {
@@ -14,6 +16,7 @@ struct ReportSummary {
 
 /// Writes results.csv, timing.csv, figures/ and index.html in the folder of an experiment. say: told once when figures are left out. Throws
 /// Error when the folder holds no experiment or no finished cell, and when a file cannot be read or written.
-ReportSummary write_report(const std::string& out, const std::function<void(const std::string&)>& say);
+ReportSummary write_report(const std::string& out, const std::function<void(const std::string&)>& say,
+                           FileLog* files = nullptr);
 
 }  // namespace tsugi::tools

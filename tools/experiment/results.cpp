@@ -30,9 +30,9 @@ double number_of(const Json& row, const char* name, double most, const std::stri
 }
 
 /// The metrics of a run.
-std::vector<Evaluated> read_metrics(const std::string& out, const Job& job) {
+std::vector<Evaluated> read_metrics(const std::string& out, const Job& job, FileLog* files) {
   const std::string path = out + "/metrics/" + job.key() + ".jsonl";
-  const std::vector<std::uint8_t> bytes = read_file(path, {std::uint64_t{64} << 20, {}, ""});
+  const std::vector<std::uint8_t> bytes = read_file(path, {std::uint64_t{64} << 20, {"metrics", files}, ""});
   std::istringstream lines(std::string(bytes.begin(), bytes.end()));
   std::vector<Evaluated> rows;
   for (std::string line; std::getline(lines, line);) {
@@ -49,7 +49,8 @@ std::vector<Evaluated> read_metrics(const std::string& out, const Job& job) {
 
 }  // namespace
 
-Results::Results(const std::string& out) : out_(out), about_(read_experiment(out)), cells_(read_cells(out)) {}
+Results::Results(const std::string& out, FileLog* files)
+    : out_(out), files_(files), about_(read_experiment(out, files)), cells_(read_cells(out, files)) {}
 
 std::vector<int> Results::people() const {
   std::set<int> found;
@@ -120,7 +121,7 @@ std::vector<CurvePoint> Results::curve(const Place& place) const {
   std::vector<std::vector<Evaluated>> runs;
   std::size_t points = 0;
   for (const Cell* cell : at(place)) {
-    runs.push_back(read_metrics(out_, cell->job));
+    runs.push_back(read_metrics(out_, cell->job, files_));
     points = runs.size() == 1 ? runs.back().size() : std::min(points, runs.back().size());
   }
   std::vector<CurvePoint> curve;
@@ -143,7 +144,7 @@ Results::Catch Results::catch_up(const Place& place, const Place& goal) const {
       if (cell->job.seed != end->job.seed) continue;
       ++result.seeds;
       wholes.push_back(end->timing.wall_s);
-      const std::vector<Evaluated> run = read_metrics(out_, cell->job);
+      const std::vector<Evaluated> run = read_metrics(out_, cell->job, files_);
       const auto first = std::find_if(run.begin(), run.end(), [&](const Evaluated& row) { return row.overall >= end->accuracy; });
       if (first == run.end()) continue;
       ++result.reached;

@@ -29,7 +29,7 @@ class Results {
   using Value = std::function<double(const Cell&)>;
 
   /// Reads the folder. Throws as read_experiment and read_cells do.
-  explicit Results(const std::string& out);
+  explicit Results(const std::string& out, FileLog* files = nullptr);
 
   const std::string& out() const { return out_; }
   const Json& about() const { return about_; }  ///< experiment.json
@@ -61,6 +61,7 @@ class Results {
 
  private:
   std::string out_;
+  FileLog* files_;
   Json about_;
   std::vector<Cell> cells_;
 };

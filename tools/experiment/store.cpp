@@ -13,6 +13,7 @@
 
 #include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
+#include "engine/core/posix_file.h"
 #include "engine/state/json_check.h"
 #include "kernels/api/error.h"
 
@@ -100,32 +101,32 @@ void remove_leftovers(const std::string& out) {
 }
 
 int lock_folder(const std::string& out) {
-  const int file = ::open((out + "/.lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
+  const int file = uninterrupted([&] { return ::open((out + "/.lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644); });
   if (file < 0) throw Error(out + ": cannot be written: " + std::strerror(errno));
-  if (::flock(file, LOCK_EX | LOCK_NB) == 0) return file;
+  if (uninterrupted([&] { return ::flock(file, LOCK_EX | LOCK_NB); }) == 0) return file;
   ::close(file);
   throw Error(out + ": another process works on this experiment");
 }
 
 }  // namespace
 
-void write_own_file(const std::string& path, const std::string& text) {
+void write_own_file(const std::string& path, const std::string& text, const FilePurpose& purpose) {
   if (fs::is_symlink(path)) throw Error(path + ": is a link, a file of the experiment's own folder expected");
-  write_file_atomically(path, text);
+  write_file_atomically(path, text, purpose);
 }
 
-Json read_json(const std::string& path) {
-  const std::vector<std::uint8_t> bytes = read_file(path, {kMostJson, {}, ""});
+Json read_json(const std::string& path, const FilePurpose& purpose) {
+  const std::vector<std::uint8_t> bytes = read_file(path, {kMostJson, purpose, ""});
   const std::string text(bytes.begin(), bytes.end());
   check_json_object(text, path);
   return Json::parse(text);
 }
 
-Json read_experiment(const std::string& out) {
+Json read_experiment(const std::string& out, FileLog* files) {
   const std::string path = out + "/experiment.json";
   std::error_code error;
   if (!fs::exists(path, error)) throw Error(out + ": holds no experiment (no experiment.json)");
-  const Json about = read_json(path);
+  const Json about = read_json(path, {"experiment", files});
   if (field_of(about, "format") != Json(kFormat).dump())
     throw Error(path + ": its format is " + field_of(about, "format") + ", \"" + kFormat + "\" expected");
   const auto expect = [&](bool holds, const std::string& what) {
@@ -150,12 +151,14 @@ Json read_experiment(const std::string& out) {
   return about;
 }
 
-ExperimentStore::ExperimentStore(const std::string& out, const Json& identity, const std::vector<Method>& methods) : out_(out) {
+ExperimentStore::ExperimentStore(const std::string& out, const Json& identity, const std::vector<Method>& methods,
+                                 FileLog* files)
+    : out_(out), files_(files) {
   std::error_code error;
   fs::create_directories(out, error);
   if (error) throw Error(out + ": cannot be made: " + error.message());
   if (fs::exists(out + "/experiment.json", error)) {
-    about_ = read_experiment(out);
+    about_ = read_experiment(out, files);
     check_same(out, about_["identity"], identity);
   } else {
     check_empty(out);
@@ -170,7 +173,7 @@ ExperimentStore::ExperimentStore(const std::string& out, const Json& identity, c
     if (error) throw Error(out + "/" + folder + ": cannot be made: " + error.message());
   }
   remove_leftovers(out);
-  write_own_file(out + "/experiment.json", text_of(about_, 1) + "\n");
+  write_own_file(out + "/experiment.json", text_of(about_, 1) + "\n", {"experiment", files_});
 }
 
 ExperimentStore::~ExperimentStore() {
@@ -183,12 +186,12 @@ bool ExperimentStore::has(const Job& job) const {
 }
 
 void ExperimentStore::write(const Job& job, const Json& cell) {
-  write_own_file(file_of(out_, "cells", job.key() + ".json"), text_of(cell, 1) + "\n");
+  write_own_file(file_of(out_, "cells", job.key() + ".json"), text_of(cell, 1) + "\n", {"cell", files_});
 }
 
 void ExperimentStore::describe(const Json& about) {
   about_["about"] = about;
-  write_own_file(out_ + "/experiment.json", text_of(about_, 1) + "\n");
+  write_own_file(out_ + "/experiment.json", text_of(about_, 1) + "\n", {"experiment", files_});
 }
 
 std::string ExperimentStore::metrics_path(const Job& job) const { return file_of(out_, "metrics", job.key() + ".jsonl"); }

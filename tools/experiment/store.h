@@ -14,7 +14,7 @@ class ExperimentStore {
  public:
   /// Opens the folder, or makes it. `identity`: what all cells of an experiment share. Throws Error naming the folder, the field and both
   /// values when it holds another experiment, and when it holds something else, cannot be written, or another process works in it.
-  ExperimentStore(const std::string& out, const Json& identity, const std::vector<Method>& methods);
+  ExperimentStore(const std::string& out, const Json& identity, const std::vector<Method>& methods, FileLog* files);
   ~ExperimentStore();
   ExperimentStore(const ExperimentStore&) = delete;
   ExperimentStore& operator=(const ExperimentStore&) = delete;
@@ -33,20 +33,21 @@ class ExperimentStore {
 
  private:
   std::string out_;
+  FileLog* files_;
   Json about_;
   int lock_ = -1;
 };
 
 /// Writes a file of an experiment as write_file_atomically does, but through no link: the folder may come from somebody
 /// else, and the link lead anywhere. Throws Error naming the link.
-void write_own_file(const std::string& path, const std::string& text);
+void write_own_file(const std::string& path, const std::string& text, const FilePurpose& purpose = {});
 
 /// The object of a file of an experiment. Throws Error naming the file when it cannot be read, or is no JSON object
 /// that nests at most 64 deep.
-Json read_json(const std::string& path);
+Json read_json(const std::string& path, const FilePurpose& purpose = {});
 
 /// experiment.json of a folder. Throws Error naming the folder when it holds no experiment, one of another format, or a
 /// damaged one.
-Json read_experiment(const std::string& out);
+Json read_experiment(const std::string& out, FileLog* files = nullptr);
 
 }  // namespace tsugi::tools
