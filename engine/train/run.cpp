@@ -136,6 +136,7 @@ class Runner {
     if (!changed) return;
     evaluate_now();
     record(std::nan(""), std::nan(""));
+    run_.history.rows.back().concluded = true;
     if (!options_.metrics.empty()) write_metrics(options_.metrics, run_.history.rows, observer_.files);
     if (observer_.evaluated) observer_.evaluated(run_.history.rows.back(), evaluation_);
   }
