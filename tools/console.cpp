@@ -90,8 +90,10 @@ RunObserver Console::observer(FileLog* files) {
                     s.loss, percent(s.accuracy).c_str(), s.images_per_s, duration(s.seconds_left).c_str()));
   };
   observer.evaluated = [this](const MetricsRow& row, const Evaluation&) {
-    std::string line = format("epoch %u  loss %.4f  test accuracy %s", row.epoch, row.loss, percent(row.accuracy).c_str());
-    if (row.epoch == 0) line = "before the first step  test accuracy " + percent(row.accuracy);
+    std::string line = format("epoch %u  loss %.4f", row.epoch, row.loss);
+    // Of weights that no step was taken with there is no loss.
+    if (!std::isfinite(row.loss)) line = row.concluded ? "the network it ends with" : "before the first step";
+    line += "  test accuracy " + percent(row.accuracy);
     if (row.handover)
       line += format(" (general %s, personal %s)", percent(row.accuracy_general).c_str(), percent(row.accuracy_personal).c_str());
     say(line + "  " + duration(row.wall_s));

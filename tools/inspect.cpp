@@ -49,9 +49,11 @@ void inspect_cuts(const Model& model, int classes, bool print, Json& json) {
 }
 
 /// Layers, shapes, parameters, FLOPs, and the arena of a training step and of inference.
-void inspect_model(const Model& model, const std::string& file, int classes, int batch, bool print, Json& json) {
+/// allowed: what its "training" may name; a checkpoint's was accepted once, maybe by an older version.
+void inspect_model(const Model& model, const std::string& file, Phase allowed, int classes, int batch, bool print,
+                   Json& json) {
   TrainSettings settings;
-  apply_json(settings, model.training, file + ": training");
+  apply_json(settings, model.training, file + ": training", allowed);
   const std::vector<LayerCost> costs = layer_costs(model, classes);
   std::vector<std::vector<std::string>> table = {{"layer", "type", "output", "parameters", "FLOPs a photo", "activation bytes"}};
   double flops = 0.0, activations = 0.0;
@@ -186,7 +188,8 @@ int inspect_command(const Options& options, FileLog* files) {
   Json json;
   const std::vector<std::string> builtin = builtin_model_names();
   if (std::find(builtin.begin(), builtin.end(), options.file) != builtin.end()) {
-    inspect_model(find_model(options.file, files), options.file, options.classes, options.batch, print, json);
+    inspect_model(find_model(options.file, files), options.file, Phase::pretraining, options.classes, options.batch,
+                  print, json);
     finish(options.common, json);
     return kOk;
   }
@@ -205,13 +208,15 @@ int inspect_command(const Options& options, FileLog* files) {
     case FileKind::compressed:
       throw Error(options.file + ": is compressed; checkpoints and bundles are not, expected .safetensors or a plain .tar");
     case FileKind::unknown:
-      inspect_model(find_model(options.file, files), options.file, options.classes, options.batch, print, json);
+      inspect_model(find_model(options.file, files), options.file, Phase::pretraining, options.classes, options.batch,
+                    print, json);
       finish(options.common, json);
       return kOk;
   }
   if (checkpoint.class_names.empty()) throw Error(options.file + ": knows 0 people, at least 1 expected");
   inspect_checkpoint(checkpoint, print, json);
-  inspect_model(parse_model(checkpoint.model, options.file + ": model"), options.file, static_cast<int>(checkpoint.class_names.size()), options.batch, print, json);
+  inspect_model(parse_model(checkpoint.model, options.file + ": model"), options.file, Phase::handover,
+                static_cast<int>(checkpoint.class_names.size()), options.batch, print, json);
   finish(options.common, json);
   return kOk;
 }

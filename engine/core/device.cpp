@@ -22,10 +22,13 @@ std::string joined(const std::vector<std::string>& names) {
 int emulated_sm(const std::string& device) {
   constexpr int kDefault = 75;
   if (device == "simt") return kDefault;
-  const std::string digits = device.substr(5);
-  if (digits.empty() || digits.size() > 3 || digits.find_first_not_of("0123456789") != std::string::npos)
-    throw Error("device " + device + ": expected simt, or simt: and an architecture such as 53 or 75");
-  return std::stoi(digits);
+  std::vector<std::string> known;
+  for (const int sm : emulated_architectures()) {
+    if (device == "simt:" + std::to_string(sm)) return sm;
+    known.push_back(std::to_string(sm));
+  }
+  throw Error("device " + device + ": the emulator knows no such architecture, expected simt, or simt: and one of " +
+              joined(known));
 }
 
 }  // namespace

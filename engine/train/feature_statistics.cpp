@@ -2,6 +2,7 @@
 // the spread, so the covariance loses no digits to the mean. Source: Chan, Golub, LeVeque, "Algorithms for computing the sample
 // variance", 1983.
 #include <algorithm>
+#include <limits>
 
 #include "engine/train/knowledge.h"
 #include "kernels/api/error.h"
@@ -81,12 +82,14 @@ void FeatureStatistics::store(Knowledge& knowledge) const {
       for (std::size_t k = j; k < width_; ++k) covariance[j * width_ + k] -= sum[j] * sum[k] / count;
     }
   }
+  constexpr double kMost = std::numeric_limits<float>::max();  // squares of large features leave float32
   knowledge.feature_covariance.resize(covariance.size());
   for (std::size_t i = 0; i < covariance.size(); ++i) {
     const std::size_t row = i / width_, column = i % width_;
     const bool variance = only_variances_ || row == column;
-    const double value = covariance[only_variances_ ? i : std::min(row, column) * width_ + std::max(row, column)] / freedom;
-    knowledge.feature_covariance[i] = static_cast<float>(variance ? std::max(0.0, value) : value);
+    const double value =
+        covariance[only_variances_ ? i : std::min(row, column) * width_ + std::max(row, column)] / freedom;
+    knowledge.feature_covariance[i] = static_cast<float>(std::clamp(value, variance ? 0.0 : -kMost, kMost));
   }
 }
 

@@ -35,11 +35,16 @@ bool carries_training_photos(const Bundle& bundle) {
 }
 
 /// cut: null when the bundle carries photos.
-TrainSettings settings_for(const HandoverRequest& request, const Bundle& bundle, const Model& model, const Checkpoint& checkpoint,
-                           const CutBundle* cut, bool continued) {
+TrainSettings settings_for(const HandoverRequest& request, const Bundle& bundle, const Model& model,
+                           const Checkpoint& checkpoint, const CutBundle* cut, bool continued,
+                           const RunObserver& observer) {
   TrainSettings settings;
   apply_json(settings, checkpoint.settings, request.bundle + ": settings");
   if (!continued) {
+    const std::string servers = reset_handover(settings);
+    if (!servers.empty() && observer.say)
+      observer.say(request.bundle + ": its settings of the hand-over (" + servers +
+                   ") are left aside: they are this device's to choose");
     settings.epochs = kHandoverEpochs;
     settings.freeze_until =
         cut != nullptr ? "" : default_freeze(model, static_cast<int>(checkpoint.class_names.size()), carries_training_photos(bundle));
@@ -148,7 +153,7 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   Checkpoint start = starting_point(request, bundle.checkpoint, model, personal, observer.files);
   if (cut != nullptr) start = upper_part(start, *cut, continued ? request.continue_from : request.bundle);
   const int first_new = static_cast<int>(received.class_names.size());
-  TrainSettings settings = settings_for(request, bundle, model, start, cut.get(), continued);
+  TrainSettings settings = settings_for(request, bundle, model, start, cut.get(), continued, observer);
   (void)frozen_layers(trained, settings.freeze_until);  // a slip in its name shows before photos are decoded
   const Preprocessing preprocessing = preprocessing_from_json(received.preprocessing, request.bundle + ": preprocessing");
   const std::vector<OutputClaim> claims = claim_outputs(request.train.run, true, observer.files);

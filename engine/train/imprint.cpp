@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace tsugi {
 namespace {
@@ -59,16 +60,17 @@ std::vector<double> mean_feature(const HeadSamples& samples, std::size_t width, 
   return mean;
 }
 
-double dot(const float* a, const double* b, std::size_t count) {
+template <class T>
+double dot(const float* a, const T* b, std::size_t count) {
   double sum = 0.0;
-  for (std::size_t i = 0; i < count; ++i) sum += static_cast<double>(a[i]) * b[i];
+  for (std::size_t i = 0; i < count; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
   return sum;
 }
 
-double norm_of(const float* values, std::size_t count) {
-  double sum = 0.0;
-  for (std::size_t i = 0; i < count; ++i) sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
-  return std::sqrt(sum);
+/// As near as float32 comes: never infinite.
+float nearest_float(double value) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  return static_cast<float>(std::clamp(value, -kMost, kMost));
 }
 
 void imprint_means(Head& head, std::size_t first_new, const HeadSamples& old, const HeadSamples& fresh) {
@@ -76,31 +78,50 @@ void imprint_means(Head& head, std::size_t first_new, const HeadSamples& old, co
   const std::vector<double> old_mean = mean_feature(old, width, -1);
   double row_norm = 0.0, old_logit = 0.0;
   for (std::size_t row = 0; row < first_new; ++row) {
-    row_norm += norm_of(&head.weight[row * width], width) / static_cast<double>(first_new);
-    old_logit += (dot(&head.weight[row * width], old_mean.data(), width) + static_cast<double>(head.bias[row])) / static_cast<double>(first_new);
+    const float* w = &head.weight[row * width];
+    row_norm += std::sqrt(dot(w, w, width)) / static_cast<double>(first_new);
+    old_logit +=
+        (dot(w, old_mean.data(), width) + static_cast<double>(head.bias[row])) / static_cast<double>(first_new);
   }
   for (std::size_t row = first_new; row < head.rows; ++row) {
-    const std::vector<double> mean = mean_feature(fresh, width, static_cast<int>(row));
+    std::vector<double> apart = mean_feature(fresh, width, static_cast<int>(row));
+    double squares = 0.0;
+    for (std::size_t j = 0; j < width; ++j) {
+      apart[j] -= old_mean[j];
+      squares += apart[j] * apart[j];
+    }
+    const double scale = row_norm / std::max(std::sqrt(squares), 1e-12);
     float* w = &head.weight[row * width];
-    for (std::size_t j = 0; j < width; ++j) w[j] = static_cast<float>(mean[j] - old_mean[j]);
-    const double length = norm_of(w, width);
-    for (std::size_t j = 0; j < width; ++j) w[j] = static_cast<float>(static_cast<double>(w[j]) * row_norm / std::max(length, 1e-12));
-    head.bias[row] = static_cast<float>(old_logit - dot(w, old_mean.data(), width));
+    for (std::size_t j = 0; j < width; ++j) w[j] = nearest_float(apart[j] * scale);
+    head.bias[row] = nearest_float(old_logit - dot(w, old_mean.data(), width));
   }
 }
 
-/// Lower triangle L with L L' = covariance, row major; a covariance that is singular gets a small diagonal first.
+/// L [n, n] with L L' = covariance: of pivots, the largest variance left first. Few photos make a singular covariance,
+/// and what rounding left of it may even have negative eigenvalues: no pivot is taken from rounding errors, and an
+/// entry never takes more than its row has left, so that a row's squares sum to its variance at most, whatever the
+/// matrix is. Source: Higham, "Analysis of the Cholesky decomposition of a semi-definite matrix", 1990.
 std::vector<double> cholesky(const std::vector<float>& covariance, std::size_t n) {
-  std::vector<double> l(n * n, 0.0);
-  double trace = 0.0;
-  for (std::size_t i = 0; i < n; ++i) trace += static_cast<double>(covariance[i * n + i]);
-  const double ridge = 1e-6 * trace / static_cast<double>(n) + 1e-12;
-  for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t j = 0; j <= i; ++j) {
-      double sum = static_cast<double>(covariance[i * n + j]) + (i == j ? ridge : 0.0);
-      for (std::size_t k = 0; k < j; ++k) sum -= l[i * n + k] * l[j * n + k];
-      l[i * n + j] = i == j ? std::sqrt(std::max(sum, ridge)) : sum / l[j * n + j];
+  std::vector<double> l(n * n, 0.0), left(n);
+  for (std::size_t i = 0; i < n; ++i) left[i] = static_cast<double>(covariance[i * n + i]);
+  const double largest = n == 0 ? 0.0 : *std::max_element(left.begin(), left.end());
+  const double rounding = largest * static_cast<double>(n) * static_cast<double>(std::numeric_limits<float>::epsilon());
+  for (std::size_t k = 0; k < n; ++k) {
+    const auto pivot = static_cast<std::size_t>(std::max_element(left.begin(), left.end()) - left.begin());
+    if (left[pivot] <= rounding) break;
+    const double root = std::sqrt(left[pivot]);
+    const double* pivot_row = &l[pivot * n];
+    for (std::size_t i = 0; i < n; ++i) {
+      if (left[i] <= 0.0) continue;
+      double sum = static_cast<double>(covariance[i * n + pivot]);
+      for (std::size_t j = 0; j < k; ++j) sum -= l[i * n + j] * pivot_row[j];
+      const double most = std::sqrt(left[i]);
+      const double entry = i == pivot ? root : std::clamp(sum / root, -most, most);
+      l[i * n + k] = entry;
+      left[i] = std::max(0.0, left[i] - entry * entry);
     }
+    left[pivot] = 0.0;
+  }
   return l;
 }
 
@@ -132,7 +153,7 @@ class RowFit {
         v[k] = 0.999 * v[k] + 0.001 * gradient[k] * gradient[k];
         const double change = rate * m[k] / (1.0 - std::pow(0.9, step)) / (std::sqrt(v[k] / (1.0 - std::pow(0.999, step))) + 1e-8);
         float& value = unknown(k);
-        value = static_cast<float>(static_cast<double>(value) - change);
+        value = nearest_float(static_cast<double>(value) - change);
       }
     }
   }
@@ -183,8 +204,14 @@ class RowFit {
 
 void check(const HeadSamples& samples, const Head& head) {
   if (samples.features.size() != samples.labels.size() * head.width)
-    throw Error("imprint: " + std::to_string(samples.features.size()) + " features of " + std::to_string(samples.labels.size()) +
-                " samples, the head reads " + std::to_string(head.width) + " of each");
+    throw Error("imprint: " + std::to_string(samples.features.size()) + " features of " +
+                std::to_string(samples.labels.size()) + " samples, the head reads " + std::to_string(head.width) +
+                " of each");
+  for (std::size_t i = 0; i < samples.features.size(); ++i)
+    if (!std::isfinite(samples.features[i]))
+      throw Error("imprint: feature " + std::to_string(i % head.width) + " of sample " +
+                  std::to_string(i / head.width) + " is " + std::to_string(samples.features[i]) +
+                  ", a finite number expected");
 }
 
 }  // namespace
@@ -204,9 +231,9 @@ HeadSamples replay(const Knowledge& knowledge, std::uint64_t seed) {
         if (knowledge.only_variances) {
           value += std::sqrt(static_cast<double>(knowledge.feature_covariance[j])) * static_cast<double>(normal[j]);
         } else {
-          for (std::size_t k = 0; k <= j; ++k) value += factor[j * width + k] * static_cast<double>(normal[k]);
+          for (std::size_t k = 0; k < width; ++k) value += factor[j * width + k] * static_cast<double>(normal[k]);
         }
-        old.features.push_back(static_cast<float>(value));
+        old.features.push_back(nearest_float(value));
       }
     }
   }
@@ -225,17 +252,12 @@ void imprint_rows(Network& network, int first_new, const HeadSamples& old, const
 std::vector<int> predict_by_head(const Network& network, const HeadSamples& samples) {
   const Head head = fetch_head(network);
   check(samples, head);
-  std::vector<int> predicted(samples.labels.size(), 0);
+  std::vector<int> predicted(samples.labels.size(), -1);
+  std::vector<double> logits(head.rows);
   for (std::size_t i = 0; i < predicted.size(); ++i) {
-    const float* x = &samples.features[i * head.width];
-    double best = head.logit(0, x);
-    for (std::size_t row = 1; row < head.rows; ++row) {
-      const double logit = head.logit(row, x);
-      if (logit > best) {
-        best = logit;
-        predicted[i] = static_cast<int>(row);
-      }
-    }
+    for (std::size_t row = 0; row < head.rows; ++row) logits[row] = head.logit(row, &samples.features[i * head.width]);
+    if (std::all_of(logits.begin(), logits.end(), [](double logit) { return std::isfinite(logit); }))
+      predicted[i] = static_cast<int>(std::max_element(logits.begin(), logits.end()) - logits.begin());
   }
   return predicted;
 }

@@ -21,14 +21,16 @@ struct HeadSamples {
 /// there is no photo of them. The same seed gives the same draws.
 HeadSamples replay(const Knowledge& knowledge, std::uint64_t seed);
 
-/// Sets the head's rows first_new.. of `network`. First the mean way: with f the mean feature of a new person and f0 that of the old
-/// people, w = (f - f0) scaled to the old rows' mean norm, and the bias such that at f0 the new logit equals the mean of the old ones
-/// (f0 = 0 where there are no old people). Then, where there are old people, the rows are fitted: softmax cross-entropy over `old`
-/// and `fresh` (labels >= first_new), everybody with the same weight, in the new rows only: a convex problem of a few hundred unknowns.
-/// Throws Error when features of another width are given.
+/// Sets the head's rows first_new.. of `network`. First the mean way: with f the mean feature of a new person and f0
+/// that of the old people, w = (f - f0) scaled to the old rows' mean norm, and the bias such that at f0 the new logit
+/// equals the mean of the old ones (f0 = 0 where there are no old people). Then, where there are old people, the rows
+/// are fitted: softmax cross-entropy over `old` and `fresh` (labels >= first_new), everybody with the same weight, in
+/// the new rows only: a convex problem of a few hundred unknowns. Rows are finite whatever the features: dead, equal,
+/// collinear or huge. Throws Error when features of another width or ones that are not finite are given.
 void imprint_rows(Network& network, int first_new, const HeadSamples& old, const HeadSamples& fresh);
 
-/// The class of the largest logit of each sample, by the network's head alone. Throws as imprint_rows.
+/// The class of the largest logit of each sample, by the network's head alone; -1 where a logit is not finite. Throws
+/// as imprint_rows.
 std::vector<int> predict_by_head(const Network& network, const HeadSamples& samples);
 
 }  // namespace tsugi

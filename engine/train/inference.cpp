@@ -4,6 +4,18 @@
 #include <algorithm>
 
 namespace tsugi {
+namespace {
+
+/// What is no number is nobody's face. Nothing that counts, compares or prints predictions has to know of it.
+void check_prediction(std::int32_t predicted, const std::string& photo) {
+  if (predicted < 0)
+    throw Error("photo " + photo +
+                ": what the network makes of it is not a number (NaN), finite outputs expected: its weights, or what "
+                "they add up to, "
+                "are not finite; if it was being trained, try a smaller --lr or --clip-norm");
+}
+
+}  // namespace
 
 Inference::Inference(const Network& network, int batch, const DeviceBuffer* scratch) : network_(network) {
   Backend& backend = network.backend();
@@ -95,6 +107,7 @@ Predictions Inference::run(const SampleSource& source, const std::vector<std::ui
     const auto* classes_found = reinterpret_cast<const std::int32_t*>(fetched.data() + batch);
     out.predicted.insert(out.predicted.end(), classes_found, classes_found + n);
     const float* rows = fetched.data() + 2 * batch;
+    for (std::size_t i = 0; i < n; ++i) check_prediction(classes_found[i], source.name(photos[begin + i]));
     out.probabilities.insert(out.probabilities.end(), rows, rows + n * classes);
     if (options.logits) {
       backend.copy_to_host(logit_rows.data(), program_->logits(), logit_rows.size() * sizeof(float));

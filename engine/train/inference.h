@@ -42,8 +42,10 @@ class Inference {
   /// What run() calls before each batch; what it throws leaves run().
   void before_each_batch(std::function<void()> call) { before_batch_ = std::move(call); }
 
-  /// photos: items of the source, which has their labels. Throws Error when its shape is not what the model reads.
-  Predictions run(const SampleSource& source, const std::vector<std::uint32_t>& photos, const InferenceOptions& options);
+  /// photos: items of the source, which has their labels. Throws Error when its shape is not what the model reads, and
+  /// naming the photo where the network's outputs are not numbers.
+  Predictions run(const SampleSource& source, const std::vector<std::uint32_t>& photos,
+                  const InferenceOptions& options);
   Predictions run(const SampleSource& source, const std::vector<std::uint32_t>& photos, bool with_features = false) {
     InferenceOptions options;
     options.features = with_features;

@@ -12,7 +12,8 @@
 
 namespace tsugi {
 
-/// One evaluation. `loss` is the mean training loss since the one before; accuracies are of test photos.
+/// One evaluation. `loss` is the mean training loss since the one before, NaN where no step was taken with these
+/// weights; accuracies are of test photos.
 struct MetricsRow {
   double wall_s = 0.0;  ///< seconds from the start of the run (a hand-over: from just before the bundle is opened)
   std::uint32_t step = 0, epoch = 0;
@@ -21,6 +22,7 @@ struct MetricsRow {
   double accuracy = 0.0;
   bool handover = false;  ///< whether the next two are given
   double accuracy_general = 0.0, accuracy_personal = 0.0;
+  bool concluded = false;  ///< of the network that a hand-over ends with, which has no loss (not written)
 };
 
 /// What a checkpoint's metrics hold: every evaluation so far, and the sums of the unfinished epoch.

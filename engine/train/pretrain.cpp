@@ -15,14 +15,17 @@ namespace {
 
 /// Settings, weakest first: defaults, the model's own, the continued checkpoint's, the request's.
 TrainSettings settings_for(const PretrainRequest& request, const Model& model, const Checkpoint* from) {
-  const std::string place = from != nullptr ? request.continue_from : request.model;
-  TrainSettings settings = pretrain_settings(model, "model " + place);
-  if (from != nullptr) {
+  TrainSettings settings;
+  if (from == nullptr) {
+    settings = pretrain_settings(model, "model " + request.model);
+  } else {
+    // Its model was accepted when it was written, maybe by an older version.
+    apply_json(settings, model.training, "model " + request.continue_from + ": training");
     apply_json(settings, from->settings, request.continue_from + ": settings");
     settings.seed = from->progress.seed;
-    settings.distillation = 0.0f;  // a hand-over's; here is no teacher
+    (void)reset_handover(settings);  // of a handed-over checkpoint: here is no teacher, and nobody is new
   }
-  apply_json(settings, request.train.overrides, "command line");
+  apply_json(settings, request.train.overrides, "command line", Phase::pretraining);
   if (from != nullptr && settings.seed != from->progress.seed)
     throw Error("seed is " + std::to_string(settings.seed) + ", but " + request.continue_from + " was trained with seed " +
                 std::to_string(from->progress.seed) + " and goes on with it");
@@ -46,7 +49,7 @@ Preprocessing preprocessing_for(const PretrainRequest& request, const Model& mod
 
 TrainSettings pretrain_settings(const Model& model, const std::string& place) {
   TrainSettings settings;
-  apply_json(settings, model.training, place + ": training");
+  apply_json(settings, model.training, place + ": training", Phase::pretraining);
   return settings;
 }
 

@@ -146,6 +146,7 @@ class Runner {
     if (!changed) return;
     evaluate_now();
     record(std::nan(""), std::nan(""));
+    run_.history.rows.back().concluded = true;
     save_metrics();
     if (observer_.evaluated) observer_.evaluated(run_.history.rows.back(), evaluation_);
   }

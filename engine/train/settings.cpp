@@ -13,6 +13,17 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+/// Calls visit(name, field) for every field that only a hand-over has.
+template <class Settings, class Visit>
+void each_handover_field(Settings& s, Visit&& visit) {
+  visit("distillation", s.distillation);
+  visit("distillation_temperature", s.distillation_temperature);
+  visit("distil_personal", s.distil_personal);
+  visit("average", s.average);
+  visit("new_row_scale", s.new_row_scale);
+  visit("margin", s.margin);
+}
+
 /// Calls visit(name, field) for every field.
 template <class Settings, class Visit>
 void each_field(Settings& s, Visit&& visit) {
@@ -25,12 +36,7 @@ void each_field(Settings& s, Visit&& visit) {
   visit("balanced", s.balanced);
   visit("frozen_batch_norm", s.frozen_batch_norm);
   visit("freeze_until", s.freeze_until);
-  visit("distillation", s.distillation);
-  visit("distillation_temperature", s.distillation_temperature);
-  visit("distil_personal", s.distil_personal);
-  visit("average", s.average);
-  visit("new_row_scale", s.new_row_scale);
-  visit("margin", s.margin);
+  each_handover_field(s, visit);
   visit("optimizer", s.optimizer.kind);
   visit("lr", s.optimizer.lr);
   visit("momentum", s.optimizer.momentum);
@@ -173,14 +179,32 @@ std::string to_json(const TrainSettings& settings) {
   return json.dump();
 }
 
-void apply_json(TrainSettings& settings, const std::string& text, const std::string& place) {
+void apply_json(TrainSettings& settings, const std::string& text, const std::string& place, Phase phase) {
   const Json json = parse_object(text, place);
-  std::set<std::string> known;
+  std::set<std::string> known, of_handover;
   each_field(settings, [&](const char* name, const auto&) { known.insert(name); });
-  for (const auto& [key, value] : json.items())
+  each_handover_field(settings, [&](const char* name, const auto&) { of_handover.insert(name); });
+  for (const auto& [key, value] : json.items()) {
     if (known.count(key) == 0) throw Error(place + ": unknown setting \"" + key + "\"");
+    if (phase == Phase::pretraining && of_handover.count(key) > 0)
+      throw Error(place + ": \"" + key + "\" is " + value.dump() +
+                  ", but it is a setting of the hand-over, which the device chooses (tsugi resume); one of pretraining "
+                  "expected");
+  }
   each_field(settings, FromJson{json, place});
   validate(settings, place);
+}
+
+std::string reset_handover(TrainSettings& settings) {
+  TrainSettings fresh;
+  Json given, defaults;
+  each_handover_field(settings, ToJson{given});
+  each_handover_field(fresh, ToJson{defaults});
+  each_handover_field(settings, FromJson{defaults, "defaults"});
+  std::string changed;
+  for (const auto& [name, value] : given.items())
+    if (value != defaults[name]) changed += (changed.empty() ? "" : ", ") + name + " " + value.dump();
+  return changed;
 }
 
 std::string to_json(const Preprocessing& p) {

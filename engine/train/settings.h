@@ -38,9 +38,17 @@ void validate(const TrainSettings& settings, const std::string& place);
 /// The settings as a JSON object.
 std::string to_json(const TrainSettings& settings);
 
-/// Overwrites the fields that the JSON object `text` names. Throws Error naming `place` on unknown fields, wrong types, and values out
-/// of range.
-void apply_json(TrainSettings& settings, const std::string& text, const std::string& place);
+/// Whose settings may be named: a hand-over has those of pretraining and some of its own.
+enum class Phase { pretraining, handover };
+
+/// Overwrites the fields that the JSON object `text` names. Throws Error naming `place` on unknown fields, those that
+/// `phase` does not have, wrong types, and values out of range.
+void apply_json(TrainSettings& settings, const std::string& text, const std::string& place,
+                Phase phase = Phase::handover);
+
+/// Sets the fields that only a hand-over has to their defaults: they are the device's to choose, never the server's.
+/// Returns those that were other, with their values, for people; "" = none.
+std::string reset_handover(TrainSettings& settings);
 
 /// Preprocessing as a JSON object, and back.
 std::string to_json(const Preprocessing& preprocessing);

@@ -73,7 +73,8 @@ class Backend {
   /// its length. Returns its floating-point operations. out: 4 bytes (device), not written. Throws Error where the
   /// device has no such instruction, or nobody wrote the loop.
   virtual double fma_burst(DType dtype, int steps, float* out);
-  /// One call that copies `bytes` (a multiple of 16, less than 64 GiB) from device to device memory. Throws as fma_burst().
+  /// One call that copies `bytes` (a multiple of 16, less than 64 GiB) from device to device memory, both multiples of
+  /// 16 bytes. Throws as fma_burst(), and where they are not.
   virtual void copy_burst(const void* from, std::size_t bytes, void* to);
 
   // -- kernels ----------------------------------------------------------------------------------------------------

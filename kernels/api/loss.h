@@ -10,6 +10,7 @@ namespace tsugi {
 /// With a teacher, an earlier network that knew the first `teacher_classes` classes, a sample with weight w > 0 has the loss
 /// (1 - w) * loss + w * T^2 * sum_j p_j (log p_j - log q_j), p = softmax(teacher / T), q = softmax(logits[0, teacher_classes) / T),
 /// and the gradient grad_scale * loss_scale * ((1 - w) * (softmax - t) + w * T * (q - p)), p = q = 0 beyond teacher_classes.
+/// A sample of which a logit is NaN or +infinity has no softmax: its loss is NaN, and it is taken for nobody.
 /// Sources: Hinton, Vinyals, Dean, "Distilling the knowledge in a neural network", 2015; Li, Hoiem, "Learning without forgetting",
 /// ECCV 2016; Rebuffi et al., "iCaRL", CVPR 2017.
 struct SoftmaxCrossEntropy {
@@ -20,7 +21,7 @@ struct SoftmaxCrossEntropy {
   const void* logits = nullptr;          ///< [n,classes]
   const std::int32_t* labels = nullptr;  ///< [n]
   float* sample_loss = nullptr;          ///< [n], overwritten
-  std::int32_t* predicted = nullptr;     ///< [n] index of the largest logit (ties: the first), or null
+  std::int32_t* predicted = nullptr;     ///< [n] index of the largest logit (ties: the first), -1 without a softmax; or null
   void* d_logits = nullptr;              ///< [n,classes], overwritten; may be logits itself; or null (evaluation)
   const LossScale* loss_scale = nullptr; ///< [1], device: of d_logits alone, the losses stay as they are; null = 1
 

@@ -1,4 +1,4 @@
-// The checks that validate_*.cpp are written with. Internal to kernels/api.
+// The checks that validate_*.cpp are written with. Internal to kernels.
 #pragma once
 
 #include <string>
@@ -16,6 +16,34 @@ class OpChecker {
   void not_null(const char* what, const void* pointer) const {
     if (pointer == nullptr) fail(std::string(what) + " is null, expected device memory");
   }
+  template <typename T>
+  void not_null(const char* what, const T* pointer) const {
+    not_null(what, static_cast<const void*>(pointer));
+    optional(what, pointer);
+  }
+  /// Null, or aligned to its elements.
+  template <typename T>
+  void optional(const char* what, const T* pointer) const {
+    aligned(what, pointer, alignof(T));
+  }
+  /// Null, or a multiple of `bytes`.
+  void aligned(const char* what, const void* pointer, std::size_t bytes) const {
+    const std::size_t past = reinterpret_cast<std::uintptr_t>(pointer) % bytes;
+    if (past != 0)
+      fail(std::string(what) + " lies " + std::to_string(past) + " bytes past a multiple of " + std::to_string(bytes) +
+           ", expected one aligned to " + std::to_string(bytes) + " bytes");
+  }
+  /// A tensor of `dtype` that an op needs, aligned to its elements.
+  void tensor(const char* what, const void* pointer, DType dtype) const {
+    not_null(what, pointer);
+    aligned(what, pointer, size_of(dtype));
+  }
+  /// A tensor of rows (activations, their gradients) of a layer with weights.
+  void rows(const char* what, const void* pointer, DType dtype) const {
+    not_null(what, pointer);
+    aligned(what, pointer, row_alignment(dtype));
+  }
+  void workspace(const void* pointer) const { aligned("workspace", pointer, kWorkspaceAlignment); }
   void floating(const char* what, DType dtype) const {
     if (dtype != DType::f32 && dtype != DType::f16 && dtype != DType::bf16) {
       fail(std::string(what) + " is " + name_of(dtype) + ", expected f32, f16 or bf16");
@@ -39,9 +67,11 @@ class OpChecker {
     }
   }
   /// The saved tensor whose sign an activation's backward pass reads.
-  void mask(const char* what, const Activation& used, const void* pointer) const {
+  void mask(const char* what, const Activation& used, const void* pointer, std::size_t alignment) const {
     activation(used);
-    if (used.kind != ActivationKind::none) not_null(what, pointer);
+    if (used.kind == ActivationKind::none) return;
+    not_null(what, pointer);
+    aligned(what, pointer, alignment);
   }
   void distinct(const char* what, const void* one, const char* other_name, const void* other) const {
     if (one != nullptr && one == other) {

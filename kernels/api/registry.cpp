@@ -10,4 +10,9 @@ std::string name_of(const Row& row) {
          number(row.tile.thread_n);
 }
 
+const std::vector<int>& emulated_architectures() {
+  static const std::vector<int> kKnown = {53, 60, 61, 62, 70, 72, 75, 80, 86, 87, 89, 90, 100, 101, 103, 120, 121};
+  return kKnown;
+}
+
 }  // namespace tsugi

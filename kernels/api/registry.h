@@ -53,7 +53,11 @@ std::unique_ptr<Backend> make_cudnn_backend();
 /// The order in which the emulator runs the threads of a block between two barriers. Results must not depend on it.
 enum class ThreadOrder : std::uint8_t { forward, reverse, shuffled };
 
-/// The emulator. sm: the architecture that it stands for; seed: of ThreadOrder::shuffled. Throws Error where the build
+/// The compute capabilities that the emulator can stand for, as 53 and 75: those that NVIDIA made, from the oldest with
+/// kernels on.
+const std::vector<int>& emulated_architectures();
+
+/// The emulator. sm: one of emulated_architectures(); seed: of ThreadOrder::shuffled. Throws Error where the build
 /// does not have it.
 std::unique_ptr<RegistryBackend> make_simt_backend(int sm, ThreadOrder order = ThreadOrder::forward,
                                                    std::uint64_t seed = 1);

@@ -23,6 +23,14 @@ constexpr std::size_t size_of(DType dtype) {
 /// "f32", "f16", "bf16", "i8", "u8".
 const char* name_of(DType dtype);
 
+/// Where memory that ops are given must lie; validate() checks it. Every pointer is a multiple of its element's size:
+/// parameters, their gradients, tables and indices need no more. Kernels read float16 eight at a time, so in f16 the
+/// activations of convolutions and dense layers (x, y and their gradients) are multiples of 16 bytes. The CPU's vectors
+/// are 64 bytes, and so aligned is every workspace. Other tensors are read as wide as they allow: what allocate() gave
+/// is fastest.
+constexpr std::size_t row_alignment(DType dtype) { return dtype == DType::f16 ? 16 : size_of(dtype); }
+constexpr std::size_t kWorkspaceAlignment = 64;
+
 /// Whether an op replaces its output or adds to it (residual branches, gradients over micro-batches).
 enum class Write : std::uint8_t { overwrite, accumulate };
 

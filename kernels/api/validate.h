@@ -14,10 +14,10 @@
 
 namespace tsugi {
 
-// Each throws Error, naming the op and both values, when a size is unusable, a required pointer is null, the element
-// type is no type to compute in, a parameter is out of its range, or tensors share memory that must not. Where the
-// pointers lie, and what lies behind them, is not looked at: it may be another device's memory. A count of 0 asks for
-// nothing and needs no pointers.
+// Each throws Error, naming the op and both values, when a size is unusable, a required pointer is null or not aligned
+// as types.h says, the element type is no type to compute in, a parameter is out of its range, or tensors share memory
+// that must not. What lies behind the pointers is not looked at: it may be another device's memory. A count of 0 asks
+// for nothing and needs no pointers.
 
 void validate(const Conv2dForward& op);
 void validate(const Conv2dBackwardData& op);

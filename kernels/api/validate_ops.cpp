@@ -9,30 +9,35 @@ void validate(const Conv2dForward& op) {
   validate(op.shape, "conv2d_forward");
   check.floating("dtype", op.dtype);
   check.activation(op.activation);
-  check.not_null("x", op.x);
-  check.not_null("w", op.w);
-  check.not_null("y", op.y);
+  check.rows("x", op.x, op.dtype);
+  check.tensor("w", op.w, op.dtype);
+  check.rows("y", op.y, op.dtype);
   check.distinct("y", op.y, "x", op.x);
+  check.optional("bias", op.bias);
+  check.workspace(op.workspace);
 }
 
 void validate(const Conv2dBackwardData& op) {
   const OpChecker check("conv2d_backward_data");
   validate(op.shape, "conv2d_backward_data");
   check.floating("dtype", op.dtype);
-  check.not_null("d_y", op.d_y);
-  check.not_null("w", op.w);
-  check.mask("x", op.activation, op.x);
-  check.not_null("d_x", op.d_x);
+  check.rows("d_y", op.d_y, op.dtype);
+  check.tensor("w", op.w, op.dtype);
+  check.mask("x", op.activation, op.x, row_alignment(op.dtype));
+  check.rows("d_x", op.d_x, op.dtype);
   check.distinct("d_x", op.d_x, "d_y", op.d_y);
+  check.workspace(op.workspace);
 }
 
 void validate(const Conv2dBackwardWeight& op) {
   const OpChecker check("conv2d_backward_weight");
   validate(op.shape, "conv2d_backward_weight");
   check.floating("dtype", op.dtype);
-  check.not_null("x", op.x);
-  check.not_null("d_y", op.d_y);
+  check.rows("x", op.x, op.dtype);
+  check.rows("d_y", op.d_y, op.dtype);
   check.not_null("d_w", op.d_w);
+  check.optional("d_bias", op.d_bias);
+  check.workspace(op.workspace);
 }
 
 void validate(const DenseForward& op) {
@@ -40,30 +45,35 @@ void validate(const DenseForward& op) {
   validate(op.shape, "dense_forward");
   check.floating("dtype", op.dtype);
   check.activation(op.activation);
-  check.not_null("x", op.x);
-  check.not_null("w", op.w);
-  check.not_null("y", op.y);
+  check.rows("x", op.x, op.dtype);
+  check.tensor("w", op.w, op.dtype);
+  check.rows("y", op.y, op.dtype);
   check.distinct("y", op.y, "x", op.x);
+  check.optional("bias", op.bias);
+  check.workspace(op.workspace);
 }
 
 void validate(const DenseBackwardData& op) {
   const OpChecker check("dense_backward_data");
   validate(op.shape, "dense_backward_data");
   check.floating("dtype", op.dtype);
-  check.not_null("d_y", op.d_y);
-  check.not_null("w", op.w);
-  check.mask("x", op.activation, op.x);
-  check.not_null("d_x", op.d_x);
+  check.rows("d_y", op.d_y, op.dtype);
+  check.tensor("w", op.w, op.dtype);
+  check.mask("x", op.activation, op.x, row_alignment(op.dtype));
+  check.rows("d_x", op.d_x, op.dtype);
   check.distinct("d_x", op.d_x, "d_y", op.d_y);
+  check.workspace(op.workspace);
 }
 
 void validate(const DenseBackwardWeight& op) {
   const OpChecker check("dense_backward_weight");
   validate(op.shape, "dense_backward_weight");
   check.floating("dtype", op.dtype);
-  check.not_null("x", op.x);
-  check.not_null("d_y", op.d_y);
+  check.rows("x", op.x, op.dtype);
+  check.rows("d_y", op.d_y, op.dtype);
   check.not_null("d_w", op.d_w);
+  check.optional("d_bias", op.d_bias);
+  check.workspace(op.workspace);
 }
 
 void validate(const BatchNormForward& op) {
@@ -74,12 +84,16 @@ void validate(const BatchNormForward& op) {
   check.above("eps", static_cast<double>(op.eps), 0.0);
   check.at_least("momentum", static_cast<double>(op.momentum), 0.0);
   check.at_least("1 - momentum", 1.0 - static_cast<double>(op.momentum), 0.0);
-  check.not_null("x", op.x);
+  check.tensor("x", op.x, op.dtype);
   check.not_null("gamma", op.gamma);
   check.not_null("beta", op.beta);
   check.not_null("running_mean", op.running_mean);
   check.not_null("running_var", op.running_var);
-  check.not_null("y", op.y);
+  check.tensor("y", op.y, op.dtype);
+  check.aligned("residual", op.residual, size_of(op.dtype));
+  check.optional("saved_mean", op.saved_mean);
+  check.optional("saved_inv_std", op.saved_inv_std);
+  check.workspace(op.workspace);
   if ((op.saved_mean == nullptr) != (op.saved_inv_std == nullptr)) {
     check.fail("one of saved_mean and saved_inv_std is null, expected both or neither");
   }
@@ -90,15 +104,17 @@ void validate(const BatchNormBackward& op) {
   const OpChecker check("batch_norm_backward");
   validate(op.shape, "batch_norm_backward");
   check.floating("dtype", op.dtype);
-  check.not_null("x", op.x);
-  check.mask("y", op.activation, op.y);
-  check.not_null("d_y", op.d_y);
+  check.tensor("x", op.x, op.dtype);
+  check.mask("y", op.activation, op.y, size_of(op.dtype));
+  check.tensor("d_y", op.d_y, op.dtype);
   check.not_null("gamma", op.gamma);
   check.not_null("saved_mean", op.saved_mean);
   check.not_null("saved_inv_std", op.saved_inv_std);
   check.not_null("d_gamma", op.d_gamma);
   check.not_null("d_beta", op.d_beta);
-  check.not_null("d_x", op.d_x);
+  check.tensor("d_x", op.d_x, op.dtype);
+  check.aligned("d_residual", op.d_residual, size_of(op.dtype));
+  check.workspace(op.workspace);
   check.distinct("d_residual", op.d_residual, "d_y", op.d_y);
   check.distinct("d_residual", op.d_residual, "d_x", op.d_x);
 }
@@ -107,8 +123,8 @@ void validate(const PoolForward& op) {
   const OpChecker check("pool_forward");
   validate(op.shape, "pool_forward");
   check.floating("dtype", op.dtype);
-  check.not_null("x", op.x);
-  check.not_null("y", op.y);
+  check.tensor("x", op.x, op.dtype);
+  check.tensor("y", op.y, op.dtype);
   check.distinct("y", op.y, "x", op.x);
 }
 
@@ -116,14 +132,14 @@ void validate(const PoolBackward& op) {
   const OpChecker check("pool_backward");
   validate(op.shape, "pool_backward");
   check.floating("dtype", op.dtype);
-  check.not_null("d_y", op.d_y);
+  check.tensor("d_y", op.d_y, op.dtype);
   if (op.shape.kind == PoolKind::max) {
     check.not_null("argmax", op.argmax);
-    check.mask("y", op.activation, op.y);
+    check.mask("y", op.activation, op.y, size_of(op.dtype));
   } else {
-    check.mask("x", op.activation, op.x);
+    check.mask("x", op.activation, op.x, size_of(op.dtype));
   }
-  check.not_null("d_x", op.d_x);
+  check.tensor("d_x", op.d_x, op.dtype);
   check.distinct("d_x", op.d_x, "d_y", op.d_y);
 }
 
@@ -160,7 +176,8 @@ void validate(const AugmentForward& op) {
   check.not_null("photos", op.photos);
   check.not_null("photo_index", op.photo_index);
   check.not_null("sample_ids", op.sample_ids);
-  check.not_null("x", op.x);
+  check.tensor("x", op.x, op.dtype);
+  check.workspace(op.workspace);
 }
 
 void validate(const DequantizeGather& op) {
@@ -177,7 +194,7 @@ void validate(const DequantizeGather& op) {
   check.not_null("index", op.index);
   check.not_null("scale", op.scale);
   check.not_null("offset", op.offset);
-  check.not_null("x", op.x);
+  check.tensor("x", op.x, op.dtype);
 }
 
 }  // namespace tsugi

@@ -9,8 +9,8 @@ void validate(const ActivationForward& op) {
   check.floating("dtype", op.dtype);
   check.activation(op.activation);
   if (op.count == 0) return;
-  check.not_null("x", op.x);
-  check.not_null("y", op.y);
+  check.tensor("x", op.x, op.dtype);
+  check.tensor("y", op.y, op.dtype);
 }
 
 void validate(const ActivationBackward& op) {
@@ -18,9 +18,9 @@ void validate(const ActivationBackward& op) {
   check.floating("dtype", op.dtype);
   check.activation(op.activation);
   if (op.count == 0) return;
-  check.mask("y", op.activation, op.y);
-  check.not_null("d_y", op.d_y);
-  check.not_null("d_x", op.d_x);
+  check.mask("y", op.activation, op.y, size_of(op.dtype));
+  check.tensor("d_y", op.d_y, op.dtype);
+  check.tensor("d_x", op.d_x, op.dtype);
   if (op.write == Write::accumulate) check.distinct("d_x (accumulated)", op.d_x, "d_y", op.d_y);
 }
 
@@ -34,8 +34,8 @@ void validate(const DropoutForward& op) {
   check.in_range("per_sample", static_cast<double>(op.per_sample), 0.0, 4.0 * 4294967296.0);
   check.not_null("step", op.step);
   check.not_null("sample_ids", op.sample_ids);
-  check.not_null("x", op.x);
-  check.not_null("y", op.y);
+  check.tensor("x", op.x, op.dtype);
+  check.tensor("y", op.y, op.dtype);
   check.not_null("mask", op.mask);
 }
 
@@ -46,9 +46,9 @@ void validate(const DropoutBackward& op) {
   check.activation(op.activation);
   if (op.count == 0) return;
   check.not_null("mask", op.mask);
-  check.mask("y", op.activation, op.y);
-  check.not_null("d_y", op.d_y);
-  check.not_null("d_x", op.d_x);
+  check.mask("y", op.activation, op.y, size_of(op.dtype));
+  check.tensor("d_y", op.d_y, op.dtype);
+  check.tensor("d_x", op.d_x, op.dtype);
   if (op.write == Write::accumulate) check.distinct("d_x (accumulated)", op.d_x, "d_y", op.d_y);
 }
 
@@ -57,9 +57,9 @@ void validate(const AddForward& op) {
   check.floating("dtype", op.dtype);
   check.activation(op.activation);
   if (op.count == 0) return;
-  check.not_null("a", op.a);
-  check.not_null("b", op.b);
-  check.not_null("y", op.y);
+  check.tensor("a", op.a, op.dtype);
+  check.tensor("b", op.b, op.dtype);
+  check.tensor("y", op.y, op.dtype);
 }
 
 void validate(const Cast& op) {
@@ -67,8 +67,8 @@ void validate(const Cast& op) {
   check.floating("from_dtype", op.from_dtype);
   check.floating("to_dtype", op.to_dtype);
   if (op.count == 0) return;
-  check.not_null("from", op.from);
-  check.not_null("to", op.to);
+  check.tensor("from", op.from, op.from_dtype);
+  check.tensor("to", op.to, op.to_dtype);
 }
 
 void validate(const SoftmaxCrossEntropy& op) {
@@ -77,9 +77,13 @@ void validate(const SoftmaxCrossEntropy& op) {
   check.at_least("classes", op.classes, 1);
   check.floating("dtype", op.dtype);
   check.in_range("smoothing", static_cast<double>(op.smoothing), 0.0, 1.0);
-  check.not_null("logits", op.logits);
+  check.tensor("logits", op.logits, op.dtype);
   check.not_null("labels", op.labels);
   check.not_null("sample_loss", op.sample_loss);
+  check.optional("predicted", op.predicted);
+  check.aligned("d_logits", op.d_logits, size_of(op.dtype));
+  check.optional("loss_scale", op.loss_scale);
+  check.optional("teacher", op.teacher);
   if (op.teacher == nullptr) {
     if (op.distillation != nullptr) check.fail("distillation is given, but teacher is null");
     return;
@@ -98,7 +102,7 @@ void validate(const Softmax& op) {
   check.at_least("n", op.n, 1);
   check.at_least("classes", op.classes, 1);
   check.floating("dtype", op.dtype);
-  check.not_null("logits", op.logits);
+  check.tensor("logits", op.logits, op.dtype);
   check.not_null("probabilities", op.probabilities);
 }
 
@@ -106,6 +110,8 @@ void validate(const GradientNorm& op) {
   const OpChecker check("gradient_norm");
   check.at_least("max_norm", static_cast<double>(op.max_norm), 0.0);
   if (op.count != 0) check.not_null("g", op.g);
+  check.optional("loss_scale", op.loss_scale);
+  check.workspace(op.workspace);
   check.not_null("norm", op.norm);
   check.not_null("scale", op.scale);
 }
@@ -117,7 +123,11 @@ void validate_buffers(const OpChecker& check, const UpdateBuffers& buffers) {
     check.fail("decayed is " + std::to_string(buffers.decayed) + ", expected at most the count, " +
                std::to_string(buffers.count));
   }
-  if (buffers.compute != nullptr) check.floating("compute_dtype", buffers.compute_dtype);
+  if (buffers.compute != nullptr) {
+    check.floating("compute_dtype", buffers.compute_dtype);
+    check.aligned("compute", buffers.compute, size_of(buffers.compute_dtype));
+  }
+  check.optional("loss_scale", buffers.loss_scale);
   check.not_null("step", buffers.step);
   check.not_null("scale", buffers.scale);
   if (buffers.count == 0) return;

@@ -78,7 +78,7 @@ void sample_cross_entropy(const SoftmaxCrossEntropy& op, std::size_t i) {
   const float loss = (1.0f - op.smoothing) * (log_sum - (label_logit - best.value)) +
                      op.smoothing * (log_sum - logit_sum / count);
   op.sample_loss[i] = d.weight == 0.0f ? loss : (1.0f - d.weight) * loss + d.weight * d.loss;
-  if (op.predicted != nullptr) op.predicted[i] = best.index;
+  if (op.predicted != nullptr) op.predicted[i] = std::isnan(sum) ? -1 : best.index;
   if (op.d_logits == nullptr) return;
   T* d_logits = static_cast<T*>(op.d_logits) + i * classes;
   const float inverse = 1.0f / sum, off_target = op.smoothing / count;

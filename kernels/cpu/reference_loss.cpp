@@ -86,7 +86,7 @@ void softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
       d_row[j] = static_cast<T>(scale * ((1.0 - weight) * d_label + weight * d_teacher));
     }
     op.sample_loss[n] = static_cast<float>((1.0 - weight) * loss + weight * distilled.loss);
-    if (op.predicted != nullptr) op.predicted[n] = softmax.predicted;
+    if (op.predicted != nullptr) op.predicted[n] = std::isnan(softmax.sum) ? -1 : softmax.predicted;
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "kernels/api/op_checker.h"
 #include "kernels/api/validate.h"
 #include "kernels/cuda/ops.h"
 
@@ -285,6 +286,9 @@ double GpuBackend::fma_burst(DType dtype, int steps, float* out) {
 }
 
 void GpuBackend::copy_burst(const void* from, std::size_t bytes, void* to) {
+  const OpChecker checker("copy_burst");
+  checker.aligned("from", from, 16);
+  checker.aligned("to", to, 16);
   TSUGI_GPU::copy_burst(*runtime_, from, bytes, to);
 }
 

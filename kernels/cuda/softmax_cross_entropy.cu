@@ -80,7 +80,8 @@ __device__ __forceinline__ Distilled distil_row(const SoftmaxCrossEntropyParams&
 }
 
 /// With p = softmax(logits[i]) and t = (1 - smoothing) [j == label] + smoothing / classes: sample_loss[i] =
-/// -sum t log p, d_logits[i] = grad_scale * loss_scale * (p - t), predicted[i] = the first of the largest.
+/// -sum t log p, d_logits[i] = grad_scale * loss_scale * (p - t), predicted[i] = the first of the largest, -1
+/// where the softmax is NaN.
 /// Grid: four samples a block, one a warp; lane l owns classes l, l + 32, ..., and reads and writes no others, so that
 /// d_logits may be logits. Accesses of neighbouring lanes are neighbours. A label outside [0, classes) makes the
 /// sample's loss and gradient NaN. Overwrites.
@@ -114,7 +115,7 @@ __device__ __forceinline__ void cross_entropy_row(const SoftmaxCrossEntropyParam
     if (p.smoothing != 0.0f) loss += p.smoothing * (log_sum - shifted_sum / classes);  // 0 * infinity is no loss
     if (kDistilled && d.weight != 0.0f) loss = (1.0f - d.weight) * loss + d.weight * d.loss;
     p.sample_loss[sample] = known ? loss : quiet_nan();
-    if (p.predicted != nullptr) p.predicted[sample] = best.index;
+    if (p.predicted != nullptr) p.predicted[sample] = sum == sum ? best.index : -1;
   }
   if (p.d_logits == nullptr) return;
   T* d_row = static_cast<T*>(p.d_logits) + first;

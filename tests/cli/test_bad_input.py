@@ -150,6 +150,7 @@ class Models(support.CommandLine):
         self.refuses_model(lambda m: m.update(input=[16, 99999, 3]), "99999", "4096")
         self.refuses_model(lambda m: m.update(training={"lr": "fast"}), "lr", '"fast"')
         self.refuses_model(lambda m: m.update(training={"speed": 1}), "speed")
+        self.refuses_model(lambda m: m.update(training={"margin": 5}), "training", '"margin" is 5', "hand-over")
         self.refuses_model(lambda m: m.update(extra=1), "extra")
 
     def test_models_that_are_no_models(self):
@@ -219,9 +220,8 @@ class Options(support.CommandLine):
                 self.refuses([*self.train, "--device", device], "device cu" if device != "simt" else "device simt", "this ")
         self.refuses([*self.train, "--device", "abacus"], "abacus", "auto, cpu, cuda, cudnn, simt, reference")
         if here["simt"]:
-            for device in ("simt:", "simt:x", "simt:-1", "simt:7500"):
-                self.refuses([*self.train, "--device", device], f"device {device}", "75")
-            self.refuses([*self.train, "--device", "simt:20"], "device simt", "20", "53")
+            for device in ("simt:", "simt:x", "simt:-1", "simt:7500", "simt:99", "simt:053", "simt:20"):
+                self.refuses([*self.train, "--device", device], f"device {device}", "53, 60", "75, 80")
         self.refuses([*self.train, "--device", "cpu", "--precision", "fp16"], "fp16", "device cpu", "does not compute in it")
 
     def test_a_memory_budget_that_no_batch_fits_in(self):

@@ -81,6 +81,14 @@ class MainJob(support.CommandLine):
             if not more:
                 self.assertEqual(rows[-1]["accuracy"], result["accuracy"])
 
+    def test_every_line_says_of_which_network_it_is(self):
+        for epochs in (0, 1):
+            told = self.tsugi("resume", "handover.tar", "--personal", "new", "-o", "told.safetensors", "--epochs", epochs, "--augment", "2").stderr
+            lines = [line.split("  test accuracy ")[0] for line in told.splitlines() if "  test accuracy " in line]
+            self.assertEqual(re.sub(r"[0-9.]+$", "x", "|".join(lines[1:-1])), "epoch 1  loss x" if epochs else "", told)
+            self.assertEqual((lines[0], lines[-1]), ("before the first step", "the network it ends with"), told)
+            self.assertNotRegex(told, r"\b(nan|inf)\b")
+
     def test_any_tar_lists_the_bundle_and_its_photos_are_the_files_themselves(self):
         listed = subprocess.run(["tar", "tf", self.path("handover.tar")], check=True, capture_output=True, text=True)
         names = listed.stdout.splitlines()

@@ -43,11 +43,17 @@ TEST_CASE("device names are auto, cpu and so on, and the emulator takes an archi
   const std::string chosen = make_backend("auto", 1)->name();
   CHECK((chosen == cpu || chosen == "cuda"));
   expect_parts(error_of([] { make_backend("gpu", 1); }), {"gpu", "auto, cpu, cuda, cudnn, simt, reference"});
-  for (const char* wrong : {"simt:", "simt:abc", "simt:75x", "simt:-3", "simt:7500"})
-    expect_parts(error_of([&] { make_backend(wrong, 1); }), {wrong, "75"});
+  for (const char* wrong : {"cuda:0", "cuda:abc", "cpu:3", "auto:", "reference:75", "simt75", "CPU", "", " cpu"})
+    expect_parts(error_of([&] { make_backend(wrong, 1); }),
+                 {"device " + std::string(wrong) + ": unknown", "auto, cpu"});
+  for (const char* wrong : {"simt:", "simt:abc", "simt:75x", "simt:-3", "simt:7500", "simt:99", "simt:054", "simt:053",
+                            "simt: 53", "simt:+53", "simt:52", "simt:999"})
+    expect_parts(error_of([&] { make_backend(wrong, 1); }), {"device " + std::string(wrong) + ":", "53, 60", "75, 80"});
   if (emulator() == nullptr) return;
   CHECK(make_backend("simt", 1)->description().find("75") != std::string::npos);
   CHECK(make_backend("simt:53", 1)->description().find("53") != std::string::npos);
+  for (const int sm : emulated_architectures())
+    CHECK(make_backend("simt:" + std::to_string(sm), 1)->description().find(std::to_string(sm)) != std::string::npos);
   CHECK(choose_precision("auto", *make_backend("simt", 1)) == DType::f32);
   CHECK(choose_precision("fp16", *make_backend("simt", 1)) == DType::f16);
 }

@@ -233,6 +233,40 @@ TEST_CASE("a hand-over shortens new people's rows by how long they are fitted, u
   CHECK(scale_of(device_of(R"({"epochs": 1, "new_row_scale": 0.9})")) == 0.9f);
 }
 
+TEST_CASE("a device does not obey the hand-over's settings that a server sends, and says so") {
+  const Handed handed;
+  const auto resumed = [&](const std::string& settings, const std::string& output) {
+    Bundle bundle = handed.photos;
+    bundle.checkpoint.settings = settings;
+    HandoverRequest request = handed.request(output);
+    request.bundle = handed.folder / "sent.tar";
+    write_bundle(request.bundle, bundle);
+    std::string said;
+    RunObserver observer;
+    observer.say = [&](const std::string& line) { said += line + "\n"; };
+    resume(request, observer);
+    return said;
+  };
+  nlohmann::json settings = nlohmann::json::parse(handed.server.settings);
+  CHECK(resumed(settings.dump(), "plain.safetensors").find("left aside") == std::string::npos);
+  settings.update(
+      {{"margin", 5}, {"average", 0.01}, {"new_row_scale", 0.1}, {"distillation", 1}, {"distil_personal", true}});
+  expect_parts(resumed(settings.dump(), "spoilt.safetensors"), {"sent.tar", "margin 5", "left aside"});
+  expect_same_run(handed.folder / "plain.safetensors", handed.folder / "spoilt.safetensors");
+
+  // A model that such a setting stood in once stays readable, and its training can go on.
+  Checkpoint old = handed.server;
+  nlohmann::json model = nlohmann::json::parse(old.model);
+  model["training"]["margin"] = 5;
+  old.model = model.dump();
+  write_checkpoint(handed.folder / "old.safetensors", old, CheckpointKind::full);
+  PretrainRequest on = handed.pretraining("on.safetensors");
+  on.continue_from = handed.folder / "old.safetensors";
+  on.train.overrides = R"({"epochs": 4})";
+  pretrain(on, {});
+  CHECK(nlohmann::json::parse(read_checkpoint(handed.folder / "on.safetensors").settings).at("margin") == 0.0);
+}
+
 TEST_CASE("a finished hand-over that trains on gets its scale and margin once") {
   const Handed handed;
   HandoverRequest request = handed.request("one.safetensors");

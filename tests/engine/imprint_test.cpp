@@ -134,6 +134,95 @@ TEST_CASE("replayed people have the mean and twice the covariance that are known
   CHECK(std::count(one.labels.begin(), one.labels.end(), 0) == 0);
 }
 
+/// What a server knows of 3 people with `photos` photos each, whose `width` features are `rank` numbers mixed, times
+/// `scale`; a third of them dead.
+Knowledge known_of_few(std::uint64_t seed, std::size_t photos, std::size_t rank, float scale) {
+  constexpr std::size_t kFeatures = 48;
+  std::vector<float> mix(rank * kFeatures), drawn(rank), features;
+  fill_normal(seed, 0, 1.0f, mix.data(), mix.size());
+  std::vector<int> labels;
+  for (std::size_t i = 0; i < 3 * photos; ++i) {
+    fill_normal(seed, static_cast<std::uint32_t>(1 + i), scale, drawn.data(), rank);
+    for (std::size_t j = 0; j < kFeatures; ++j) {
+      float value = 0.0f;
+      for (std::size_t k = 0; k < rank; ++k)
+        value += j % 3 == 0 ? 0.0f : drawn[k] * mix[k * kFeatures + j] * std::pow(0.03f, static_cast<float>(k));
+      features.push_back(value);
+    }
+    labels.push_back(static_cast<int>(i % 3));
+  }
+  FeatureStatistics statistics(3, kFeatures, features, labels);
+  statistics.add(features, labels);
+  Knowledge knowledge;
+  statistics.store(knowledge);
+  return knowledge;
+}
+
+/// Draws of `knowledge` and the row that is fitted to them and to one photo in their midst must be finite; the draws no
+/// wider than it says.
+void expect_finite_row(const Knowledge& knowledge, std::uint64_t seed) {
+  const HeadSamples old = replay(knowledge, seed);
+  REQUIRE(old.features.size() == 3 * 40 * knowledge.width);
+  for (std::size_t i = 0; i < old.features.size(); ++i) {
+    const std::size_t j = i % knowledge.width, row = knowledge.only_variances ? j : j * knowledge.width + j;
+    const auto person = static_cast<std::size_t>(old.labels[i / knowledge.width]);
+    const double apart = static_cast<double>(old.features[i]) -
+                         static_cast<double>(knowledge.feature_mean[person * knowledge.width + j]);
+    const double deviation = std::sqrt(2.0 * static_cast<double>(knowledge.feature_covariance[row]));
+    if (!(std::abs(apart) <=
+          8.0 * deviation + 1e-6 * std::abs(static_cast<double>(old.features[i]))))  // 8 deviations: one in 10^15 draws
+      FAIL("feature ", j, " was drawn ", apart, " from its mean, with a deviation of ", deviation);
+  }
+  const std::unique_ptr<Backend> backend = make_reference_backend();
+  const Model model = head_only(static_cast<int>(knowledge.width));
+  Network network(*backend, model, {"a", "b", "c", "new"});
+  fill_normal(seed, 1000, 1.0f, row_of(network, 0), 3 * knowledge.width);
+  imprint_rows(
+      network, 3, old,
+      {{knowledge.feature_mean.begin(), knowledge.feature_mean.begin() + static_cast<std::ptrdiff_t>(knowledge.width)},
+       {3}});
+  for (std::size_t j = 0; j < knowledge.width; ++j) REQUIRE(std::isfinite(row_of(network, 3)[j]));
+  REQUIRE(std::isfinite(bias_of(network, 3)));
+}
+
+TEST_CASE("whatever statistics degenerate to, the draws keep to them and the new row is finite") {
+  const std::uint64_t seed = fresh_seed();
+  CAPTURE(seed);
+  for (const float scale : {0.0f, 1e-30f, 1e-3f, 1.0f, 1e4f, 1e15f, 1e25f, 1e37f})
+    for (const std::size_t rank : {1u, 2u, 3u, 6u, 40u})
+      for (const std::size_t photos : {1u, 2u, 3u, 30u}) {
+        CAPTURE(scale);
+        CAPTURE(rank);
+        CAPTURE(photos);
+        expect_finite_row(known_of_few(seed, photos, rank, scale), seed);
+      }
+  // Of a stranger's bundle: no covariance at all, though symmetric and with variances.
+  Knowledge hostile = known_of_few(seed, 3, 3, 1.0f);
+  for (const float beside : {5.0f, -1.0f, 1e30f}) {
+    std::fill(hostile.feature_covariance.begin(), hostile.feature_covariance.end(), beside);
+    for (std::size_t j = 0; j < hostile.width; ++j)
+      hostile.feature_covariance[j * hostile.width + j] = j % 5 == 0 ? 0.0f : 1.0f + static_cast<float>(j);
+    expect_finite_row(hostile, seed);
+  }
+}
+
+TEST_CASE("what is not a number is nobody's, and no row is made of it") {
+  const std::unique_ptr<Backend> backend = make_reference_backend();
+  const Model model = head_only(3);
+  Network network(*backend, model, {"a", "b"});
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const std::size_t row : {0u, 1u}) {
+    row_of(network, 0)[0] = row_of(network, 1)[0] = 1.0f;
+    row_of(network, row)[1] = nan;
+    CHECK(predict_by_head(network, {{1, 2, 3}, {0}}) == std::vector<int>{-1});
+    row_of(network, row)[1] = 0.0f;
+  }
+  expect_parts(error_of([&] {
+                 imprint_rows(network, 1, {}, {{1, nan, 2}, {1}});
+               }),
+               {"imprint", "feature 1 of sample 0", "nan"});
+}
+
 TEST_CASE("features of another width are an error with both numbers") {
   const std::unique_ptr<Backend> backend = make_reference_backend();
   const Model model = head_only(3);

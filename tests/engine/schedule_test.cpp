@@ -175,6 +175,24 @@ TEST_CASE("settings name an unknown word, a wrong type and a value out of range"
   expect_parts(error(R"({"lr": )" + deep + "}"), {"settings.json"});
 }
 
+TEST_CASE("pretraining has no settings of a hand-over") {
+  TrainSettings settings;
+  for (const char* name :
+       {"distillation", "distillation_temperature", "distil_personal", "average", "new_row_scale", "margin"}) {
+    const std::string text =
+        std::string("{\"") + name + "\": " + (name == std::string("distil_personal") ? "true" : "0.5") + "}";
+    expect_parts(error_of([&] { apply_json(settings, text, "model m.json: training", Phase::pretraining); }),
+                 {"m.json", name, "hand-over"});
+    apply_json(settings, text, "test");
+  }
+  apply_json(settings, R"({"lr": 0.5, "label_smoothing": 0.5})", "test", Phase::pretraining);
+  expect_parts(reset_handover(settings), {"distillation 0.5", "distil_personal true", "margin 0.5"});
+  CHECK(reset_handover(settings).empty());
+  TrainSettings expected;
+  expected.optimizer.lr = expected.label_smoothing = 0.5f;
+  CHECK(to_json(settings) == to_json(expected));
+}
+
 TEST_CASE("preprocessing survives JSON unchanged, and is checked") {
   Preprocessing p = default_preprocessing(48);
   p.mean[1] = 0.123f;

@@ -1,7 +1,10 @@
 // The trainer's contracts: exact continuation, planned memory, gradients over micro-batches, and a clear end on NaN.
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 
+#include "engine/train/evaluation.h"
 #include "tests/engine/counting_backend.h"
 #include "tests/engine/photos.h"
 #include "tests/engine/support.h"
@@ -257,6 +260,21 @@ TEST_CASE("a checkpoint of another network is refused with the tensor and both s
   of_three.trainer.store(checkpoint);
   checkpoint.progress.batch = 1000;
   expect_parts(error_of([&] { of_three.trainer.load(checkpoint, "file"); }), {"file", "1000", "3"});
+}
+
+TEST_CASE("a network whose outputs are no numbers recognises nobody: the photo is named instead") {
+  const PhotoSet set = make_photos(3, 4);
+  const std::unique_ptr<Backend> backend = make_cpu_backend(1);
+  Training training(*backend, small("faces-cnn"), set, short_settings());
+  const ParameterInfo& head =
+      *training.network.layout().find(static_cast<int>(training.network.model().layers.size()) - 1, "weight");
+  for (const float weight :
+       {3e38f, std::numeric_limits<float>::quiet_NaN()}) {  // a row of either used to be everybody's
+    std::fill_n(training.network.parameters() + head.offset + head.count / 3, head.count / 3, weight);
+    Inference inference(training.network, 2);
+    expect_parts(error_of([&] { inference.run(training.source, {4, 9}); }), {"p1/0.png", "not a number"});
+    expect_parts(error_of([&] { evaluate(inference, training.source, {9}, 3, {}); }), {"p2/1.png", "not a number"});
+  }
 }
 
 }  // namespace

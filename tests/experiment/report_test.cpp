@@ -10,7 +10,9 @@
 #include "tests/engine/support.h"
 #include "tools/experiment/html.h"
 #include "tools/experiment/plot.h"
+#include "tools/experiment/sections.h"
 #include "tools/experiment/statistics.h"
+#include "tools/experiment/store.h"
 
 namespace tsugi::tools {
 namespace {
@@ -103,6 +105,27 @@ TEST_CASE("drawings that stand on one page do not share identifiers") {
   CHECK(svg.find("width=\"420\"") == std::string::npos);
   CHECK(svg.find("height=\"350\"") == std::string::npos);
   expect_parts(test::error_of([&] { inline_svg(path, "", ""); }), {path});
+}
+
+TEST_CASE("the people that a hand-over forgot most come first, whom nobody measured last") {
+  const std::string path =
+      (std::filesystem::temp_directory_path() / ("tsugi-cells-" + std::to_string(test::fresh_seed()))).string();
+  {
+    ExperimentStore store(path, Json::object(), {});
+    Cell cell;
+    cell.job = {JobKind::handover, 4, 1, "default", 0.1};
+    cell.people = {{"Ann", false, 10, 9, 4},
+                   {"Bob", false, 0, 0, 0},
+                   {"Eve", false, 10, 4, 9},
+                   {"New", true, 10, 9, 0}};  // changes: 0.5, none, -0.5
+    store.write(cell.job, to_json(cell));
+    const std::string page = forgetting_section(Results(path));
+    CHECK(page.find("Eve") < page.find("Ann"));
+    CHECK(page.find("Ann") < page.find("Bob"));
+    CHECK(page.find("Bob") < page.find("New"));
+    CHECK(page.find("New") != std::string::npos);
+  }
+  std::filesystem::remove_all(path);
 }
 
 }  // namespace

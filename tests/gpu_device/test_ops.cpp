@@ -23,6 +23,7 @@ TEST_SUITE("ops") {
   TEST_CASE("conv2d by dispatch equals the reference") { in_both_types(check_conv2d); }
   TEST_CASE("conv2d by dispatch equals the reference on several blocks") { in_both_types(check_large_conv2d); }
   TEST_CASE("dense equals the reference") { in_both_types(check_dense); }
+  TEST_CASE("memory that is not aligned is refused") { in_both_types(check_alignment); }
   TEST_CASE("batch_norm equals the reference") { in_both_types(check_batch_norm); }
   TEST_CASE("pool equals the reference") { in_both_types(check_pool); }
   TEST_CASE("activation and add equal the reference") { in_both_types(check_pointwise); }

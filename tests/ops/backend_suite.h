@@ -10,6 +10,7 @@ namespace test {
 void check_conv2d(Backend& backend, DType dtype);
 void check_large_conv2d(Backend& backend, DType dtype);
 void check_dense(Backend& backend, DType dtype);
+void check_alignment(Backend& backend, DType dtype);
 void check_batch_norm(Backend& backend, DType dtype);
 void check_pool(Backend& backend, DType dtype);
 void check_pointwise(Backend& backend, DType dtype);

@@ -4,12 +4,11 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
-#include <cstring>
 
-#include "kernels/api/half2.h"
 #include "tests/ops/conv2d_passes.h"
 #include "tests/ops/expect.h"
 #include "tests/ops/op_cases.h"
+#include "tests/ops/row_error.h"
 
 namespace tsugi {
 namespace test {
@@ -19,29 +18,9 @@ namespace {
 std::vector<Conv2dCase> all_cases() {
   std::vector<Conv2dCase> cases = conv2d_cases();
   for (const DenseCase& dense : dense_cases()) {
-    Conv2dShape shape;
-    shape.n = dense.shape.n;
-    shape.c = dense.shape.in;
-    shape.k = dense.shape.out;
-    cases.push_back({"dense: " + dense.why, shape});
+    cases.push_back({"dense: " + dense.why, as_conv2d(dense.shape)});
   }
   return cases;
-}
-
-/// Error of a row's arithmetic, relative to the sum of the absolute terms.
-double arithmetic_error(const Row& row, const Conv2dShape& shape) {
-  if (std::strcmp(row.variant, "half2") == 0) {
-    // A result sums at least one filter tap (of all channels or filters of its group), or one pixel of each image: the
-    // rest may be padding.
-    const int terms = row.op == KernelOp::conv2d_forward         ? shape.c / shape.groups
-                      : row.op == KernelOp::conv2d_backward_data ? shape.k / shape.groups
-                                                                 : shape.n;
-    return half2_error(terms) + kRandomSum;
-  }
-  // Winograd F(2x2,3x3): transforms add up to four inputs, nine weights and nine products, so terms that cancel in the
-  // result pass through sums of up to 4 x (9/4) times their size.
-  if (std::strcmp(row.variant, "winograd") == 0) return 9.0 * kRandomSum;
-  return kRandomSum;
 }
 
 Values run_row(RegistryBackend& backend, const Row& row, const Conv2dInputs& in) {

@@ -121,6 +121,7 @@ void check_edges(Backend& backend, Backend& reference, DType dtype) {
       in.logits[where] = bad;
       const Loss spoilt = softmax_cross_entropy(backend, dtype, in, Gradient::separate);
       CHECK_MESSAGE(std::isnan(spoilt.sample_loss[1]), "a sample with a bad logit has a NaN loss");
+      expect_same("predicted: nobody for the bad one", spoilt.predicted, {0, -1, 0});
       CHECK_MESSAGE(std::isfinite(spoilt.sample_loss[0]), "and its neighbours do not");
       CHECK_MESSAGE(std::isfinite(spoilt.sample_loss[2]), "and its neighbours do not");
     }

@@ -40,6 +40,7 @@ void on_cpu_once(Check check) {
 TEST_CASE("cpu conv2d equals the reference") { on_cpu(check_conv2d); }
 TEST_CASE("cpu conv2d equals the reference where it works in several blocks") { on_cpu(check_large_conv2d, {3}); }
 TEST_CASE("cpu dense equals the reference") { on_cpu(check_dense); }
+TEST_CASE("cpu refuses memory that is not aligned") { on_cpu(check_alignment, {1}); }
 TEST_CASE("cpu batch_norm equals the reference") { on_cpu(check_batch_norm); }
 TEST_CASE("cpu pool equals the reference") { on_cpu(check_pool); }
 TEST_CASE("cpu activation and add equal the reference") { on_cpu(check_pointwise); }
@@ -68,6 +69,7 @@ TEST_CASE("the reference backend passes the suite") {
     check_dequantize_gather(*backend, dtype);
     check_dense(*backend, dtype);
     check_conv2d(*backend, dtype);
+    check_alignment(*backend, dtype);
   }
   check_optimizer(*backend);
   check_gradient_norm(*backend);

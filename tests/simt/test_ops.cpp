@@ -46,6 +46,14 @@ void in_both_types(void (*check)(Backend&, DType)) {
   in_type(DType::f16, check);
 }
 
+void by_dispatch(int sm, void (*check)(Backend&, DType)) {
+  const std::unique_ptr<RegistryBackend> backend = make_simt_backend(sm);
+  for (const DType dtype : {DType::f32, DType::f16}) {
+    INFO("dtype ", std::string(name_of(dtype)));
+    check(*backend, dtype);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("simt batch_norm equals the reference in float32") { in_type(DType::f32, check_batch_norm); }
@@ -59,6 +67,22 @@ TEST_CASE("simt dequantize_gather equals the reference") { in_both_types(check_d
 TEST_CASE("simt optimizers equal the reference") { in_all_orders(check_optimizer); }
 TEST_CASE("simt gradient_norm equals the reference, and sees a NaN anywhere") { in_all_orders(check_gradient_norm); }
 TEST_CASE("simt cast rounds to nearest even") { in_all_orders(check_cast); }
+TEST_CASE("simt refuses memory that is not aligned") {
+  for (const int sm : {53, 75})
+    for (const DType dtype : {DType::f32, DType::f16}) check_alignment(*make_simt_backend(sm), dtype);
+}
+// What dispatch takes: rows of one architecture's own, each with its bound. All shapes of a row are in
+// test_registry.cpp.
+TEST_CASE("simt conv2d by dispatch equals the reference at sm_53") { by_dispatch(53, check_conv2d); }
+TEST_CASE("simt conv2d by dispatch equals the reference at sm_75") { by_dispatch(75, check_conv2d); }
+TEST_CASE("simt conv2d by dispatch equals the reference on several blocks at sm_53") {
+  by_dispatch(53, check_large_conv2d);
+}
+TEST_CASE("simt conv2d by dispatch equals the reference on several blocks at sm_75") {
+  by_dispatch(75, check_large_conv2d);
+}
+TEST_CASE("simt dense by dispatch equals the reference at sm_53") { by_dispatch(53, check_dense); }
+TEST_CASE("simt dense by dispatch equals the reference at sm_75") { by_dispatch(75, check_dense); }
 TEST_CASE("simt memory is aligned and keeps what was copied") { in_all_orders(check_memory); }
 
 }  // namespace test

@@ -233,7 +233,9 @@ std::string forgetting_section(const Results& results) {
   struct Sums {
     bool personal = false;
     double photos = 0.0, before = 0.0, after = 0.0, paper_photos = 0.0, paper = 0.0;
-    double change() const { return personal ? 2.0 : (after - before) / photos; }
+    double change() const {
+      return personal ? 2.0 : photos > 0.0 ? (after - before) / photos : 1.5;
+    }  // never NaN: it is sorted by
   };
   std::map<std::string, Sums> sums;
   for (const Cell* cell : results.at(handover(people, "default", fraction)))
