@@ -11,9 +11,11 @@ from jobs import jobs
 from world import TEMPORARY
 
 HOWS = {
-    "pread": ("EIO",),
+    "open": ("ENOSPC", "EIO", "EINTR"),
     "read": ("EIO", "EINTR", "short"),
     "write": ("ENOSPC", "EIO", "EINTR", "short"),
+    "fsync": ("ENOSPC", "EIO", "EINTR"),
+    "close": ("ENOSPC", "EIO", "EINTR"),
     "unlink": ("EIO",),
     "rmdir": ("EIO",),
     "mmap": ("EIO",),
@@ -98,6 +100,8 @@ class Faults:
             wrong.append(f"run again: exit status {status}: {said}")
         else:
             wrong += [f"run again: {line}" for line in self.differences(job, expected)]
+            if not job.once:  # a new folder's temporary is a folder, which nobody tidies up
+                wrong += [f"run again: {name} is left" for name in world.files() if TEMPORARY.search(name)]
         return wrong
 
     def check_status(self, job, fault, status, said):

@@ -7,6 +7,7 @@ import time
 
 from essence import difference, essence
 from jobs import GRID, PRETRAIN
+from world import TEMPORARY
 
 TRAIN = "--epochs 4 --augment 9 --batch 3 --threads 1 --checkpoint-every 1 -o out/new --metrics out/new.jsonl"
 MOST = 40  # kills of a run, before it may come to its end
@@ -78,6 +79,9 @@ def disturbed(campaign, world, job, expected, seconds):
     where = difference(expected, essence(job.result, world.read(job.result)))
     if where:
         campaign.finding(f"{job.name}: after {kills} kills {job.result} differs from an undisturbed run's{where}")
+    left = [name for name in world.files() if TEMPORARY.search(name)]
+    if left:
+        campaign.finding(f"{job.name}: after {kills} kills and a whole run {len(left)} temporaries are left: {left[0]}")
 
 
 def run(campaign, world):
