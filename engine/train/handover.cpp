@@ -174,7 +174,7 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   if (continued) {
     Checkpoint now;
     describe(now, settings, preprocessing, source, split);
-    check_same_photos(start, now, request.continue_from, observer);
+    check_same_photos(start, now, "resume", request.continue_from, observer);
   }
   MetricsHistory history;
   if (continued) {

@@ -72,6 +72,13 @@ void add_names(const std::vector<std::string>& names, const char* one, const cha
   text += names.size() > kNamed ? ", …)" : ")";
 }
 
+/// Empty where the checkpoint does not say.
+std::string command_of(const Checkpoint& checkpoint) {
+  const auto json = nlohmann::json::parse(checkpoint.provenance, nullptr, false);
+  const auto found = json.is_object() ? json.find("command") : json.end();
+  return json.is_object() && found != json.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
 /// Of every photo its role and, where it is known and asked for, its digest.
 std::map<std::string, std::string> known_photos(const Checkpoint& checkpoint, bool contents) {
   std::map<std::string, std::string> photos;
@@ -86,8 +93,9 @@ std::map<std::string, std::string> known_photos(const Checkpoint& checkpoint, bo
 
 }  // namespace
 
-void check_same_photos(const Checkpoint& from, const Checkpoint& now, const std::string& place,
-                       const RunObserver& observer) {
+void check_same_photos(const Checkpoint& from, const Checkpoint& now, const std::string& command,
+                       const std::string& place, const RunObserver& observer) {
+  if (command_of(from) != command) return;
   if (from.train_photos.empty() && from.test_photos.empty()) return;  // a compact checkpoint
   const bool contents =
       from.train_digests.size() == from.train_photos.size() && from.test_digests.size() == from.test_photos.size();

@@ -24,10 +24,11 @@ void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Prepr
               const Split& split);
 
 /// A continued run goes on with the photos that it knew: throws Error naming `place` and the photos that are missing,
-/// new or other by their content. `now`: as describe() filled it. Compact checkpoints know no photos, those of older
-/// versions no content; the observer hears of that.
-void check_same_photos(const Checkpoint& from, const Checkpoint& now, const std::string& place,
-                       const RunObserver& observer);
+/// new or other by their content. `now`: as describe() filled it. `command`: the one that goes on; what another one began
+/// had photos of its own, and nothing is compared. Compact checkpoints know no photos, those of older versions no
+/// content; the observer hears of that.
+void check_same_photos(const Checkpoint& from, const Checkpoint& now, const std::string& command,
+                       const std::string& place, const RunObserver& observer);
 
 /// Adds `names` to the checkpoint's personal classes. Those that it has stay: what personal photos taught is not unlearnt.
 void mark_personal(Checkpoint& checkpoint, const std::vector<std::string>& names);

@@ -92,7 +92,7 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   PhotoSource source(*backend, store);
   Checkpoint now = from;  // what it will say of itself
   describe(now, settings, preprocessing, source, split);
-  if (continued) check_same_photos(from, now, request.continue_from, observer);
+  if (continued) check_same_photos(from, now, "pretrain", request.continue_from, observer);
 
   Network network(*backend, model, folder.class_names);
   if (!continued) network.initialise(settings.seed);

@@ -227,7 +227,8 @@ class MainJob(support.CommandLine):
         result = self.result("pretrain", "people", "--continue", "server.safetensors", "-o", "longer", "--epochs", "3", "--metrics", "longer.jsonl")
         self.assertEqual(result["epochs"], 3)
         rows = self.rows("longer.jsonl")
-        self.assertEqual(rows[:2], self.rows("server.jsonl"))
+        # The clock's times are in the run's own metrics file alone: a checkpoint holds none.
+        self.assertEqual(rows[:2], [{**row, "wall_s": None} for row in self.rows("server.jsonl")])
         self.assertEqual(rows[2]["epoch"], 3)
 
     def test_a_continued_run_keeps_its_model(self):
@@ -239,7 +240,7 @@ class MainJob(support.CommandLine):
 
     def test_a_finished_run_that_is_continued_writes_its_metrics_again(self):
         self.tsugi("pretrain", "people", "--continue", "server.safetensors", "-o", "again", "--metrics", "again.jsonl")
-        self.assertEqual(self.read("again.jsonl"), self.read("server.jsonl"))
+        self.assertEqual(self.rows("again.jsonl"), [{**row, "wall_s": None} for row in self.rows("server.jsonl")])
 
 
 class Output(support.CommandLine):
