@@ -57,7 +57,11 @@ class Arrays {
 
   /// A JSON list of "<class>/<file>", [count].
   std::vector<std::string> files(const char* name, std::int64_t count) const {
-    check_json_object("{\"list\":" + text(name) + "}", place_ + ": " + name);
+    try {
+      check_json_object("{\"list\":" + text(name) + "}", "its text");
+    } catch (const Error& error) {
+      fail(std::string(name) + " is no list of file names: " + error.what());
+    }
     const nlohmann::json list = nlohmann::json::parse(text(name), nullptr, false);
     if (!list.is_array() || !std::all_of(list.begin(), list.end(), [](const auto& item) { return item.is_string(); }))
       fail(std::string(name) + " is no list of file names");
