@@ -111,7 +111,7 @@ TEST_CASE("the people that a hand-over forgot most come first, whom nobody measu
   const std::string path =
       (std::filesystem::temp_directory_path() / ("tsugi-cells-" + std::to_string(test::fresh_seed()))).string();
   {
-    ExperimentStore store(path, Json::object(), {});
+    ExperimentStore store(path, Json::object(), {}, nullptr);
     Cell cell;
     cell.job = {JobKind::handover, 4, 1, "default", 0.1};
     cell.people = {{"Ann", false, 10, 9, 4},
