@@ -1,12 +1,14 @@
 // Complete files or none: write beside the target, sync, rename, sync the folder.
 #include "engine/core/atomic_file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <memory>
 
 #include "engine/core/posix_file.h"
 #include "kernels/api/error.h"
@@ -35,11 +37,31 @@ bool take_over(int descriptor, const struct stat& old) {
   struct stat made {};
   if (::fstat(descriptor, &made) != 0) return false;
   mode_t mode = old.st_mode & 0777;
-  if (made.st_uid != old.st_uid && ::fchown(descriptor, old.st_uid, static_cast<gid_t>(-1)) != 0)
+  if (made.st_uid != old.st_uid &&
+      uninterrupted([&] { return ::fchown(descriptor, old.st_uid, static_cast<gid_t>(-1)); }) != 0)
     errno = 0;  // only root can
-  if (made.st_gid != old.st_gid && ::fchown(descriptor, static_cast<uid_t>(-1), old.st_gid) != 0)
+  if (made.st_gid != old.st_gid &&
+      uninterrupted([&] { return ::fchown(descriptor, static_cast<uid_t>(-1), old.st_gid); }) != 0)
     mode &= ~static_cast<mode_t>(070);  // what the old group may do is not for another
-  return ::fchmod(descriptor, mode) == 0;
+  return uninterrupted([&] { return ::fchmod(descriptor, mode); }) == 0;
+}
+
+// Removes what killed runs left of the same output: temporaries that nobody has locked. Which cannot be looked at stay.
+void remove_left_temporaries(const std::string& folder, const std::string& name) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir(folder.c_str()), ::closedir);
+  const std::string start = name + ".tmp-";
+  while (const dirent* entry = listing ? ::readdir(listing.get()) : nullptr) {
+    const std::string found = entry->d_name;
+    const bool ours = found.compare(0, start.size(), start) == 0 &&
+                      found.find_first_not_of("0123456789-", start.size()) == std::string::npos;
+    if (!ours) continue;
+    const std::string path = folder + "/" + found;
+    const int file = uninterrupted([&] { return ::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC); });
+    if (file < 0) continue;
+    if (uninterrupted([&] { return ::flock(file, LOCK_EX | LOCK_NB); }) == 0)
+      uninterrupted([&] { return ::unlink(path.c_str()); });
+    ::close(file);
+  }
 }
 
 }  // namespace
@@ -49,6 +71,7 @@ AtomicFile::AtomicFile(const std::string& path, const FilePurpose& purpose) : pa
   const bool replaces = ::stat(path_.c_str(), &existing) == 0;
   if (replaces && !S_ISREG(existing.st_mode))
     throw Error(path + ": is a folder, a pipe or a device, a regular file is expected");
+  remove_left_temporaries(folder_of(path_), base_name(path_));
   const mode_t mode = replaces ? existing.st_mode & 0700 : purpose.personal ? 0600 : 0666;
   static std::atomic<unsigned> counter{0};
   const std::string stem = path_ + ".tmp-" + std::to_string(::getpid()) + "-";

@@ -16,7 +16,7 @@ namespace tsugi {
 ///
 /// A file that is replaced passes its mode and, where the system allows, its owner on. A new one gets what the umask
 /// says, and where `purpose` is personal 0600 from its creation on. The temporary is locked (flock) while it is
-/// written: one that is not locked belongs to nobody any more, and OutputClaim removes it.
+/// written: one that is not locked belongs to nobody any more, and the next AtomicFile of that output removes it.
 class AtomicFile {
  public:
   /// Opens a temporary file beside `path`. Throws when the folder cannot be written to, or when `path` exists and is

@@ -3,14 +3,11 @@
 // would collide with another's.
 #include "engine/core/output_claim.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdint>
-#include <memory>
 
 #include "engine/core/atomic_file.h"
 #include "engine/core/posix_file.h"
@@ -21,8 +18,6 @@ namespace tsugi {
 namespace {
 
 constexpr off_t kProcesses = off_t{1} << 22;  // Linux numbers processes below this (PID_MAX_LIMIT)
-
-std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 // A name's range of the folder's bytes: its start, with room for every process's number.
 off_t range_of(const std::string& name) {
@@ -39,30 +34,12 @@ struct flock lock_of(short type, off_t start, off_t length) {
   return lock;
 }
 
-// Temporaries that nobody has locked (AtomicFile). Which cannot be looked at stay.
-void remove_left_temporaries(const std::string& folder, const std::string& name) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir(folder.c_str()), ::closedir);
-  const std::string start = name + ".tmp-";
-  while (const dirent* entry = listing ? ::readdir(listing.get()) : nullptr) {
-    const std::string found = entry->d_name;
-    const bool ours = found.compare(0, start.size(), start) == 0 &&
-                      found.find_first_not_of("0123456789-", start.size()) == std::string::npos;
-    if (!ours) continue;
-    const std::string path = folder + "/" + found;
-    const int file = uninterrupted([&] { return ::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC); });
-    if (file < 0) continue;
-    if (uninterrupted([&] { return ::flock(file, LOCK_EX | LOCK_NB); }) == 0)
-      uninterrupted([&] { return ::unlink(path.c_str()); });
-    ::close(file);
-  }
-}
-
 }  // namespace
 
 OutputClaim::OutputClaim(const std::string& path, const FilePurpose& purpose) {
   const std::string file = behind_links(path), folder = folder_of(file);
   folder_ = uninterrupted([&] { return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
-  const off_t range = range_of(name_of(file));
+  const off_t range = range_of(base_name(file));
   struct flock own = lock_of(F_RDLCK, range + ::getpid() % kProcesses, 1), other = lock_of(F_WRLCK, range, kProcesses);
   const bool locked = folder_ >= 0 && uninterrupted([&] { return ::fcntl(folder_, F_OFD_SETLK, &own); }) == 0 &&
                       uninterrupted([&] { return ::fcntl(folder_, F_OFD_GETLK, &other); }) == 0;
@@ -70,8 +47,7 @@ OutputClaim::OutputClaim(const std::string& path, const FilePurpose& purpose) {
     if (locked && other.l_type != F_UNLCK)
       throw Error(path + ": is being written by another run, process " + std::to_string(other.l_start - range) +
                   ", one at a time expected");
-    remove_left_temporaries(folder, name_of(file));
-    const AtomicFile probe(path, purpose);
+    const AtomicFile probe(path, purpose);  // it can be written, and what a killed run left goes
   } catch (...) {  // no destructor will run
     if (folder_ >= 0) ::close(folder_);
     throw;

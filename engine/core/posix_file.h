@@ -26,6 +26,9 @@ inline std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+/// Its name there.
+inline std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
 /// The file behind `path`, which may be a link to it; `path` itself where there is no file yet.
 inline std::string behind_links(const std::string& path) {
   char* real = ::realpath(path.c_str(), nullptr);
