@@ -17,9 +17,9 @@ namespace cpu {
 class WaitWatch {
  public:
   struct Settings {
-    std::string root;                            ///< of the file system, for tests
-    std::chrono::milliseconds every{50};         ///< between two looks
-    std::chrono::milliseconds lasting{1000};     ///< without waiting, before threads spin long again
+    std::string root;                        ///< of the file system, for tests
+    std::chrono::milliseconds every{50};     ///< between two looks
+    std::chrono::milliseconds lasting{300};  ///< without waiting, before threads spin long again
   };
   explicit WaitWatch(const Settings& settings);
   ~WaitWatch();

@@ -51,9 +51,7 @@ struct MadeUp {
   double ran = 0.0, waited = 0.0;
 };
 
-long threads_here() {
-  return std::distance(fs::directory_iterator("/proc/self/task"), fs::directory_iterator());
-}
+long threads_here() { return std::distance(fs::directory_iterator("/proc/self/task"), fs::directory_iterator()); }
 
 TEST_CASE("threads that wait for processors spin briefly, with a team that does nothing, until they do not wait") {
   MadeUp process;
