@@ -129,7 +129,6 @@ std::vector<CompareRow> rows_of(const std::vector<CompareSide>& sides) {
   return rows;
 }
 
-/// In quotes where a comma, a quote or a line break asks for them (RFC 4180).
 std::string csv_number(double value) {
   if (!(value > 0.0)) return "";
   char text[32];
