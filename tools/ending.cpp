@@ -39,7 +39,7 @@ void say(const char* text) noexcept {
 }
 
 /// The second time the signal does what it does by default: the handler was for once.
-void on_crash(int signal) {
+[[maybe_unused]] void on_crash(int signal) {  // sanitizers report crashes themselves
   say("tsugi: error: crashed (");
   say(signal == SIGSEGV   ? "SIGSEGV"
       : signal == SIGBUS  ? "SIGBUS"
@@ -63,7 +63,7 @@ void announce_bad_endings() noexcept {
   void* here = nullptr;  // what unwinds a thread that ends is loaded now, not when there is no memory for it
   ::backtrace(&here, 1);
 #endif
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // those report crashes themselves
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   static char stack[1 << 16];  // of its own: that of the thread may be what is full
   stack_t own{};
   own.ss_sp = stack;
