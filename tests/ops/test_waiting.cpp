@@ -34,13 +34,15 @@ struct MadeUp {
     fs::rename(root / "next", root / "proc/self/task/1/schedstat");
   }
 
-  /// Whether `watch` becomes `brief` while every millisecond passes like that.
-  bool becomes(const cpu::WaitWatch& watch, bool brief, double running, double waiting) {
-    for (int i = 0; i < 5000 && watch.brief() != brief; ++i) {
+  /// Whether `condition` comes to hold while every millisecond passes like that: threads start and end in their own
+  /// time.
+  template <class Condition>
+  bool comes(double running, double waiting, const Condition& condition) {
+    for (int i = 0; i < 5000 && !condition(); ++i) {
       pass(running, waiting);
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
-    return watch.brief() == brief;
+    return condition();
   }
 
   cpu::WaitWatch::Settings settings() const {
@@ -56,13 +58,13 @@ long threads_here() { return std::distance(fs::directory_iterator("/proc/self/ta
 TEST_CASE("threads that wait for processors spin briefly, with a team that does nothing, until they do not wait") {
   MadeUp process;
   const cpu::WaitWatch watch(process.settings());
-  CHECK(process.becomes(watch, false, 1.0, 0.0));
   const long before = threads_here();
-  CHECK(process.becomes(watch, true, 1.0, 1.0));
-  CHECK(threads_here() == before + 2);
-  CHECK(process.becomes(watch, false, 1.0, 0.01));
-  CHECK(threads_here() == before);
-  CHECK(process.becomes(watch, true, 1.0, 1.0));
+  const auto brief = [&] { return watch.brief() && threads_here() == before + 2; };
+  const auto as_before = [&] { return !watch.brief() && threads_here() == before; };
+  CHECK(as_before());
+  CHECK(process.comes(1.0, 1.0, brief));
+  CHECK(process.comes(1.0, 0.01, as_before));
+  CHECK(process.comes(1.0, 1.0, brief));
 }
 
 TEST_CASE("how threads wait is left alone where the user chose") {
