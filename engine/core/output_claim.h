@@ -14,7 +14,7 @@ namespace tsugi {
 class OutputClaim {
  public:
   /// Throws Error naming the file and the process where another claim has it; and when it cannot be written, found out
-  /// by opening an AtomicFile. Removes the temporaries of processes that ended before they could.
+  /// by opening an AtomicFile, which also removes the temporaries of processes that ended before they could.
   explicit OutputClaim(const std::string& path, const FilePurpose& purpose = {});
   ~OutputClaim();
   OutputClaim(OutputClaim&& other) noexcept;
