@@ -7,6 +7,7 @@ Sides: tsugi as it is with nothing set (`default`), on one thread, with OMP_WAIT
 other builds. Each measurement is a `tsugi pretrain` of drawn people in a process of its own. In each round every side has its turn, idle and busy, in an
 order that rotates; figures are medians over the rounds, and medians of the rounds' ratios: idle to `active`, busy to one thread.
 """
+
 import argparse
 import json
 import os
@@ -23,8 +24,12 @@ BUSY_LOOP = (sys.executable, "-c", "while True: pass")
 def sides_of(arguments):
     """Name, program, options and environment of each side."""
     tsugi = os.path.join(arguments.build, "tsugi")
-    sides = [("default", tsugi, (), {}), ("one thread", tsugi, ("--threads", "1"), {}), ("active", tsugi, (), {"OMP_WAIT_POLICY": "active"}),
-             ("passive", tsugi, (), {"OMP_WAIT_POLICY": "passive"})]
+    sides = [
+        ("default", tsugi, (), {}),
+        ("one thread", tsugi, ("--threads", "1"), {}),
+        ("active", tsugi, (), {"OMP_WAIT_POLICY": "active"}),
+        ("passive", tsugi, (), {"OMP_WAIT_POLICY": "passive"}),
+    ]
     sides += [("spin %d" % spin, tsugi, (), {"GOMP_SPINCOUNT": str(spin)}) for spin in arguments.spins]
     sides += [(name, path, (), {}) for name, path in (other.split("=", 1) for other in arguments.other)]
     return [side for side in sides if not arguments.only or side[0] in arguments.only]
@@ -33,9 +38,27 @@ def sides_of(arguments):
 def images_per_s(arguments, folder, side):
     _, program, options, settings = side
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "GOMP_"))}
-    command = [program, "pretrain", os.path.join(folder, "people"), "-o", os.path.join(folder, "out.safetensors"), "--epochs", "1", "--augment",
-               str(arguments.augment), "--model", arguments.model, "--device", "cpu", "--json", "--quiet", *options]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=dict(environment, TSUGI_TUNING="off", **settings))
+    command = [
+        program,
+        "pretrain",
+        os.path.join(folder, "people"),
+        "-o",
+        os.path.join(folder, "out.safetensors"),
+        "--epochs",
+        "1",
+        "--augment",
+        str(arguments.augment),
+        "--model",
+        arguments.model,
+        "--device",
+        "cpu",
+        "--json",
+        "--quiet",
+        *options,
+    ]
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, env=dict(environment, TSUGI_TUNING="off", **settings)
+    )
     return json.loads(done.stdout.splitlines()[-1])["images_per_s"]
 
 
@@ -47,9 +70,13 @@ def measure(arguments, folder):
         for condition in figures:
             spinners = [subprocess.Popen(BUSY_LOOP) for _ in range(arguments.spinners if condition == "busy" else 0)]
             try:
-                for side in sides[turn % len(sides):] + sides[:turn % len(sides)]:
+                for side in sides[turn % len(sides) :] + sides[: turn % len(sides)]:
                     figures[condition][side[0]].append(images_per_s(arguments, folder, side))
-                    print("round %d  %s  %-12s %7.0f" % (turn + 1, condition, side[0], figures[condition][side[0]][-1]), file=sys.stderr, flush=True)
+                    print(
+                        "round %d  %s  %-12s %7.0f" % (turn + 1, condition, side[0], figures[condition][side[0]][-1]),
+                        file=sys.stderr,
+                        flush=True,
+                    )
             finally:
                 for spinner in spinners:
                     spinner.kill()
@@ -62,10 +89,31 @@ def table(figures):
     for condition, base in (("idle", "active"), ("busy", "one thread")):
         for side, values in figures.get(condition, {}).items():
             ratios = [value / other for value, other in zip(values, figures[condition].get(base, []))]
-            rows.append({"condition": condition, "side": side, "images_per_s": values, "median_images_per_s": statistics.median(values),
-                         "base": base, "ratios": ratios, "median_ratio": statistics.median(ratios) if ratios else None})
-            print("%s  %-12s %7.0f images/s (%.0f to %.0f)  %s" % (condition, side, statistics.median(values), min(values), max(values),
-                  "%.3f x %s (%.3f to %.3f)" % (rows[-1]["median_ratio"], base, min(ratios), max(ratios)) if ratios else ""), flush=True)
+            rows.append(
+                {
+                    "condition": condition,
+                    "side": side,
+                    "images_per_s": values,
+                    "median_images_per_s": statistics.median(values),
+                    "base": base,
+                    "ratios": ratios,
+                    "median_ratio": statistics.median(ratios) if ratios else None,
+                }
+            )
+            print(
+                "%s  %-12s %7.0f images/s (%.0f to %.0f)  %s"
+                % (
+                    condition,
+                    side,
+                    statistics.median(values),
+                    min(values),
+                    max(values),
+                    "%.3f x %s (%.3f to %.3f)" % (rows[-1]["median_ratio"], base, min(ratios), max(ratios))
+                    if ratios
+                    else "",
+                ),
+                flush=True,
+            )
     return rows
 
 
@@ -84,12 +132,33 @@ def main():
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the busy processes end, too
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([os.path.join(arguments.build, "tsugi"), "synth", os.path.join(folder, "people"), "--people", "12", "--photos", "30", "--quiet"], check=True)
+        subprocess.run(
+            [
+                os.path.join(arguments.build, "tsugi"),
+                "synth",
+                os.path.join(folder, "people"),
+                "--people",
+                "12",
+                "--photos",
+                "30",
+                "--quiet",
+            ],
+            check=True,
+        )
         rows = table(measure(arguments, folder))
     if arguments.output:
         with open(arguments.output, "w") as file:
-            json.dump({"what": "pretraining idle and beside busy processes, in turn", "model": arguments.model, "spinners": arguments.spinners,
-                       "cores": len(os.sched_getaffinity(0)), "results": rows}, file, indent=1)
+            json.dump(
+                {
+                    "what": "pretraining idle and beside busy processes, in turn",
+                    "model": arguments.model,
+                    "spinners": arguments.spinners,
+                    "cores": len(os.sched_getaffinity(0)),
+                    "results": rows,
+                },
+                file,
+                indent=1,
+            )
             file.write("\n")
     return 0
 

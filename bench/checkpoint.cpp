@@ -1,8 +1,8 @@
-// Checkpoints of the built-in models, with momentum, as a training run has them: made ready in memory, written (synced and renamed), and
-// read (digest checked).
+// Checkpoints of the built-in models, with momentum, as a training run has them: made ready in memory, written (synced
+// and renamed), and read (digest checked).
 //   bench_checkpoint [--models=faces-cnn,...] [--folder=DIR] [Google Benchmark's flags]
-// The folder (default: the system's temporary one) decides what is measured of a disk: a tmpfs has none. Reading finds the file in the
-// system's cache.
+// The folder (default: the system's temporary one) decides what is measured of a disk: a tmpfs has none. Reading finds
+// the file in the system's cache.
 #include <filesystem>
 #include <map>
 #include <memory>

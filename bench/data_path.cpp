@@ -1,7 +1,8 @@
-// The data path: photos decoded, cropped and resized one by one, whole stores on all threads, and augmentation on the device.
+// The data path: photos decoded, cropped and resized one by one, whole stores on all threads, and augmentation on the
+// device.
 //   bench_data_path [--photo=FILE.jpg] [--device=cpu] [--threads=N] [Google Benchmark's flags]
-// Without --photo: a made-up photo of LFW's size (250x250 JPEG), and one as a phone takes it (3000x4000). Points are named as those of
-// tsugi bench are: photo/bPHOTOS/WHAT/op/type/cache.
+// Without --photo: a made-up photo of LFW's size (250x250 JPEG), and one as a phone takes it (3000x4000). Points are
+// named as those of tsugi bench are: photo/bPHOTOS/WHAT/op/type/cache.
 #include <cmath>
 #include <memory>
 #include <numeric>
@@ -31,8 +32,11 @@ std::shared_ptr<const std::vector<std::uint8_t>> made_up_photo(int h, int w) {
       for (int c = 0; c < 3; ++c) {
         const double y = 12.0 * i / h, x = 9.0 * j / w;
         const double shade = 128.0 + 60.0 * std::sin(y + c) * std::cos(x) + 30.0 * std::sin(3.0 * x + 2.0 * y);
-        const std::uint32_t noise = philox(1, static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(j), purpose::kSynth, static_cast<std::uint32_t>(c)).v[0];
-        rgb.push_back(static_cast<std::uint8_t>(std::min(255.0, std::max(0.0, shade + static_cast<double>(noise % 13) - 6.0))));
+        const std::uint32_t noise = philox(1, static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(j),
+                                           purpose::kSynth, static_cast<std::uint32_t>(c))
+                                        .v[0];
+        rgb.push_back(
+            static_cast<std::uint8_t>(std::min(255.0, std::max(0.0, shade + static_cast<double>(noise % 13) - 6.0))));
       }
   return std::make_shared<std::vector<std::uint8_t>>(encode_jpeg({rgb.data(), h, w}, kQuality));
 }
@@ -42,7 +46,9 @@ struct NamedPhoto {
   Photo photo;
 };
 
-NamedPhoto in_memory(const std::string& name, int h, int w) { return {name, {"bench", "bench/" + name + ".jpg", "", made_up_photo(h, w)}}; }
+NamedPhoto in_memory(const std::string& name, int h, int w) {
+  return {name, {"bench", "bench/" + name + ".jpg", "", made_up_photo(h, w)}};
+}
 
 void decode(benchmark::State& state, const Photo& photo) {
   Image image;
@@ -94,8 +100,9 @@ void augment(benchmark::State& state, Backend& backend, const perf::Limits& limi
   request.n = batch;
   request.variants = 9;
   request.dtype = dtype;
-  const DeviceBuffer x(backend, static_cast<std::size_t>(batch) * shape.count() * size_of(dtype)), device_step(backend, sizeof step), rows(backend, index_bytes),
-      ids(backend, index_bytes), workspace(backend, std::max<std::size_t>(16, source.workspace_bytes(request)));
+  const DeviceBuffer x(backend, static_cast<std::size_t>(batch) * shape.count() * size_of(dtype)),
+      device_step(backend, sizeof step), rows(backend, index_bytes), ids(backend, index_bytes),
+      workspace(backend, std::max<std::size_t>(16, source.workspace_bytes(request)));
   backend.copy_to_device(device_step.data(), &step, sizeof step);
   backend.copy_to_device(rows.data(), index.data(), index_bytes);
   for (std::uint32_t& id : index) id = 9 * id + 1 + id % 8;  // variant 0 is the photo itself
@@ -141,7 +148,8 @@ int run(int argc, char** argv) {
     const Photo& photo = one.photo;
     add("photo/b1/" + one.name + "/decode/u8/warm", [&photo](benchmark::State& state) { decode(state, photo); });
     add("photo/b1/" + one.name + "/resize/u8/warm", [&photo](benchmark::State& state) { resize(state, photo); });
-    add("photo/b32/" + one.name + "/store/u8/warm", [&photo, threads](benchmark::State& state) { store(state, photo, threads); });
+    add("photo/b32/" + one.name + "/store/u8/warm",
+        [&photo, threads](benchmark::State& state) { store(state, photo, threads); });
   }
   perf::ResultContext context = perf::context_of(*backend, "bench_data_path", threads);
   context.limits = perf::measure_limits(*backend, nullptr, false);

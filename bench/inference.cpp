@@ -1,6 +1,7 @@
-// Inference of the built-in models (or others) at batch 1, 16 and 64, as eval and predict run it: photos that are decoded already to
-// probabilities on the host, in float32.
-//   bench_inference [--models=faces-cnn,...] [--batches=1,16,64] [--device=cpu] [--threads=N] [Google Benchmark's flags]
+// Inference of the built-in models (or others) at batch 1, 16 and 64, as eval and predict run it: photos that are
+// decoded already to probabilities on the host, in float32.
+//   bench_inference [--models=faces-cnn,...] [--batches=1,16,64] [--device=cpu] [--threads=N] [Google Benchmark's
+//   flags]
 #include <memory>
 #include <numeric>
 
@@ -15,7 +16,8 @@ namespace {
 using namespace tsugi;
 using namespace tsugi::bench;
 
-void infer(benchmark::State& state, Backend& backend, const perf::Limits& limits, const perf::ShapeList& list, int batch) {
+void infer(benchmark::State& state, Backend& backend, const perf::Limits& limits, const perf::ShapeList& list,
+           int batch) {
   try {
     const PhotoStore photos = perf::training_photos(list, (batch + 1) / 2);
     PhotoSource source(backend, photos);
@@ -57,8 +59,9 @@ int run(int argc, char** argv) {
     const perf::ShapeList list = perf::find_shape_list(model);
     for (const std::string& text : batches) {
       const int batch = whole(text, "--batches=", 1);
-      benchmark::RegisterBenchmark((list.model.name + "/b" + std::to_string(batch) + "/-/inference/f32/step").c_str(),
-                                   [&, list, batch](benchmark::State& state) { infer(state, *backend, context.limits, list, batch); })
+      benchmark::RegisterBenchmark(
+          (list.model.name + "/b" + std::to_string(batch) + "/-/inference/f32/step").c_str(),
+          [&, list, batch](benchmark::State& state) { infer(state, *backend, context.limits, list, batch); })
           ->UseRealTime()
           ->Unit(benchmark::kMillisecond);
     }

@@ -7,6 +7,7 @@ LFW_DIR holds general/ (32 people) and personal/Tony_Blair. For each model and s
 int8 checkpoint on the same test photos; bundle a fraction of the training photos; resume with 86 of Tony Blair's photos. Prints a table, and
 writes every figure with --output.
 """
+
 import argparse
 import datetime
 import json
@@ -21,7 +22,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 def tsugi(arguments, *words):
     """Runs a command with --json --quiet and returns its object."""
-    done = subprocess.run([os.path.join(arguments.build, "tsugi"), *map(str, words), "--json", "--quiet"], capture_output=True, text=True)
+    done = subprocess.run(
+        [os.path.join(arguments.build, "tsugi"), *map(str, words), "--json", "--quiet"], capture_output=True, text=True
+    )
     if done.returncode != 0:
         sys.exit("tsugi %s failed:\n%s" % (" ".join(map(str, words)), done.stderr))
     return json.loads(done.stdout.splitlines()[-1])
@@ -30,10 +33,30 @@ def tsugi(arguments, *words):
 def one_run(arguments, model, seed, folder):
     general = os.path.join(arguments.lfw, "general")
     full = os.path.join(folder, "full.safetensors")
-    pretrained = tsugi(arguments, "pretrain", general, "--model", model, "--seed", seed, "--epochs", arguments.epochs,
-                       "--precision", arguments.precision, "-o", full)
-    row = {"model": model, "seed": seed, "precision": pretrained["precision"], "accuracy": pretrained["accuracy"],
-           "pretrain_s": pretrained["wall_s"], "images_per_s": pretrained["images_per_s"], "full_bytes": os.path.getsize(full)}
+    pretrained = tsugi(
+        arguments,
+        "pretrain",
+        general,
+        "--model",
+        model,
+        "--seed",
+        seed,
+        "--epochs",
+        arguments.epochs,
+        "--precision",
+        arguments.precision,
+        "-o",
+        full,
+    )
+    row = {
+        "model": model,
+        "seed": seed,
+        "precision": pretrained["precision"],
+        "accuracy": pretrained["accuracy"],
+        "pretrain_s": pretrained["wall_s"],
+        "images_per_s": pretrained["images_per_s"],
+        "full_bytes": os.path.getsize(full),
+    }
     row["accuracy_full"] = tsugi(arguments, "eval", full, "--photos", general)["accuracy"]
     for kind in ("fp16", "int8"):
         small = os.path.join(folder, kind + ".safetensors")
@@ -41,9 +64,22 @@ def one_run(arguments, model, seed, folder):
         row[kind + "_bytes"] = os.path.getsize(small)
         row["accuracy_" + kind] = tsugi(arguments, "eval", small, "--photos", general)["accuracy"]
     bundle = os.path.join(folder, "handover.tar")
-    row["bundle_bytes"] = tsugi(arguments, "bundle", full, "--photos", general, "--fraction", arguments.fraction, "--seed", seed, "-o", bundle)["bytes"]
-    resumed = tsugi(arguments, "resume", bundle, "--personal", os.path.join(arguments.lfw, "personal", "Tony_Blair"),
-                    "--personal-photos", 86, "--precision", arguments.precision, "-o", os.path.join(folder, "device.safetensors"))
+    row["bundle_bytes"] = tsugi(
+        arguments, "bundle", full, "--photos", general, "--fraction", arguments.fraction, "--seed", seed, "-o", bundle
+    )["bytes"]
+    resumed = tsugi(
+        arguments,
+        "resume",
+        bundle,
+        "--personal",
+        os.path.join(arguments.lfw, "personal", "Tony_Blair"),
+        "--personal-photos",
+        86,
+        "--precision",
+        arguments.precision,
+        "-o",
+        os.path.join(folder, "device.safetensors"),
+    )
     for key in ("accuracy_general_before", "accuracy_general", "accuracy_personal"):
         row[key] = resumed[key]
     row["resume_s"] = resumed["wall_s"]
@@ -52,12 +88,20 @@ def one_run(arguments, model, seed, folder):
 
 def summary(rows):
     mean = lambda key: statistics.mean(row[key] for row in rows)
-    return {"model": rows[0]["model"], "precision": rows[0]["precision"], "seeds": [row["seed"] for row in rows], "accuracy": mean("accuracy"),
-            "pretrain_s": mean("pretrain_s"),
-            "fp16_bytes_share": mean("fp16_bytes") / mean("full_bytes"), "fp16_accuracy_change": mean("accuracy_fp16") - mean("accuracy_full"),
-            "int8_bytes_share": mean("int8_bytes") / mean("full_bytes"), "int8_accuracy_change": mean("accuracy_int8") - mean("accuracy_full"),
-            "general_change": mean("accuracy_general") - mean("accuracy_general_before"), "personal_recall": mean("accuracy_personal"),
-            "resume_s": mean("resume_s")}
+    return {
+        "model": rows[0]["model"],
+        "precision": rows[0]["precision"],
+        "seeds": [row["seed"] for row in rows],
+        "accuracy": mean("accuracy"),
+        "pretrain_s": mean("pretrain_s"),
+        "fp16_bytes_share": mean("fp16_bytes") / mean("full_bytes"),
+        "fp16_accuracy_change": mean("accuracy_fp16") - mean("accuracy_full"),
+        "int8_bytes_share": mean("int8_bytes") / mean("full_bytes"),
+        "int8_accuracy_change": mean("accuracy_int8") - mean("accuracy_full"),
+        "general_change": mean("accuracy_general") - mean("accuracy_general_before"),
+        "personal_recall": mean("accuracy_personal"),
+        "resume_s": mean("resume_s"),
+    }
 
 
 def cpu_name():
@@ -85,19 +129,47 @@ def main():
             with tempfile.TemporaryDirectory() as folder:
                 own.append(one_run(arguments, model, seed, folder))
             row = own[-1]
-            print("%s seed %d (%s): accuracy %.4f in %.0f s; fp16 %.4f, int8 %.4f; hand-over: general %.4f -> %.4f, Tony %.4f in %.0f s" % (
-                model, seed, row["precision"], row["accuracy"], row["pretrain_s"], row["accuracy_fp16"], row["accuracy_int8"],
-                row["accuracy_general_before"], row["accuracy_general"], row["accuracy_personal"], row["resume_s"]), flush=True)
+            print(
+                "%s seed %d (%s): accuracy %.4f in %.0f s; fp16 %.4f, int8 %.4f; hand-over: general %.4f -> %.4f, Tony %.4f in %.0f s"
+                % (
+                    model,
+                    seed,
+                    row["precision"],
+                    row["accuracy"],
+                    row["pretrain_s"],
+                    row["accuracy_fp16"],
+                    row["accuracy_int8"],
+                    row["accuracy_general_before"],
+                    row["accuracy_general"],
+                    row["accuracy_personal"],
+                    row["resume_s"],
+                ),
+                flush=True,
+            )
         rows += own
         summaries.append(summary(own))
         print(json.dumps(summaries[-1]), flush=True)
     if arguments.output:
         commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
-        version = subprocess.run([os.path.join(arguments.build, "tsugi"), "--version"], capture_output=True, text=True).stdout.strip()
+        version = subprocess.run(
+            [os.path.join(arguments.build, "tsugi"), "--version"], capture_output=True, text=True
+        ).stdout.strip()
         with open(arguments.output, "w") as file:
-            json.dump({"what": "accuracy on LFW: pretraining, compact checkpoints, hand-over with 86 photos of Tony Blair", "cpu": cpu_name(),
-                       "tsugi": version, "commit": commit, "date": datetime.date.today().isoformat(), "epochs": arguments.epochs,
-                       "fraction": arguments.fraction, "summary": summaries, "runs": rows}, file, indent=1)
+            json.dump(
+                {
+                    "what": "accuracy on LFW: pretraining, compact checkpoints, hand-over with 86 photos of Tony Blair",
+                    "cpu": cpu_name(),
+                    "tsugi": version,
+                    "commit": commit,
+                    "date": datetime.date.today().isoformat(),
+                    "epochs": arguments.epochs,
+                    "fraction": arguments.fraction,
+                    "summary": summaries,
+                    "runs": rows,
+                },
+                file,
+                indent=1,
+            )
             file.write("\n")
 
 

@@ -1,8 +1,10 @@
-// The ops of the shape lists (engine/perf/shape_lists.h) one by one, under Google Benchmark: the same points by the same names as
-// `tsugi bench`, whose --compare reads this program's JSON, too. Points report GFLOP/s and GB/s and their shares of the peak and
-// the bandwidth that this same program measures.
-//   bench_ops [--models=faces-cnn,resnet-18] [--batches=16,64] [--device=cpu] [--threads=N] [--cache=cold] [--clock=wall|cpu]
-//             [Google Benchmark's flags, e.g. --benchmark_filter=conv2d.*bf16 --benchmark_repetitions=5 --benchmark_out=ops.json]
+// The ops of the shape lists (engine/perf/shape_lists.h) one by one, under Google Benchmark: the same points by the
+// same names as `tsugi bench`, whose --compare reads this program's JSON, too. Points report GFLOP/s and GB/s and their
+// shares of the peak and the bandwidth that this same program measures.
+//   bench_ops [--models=faces-cnn,resnet-18] [--batches=16,64] [--device=cpu] [--threads=N] [--cache=cold]
+//   [--clock=wall|cpu]
+//             [Google Benchmark's flags, e.g. --benchmark_filter=conv2d.*bf16 --benchmark_repetitions=5
+//             --benchmark_out=ops.json]
 // --clock=cpu counts the processor time of all threads: with --threads=1, figures that hold on a machine that others
 // use at the same time.
 #include <memory>
@@ -54,14 +56,16 @@ void run_op(benchmark::State& state, Bench& bench, const OpCase& op_case, OpPass
   state.counters["bandwidth_%"] = rate(state, 100.0 * cost.bytes, bench.limits.copy);
   if (cost.flops <= 0.0) return;
   state.counters["GFLOP/s"] = rate(state, cost.flops, 1e9);
-  if (bench.limits.flops(dtype) > 0.0) state.counters["peak_%"] = rate(state, 100.0 * cost.flops, bench.limits.flops(dtype));
+  if (bench.limits.flops(dtype) > 0.0)
+    state.counters["peak_%"] = rate(state, 100.0 * cost.flops, bench.limits.flops(dtype));
 }
 
 void add(Bench& bench, const OpCase& op_case, DType dtype) {
   for (const OpPass pass : passes_of(op_case)) {
     const std::string name = entry_name(op_case, pass, dtype, bench.cold ? "cold" : "warm");
-    auto* made = benchmark::RegisterBenchmark(
-        name.c_str(), [&bench, op_case, pass, dtype](benchmark::State& state) { run_op(state, bench, op_case, pass, dtype); });
+    auto* made = benchmark::RegisterBenchmark(name.c_str(), [&bench, op_case, pass, dtype](benchmark::State& state) {
+      run_op(state, bench, op_case, pass, dtype);
+    });
     made->Unit(benchmark::kMillisecond);
     if (bench.clock == Clock::wall) made->UseRealTime();
     if (bench.clock == Clock::cpu) made->MeasureProcessCPUTime();

@@ -1,4 +1,5 @@
-// What the Google Benchmark programs here share: options of their own beside the library's, and the context of result files.
+// What the Google Benchmark programs here share: options of their own beside the library's, and the context of result
+// files.
 #pragma once
 
 #include <benchmark/benchmark.h>

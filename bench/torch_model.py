@@ -1,4 +1,5 @@
 """A built-in model as a PyTorch module, from tsugi's own description of it (`tsugi inspect MODEL --json`)."""
+
 import torch.nn as nn
 
 
@@ -17,7 +18,15 @@ class Net(nn.Module):
             if kind == "conv2d":
                 k, s, p = layer["kernel"], layer.get("stride", 1), layer.get("pad", 0)
                 groups = layer.get("groups", 1)
-                module = nn.Conv2d(c, layer["filters"], k, s, p, groups=c if groups == "depthwise" else groups, bias=layer.get("bias", True))
+                module = nn.Conv2d(
+                    c,
+                    layer["filters"],
+                    k,
+                    s,
+                    p,
+                    groups=c if groups == "depthwise" else groups,
+                    bias=layer.get("bias", True),
+                )
                 h, w, c = (h + 2 * p - k) // s + 1, (w + 2 * p - k) // s + 1, layer["filters"]
             elif kind == "dense":
                 units = classes if layer["units"] == "classes" else layer["units"]

@@ -1,5 +1,6 @@
-// Whole training steps: augment, forward, loss, backward, update. images/s of the three built-in models in float32 and, where the CPU
-// computes in it, bfloat16. bench/train_vs_pytorch.py runs this beside PyTorch, one process a point, so that peak memory is the point's own.
+// Whole training steps: augment, forward, loss, backward, update. images/s of the three built-in models in float32 and,
+// where the CPU computes in it, bfloat16. bench/train_vs_pytorch.py runs this beside PyTorch, one process a point, so
+// that peak memory is the point's own.
 //   bench_train_step --benchmark_filter='faces-cnn/fp32' --benchmark_min_time=5
 #include <cstdlib>
 #include <numeric>
@@ -62,8 +63,8 @@ int run(int argc, char** argv) {
           ->Unit(benchmark::kMillisecond);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  const perf::ResultContext context =
-      perf::context_of(*make_backend("cpu", from_environment("TSUGI_BENCH_THREADS", 2)), "bench_train_step", from_environment("TSUGI_BENCH_THREADS", 2));
+  const perf::ResultContext context = perf::context_of(*make_backend("cpu", from_environment("TSUGI_BENCH_THREADS", 2)),
+                                                       "bench_train_step", from_environment("TSUGI_BENCH_THREADS", 2));
   return bench::run_registered(context);
 }
 

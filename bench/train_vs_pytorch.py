@@ -8,6 +8,7 @@ smoothing. PyTorch runs in its better memory format and without augmentation; ts
 own; the sides take turns, and the figures are medians over the rounds and the median of the rounds' ratios.
 Needs PyTorch in the Python that runs it (Debian: python3-torch; a newer one from PyPI, in a virtual environment).
 """
+
 import argparse
 import datetime
 import itertools
@@ -58,8 +59,15 @@ def torch_step(model_json, precision, channels_last, batch, threads, seconds):
         step()
         steps += 1
     elapsed = time.perf_counter() - start
-    print(json.dumps({"images_per_s": steps * batch / elapsed,
-                      "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "version": torch.__version__}))
+    print(
+        json.dumps(
+            {
+                "images_per_s": steps * batch / elapsed,
+                "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                "version": torch.__version__,
+            }
+        )
+    )
 
 
 def output_of(command, env):
@@ -71,21 +79,41 @@ def output_of(command, env):
 
 
 def run_torch(arguments, model_json, precision, channels_last, batch, threads_env):
-    command = [sys.executable, os.path.abspath(__file__), "--torch-step", model_json, precision, str(int(channels_last)),
-               "--batches", str(batch), "--threads", str(arguments.threads), "--seconds", str(arguments.seconds)]
+    command = [
+        sys.executable,
+        os.path.abspath(__file__),
+        "--torch-step",
+        model_json,
+        precision,
+        str(int(channels_last)),
+        "--batches",
+        str(batch),
+        "--threads",
+        str(arguments.threads),
+        "--seconds",
+        str(arguments.seconds),
+    ]
     return json.loads(output_of(command, threads_env).splitlines()[-1])
 
 
 def run_tsugi(arguments, model, precision, batch, threads_env):
-    command = [os.path.join(arguments.build, "bench", "bench_train_step"), "--benchmark_filter=^%s/%s/" % (model, precision),
-               "--benchmark_min_time=%g" % arguments.seconds, "--benchmark_format=json"]
+    command = [
+        os.path.join(arguments.build, "bench", "bench_train_step"),
+        "--benchmark_filter=^%s/%s/" % (model, precision),
+        "--benchmark_min_time=%g" % arguments.seconds,
+        "--benchmark_format=json",
+    ]
     env = dict(threads_env, TSUGI_BENCH_THREADS=str(arguments.threads), TSUGI_BENCH_BATCH=str(batch))
     report = json.loads(output_of(command, env))
     point = report["benchmarks"][0]
     if point.get("error_occurred"):
         return None
-    return {"images_per_s": point["items_per_second"], "peak_memory_bytes": point["peak_memory_bytes"],
-            "arena_bytes": point["arena_bytes"], "forward_flops_per_image": point["forward_flops_per_image"]}
+    return {
+        "images_per_s": point["items_per_second"],
+        "peak_memory_bytes": point["peak_memory_bytes"],
+        "arena_bytes": point["arena_bytes"],
+        "forward_flops_per_image": point["forward_flops_per_image"],
+    }
 
 
 def cpu_name():
@@ -105,7 +133,9 @@ def model_description(arguments, model):
 
 def compare_point(arguments, model, path, precision, batch, env):
     """Both sides in turn on one point: a row of the results; None where tsugi does not compute it on this CPU."""
-    trial = {layout: run_torch(arguments, path, precision, layout, batch, env)["images_per_s"] for layout in (False, True)}
+    trial = {
+        layout: run_torch(arguments, path, precision, layout, batch, env)["images_per_s"] for layout in (False, True)
+    }
     channels_last = trial[True] > trial[False]
     ours, theirs = [], []
     for _ in range(arguments.rounds):
@@ -116,20 +146,40 @@ def compare_point(arguments, model, path, precision, batch, env):
         theirs.append(run_torch(arguments, path, precision, channels_last, batch, env))
     median = lambda rows, key: statistics.median(r[key] for r in rows)
     ratios = [a["images_per_s"] / b["images_per_s"] for a, b in zip(ours, theirs)]
-    return {"model": model, "precision": precision, "batch": batch, "threads": arguments.threads, "rounds": len(ours),
-            "tsugi_images_per_s": median(ours, "images_per_s"), "torch_images_per_s": median(theirs, "images_per_s"),
-            "ratio": statistics.median(ratios), "ratios": ratios,
-            "tsugi_peak_memory_bytes": median(ours, "peak_memory_bytes"), "torch_peak_memory_bytes": median(theirs, "peak_memory_bytes"),
-            "torch_memory_format": "channels_last" if channels_last else "contiguous",
-            "forward_flops_per_image": ours[0]["forward_flops_per_image"], "torch": theirs[0]["version"]}
+    return {
+        "model": model,
+        "precision": precision,
+        "batch": batch,
+        "threads": arguments.threads,
+        "rounds": len(ours),
+        "tsugi_images_per_s": median(ours, "images_per_s"),
+        "torch_images_per_s": median(theirs, "images_per_s"),
+        "ratio": statistics.median(ratios),
+        "ratios": ratios,
+        "tsugi_peak_memory_bytes": median(ours, "peak_memory_bytes"),
+        "torch_peak_memory_bytes": median(theirs, "peak_memory_bytes"),
+        "torch_memory_format": "channels_last" if channels_last else "contiguous",
+        "forward_flops_per_image": ours[0]["forward_flops_per_image"],
+        "torch": theirs[0]["version"],
+    }
 
 
 def write_report(arguments, results):
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
-    version = subprocess.run([os.path.join(arguments.build, "tsugi"), "--version"], capture_output=True, text=True).stdout.strip()
-    report = {"what": "training images/s, tsugi and PyTorch in turn", "cpu": cpu_name(), "tsugi": version, "commit": commit,
-              "torch": results[0]["torch"], "date": datetime.date.today().isoformat(), "seconds_a_point": arguments.seconds,
-              "geometric_mean": geometric_mean(results), "results": results}
+    version = subprocess.run(
+        [os.path.join(arguments.build, "tsugi"), "--version"], capture_output=True, text=True
+    ).stdout.strip()
+    report = {
+        "what": "training images/s, tsugi and PyTorch in turn",
+        "cpu": cpu_name(),
+        "tsugi": version,
+        "commit": commit,
+        "torch": results[0]["torch"],
+        "date": datetime.date.today().isoformat(),
+        "seconds_a_point": arguments.seconds,
+        "geometric_mean": geometric_mean(results),
+        "results": results,
+    }
     with open(arguments.output, "w") as file:
         json.dump(report, file, indent=1)
         file.write("\n")
@@ -149,13 +199,30 @@ def compare(arguments):
             print("%s %s: not computed on this CPU" % (model, precision))
             continue
         results.append(row)
-        print("%-13s %s b%-3d  tsugi %7.1f  PyTorch %7.1f images/s (%s)  ratio %.2f (%.2f to %.2f)  peak memory %.0f / %.0f MB" % (
-            model, precision, batch, row["tsugi_images_per_s"], row["torch_images_per_s"], row["torch_memory_format"], row["ratio"],
-            min(row["ratios"]), max(row["ratios"]), row["tsugi_peak_memory_bytes"] / 1e6, row["torch_peak_memory_bytes"] / 1e6), flush=True)
+        print(
+            "%-13s %s b%-3d  tsugi %7.1f  PyTorch %7.1f images/s (%s)  ratio %.2f (%.2f to %.2f)  peak memory %.0f / %.0f MB"
+            % (
+                model,
+                precision,
+                batch,
+                row["tsugi_images_per_s"],
+                row["torch_images_per_s"],
+                row["torch_memory_format"],
+                row["ratio"],
+                min(row["ratios"]),
+                max(row["ratios"]),
+                row["tsugi_peak_memory_bytes"] / 1e6,
+                row["torch_peak_memory_bytes"] / 1e6,
+            ),
+            flush=True,
+        )
         if arguments.output:
             write_report(arguments, results)
     if results:
-        print("geometric mean %.2f, least %.2f, of %d points" % (geometric_mean(results), min(row["ratio"] for row in results), len(results)))
+        print(
+            "geometric mean %.2f, least %.2f, of %d points"
+            % (geometric_mean(results), min(row["ratio"] for row in results), len(results))
+        )
 
 
 def main():
@@ -168,7 +235,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0, help="a point")
     parser.add_argument("-o", "--output", help="result file (JSON)")
-    parser.add_argument("--torch-step", nargs=3, metavar=("MODEL", "PRECISION", "CHANNELS_LAST"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--torch-step", nargs=3, metavar=("MODEL", "PRECISION", "CHANNELS_LAST"), help=argparse.SUPPRESS
+    )
     arguments = parser.parse_args()
     if arguments.torch_step:
         model, precision, channels_last = arguments.torch_step

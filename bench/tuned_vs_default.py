@@ -8,6 +8,7 @@ first in turn, and the figures are medians over the rounds and the median of the
 tuned step was slower by more than the rounds' own spread (their median absolute deviation). Where tuning changed no call both sides are
 the same program: their ratio shows the machine's noise, and says nothing of tuning.
 """
+
 import argparse
 import json
 import os
@@ -21,8 +22,22 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 def tsugi(arguments, *command):
     """The object that a command given --json ends with."""
-    done = subprocess.run([os.path.join(arguments.build, "tsugi"), *map(str, command), "--threads", str(arguments.threads), "--device", arguments.device,
-                           "--json", "--quiet"], check=True, stdout=subprocess.PIPE, text=True, env=dict(os.environ, TSUGI_TUNING="off"))
+    done = subprocess.run(
+        [
+            os.path.join(arguments.build, "tsugi"),
+            *map(str, command),
+            "--threads",
+            str(arguments.threads),
+            "--device",
+            arguments.device,
+            "--json",
+            "--quiet",
+        ],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ, TSUGI_TUNING="off"),
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -32,16 +47,49 @@ def compare(arguments, tuning, model, precision, batch):
     sides = {"default": [], "tuned": []}
     for turn in range(arguments.rounds):
         for side in ("default", "tuned") if turn % 2 == 0 else ("tuned", "default"):
-            result = tsugi(arguments, "bench", "--step", *point, "--min-time", arguments.seconds, "--tuning", tuning if side == "tuned" else "off")
+            result = tsugi(
+                arguments,
+                "bench",
+                "--step",
+                *point,
+                "--min-time",
+                arguments.seconds,
+                "--tuning",
+                tuning if side == "tuned" else "off",
+            )
             sides[side].append(result)
     ratios = [a["step_s"] / b["step_s"] for a, b in zip(sides["tuned"], sides["default"])]
     ratio = statistics.median(ratios)
-    row = {"model": model, "precision": precision, "batch": batch, "rounds": arguments.rounds, "calls": len(tuned["calls"]), "changed": tuned["changed"],
-           "default_step_s": statistics.median(r["step_s"] for r in sides["default"]), "tuned_step_s": statistics.median(r["step_s"] for r in sides["tuned"]),
-           "ratio": ratio, "ratio_mad": statistics.median(abs(r - ratio) for r in ratios), "ratios": ratios}
-    print("%-13s %s batch %-3d  %2d of %2d calls changed  default %8.3f ms  tuned %8.3f ms  ratio %.4f +- %.4f (%.4f to %.4f)" % (
-        model, precision, batch, row["changed"], row["calls"], 1e3 * row["default_step_s"], 1e3 * row["tuned_step_s"], ratio, row["ratio_mad"],
-        min(ratios), max(ratios)), flush=True)
+    row = {
+        "model": model,
+        "precision": precision,
+        "batch": batch,
+        "rounds": arguments.rounds,
+        "calls": len(tuned["calls"]),
+        "changed": tuned["changed"],
+        "default_step_s": statistics.median(r["step_s"] for r in sides["default"]),
+        "tuned_step_s": statistics.median(r["step_s"] for r in sides["tuned"]),
+        "ratio": ratio,
+        "ratio_mad": statistics.median(abs(r - ratio) for r in ratios),
+        "ratios": ratios,
+    }
+    print(
+        "%-13s %s batch %-3d  %2d of %2d calls changed  default %8.3f ms  tuned %8.3f ms  ratio %.4f +- %.4f (%.4f to %.4f)"
+        % (
+            model,
+            precision,
+            batch,
+            row["changed"],
+            row["calls"],
+            1e3 * row["default_step_s"],
+            1e3 * row["tuned_step_s"],
+            ratio,
+            row["ratio_mad"],
+            min(ratios),
+            max(ratios),
+        ),
+        flush=True,
+    )
     return row, sides["default"][0]["context"]
 
 
@@ -67,8 +115,17 @@ def main():
                     results.append(row)
     if arguments.output:
         with open(arguments.output, "w") as file:
-            json.dump({"what": "training steps with and without tuned kernels, in turn", "context": context, "budget": arguments.budget,
-                       "seconds_a_measurement": arguments.seconds, "results": results}, file, indent=1)
+            json.dump(
+                {
+                    "what": "training steps with and without tuned kernels, in turn",
+                    "context": context,
+                    "budget": arguments.budget,
+                    "seconds_a_measurement": arguments.seconds,
+                    "results": results,
+                },
+                file,
+                indent=1,
+            )
             file.write("\n")
     slower = [row for row in results if row["changed"] > 0 and row["ratio"] - row["ratio_mad"] > 1.0]
     for row in slower:

@@ -63,7 +63,8 @@ Listed list(const std::vector<FileUse>& uses, FileAccess access) {
     personal += use.personal ? 1 : 0;
     personal_bytes += use.personal ? use.bytes : 0;
   }
-  listed.totals = {{"files", count}, {"bytes", bytes}, {"personal_files", personal}, {"personal_bytes", personal_bytes}};
+  listed.totals = {
+      {"files", count}, {"bytes", bytes}, {"personal_files", personal}, {"personal_bytes", personal_bytes}};
   return listed;
 }
 
@@ -87,7 +88,8 @@ void Audit::finish(const Ending& ending) const {
   std::error_code ignored;
   for (const FileUse& use : uses)
     if (std::filesystem::equivalent(use.path, path_, ignored))
-      throw Error(path_ + ": is the same file as " + use.path + ", which the command opened; --audit expects a file of its own");
+      throw Error(path_ + ": is the same file as " + use.path +
+                  ", which the command opened; --audit expects a file of its own");
 
   Json json;
   json["tsugi"] = version();
@@ -102,7 +104,8 @@ void Audit::finish(const Ending& ending) const {
   json["error"] = ending.error.empty() ? Json(nullptr) : Json(ending.error);
   json["scope"] = kScope;
   json["personal"] = kPersonal;
-  const Listed read = list(uses, FileAccess::read), written = list(uses, FileAccess::write), scratch = list(uses, FileAccess::scratch);
+  const Listed read = list(uses, FileAccess::read), written = list(uses, FileAccess::write),
+               scratch = list(uses, FileAccess::scratch);
   json["totals"] = {{"read", read.totals}, {"written", written.totals}, {"scratch", scratch.totals}};
   json["read"] = read.files;
   json["written"] = written.files;

@@ -1,5 +1,5 @@
-// --audit FILE.json: which files a command read and wrote, with digests, and which of them are personal. Written when the command ends,
-// however it ends, short of a kill.
+// --audit FILE.json: which files a command read and wrote, with digests, and which of them are personal. Written when
+// the command ends, however it ends, short of a kill.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -15,9 +15,9 @@ namespace tsugi::tools {
 
 /// How a command ended.
 struct Ending {
-  int status = 0;         ///< exit status
-  bool stopped = false;   ///< by SIGINT or SIGTERM
-  std::string error;      ///< the message on stderr, "" = none
+  int status = 0;        ///< exit status
+  bool stopped = false;  ///< by SIGINT or SIGTERM
+  std::string error;     ///< the message on stderr, "" = none
 };
 
 class Audit {
@@ -33,7 +33,8 @@ class Audit {
   /// What the command's calls record in; null without --audit.
   FileLog* files() { return path_.empty() ? nullptr : &files_; }
 
-  /// Writes the audit file, if start() prepared one. Throws Error when it cannot be written, or when the command read or wrote it.
+  /// Writes the audit file, if start() prepared one. Throws Error when it cannot be written, or when the command read
+  /// or wrote it.
   void finish(const Ending& ending) const;
 
  private:

@@ -1,5 +1,5 @@
-// tsugi bench: how fast this device runs the ops and the steps of a model, how far that is from its limits, and how result
-// files of several devices compare.
+// tsugi bench: how fast this device runs the ops and the steps of a model, how far that is from its limits, and how
+// result files of several devices compare.
 #include "tools/bench.h"
 
 #include <cmath>
@@ -17,36 +17,65 @@ namespace {
 void add_options(CLI::App& command, BenchOptions& o) {
   std::string lists;
   for (const std::string& name : perf::shape_list_names()) lists += (lists.empty() ? "" : ", ") + name;
-  command.add_option("--device", o.device, "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")->capture_default_str();
-  command.add_option("--model", o.models, "Whose shapes to measure: " + lists + ", or a JSON file; several with commas (faces-resnet)")->delimiter(',');
-  command.add_option("--batch", o.batches, "Samples a batch; several with commas (ops 1,16,64; --step as pretrain: what the model says, 64)")->delimiter(',')->check(CLI::Range(1, 65536));
-  command.add_option("--size", o.size, "Pixels a side, 0 = as the model says")->capture_default_str()->check(CLI::Range(0, 1024));
-  command.add_option("--precision", o.precision, "auto, fp32, bf16 (CPU) or fp16 (GPU) (ops fp32, --step auto as pretrain)")
+  command
+      .add_option("--device", o.device,
+                  "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")
+      ->capture_default_str();
+  command
+      .add_option("--model", o.models,
+                  "Whose shapes to measure: " + lists + ", or a JSON file; several with commas (faces-resnet)")
+      ->delimiter(',');
+  command
+      .add_option("--batch", o.batches,
+                  "Samples a batch; several with commas (ops 1,16,64; --step as pretrain: what the model says, 64)")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 65536));
+  command.add_option("--size", o.size, "Pixels a side, 0 = as the model says")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
+  command
+      .add_option("--precision", o.precision,
+                  "auto, fp32, bf16 (CPU) or fp16 (GPU) (ops fp32, --step auto as pretrain)")
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
-  command.add_option("--threads", o.threads, "Threads, 0 = all cores")->capture_default_str()->check(CLI::Range(0, 1024));
-  command.add_option("--tuning", o.tuning, "What tsugi tune found out: a file, auto (TSUGI_TUNING, or the user's cache folder) or off")->capture_default_str();
-  command.add_option("--cache", o.cache, "Inputs from memory (cold), from the call before (warm), or both in turn")->capture_default_str()
+  command.add_option("--threads", o.threads, "Threads, 0 = all cores")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
+  command
+      .add_option("--tuning", o.tuning,
+                  "What tsugi tune found out: a file, auto (TSUGI_TUNING, or the user's cache folder) or off")
+      ->capture_default_str();
+  command.add_option("--cache", o.cache, "Inputs from memory (cold), from the call before (warm), or both in turn")
+      ->capture_default_str()
       ->check(CLI::IsMember({"cold", "warm", "both"}));
   command.add_option("--filter", o.filter, "Only points with this text in their name: conv2d_forward, /block2_");
-  command.add_option("--min-time", o.min_time, "Seconds of measurement a point")->capture_default_str()->check(CLI::Range(0.001, 3600.0));
-  command.add_option("--rounds", o.rounds, "Turns that every point gets, all in turn")->capture_default_str()->check(CLI::Range(1, 1000));
-  command.add_flag("--no-peer", o.no_peer, "Without cuDNN (GPU) or oneDNN (CPU) beside each convolution and dense layer: half the time");
+  command.add_option("--min-time", o.min_time, "Seconds of measurement a point")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 3600.0));
+  command.add_option("--rounds", o.rounds, "Turns that every point gets, all in turn")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
+  command.add_flag("--no-peer", o.no_peer,
+                   "Without cuDNN (GPU) or oneDNN (CPU) beside each convolution and dense layer: half the time");
   command.add_flag("--step", o.step, "Time whole training steps by layer and phase instead of ops");
   command.add_option("--memory", o.memory, "With --step: most memory for training, such as 2G");
-  command.add_flag("--smoke", o.smoke, "One short sample of small shapes: shows that everything runs, its times mean nothing");
-  command.add_option("--compare", o.compare, "Compare result files instead of measuring; the first is what the others are compared with");
+  command.add_flag("--smoke", o.smoke,
+                   "One short sample of small shapes: shows that everything runs, its times mean nothing");
+  command.add_option("--compare", o.compare,
+                     "Compare result files instead of measuring; the first is what the others are compared with");
   command.add_option("-o,--output", o.output, "Write the result file (JSON, as Google Benchmark's) here");
   command.add_option("--csv", o.csv, "With --compare: write the table as CSV");
   command.add_option("--html", o.html, "With --compare: write a page that sorts and filters");
   command.add_option("--plot", o.plot, "Write a roofline plot to this name with .svg and .png (needs gnuplot)");
 }
 
-/// The files that --plot writes have names of their own making: they must be none that the command reads or writes besides.
+/// The files that --plot writes have names of their own making: they must be none that the command reads or writes
+/// besides.
 void check_figures(const BenchOptions& o) {
   std::error_code ignored;
   for (const std::string& path : o.compare)
     for (const char* ending : {".svg", ".png"})
-      if (!o.plot.empty() && std::filesystem::weakly_canonical(path, ignored) == std::filesystem::weakly_canonical(o.plot + ending, ignored))
+      if (!o.plot.empty() && std::filesystem::weakly_canonical(path, ignored) ==
+                                 std::filesystem::weakly_canonical(o.plot + ending, ignored))
         throw CLI::ValidationError("--plot would overwrite " + path + ", which the command reads");
 }
 
@@ -54,19 +83,23 @@ void check_figures(const BenchOptions& o) {
 void check(const CLI::App& command, const BenchOptions& o) {
   const auto refuse = [&](const char* mode, std::initializer_list<const char*> names) {
     for (const char* name : names)
-      if (command.get_option(name)->count() > 0) throw CLI::ValidationError(std::string(name) + " means nothing " + mode);
+      if (command.get_option(name)->count() > 0)
+        throw CLI::ValidationError(std::string(name) + " means nothing " + mode);
   };
   if (!std::isfinite(o.min_time)) throw CLI::ValidationError("--min-time is not a number of seconds");
   if (!o.compare.empty()) {
-    refuse("with --compare", {"--device", "--model", "--batch", "--size", "--precision", "--threads", "--tuning", "--cache", "--min-time", "--rounds",
-                              "--no-peer", "--step", "--memory", "--smoke", "--output"});
+    refuse("with --compare",
+           {"--device", "--model", "--batch", "--size", "--precision", "--threads", "--tuning", "--cache", "--min-time",
+            "--rounds", "--no-peer", "--step", "--memory", "--smoke", "--output"});
     return check_figures(o);
   }
   refuse("without --compare", {"--csv", "--html"});
   if (!o.step) return refuse("without --step", {"--memory"});
   refuse("with --step", {"--cache", "--filter", "--rounds", "--no-peer", "--plot"});
-  if (o.models.size() > 1) throw CLI::ValidationError("--step times one model, " + std::to_string(o.models.size()) + " given");
-  if (o.batches.size() > 1) throw CLI::ValidationError("--step times one batch size, " + std::to_string(o.batches.size()) + " given");
+  if (o.models.size() > 1)
+    throw CLI::ValidationError("--step times one model, " + std::to_string(o.models.size()) + " given");
+  if (o.batches.size() > 1)
+    throw CLI::ValidationError("--step times one batch size, " + std::to_string(o.batches.size()) + " given");
 }
 
 int run_bench(const BenchOptions& options) {
@@ -108,7 +141,8 @@ std::string peer_text(const perf::ResultEntry& e) {
 
 void add_bench(CLI::App& app, Run& run) {
   auto options = std::make_shared<BenchOptions>();
-  CLI::App* command = app.add_subcommand("bench", "Measure ops and training steps on this device; compare result files");
+  CLI::App* command =
+      app.add_subcommand("bench", "Measure ops and training steps on this device; compare result files");
   add_options(*command, *options);
   add_common(*command, options->common,
              "tsugi bench --model faces-cnn --batch 16 -o nano.json --plot nano\n"

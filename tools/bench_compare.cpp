@@ -1,7 +1,7 @@
 // tsugi bench --compare: result files side by side.
 
-#include "engine/perf/compare.h"
 #include "engine/core/atomic_file.h"
+#include "engine/perf/compare.h"
 #include "tools/bench.h"
 #include "tools/compare_page.h"
 #include "tools/console.h"
@@ -15,7 +15,9 @@ void keep(perf::Comparison& comparison, const std::string& filter) {
   std::vector<perf::CompareRow> kept;
   for (const perf::CompareRow& row : comparison.rows)
     if (row.name.find(filter) != std::string::npos) kept.push_back(row);
-  if (kept.empty()) throw Error("compare: 0 of " + std::to_string(comparison.rows.size()) + " points have \"" + filter + "\" in their name");
+  if (kept.empty())
+    throw Error("compare: 0 of " + std::to_string(comparison.rows.size()) + " points have \"" + filter +
+                "\" in their name");
   comparison.rows = kept;
 }
 
@@ -53,7 +55,8 @@ Json summary_json(const perf::Comparison& comparison) {
   Json sides = Json::array();
   for (std::size_t i = 0; i < comparison.sides.size(); ++i) {
     const perf::CompareSummary& s = comparison.summaries[i];
-    Json side{{"name", comparison.sides[i].name}, {"device", comparison.sides[i].file.context.device}, {"notes", s.notes}};
+    Json side{
+        {"name", comparison.sides[i].name}, {"device", comparison.sides[i].file.context.device}, {"notes", s.notes}};
     if (i > 0) {
       const auto add = [&](const char* key, double value) { side[key] = value > 0.0 ? Json(value) : Json(nullptr); };
       add("slower_by_peak_f32", s.f32_ratio);

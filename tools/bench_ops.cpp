@@ -32,7 +32,8 @@ std::vector<perf::OpCase> cases_of(const BenchOptions& options) {
   return cases;
 }
 
-/// cuDNN and cuBLAS on the same GPU: the peer, and for the peak of its matrix units. Null where there is none: then both are left out.
+/// cuDNN and cuBLAS on the same GPU: the peer, and for the peak of its matrix units. Null where there is none: then
+/// both are left out.
 std::unique_ptr<Backend> vendor_of(const Backend& backend) {
   if (backend.name() != "cuda" && backend.name() != "cudnn") return nullptr;
   try {
@@ -59,15 +60,18 @@ void print_peers(const perf::ResultFile& file) {
 }
 
 void print(const perf::ResultFile& file) {
-  std::vector<std::vector<std::string>> table = {
-      {"model", "batch", "layer", "x", "op", "cache", "time", "+-", "GFLOP/s", "GB/s", "% peak", "% bandwidth", "% roofline", "kernel", "peer"}};
+  std::vector<std::vector<std::string>> table = {{"model", "batch", "layer", "x", "op", "cache", "time", "+-",
+                                                  "GFLOP/s", "GB/s", "% peak", "% bandwidth", "% roofline", "kernel",
+                                                  "peer"}};
   const perf::Limits& limits = file.context.limits;
   for (const perf::ResultEntry& e : file.entries) {
     if (!e.failure.empty()) continue;
-    table.push_back({e.model, std::to_string(e.batch), e.layer, std::to_string(e.times), e.op, e.cache, time_text(e.seconds),
-                     e.deviation > 0.0 ? figure_text(100.0 * e.deviation / e.seconds) + (perf::is_noisy(e) ? " % !" : " %") : "-", figure_text(e.flops / e.seconds / 1e9),
-                     figure_text(e.bytes / e.seconds / 1e9), figure_text(100.0 * perf::peak_share(e, limits)),
-                     figure_text(100.0 * perf::bandwidth_share(e, limits)), figure_text(100.0 * perf::roofline_share(e, limits)), e.kernel.empty() ? "-" : e.kernel, peer_text(e)});
+    table.push_back(
+        {e.model, std::to_string(e.batch), e.layer, std::to_string(e.times), e.op, e.cache, time_text(e.seconds),
+         e.deviation > 0.0 ? figure_text(100.0 * e.deviation / e.seconds) + (perf::is_noisy(e) ? " % !" : " %") : "-",
+         figure_text(e.flops / e.seconds / 1e9), figure_text(e.bytes / e.seconds / 1e9),
+         figure_text(100.0 * perf::peak_share(e, limits)), figure_text(100.0 * perf::bandwidth_share(e, limits)),
+         figure_text(100.0 * perf::roofline_share(e, limits)), e.kernel.empty() ? "-" : e.kernel, peer_text(e)});
   }
   print_table(table);
   print_peers(file);
@@ -81,7 +85,8 @@ int bench_ops_command(const BenchOptions& options) {
   if (!options.output.empty()) claim.emplace(options.output);
   const std::vector<perf::OpCase> cases = cases_of(options);
   const std::unique_ptr<Backend> backend = make_backend(options.device, options.threads);
-  const TuningUse tuning = apply_tuning(*backend, {options.tuning, nullptr, [&](const std::string& line) { Console(options.common.quiet).say(line); }});
+  const TuningUse tuning = apply_tuning(
+      *backend, {options.tuning, nullptr, [&](const std::string& line) { Console(options.common.quiet).say(line); }});
   const std::unique_ptr<Backend> vendor = vendor_of(*backend);
   perf::OpBenchOptions bench;
   bench.dtype = choose_precision(options.precision.empty() ? "fp32" : options.precision, *backend);
@@ -98,7 +103,8 @@ int bench_ops_command(const BenchOptions& options) {
   install_stop_signals();
   {
     Console console(options.common.quiet);
-    console.say("device " + backend->name() + " (" + backend->description() + "), precision " + precision_name(bench.dtype));
+    console.say("device " + backend->name() + " (" + backend->description() + "), precision " +
+                precision_name(bench.dtype));
     perf::OpBenchObserver observer;
     observer.should_stop = stop_requested;
     observer.progress = [&](std::size_t done, std::size_t total) {

@@ -17,7 +17,8 @@ void print(const perf::ResultFile& file) {
   const auto share = [&](double seconds) { return figure_text(100.0 * seconds / step.parts_s); };
   std::vector<std::vector<std::string>> table = {{"layer", "op", "forward", "backward", "% of step", "GFLOP/s"}};
   for (const perf::StepLayer& layer : step.layers)
-    table.push_back({layer.layer, layer.op, time_text(layer.forward_s), time_text(layer.backward_s), share(layer.forward_s + layer.backward_s),
+    table.push_back({layer.layer, layer.op, time_text(layer.forward_s), time_text(layer.backward_s),
+                     share(layer.forward_s + layer.backward_s),
                      layer.forward_s > 0.0 ? figure_text(layer.forward_flops / layer.forward_s / 1e9) : "-"});
   print_table(table);
   print_line();
@@ -43,12 +44,14 @@ void print(const perf::ResultFile& file) {
 int bench_step_command(const BenchOptions& options) {
   std::optional<OutputClaim> claim;
   if (!options.output.empty()) claim.emplace(options.output);
-  perf::ShapeList list = perf::find_shape_list(options.models.empty() ? PretrainRequest().model : options.models.front());
+  perf::ShapeList list =
+      perf::find_shape_list(options.models.empty() ? PretrainRequest().model : options.models.front());
   constexpr int kSmokeSize = 16, kSmokeBatch = 2;
   const int size = options.size > 0 ? options.size : options.smoke ? kSmokeSize : 0;
   if (size > 0) list.model = with_input_size(list.model, size);
   const std::unique_ptr<Backend> backend = make_backend(options.device, options.threads);
-  const TuningUse tuning = apply_tuning(*backend, {options.tuning, nullptr, [&](const std::string& line) { Console(options.common.quiet).say(line); }});
+  const TuningUse tuning = apply_tuning(
+      *backend, {options.tuning, nullptr, [&](const std::string& line) { Console(options.common.quiet).say(line); }});
   perf::StepBenchOptions bench;
   bench.dtype = choose_precision(options.precision.empty() ? TrainRequest().precision : options.precision, *backend);
   bench.batch = !options.batches.empty() ? options.batches.front() : options.smoke ? kSmokeBatch : bench.batch;
@@ -62,7 +65,8 @@ int bench_step_command(const BenchOptions& options) {
   bench.should_stop = stop_requested;
   {
     Console console(options.common.quiet);
-    console.say("device " + backend->name() + " (" + backend->description() + "), precision " + precision_name(bench.dtype));
+    console.say("device " + backend->name() + " (" + backend->description() + "), precision " +
+                precision_name(bench.dtype));
     bench.progress = [&](double done) { console.progress("measuring steps " + percent(std::min(done, 1.0))); };
     perf::bench_step(*backend, list, bench, file);
   }

@@ -64,10 +64,11 @@ int bundle_command(const Options& options, FileLog* files) {
   const BundleSummary& written = made.written;
   if (!options.common.quiet && made.features) print_features(*made.features);
   if (!options.common.quiet)
-    print_table({{"training photos", "of", "test photos", "size", "of it photos", "knowledge", "checkpoint", "bundle"},
-                 {std::to_string(written.photos), std::to_string(made.training_photos), std::to_string(written.test_photos),
-                  size_text(written.bytes), size_text(written.photo_bytes + written.test_photo_bytes), size_text(made.knowledge_bytes),
-                  size_text(written.checkpoint_bytes), request.output}});
+    print_table(
+        {{"training photos", "of", "test photos", "size", "of it photos", "knowledge", "checkpoint", "bundle"},
+         {std::to_string(written.photos), std::to_string(made.training_photos), std::to_string(written.test_photos),
+          size_text(written.bytes), size_text(written.photo_bytes + written.test_photo_bytes),
+          size_text(made.knowledge_bytes), size_text(written.checkpoint_bytes), request.output}});
   Json json;
   json["photos"] = written.photos;
   json["bytes"] = written.bytes;
@@ -94,35 +95,57 @@ void add_bundle(CLI::App& app, Run& run, Audit& audit) {
   CLI::App* command = app.add_subcommand("bundle", "Pack a checkpoint and a part of its training photos for a device");
   command->add_option("CKPT", source.checkpoint, "Checkpoint")->required();
   command->add_option("--photos", source.photos, "The folder of people that the checkpoint was trained on")->required();
-  command->add_option("--fraction", request.fraction, "Share of the training photos to send, 0 to 1")->capture_default_str()
+  command->add_option("--fraction", request.fraction, "Share of the training photos to send, 0 to 1")
+      ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
-  command->add_option("--strategy", options->strategy,
-                      "Which photos. stratified: everyone keeps their share, by draw; random: any; and with everyone's share, by the checkpoint's "
-                      "features: herding (their mean stays the person's), k-center (they cover the person), typical (closest to the mean)")
-      ->capture_default_str()->check(CLI::IsMember(subset_strategy_names()));
+  command
+      ->add_option("--strategy", options->strategy,
+                   "Which photos. stratified: everyone keeps their share, by draw; random: any; and with everyone's "
+                   "share, by the checkpoint's "
+                   "features: herding (their mean stays the person's), k-center (they cover the person), typical "
+                   "(closest to the mean)")
+      ->capture_default_str()
+      ->check(CLI::IsMember(subset_strategy_names()));
   command->add_option("--seed", request.seed, "Seed of the choice")->capture_default_str();
-  command->add_option("--compact", options->compact, "Store the checkpoint as it is (none), fp16 or int8")->capture_default_str()
+  command->add_option("--compact", options->compact, "Store the checkpoint as it is (none), fp16 or int8")
+      ->capture_default_str()
       ->check(CLI::IsMember({"none", "fp16", "int8"}));
-  command->add_option("--as", options->as, "photos, or features: their activations at --cut, 8 bits a value; then no photo leaves the server")
-      ->capture_default_str()->check(CLI::IsMember({"photos", "features"}));
-  CLI::Option* cut = command->add_option("--cut", options->features.layer,
-                                         "With --as features: the layer whose activations are sent; the device trains what is above it (default: "
-                                         "as much as a quarter of a whole step's FLOPs allow; tsugi inspect lists the layers)");
-  CLI::Option* variants = command->add_option("--variants", options->features.variants,
-                                              "With --as features: of each training photo, the photo itself and random ones")
-      ->capture_default_str()->check(CLI::Range(1u, kMostVariants));
-  command->add_flag("--no-test", options->no_test, "Leave out the test photos, which the device needs to measure forgetting");
+  command
+      ->add_option("--as", options->as,
+                   "photos, or features: their activations at --cut, 8 bits a value; then no photo leaves the server")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"photos", "features"}));
+  CLI::Option* cut = command->add_option(
+      "--cut", options->features.layer,
+      "With --as features: the layer whose activations are sent; the device trains what is above it (default: "
+      "as much as a quarter of a whole step's FLOPs allow; tsugi inspect lists the layers)");
+  CLI::Option* variants =
+      command
+          ->add_option("--variants", options->features.variants,
+                       "With --as features: of each training photo, the photo itself and random ones")
+          ->capture_default_str()
+          ->check(CLI::Range(1u, kMostVariants));
+  command->add_flag("--no-test", options->no_test,
+                    "Leave out the test photos, which the device needs to measure forgetting");
   command->add_flag("--no-knowledge", options->no_knowledge,
-                    "Leave out what lets a device keep what it knows with few photos or none: the checkpoint's logits of the photos sent, and "
+                    "Leave out what lets a device keep what it knows with few photos or none: the checkpoint's logits "
+                    "of the photos sent, and "
                     "the mean and spread of everyone's features (about 0.1 MB)");
   command->add_option("-o,--output", request.output, "Bundle to write (.tar)")->required();
-  command->add_option("--device", source.device, "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")->capture_default_str();
-  command->add_option("--threads", source.threads, "Threads, 0 = all cores")->capture_default_str()->check(CLI::Range(0, 1024));
+  command
+      ->add_option("--device", source.device,
+                   "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")
+      ->capture_default_str();
+  command->add_option("--threads", source.threads, "Threads, 0 = all cores")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
   audit.add(*command);
-  add_common(*command, options->common, "tsugi bundle server.safetensors --photos photos/ --fraction 0.3 -o handover.tar");
+  add_common(*command, options->common,
+             "tsugi bundle server.safetensors --photos photos/ --fraction 0.3 -o handover.tar");
   command->callback([options, cut, variants, &run, &audit] {
     for (const CLI::Option* option : {cut, variants})
-      if (option->count() > 0 && options->as != "features") throw CLI::ValidationError(option->get_name() + " is for --as features");
+      if (option->count() > 0 && options->as != "features")
+        throw CLI::ValidationError(option->get_name() + " is for --as features");
     run = [options, &audit] { return bundle_command(*options, audit.files()); };
   });
 }

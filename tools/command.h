@@ -26,15 +26,16 @@ void add_common(CLI::App& command, Common& common, const std::string& example);
 /// Prints `result` as the last line of stdout when --json was given: JSON in ASCII. main() sees to it that it arrives.
 void finish(const Common& common, const Json& result);
 
-/// Throws CLI::ValidationError when an output of the command line (-o, --metrics, --audit, --profile) is the same file as another, or as an input, or is
-/// one of the photos below an input; or when it is empty. `--continue FILE -o FILE` goes on in place and is fine.
+/// Throws CLI::ValidationError when an output of the command line (-o, --metrics, --audit, --profile) is the same file
+/// as another, or as an input, or is one of the photos below an input; or when it is empty. `--continue FILE -o FILE`
+/// goes on in place and is fine.
 void check_outputs(const CLI::App& command);
 
 /// A number for JSON: null when it is not finite.
 Json number(double value);
 
-/// Each adds one command to `app`; `run` gets what to do when that command was chosen: a function that returns the exit status.
-/// Those that touch photos or checkpoints add --audit and tell `audit` of the files that they open.
+/// Each adds one command to `app`; `run` gets what to do when that command was chosen: a function that returns the exit
+/// status. Those that touch photos or checkpoints add --audit and tell `audit` of the files that they open.
 using Run = std::function<int()>;
 void add_synth(CLI::App& app, Run& run);
 void add_pretrain(CLI::App& app, Run& run, Audit& audit);

@@ -22,7 +22,8 @@ int compact_command(const Options& options, FileLog* files) {
   const OutputClaim claim(options.output, {"checkpoint", files, !checkpoint.personal_classes.empty()});
   const CheckpointKind kind = options.as == "fp16" ? CheckpointKind::fp16 : CheckpointKind::int8;
   write_checkpoint(options.output, checkpoint, kind, files);
-  const std::uintmax_t before = std::filesystem::file_size(options.checkpoint), after = std::filesystem::file_size(options.output);
+  const std::uintmax_t before = std::filesystem::file_size(options.checkpoint),
+                       after = std::filesystem::file_size(options.output);
   if (!options.common.quiet)
     print_table({{"checkpoint", "size"},
                  {options.checkpoint, bytes_text(static_cast<double>(before))},
@@ -42,11 +43,14 @@ void add_compact(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("compact", "Write a smaller copy of a checkpoint, for sending");
   command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
-  command->add_option("--as", options->as, "fp16 or int8")->capture_default_str()->check(CLI::IsMember({"fp16", "int8"}));
+  command->add_option("--as", options->as, "fp16 or int8")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"fp16", "int8"}));
   command->add_option("-o,--output", options->output, "Checkpoint to write (.safetensors)")->required();
   audit.add(*command);
   add_common(*command, options->common, "tsugi compact server.safetensors --as int8 -o small.safetensors");
-  command->callback([options, &run, &audit] { run = [options, &audit] { return compact_command(*options, audit.files()); }; });
+  command->callback(
+      [options, &run, &audit] { run = [options, &audit] { return compact_command(*options, audit.files()); }; });
 }
 
 }  // namespace tsugi::tools

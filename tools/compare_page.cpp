@@ -27,7 +27,8 @@ std::string number_cell(double value, const std::string& shown) {
 
 std::string share_cell(double share) {
   char bar[120];
-  std::snprintf(bar, sizeof bar, "<td class=\"n bar\" data-v=\"%.9g\" style=\"--share:%.1f%%\">", share > 0.0 ? share : -1.0, 100.0 * std::min(share, 1.0));
+  std::snprintf(bar, sizeof bar, "<td class=\"n bar\" data-v=\"%.9g\" style=\"--share:%.1f%%\">",
+                share > 0.0 ? share : -1.0, 100.0 * std::min(share, 1.0));
   return bar + html_text(figure_text(100.0 * share)) + "</td>";
 }
 
@@ -44,7 +45,8 @@ std::string table_head(const Comparison& all) {
     const std::string& name = all.sides[i].name;
     head += header_cell(name + ": time", true);
     if (i > 0) head += header_cell("times " + all.sides[0].name, true);
-    head += header_cell(name + ": % of peak", true) + header_cell(name + ": % of bandwidth", true) + header_cell(name + ": % of roofline", true);
+    head += header_cell(name + ": % of peak", true) + header_cell(name + ": % of bandwidth", true) +
+            header_cell(name + ": % of roofline", true);
     head += header_cell(name + ": kernel", false) + header_cell(name + ": times as fast as its peer", true);
     if (i > 0) head += header_cell("because", false);
   }
@@ -71,7 +73,8 @@ std::string table_row(const CompareRow& row) {
 std::string choice(const Comparison& all, const char* label, int column, std::string CompareRow::*field) {
   std::set<std::string> values;
   for (const CompareRow& row : all.rows) values.insert(row.*field);
-  std::string html = std::string("<label>") + label + " <select data-column=\"" + std::to_string(column) + "\"><option value=\"\">all</option>";
+  std::string html = std::string("<label>") + label + " <select data-column=\"" + std::to_string(column) +
+                     "\"><option value=\"\">all</option>";
   for (const std::string& value : values)
     html += "<option value=\"" + html_text(value) + "\">" + html_text(value) + "</option>";
   return html + "</select></label>\n";
@@ -79,16 +82,20 @@ std::string choice(const Comparison& all, const char* label, int column, std::st
 
 /// What each side is.
 std::string side_table(const Comparison& all) {
-  std::string html = "<table class=\"sides\"><tr><th>file</th><th>device</th><th>measured</th><th>limits</th><th>tsugi</th><th>mind</th></tr>\n";
+  std::string html =
+      "<table "
+      "class=\"sides\"><tr><th>file</th><th>device</th><th>measured</th><th>limits</th><th>tsugi</th><th>mind</th></"
+      "tr>\n";
   for (std::size_t i = 0; i < all.sides.size(); ++i) {
     const perf::ResultContext& c = all.sides[i].file.context;
     std::string notes;
     for (const std::string& note : all.summaries[i].notes) notes += (notes.empty() ? "" : "; ") + note;
-    const std::string device = c.device + ": " + c.device_description + (c.before.board.empty() ? "" : ", " + c.before.board) +
-                               (c.before.power_mode.empty() ? "" : ", power mode " + c.before.power_mode) +
-                               (c.before.cpu_mhz > 0.0 ? ", CPU at " + figure_text(c.before.cpu_mhz) + " MHz" : "") +
-                               (c.before.gpu_mhz > 0.0 ? ", GPU at " + figure_text(c.before.gpu_mhz) + " MHz" : "") +
-                               (c.before.temperature_c > 0.0 ? ", " + figure_text(c.before.temperature_c) + " degrees C" : "");
+    const std::string device =
+        c.device + ": " + c.device_description + (c.before.board.empty() ? "" : ", " + c.before.board) +
+        (c.before.power_mode.empty() ? "" : ", power mode " + c.before.power_mode) +
+        (c.before.cpu_mhz > 0.0 ? ", CPU at " + figure_text(c.before.cpu_mhz) + " MHz" : "") +
+        (c.before.gpu_mhz > 0.0 ? ", GPU at " + figure_text(c.before.gpu_mhz) + " MHz" : "") +
+        (c.before.temperature_c > 0.0 ? ", " + figure_text(c.before.temperature_c) + " degrees C" : "");
     html += "<tr>" + element("td", all.sides[i].name) + element("td", device) + element("td", c.before.date) +
             element("td", perf::text(c.limits)) + element("td", c.version + ", " + c.commit + ", " + c.build) +
             std::string("<td class=\"warn\">") + html_text(notes) + "</td></tr>\n";
@@ -101,17 +108,23 @@ std::string side_table(const Comparison& all) {
 std::string compare_page(const Comparison& all, const std::string& svg, const std::string& no_plot) {
   std::string title;
   for (const perf::CompareSide& side : all.sides) title += (title.empty() ? "" : " / ") + side.name;
-  std::string html = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>" + element("title", "tsugi bench: " + title) +
-                     "<meta name=\"viewport\" content=\"width=device-width\"/>\n<style>" + kCompareStyle + "</style></head><body>\n" +
-                     element("h1", title) + "\n";
+  std::string html = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>" +
+                     element("title", "tsugi bench: " + title) +
+                     "<meta name=\"viewport\" content=\"width=device-width\"/>\n<style>" + kCompareStyle +
+                     "</style></head><body>\n" + element("h1", title) + "\n";
   for (std::size_t i = 1; i < all.sides.size(); ++i) html += element("p", perf::summary_text(all, i)) + "\n";
   html += side_table(all);
-  html += svg.empty() ? element("p", "No roofline plot: " + no_plot) : "<figure>" + svg.substr(std::min(svg.find("<svg"), svg.size())) + "</figure>\n";
-  html += "<div class=\"filters\"><label>filter <input type=\"search\" id=\"text\" placeholder=\"conv1 backward\"/></label>\n" +
-          choice(all, "model", 0, &CompareRow::model) + choice(all, "op", 2, &CompareRow::op) + choice(all, "cache", 4, &CompareRow::cache) +
-          "<span id=\"count\"></span></div>\n";
-  html += "<p class=\"hint\">A heading sorts, a second click turns the order. Shares are of each device's own limits, measured in the same run; "
-          "points from warm caches can exceed the bandwidth of memory.</p>\n";
+  html += svg.empty() ? element("p", "No roofline plot: " + no_plot)
+                      : "<figure>" + svg.substr(std::min(svg.find("<svg"), svg.size())) + "</figure>\n";
+  html +=
+      "<div class=\"filters\"><label>filter <input type=\"search\" id=\"text\" placeholder=\"conv1 "
+      "backward\"/></label>\n" +
+      choice(all, "model", 0, &CompareRow::model) + choice(all, "op", 2, &CompareRow::op) +
+      choice(all, "cache", 4, &CompareRow::cache) + "<span id=\"count\"></span></div>\n";
+  html +=
+      "<p class=\"hint\">A heading sorts, a second click turns the order. Shares are of each device's own limits, "
+      "measured in the same run; "
+      "points from warm caches can exceed the bandwidth of memory.</p>\n";
   html += "<div class=\"wide\"><table id=\"points\"><thead>" + table_head(all) + "</thead><tbody>\n";
   for (const CompareRow& row : all.rows) html += table_row(row);
   return html + "</tbody></table></div>\n<script>" + kCompareScript + "</script></body></html>\n";

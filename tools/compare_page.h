@@ -1,4 +1,5 @@
-// A comparison of result files as one HTML page that needs nothing else: sorts by any column, filters by text, model, op, cache.
+// A comparison of result files as one HTML page that needs nothing else: sorts by any column, filters by text, model,
+// op, cache.
 #pragma once
 
 #include <string>
@@ -7,8 +8,8 @@
 
 namespace tsugi::tools {
 
-/// Well-formed XML as well as HTML. svg: a roofline plot to show, or empty; no_plot: then why there is none. Nothing that comes from
-/// the files is taken for markup.
+/// Well-formed XML as well as HTML. svg: a roofline plot to show, or empty; no_plot: then why there is none. Nothing
+/// that comes from the files is taken for markup.
 std::string compare_page(const perf::Comparison& comparison, const std::string& svg, const std::string& no_plot);
 
 }  // namespace tsugi::tools

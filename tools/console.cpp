@@ -84,10 +84,13 @@ RunObserver Console::observer(FileLog* files) {
   RunObserver observer;
   observer.files = files;
   observer.say = [this](const std::string& line) { say(line); };
-  observer.decoding = [this](std::size_t done, std::size_t total) { progress(format("decoding photos %zu/%zu", done, total)); };
+  observer.decoding = [this](std::size_t done, std::size_t total) {
+    progress(format("decoding photos %zu/%zu", done, total));
+  };
   observer.step = [this](const RunStatus& s) {
-    progress(format("epoch %u/%u  step %u/%u  loss %.3f  accuracy %s  %.0f images/s  %s left", s.epoch, s.epochs, s.step, s.steps,
-                    s.loss, percent(s.accuracy).c_str(), s.images_per_s, duration(s.seconds_left).c_str()));
+    progress(format("epoch %u/%u  step %u/%u  loss %.3f  accuracy %s  %.0f images/s  %s left", s.epoch, s.epochs,
+                    s.step, s.steps, s.loss, percent(s.accuracy).c_str(), s.images_per_s,
+                    duration(s.seconds_left).c_str()));
   };
   observer.evaluated = [this](const MetricsRow& row, const Evaluation&) {
     std::string line = format("epoch %u  loss %.4f", row.epoch, row.loss);
@@ -95,7 +98,8 @@ RunObserver Console::observer(FileLog* files) {
     if (!std::isfinite(row.loss)) line = row.concluded ? "the network it ends with" : "before the first step";
     line += "  test accuracy " + percent(row.accuracy);
     if (row.handover)
-      line += format(" (general %s, personal %s)", percent(row.accuracy_general).c_str(), percent(row.accuracy_personal).c_str());
+      line += format(" (general %s, personal %s)", percent(row.accuracy_general).c_str(),
+                     percent(row.accuracy_personal).c_str());
     say(line + "  " + duration(row.wall_s));
   };
   observer.should_stop = stop_requested;

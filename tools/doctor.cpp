@@ -21,7 +21,11 @@ struct Options {
 /// What commands on this device take from tsugi tune.
 Json tuning_report(Backend& backend) {
   const TuningUse use = apply_tuning(backend, {});
-  Json json{{"file", use.path}, {"found", use.found}, {"used", use.found && use.ignored.empty()}, {"calls", use.calls}, {"changed", use.changed}};
+  Json json{{"file", use.path},
+            {"found", use.found},
+            {"used", use.found && use.ignored.empty()},
+            {"calls", use.calls},
+            {"changed", use.changed}};
   if (!use.ignored.empty()) json["ignored"] = use.ignored;
   return json;
 }
@@ -31,7 +35,8 @@ std::string tuning_text(const Json& device) {
   if (tuning["file"] == "") return "off, or nothing to tune";
   if (tuning.contains("ignored")) return "ignored: " + tuning["ignored"].get<std::string>();
   if (!tuning["used"].get<bool>()) return "none (tsugi tune makes " + tuning["file"].get<std::string>() + ")";
-  return tuning["file"].get<std::string>() + ", " + tuning["changed"].dump() + " of " + tuning["calls"].dump() + " calls changed";
+  return tuning["file"].get<std::string>() + ", " + tuning["changed"].dump() + " of " + tuning["calls"].dump() +
+         " calls changed";
 }
 
 Json device_report(const std::string& name) {
@@ -82,8 +87,10 @@ int doctor_command(const Options& options) {
     for (const Json& device : json["devices"]) {
       std::string precisions;
       if (device.contains("precisions"))
-        for (const Json& name : device["precisions"]) precisions += (precisions.empty() ? "" : " ") + name.get<std::string>();
-      table.push_back({device["name"], device["available"].get<bool>() ? "yes" : "no", precisions, device["description"]});
+        for (const Json& name : device["precisions"])
+          precisions += (precisions.empty() ? "" : " ") + name.get<std::string>();
+      table.push_back(
+          {device["name"], device["available"].get<bool>() ? "yes" : "no", precisions, device["description"]});
     }
     print_table(table);
     print_line();

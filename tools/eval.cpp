@@ -20,9 +20,9 @@ struct Options {
   bool all = false, confusion = false;
 };
 
-/// Everything that the checkpoint did not train on. Compact checkpoints have no list of photos: their split is drawn again.
-/// A handed-over checkpoint lists only the photos that came along, and the server trained on others of its people, too: of these people
-/// the photos that it kept for testing are taken where the folder has any of them.
+/// Everything that the checkpoint did not train on. Compact checkpoints have no list of photos: their split is drawn
+/// again. A handed-over checkpoint lists only the photos that came along, and the server trained on others of its
+/// people, too: of these people the photos that it kept for testing are taken where the folder has any of them.
 std::vector<std::uint32_t> photos_to_test(const CheckpointSession& session, const PhotoStore& store, bool all) {
   const Checkpoint& checkpoint = session.checkpoint;
   const std::set<std::string> trained(checkpoint.train_photos.begin(), checkpoint.train_photos.end());
@@ -37,7 +37,8 @@ std::vector<std::uint32_t> photos_to_test(const CheckpointSession& session, cons
   std::vector<std::uint32_t> chosen;
   for (std::uint32_t i = 0; i < store.size(); ++i) {
     const Photo& photo = store.photo(i);
-    if (all || kept.count(photo.file) > 0 || (trained.count(photo.file) == 0 && decided.count(photo.class_name) == 0)) chosen.push_back(i);
+    if (all || kept.count(photo.file) > 0 || (trained.count(photo.file) == 0 && decided.count(photo.class_name) == 0))
+      chosen.push_back(i);
   }
   return chosen;
 }
@@ -46,7 +47,8 @@ void print_confusion(const Evaluation& evaluation, const std::vector<std::string
   std::vector<std::vector<std::string>> table = {{"true", "taken for", "photos"}};
   for (std::size_t t = 0; t < names.size(); ++t)
     for (std::size_t p = 0; p < names.size(); ++p)
-      if (t != p && evaluation.confusion[t][p] > 0) table.push_back({names[t], names[p], std::to_string(evaluation.confusion[t][p])});
+      if (t != p && evaluation.confusion[t][p] > 0)
+        table.push_back({names[t], names[p], std::to_string(evaluation.confusion[t][p])});
   print_line();
   print_table(table);
 }
@@ -70,14 +72,15 @@ int eval_command(const Options& options, FileLog* files) {
   const PhotoStore store = load_photos(folder, session.preprocessing, options.threads, observer);
   const std::vector<std::uint32_t> photos = photos_to_test(session, store, options.all);
   if (photos.empty())
-    throw Error("eval: " + options.checkpoint + " was trained on all " + std::to_string(store.size()) + " photos of " + options.photos +
-                "; --all evaluates them nevertheless");
+    throw Error("eval: " + options.checkpoint + " was trained on all " + std::to_string(store.size()) + " photos of " +
+                options.photos + "; --all evaluates them nevertheless");
   const PhotoSource source(*session.backend, store);
   Inference inference(*session.network, 64);
   inference.before_each_batch(throw_if_stopped);
   std::vector<bool> personal;
   for (const std::string& name : names)
-    personal.push_back(std::count(session.checkpoint.personal_classes.begin(), session.checkpoint.personal_classes.end(), name) > 0);
+    personal.push_back(
+        std::count(session.checkpoint.personal_classes.begin(), session.checkpoint.personal_classes.end(), name) > 0);
   const Evaluation evaluation = evaluate(inference, source, photos, static_cast<int>(names.size()), personal);
 
   Json json, per_class = Json::object();
@@ -86,7 +89,8 @@ int eval_command(const Options& options, FileLog* files) {
     const Tally& tally = evaluation.per_class[i];
     if (tally.photos == 0) continue;
     per_class[names[i]] = tally.accuracy();
-    table.push_back({names[i] + (personal[i] ? " (personal)" : ""), percent(tally.accuracy()), std::to_string(tally.photos)});
+    table.push_back(
+        {names[i] + (personal[i] ? " (personal)" : ""), percent(tally.accuracy()), std::to_string(tally.photos)});
   }
   table.push_back({"overall", percent(evaluation.overall.accuracy()), std::to_string(evaluation.overall.photos)});
   if (!options.common.quiet) {
@@ -114,11 +118,17 @@ void add_eval(CLI::App& app, Run& run, Audit& audit) {
   command->add_option("--photos", options->photos, "Folder with one folder of photos a person")->required();
   command->add_flag("--all", options->all, "Evaluate photos that were trained on, too");
   command->add_flag("--confusion", options->confusion, "Also print who was taken for whom");
-  command->add_option("--device", options->device, "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")->capture_default_str();
-  command->add_option("--threads", options->threads, "Threads, 0 = all cores")->capture_default_str()->check(CLI::Range(0, 1024));
+  command
+      ->add_option("--device", options->device,
+                   "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")
+      ->capture_default_str();
+  command->add_option("--threads", options->threads, "Threads, 0 = all cores")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
   audit.add(*command);
   add_common(*command, options->common, "tsugi eval server.safetensors --photos photos/ --confusion");
-  command->callback([options, &run, &audit] { run = [options, &audit] { return eval_command(*options, audit.files()); }; });
+  command->callback(
+      [options, &run, &audit] { run = [options, &audit] { return eval_command(*options, audit.files()); }; });
 }
 
 }  // namespace tsugi::tools

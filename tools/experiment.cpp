@@ -41,7 +41,8 @@ void add_methods(Options& options) {
   for (const std::string& name : options.methods) methods.push_back(find_method(name));
   if (options.ablation)
     for (const Method& method : ablation_methods(parse_fractions(options.ablation_fractions))) {
-      const bool there = std::any_of(methods.begin(), methods.end(), [&](const Method& other) { return other.name == method.name; });
+      const bool there =
+          std::any_of(methods.begin(), methods.end(), [&](const Method& other) { return other.name == method.name; });
       if (!there) methods.push_back(method);
     }
 }
@@ -121,8 +122,8 @@ int handover_command(const Options& options, FileLog* files) {
   if (!summary.stopped && summary.done > 0) add_report(make_report(out, options.common, files), json);
   finish(options.common, json);
   if (summary.stopped)
-    Console::error("stopped after " + std::to_string(summary.done) + " of " + std::to_string(summary.cells) + " cells, which are kept in " + out +
-                   ". Go on with: " + command);
+    Console::error("stopped after " + std::to_string(summary.done) + " of " + std::to_string(summary.cells) +
+                   " cells, which are kept in " + out + ". Go on with: " + command);
   if (!summary.failed.empty() && !summary.stopped)
     Console::error(std::to_string(summary.failed.size()) + " cells failed, the first: " + summary.failed.front());
   return summary.stopped || !summary.failed.empty() ? kFailed : kOk;
@@ -131,34 +132,53 @@ int handover_command(const Options& options, FileLog* files) {
 void add_grid_options(CLI::App& command, Options& options) {
   ExperimentSettings& s = options.settings;
   command.add_option("--general", s.general, "Folder of general people, whom the server knows")->required();
-  command.add_option("--personal", s.personal, "The device's person: a folder of photos, or a folder of such folders")->required();
+  command.add_option("--personal", s.personal, "The device's person: a folder of photos, or a folder of such folders")
+      ->required();
   command.add_option("-o,--output", s.out, "Folder of the experiment; finished cells in it are kept")->required();
   command.add_option("--people", s.people, "Numbers of general people; those with the most photos come first")
-      ->delimiter(',')->capture_default_str()->check(CLI::Range(2, 100000));
-  command.add_option("--fractions", options.fractions, "Shares of the server's photos to send: a list of numbers and start:stop:step")
+      ->delimiter(',')
+      ->capture_default_str()
+      ->check(CLI::Range(2, 100000));
+  command
+      .add_option("--fractions", options.fractions,
+                  "Shares of the server's photos to send: a list of numbers and start:stop:step")
       ->capture_default_str();
-  command.add_option("--seeds", s.seeds, "Seeds 1 to this: of the split, the weights and the draws")->capture_default_str()
+  command.add_option("--seeds", s.seeds, "Seeds 1 to this: of the split, the weights and the draws")
+      ->capture_default_str()
       ->check(CLI::Range(1, 100000));
-  command.add_option("--methods", options.methods, "Ways to hand over, side by side")->delimiter(',')->capture_default_str();
+  command.add_option("--methods", options.methods, "Ways to hand over, side by side")
+      ->delimiter(',')
+      ->capture_default_str();
   command.add_flag("--paper", options.paper, "The source paper's plain settings only (--methods paper)");
-  command.add_flag("--ablation", options.ablation, "Also the default with one ingredient switched off each, with the most people");
-  command.add_option("--ablation-fractions", options.ablation_fractions, "Where --ablation looks")->capture_default_str();
-  command.add_flag("--quick", options.quick, "Minutes instead of hours: 10 people, fractions 0,0.1,0.3,1, 3 seeds, 6 epochs, 3 after the "
+  command.add_flag("--ablation", options.ablation,
+                   "Also the default with one ingredient switched off each, with the most people");
+  command.add_option("--ablation-fractions", options.ablation_fractions, "Where --ablation looks")
+      ->capture_default_str();
+  command.add_flag("--quick", options.quick,
+                   "Minutes instead of hours: 10 people, fractions 0,0.1,0.3,1, 3 seeds, 6 epochs, 3 after the "
                    "hand-over, ablation at 0.1; options that are given stay");
 }
 
 void add_training_options(CLI::App& command, Options& options) {
   ExperimentSettings& s = options.settings;
   command.add_option("--model", s.model, "Built-in model or a JSON file")->capture_default_str();
-  command.add_option("--size", s.size, "Pixels a side that the network sees, 0 = as the model says")->check(CLI::Range(0, 1024));
-  command.add_option("--epochs", s.epochs, "Of pretraining, and of the device alone, 0 = pretrain's default")->check(CLI::Range(0, 1000000));
-  command.add_option("--handover-epochs", s.handover_epochs, "After the hand-over, 0 = resume's default")->check(CLI::Range(0, 1000000));
-  command.add_option("--augment", s.variants, "Variants of each photo an epoch, 0 = default")->check(CLI::Range(0, 10000));
-  command.add_option("--personal-photos", s.personal_photos, "Most training photos of a personal person, 0 = all")->capture_default_str();
+  command.add_option("--size", s.size, "Pixels a side that the network sees, 0 = as the model says")
+      ->check(CLI::Range(0, 1024));
+  command.add_option("--epochs", s.epochs, "Of pretraining, and of the device alone, 0 = pretrain's default")
+      ->check(CLI::Range(0, 1000000));
+  command.add_option("--handover-epochs", s.handover_epochs, "After the hand-over, 0 = resume's default")
+      ->check(CLI::Range(0, 1000000));
+  command.add_option("--augment", s.variants, "Variants of each photo an epoch, 0 = default")
+      ->check(CLI::Range(0, 10000));
+  command.add_option("--personal-photos", s.personal_photos, "Most training photos of a personal person, 0 = all")
+      ->capture_default_str();
   command.add_option("--device", s.device, "As of pretrain")->capture_default_str();
-  command.add_option("--precision", s.precision, "auto, fp32, bf16 (CPU) or fp16 (GPU)")->capture_default_str()
+  command.add_option("--precision", s.precision, "auto, fp32, bf16 (CPU) or fp16 (GPU)")
+      ->capture_default_str()
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
-  command.add_option("--threads", s.threads, "Threads, 0 = all cores")->capture_default_str()->check(CLI::Range(0, 1024));
+  command.add_option("--threads", s.threads, "Threads, 0 = all cores")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
   command.add_flag("--keep", s.keep, "Keep every bundle and every device's checkpoint in OUT/kept");
 }
 
@@ -166,23 +186,28 @@ void add_training_options(CLI::App& command, Options& options) {
 
 void add_experiment(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<Options>();
-  CLI::App* experiment = app.add_subcommand("experiment", "Repeat the source paper's experiment on photos of yours, as a report");
+  CLI::App* experiment =
+      app.add_subcommand("experiment", "Repeat the source paper's experiment on photos of yours, as a report");
   experiment->require_subcommand(1);
   add_common(*experiment, options->common, "tsugi experiment handover --help");
-  CLI::App* command = experiment->add_subcommand("handover", "Hand over with many fractions of the server's photos; stopped or killed, it goes on "
-                                                 "when it is run again");
+  CLI::App* command =
+      experiment->add_subcommand("handover",
+                                 "Hand over with many fractions of the server's photos; stopped or killed, it goes on "
+                                 "when it is run again");
   options->command = command;
   add_grid_options(*command, *options);
   add_training_options(*command, *options);
   audit.add(*command);
-  add_common(*command, options->common,
-             "tsugi experiment handover --general photos/ --personal tony/ --people 10,20,30 --fractions 0:1:0.1 -o report/");
+  add_common(
+      *command, options->common,
+      "tsugi experiment handover --general photos/ --personal tony/ --people 10,20,30 --fractions 0:1:0.1 -o report/");
   command->callback([options, &run, &audit] {
     collect(*options);
     run = [options, &audit] { return handover_command(*options, audit.files()); };
   });
   auto out = std::make_shared<std::string>();
-  CLI::App* report = experiment->add_subcommand("report", "Make tables, figures and the page again from the cells that are there");
+  CLI::App* report =
+      experiment->add_subcommand("report", "Make tables, figures and the page again from the cells that are there");
   report->add_option("OUT", *out, "Folder of the experiment")->required();
   audit.add(*report);
   add_common(*report, options->common, "tsugi experiment report report/");

@@ -28,7 +28,8 @@ std::string range_of(const CLI::Option& option) {
 
 std::string left_of(const CLI::Option& option, bool is_positional) {
   std::string name = option.get_name(is_positional, !is_positional);
-  if (const std::size_t value = name.find('{'); value != std::string::npos) name.erase(value);  // of flags that switch off
+  if (const std::size_t value = name.find('{'); value != std::string::npos)
+    name.erase(value);  // of flags that switch off
   const bool takes_value = option.get_type_size() != 0;
   if (takes_value && !is_positional) name += " " + type_of(option);
   if (option.get_expected_max() == CLI::detail::expected_max_vector_size) name += " ...";
@@ -67,7 +68,8 @@ std::string wrapped(const std::string& text) {
 
 /// A left side that is too long gets a line of its own.
 std::string entry(const std::string& left, const std::string& right) {
-  const std::string gap = left.size() + 1 < kIndent ? std::string(kIndent - left.size(), ' ') : "\n" + std::string(kIndent, ' ');
+  const std::string gap =
+      left.size() + 1 < kIndent ? std::string(kIndent - left.size(), ' ') : "\n" + std::string(kIndent, ' ');
   return left + gap + wrapped(right) + "\n";
 }
 
@@ -77,6 +79,8 @@ std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positi
   return entry(left_of(*option, is_positional), right_of(*option));
 }
 
-std::string HelpFormatter::make_subcommand(const CLI::App* command) const { return entry("  " + command->get_name(), command->get_description()); }
+std::string HelpFormatter::make_subcommand(const CLI::App* command) const {
+  return entry("  " + command->get_name(), command->get_description());
+}
 
 }  // namespace tsugi::tools

@@ -22,25 +22,38 @@ struct Options {
   int batch = 64, classes = 32;
 };
 
-std::string shape_text(const SampleShape& s) { return std::to_string(s.h) + "x" + std::to_string(s.w) + "x" + std::to_string(s.c); }
+std::string shape_text(const SampleShape& s) {
+  return std::to_string(s.h) + "x" + std::to_string(s.w) + "x" + std::to_string(s.c);
+}
 
 std::string millions(double value) {
   char text[32];
-  std::snprintf(text, sizeof text, value >= 1e6 ? "%.2f M" : value >= 1e3 ? "%.1f k" : "%.0f", value >= 1e6 ? value / 1e6 : value >= 1e3 ? value / 1e3 : value);
+  std::snprintf(text, sizeof text,
+                value >= 1e6   ? "%.2f M"
+                : value >= 1e3 ? "%.1f k"
+                               : "%.0f",
+                value >= 1e6   ? value / 1e6
+                : value >= 1e3 ? value / 1e3
+                               : value);
   return text;
 }
 
-/// Where the model can be cut to send activations instead of photos (tsugi bundle --as features): their bytes, and what a step then costs.
+/// Where the model can be cut to send activations instead of photos (tsugi bundle --as features): their bytes, and what
+/// a step then costs.
 void inspect_cuts(const Model& model, int classes, bool print, Json& json) {
   const std::vector<CutPlace> places = cut_places(model, classes);
   json["cuts"] = Json::array();
   if (places.empty()) return;
   json["default_cut"] = default_cut(model, classes).layer;
-  std::vector<std::vector<std::string>> table = {{"cut at", "activations", "bytes a variant", "trained parameters", "of a step's FLOPs"}};
+  std::vector<std::vector<std::string>> table = {
+      {"cut at", "activations", "bytes a variant", "trained parameters", "of a step's FLOPs"}};
   for (const CutPlace& place : places) {
-    json["cuts"].push_back({{"layer", place.layer}, {"bytes", place.shape.count()}, {"parameters", place.parameters}, {"step_flops_share", place.share}});
-    table.push_back({place.layer + (place.layer == json["default_cut"] ? " (default)" : ""), shape_text(place.shape), std::to_string(place.shape.count()),
-                     std::to_string(place.parameters), percent(place.share)});
+    json["cuts"].push_back({{"layer", place.layer},
+                            {"bytes", place.shape.count()},
+                            {"parameters", place.parameters},
+                            {"step_flops_share", place.share}});
+    table.push_back({place.layer + (place.layer == json["default_cut"] ? " (default)" : ""), shape_text(place.shape),
+                     std::to_string(place.shape.count()), std::to_string(place.parameters), percent(place.share)});
   }
   if (!print) return;
   print_line();
@@ -55,7 +68,8 @@ void inspect_model(const Model& model, const std::string& file, Phase allowed, i
   TrainSettings settings;
   apply_json(settings, model.training, file + ": training", allowed);
   const std::vector<LayerCost> costs = layer_costs(model, classes);
-  std::vector<std::vector<std::string>> table = {{"layer", "type", "output", "parameters", "FLOPs a photo", "activation bytes"}};
+  std::vector<std::vector<std::string>> table = {
+      {"layer", "type", "output", "parameters", "FLOPs a photo", "activation bytes"}};
   double flops = 0.0, activations = 0.0;
   std::size_t parameters = 0;
   json["layers"] = Json::array();
@@ -65,10 +79,15 @@ void inspect_model(const Model& model, const std::string& file, Phase allowed, i
     flops += costs[i].forward_flops;
     activations += bytes;
     parameters += costs[i].parameters;
-    table.push_back({layer.name, name_of(layer.type), shape_text(costs[i].output), costs[i].parameters == 0 ? "" : std::to_string(costs[i].parameters),
+    table.push_back({layer.name, name_of(layer.type), shape_text(costs[i].output),
+                     costs[i].parameters == 0 ? "" : std::to_string(costs[i].parameters),
                      costs[i].forward_flops == 0.0 ? "" : millions(costs[i].forward_flops), bytes_text(bytes)});
-    json["layers"].push_back({{"name", layer.name}, {"type", name_of(layer.type)}, {"output", shape_text(costs[i].output)},
-                              {"parameters", costs[i].parameters}, {"forward_flops", costs[i].forward_flops}, {"activation_bytes", bytes}});
+    json["layers"].push_back({{"name", layer.name},
+                              {"type", name_of(layer.type)},
+                              {"output", shape_text(costs[i].output)},
+                              {"parameters", costs[i].parameters},
+                              {"forward_flops", costs[i].forward_flops},
+                              {"activation_bytes", bytes}});
   }
   table.push_back({"total", "", "", std::to_string(parameters), millions(flops), bytes_text(activations)});
 
@@ -117,7 +136,10 @@ void inspect_checkpoint(const Checkpoint& checkpoint, bool print, Json& json) {
   json["checkpoint"] = name_of(checkpoint.kind);
   json["class_names"] = checkpoint.class_names;
   json["personal_classes"] = checkpoint.personal_classes;
-  json["progress"] = {{"seed", checkpoint.progress.seed}, {"epoch", checkpoint.progress.epoch}, {"batch", checkpoint.progress.batch}, {"step", checkpoint.progress.step}};
+  json["progress"] = {{"seed", checkpoint.progress.seed},
+                      {"epoch", checkpoint.progress.epoch},
+                      {"batch", checkpoint.progress.batch},
+                      {"step", checkpoint.progress.step}};
   json["moments"] = Json::array();
   for (const auto& [name, tensors] : checkpoint.moments) json["moments"].push_back(name);
   json["preprocessing"] = Json::parse(checkpoint.preprocessing);
@@ -152,8 +174,12 @@ void inspect_arrays(const Bundle& bundle, bool print, Json& json) {
   for (const auto& [name, file] : bundle.tensors) {
     json[name] = Json::array();
     for (const NamedTensor& tensor : file.tensors) {
-      json[name].push_back({{"name", tensor.name}, {"type", name_of(tensor.dtype)}, {"shape", tensor.shape}, {"bytes", tensor.data.size()}});
-      table.push_back({name, tensor.name, name_of(tensor.dtype), extents_text(tensor.shape), bytes_text(static_cast<double>(tensor.data.size()))});
+      json[name].push_back({{"name", tensor.name},
+                            {"type", name_of(tensor.dtype)},
+                            {"shape", tensor.shape},
+                            {"bytes", tensor.data.size()}});
+      table.push_back({name, tensor.name, name_of(tensor.dtype), extents_text(tensor.shape),
+                       bytes_text(static_cast<double>(tensor.data.size()))});
     }
   }
   if (!print || bundle.tensors.empty()) return;
@@ -170,15 +196,21 @@ void inspect_bundle(const Bundle& bundle, bool print, Json& json) {
     train += photo.test ? 0 : 1;
     bytes += photo.bytes->size();
   }
-  json["bundle"] = {{"strategy", bundle.strategy}, {"fraction", bundle.fraction}, {"seed", bundle.seed}, {"photos", train},
-                    {"test_photos", bundle.photos.size() - train}, {"photo_bytes", bytes}, {"tensors", Json::object()}};
+  json["bundle"] = {{"strategy", bundle.strategy},
+                    {"fraction", bundle.fraction},
+                    {"seed", bundle.seed},
+                    {"photos", train},
+                    {"test_photos", bundle.photos.size() - train},
+                    {"photo_bytes", bytes},
+                    {"tensors", Json::object()}};
   if (!print) return;
   print_line(format("bundle, %s choice of %.3g of the training photos (seed %llu), photos of %s",
                     bundle.strategy.c_str(), bundle.fraction, static_cast<unsigned long long>(bundle.seed),
                     bytes_text(static_cast<double>(bytes)).c_str()));
   print_line();
   std::vector<std::vector<std::string>> table = {{"person", "training photos", "test photos"}};
-  for (const auto& [name, counts] : people) table.push_back({name, std::to_string(counts.first), std::to_string(counts.second)});
+  for (const auto& [name, counts] : people)
+    table.push_back({name, std::to_string(counts.first), std::to_string(counts.second)});
   print_table(table);
   print_line();
 }
@@ -206,7 +238,8 @@ int inspect_command(const Options& options, FileLog* files) {
       break;
     }
     case FileKind::compressed:
-      throw Error(options.file + ": is compressed; checkpoints and bundles are not, expected .safetensors or a plain .tar");
+      throw Error(options.file +
+                  ": is compressed; checkpoints and bundles are not, expected .safetensors or a plain .tar");
     case FileKind::unknown:
       inspect_model(find_model(options.file, files), options.file, Phase::pretraining, options.classes, options.batch,
                     print, json);
@@ -226,13 +259,18 @@ int inspect_command(const Options& options, FileLog* files) {
 void add_inspect(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("inspect", "What a checkpoint, a bundle or a model holds");
-  command->add_option("FILE", options->file, "Checkpoint, bundle, model JSON, or the name of a built-in model")->required();
-  command->add_option("--batch", options->batch, "Samples to plan memory for")->capture_default_str()->check(CLI::Range(1, 65536));
-  command->add_option("--classes", options->classes, "People, for a model that is not part of a checkpoint")->capture_default_str()
+  command->add_option("FILE", options->file, "Checkpoint, bundle, model JSON, or the name of a built-in model")
+      ->required();
+  command->add_option("--batch", options->batch, "Samples to plan memory for")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 65536));
+  command->add_option("--classes", options->classes, "People, for a model that is not part of a checkpoint")
+      ->capture_default_str()
       ->check(CLI::Range(1, 1000000));
   audit.add(*command);
   add_common(*command, options->common, "tsugi inspect server.safetensors");
-  command->callback([options, &run, &audit] { run = [options, &audit] { return inspect_command(*options, audit.files()); }; });
+  command->callback(
+      [options, &run, &audit] { run = [options, &audit] { return inspect_command(*options, audit.files()); }; });
 }
 
 }  // namespace tsugi::tools

@@ -1,4 +1,5 @@
-// The tsugi binary: picks the command, runs it, turns errors into exit statuses. One file beside this one holds each command.
+// The tsugi binary: picks the command, runs it, turns errors into exit statuses. One file beside this one holds each
+// command.
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -12,12 +12,14 @@ namespace {
 namespace fs = std::filesystem;
 
 bool is_output(const CLI::Option& option) {
-  static constexpr std::array<const char*, 8> kOutputs = {"--output", "--metrics", "--audit", "--profile", "--csv", "--html", "--inc", "--save-device"};
+  static constexpr std::array<const char*, 8> kOutputs = {"--output", "--metrics", "--audit", "--profile",
+                                                          "--csv",    "--html",    "--inc",   "--save-device"};
   return std::count(kOutputs.begin(), kOutputs.end(), option.get_name()) > 0;
 }
 
 bool is_input(const CLI::Option& option) {
-  static constexpr std::array<const char*, 7> kInputs = {"--photos", "--personal", "--model", "--continue", "--compare", "--tuning", "--result"};
+  static constexpr std::array<const char*, 7> kInputs = {"--photos",  "--personal", "--model", "--continue",
+                                                         "--compare", "--tuning",   "--result"};
   return option.get_positional() || std::count(kInputs.begin(), kInputs.end(), option.get_name()) > 0;
 }
 
@@ -45,9 +47,11 @@ void check_pair(const CLI::Option& output, const CLI::Option& other) {
   if (goes_on_in_place) return;
   for (const std::string& path : output.results())
     for (const std::string& value : other.results()) {
-      if (same_file(path, value)) throw CLI::ValidationError(value + " and " + path + " are the same file, two expected");
+      if (same_file(path, value))
+        throw CLI::ValidationError(value + " and " + path + " are the same file, two expected");
       if (is_input(other) && is_photo_below(path, value))
-        throw CLI::ValidationError(output.get_name() + " is " + path + ", a photo of " + value + " that would be overwritten; a file of its own is expected");
+        throw CLI::ValidationError(output.get_name() + " is " + path + ", a photo of " + value +
+                                   " that would be overwritten; a file of its own is expected");
     }
 }
 
@@ -55,8 +59,10 @@ void check_pair(const CLI::Option& output, const CLI::Option& other) {
 
 void check_outputs(const CLI::App& command) {
   for (const CLI::Option* output : command.get_options())
-    for (const std::string& path : output->results())  // of a script whose variable is not set: hours of work would go nowhere
-      if (is_output(*output) && path.empty()) throw CLI::ValidationError(output->get_name() + " is empty, the name of a file expected");
+    for (const std::string& path :
+         output->results())  // of a script whose variable is not set: hours of work would go nowhere
+      if (is_output(*output) && path.empty())
+        throw CLI::ValidationError(output->get_name() + " is empty, the name of a file expected");
   for (const CLI::Option* output : command.get_options())
     for (const CLI::Option* other : command.get_options())
       if (output != other && is_output(*output) && (is_output(*other) || is_input(*other))) check_pair(*output, *other);

@@ -1,5 +1,5 @@
-// tsugi plan: how long a device will train, how much memory that takes and how long the hand-over travels, before anyone waits; and how much data
-// fits.
+// tsugi plan: how long a device will train, how much memory that takes and how long the hand-over travels, before
+// anyone waits; and how much data fits.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -25,24 +25,36 @@ namespace tsugi::tools {
 namespace {
 
 void add_workload(CLI::App& command, PlanOptions& o) {
-  command.add_option("--model", o.model, "A built-in model, resnet-18, mobilenet-v2, or a JSON file")->capture_default_str();
-  command.add_option("--size", o.size, "Pixels a side, 0 = as the model says")->capture_default_str()->check(CLI::Range(0, 1024));
-  command.add_option("--batch", o.batch, "Samples an optimizer step (as pretrain: what the model says, 64)")->check(CLI::Range(1, 65536));
+  command.add_option("--model", o.model, "A built-in model, resnet-18, mobilenet-v2, or a JSON file")
+      ->capture_default_str();
+  command.add_option("--size", o.size, "Pixels a side, 0 = as the model says")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
+  command.add_option("--batch", o.batch, "Samples an optimizer step (as pretrain: what the model says, 64)")
+      ->check(CLI::Range(1, 65536));
   command.add_option("--precision", o.precision, "auto (what training takes there), fp32, bf16 (CPU) or fp16 (GPU)")
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
-  command.add_option("--optimizer", o.optimizer, "sgd, adam or adamw (what the model says)")->check(CLI::IsMember({"sgd", "adam", "adamw"}));
+  command.add_option("--optimizer", o.optimizer, "sgd, adam or adamw (what the model says)")
+      ->check(CLI::IsMember({"sgd", "adam", "adamw"}));
   command.add_option("--freeze-until", o.freeze_until, "This layer and all before it stay as they are");
   command.add_option("--memory", o.memory, "Most memory for training, such as 2G: batches are split to keep it");
-  command.add_option("--threads", o.threads, "Of this CPU, 0 = all cores")->capture_default_str()->check(CLI::Range(0, 1024));
+  command.add_option("--threads", o.threads, "Of this CPU, 0 = all cores")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
 }
 
 void add_handover(CLI::App& command, PlanOptions& o) {
   command.add_option("--photos", o.photos, "The server's photos: how many, or their folder of people");
-  command.add_option("--photo-bytes", o.photo_bytes, "Of a photo's file on average (those of the folder; 8710, the mean of LFW's)")
+  command
+      .add_option("--photo-bytes", o.photo_bytes,
+                  "Of a photo's file on average (those of the folder; 8710, the mean of LFW's)")
       ->check(CLI::Range(1.0, 1e9));
-  command.add_option("--people", o.people, "Classes (those of the folder; 32, ImageNet's 1000 for its models)")->check(CLI::Range(2, 65536));
-  command.add_option("--personal", o.personal, "Training photos that the device has itself")->capture_default_str()->check(CLI::Range(0, 1000000));
+  command.add_option("--people", o.people, "Classes (those of the folder; 32, ImageNet's 1000 for its models)")
+      ->check(CLI::Range(2, 65536));
+  command.add_option("--personal", o.personal, "Training photos that the device has itself")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1000000));
   command.add_option("--fraction", o.fraction, "Share of the server's training photos that is sent, 0 to 1")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
@@ -54,42 +66,58 @@ void add_handover(CLI::App& command, PlanOptions& o) {
   command.add_option("--compact", o.compact, "The checkpoint in the bundle: none, fp16 or int8")
       ->capture_default_str()
       ->check(CLI::IsMember({"none", "fp16", "int8"}));
-  command.add_option("--augment", o.augment, "Variants of each photo an epoch")->capture_default_str()->check(CLI::Range(1, 1000000));
+  command.add_option("--augment", o.augment, "Variants of each photo an epoch")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000000));
   command.add_option("--epochs", o.epochs, "Passes over all variants (40; --resume 4)")->check(CLI::Range(1, 1000000));
-  command.add_flag("--resume", o.resume, "As tsugi resume trains by default: 4 epochs, batch norm frozen, without photos of others the head alone. Otherwise as tsugi pretrain");
+  command.add_flag("--resume", o.resume,
+                   "As tsugi resume trains by default: 4 epochs, batch norm frozen, without photos of others the head "
+                   "alone. Otherwise as tsugi pretrain");
   command.add_option("--link", o.link, "Speed of the way to the device: 10Mbit/s, 1.5MB/s");
-  command.add_option("--max-time", o.max_time, "Find the largest fraction that trains within this time: 90s, 30min, 2h");
+  command.add_option("--max-time", o.max_time,
+                     "Find the largest fraction that trains within this time: 90s, 30min, 2h");
   command.add_option("--max-memory", o.max_memory, "... within this memory: 1G");
-  command.add_option("--max-transfer", o.max_transfer, "... whose bundle is no larger than 20M, or over --link takes no longer than 30s");
+  command.add_option("--max-transfer", o.max_transfer,
+                     "... whose bundle is no larger than 20M, or over --link takes no longer than 30s");
 }
 
 void add_device(CLI::App& command, PlanOptions& o) {
   std::string shipped;
   for (const std::string& name : perf::shipped_device_names()) shipped += name + ", ";
-  command.add_option("--device", o.device, shipped + "a JSON file, or this: the machine that runs the command measures itself in some seconds")
+  command
+      .add_option("--device", o.device,
+                  shipped + "a JSON file, or this: the machine that runs the command measures itself in some seconds")
       ->required();
-  command.add_option("--result", o.results, "Result files of the real board (tsugi bench -o), which then count instead of what was derived")
+  command
+      .add_option("--result", o.results,
+                  "Result files of the real board (tsugi bench -o), which then count instead of what was derived")
       ->delimiter(',');
-  command.add_option("--save-device", o.save_device, "Write the device's description (JSON), for --device on another machine");
+  command.add_option("--save-device", o.save_device,
+                     "Write the device's description (JSON), for --device on another machine");
 }
 
 /// Options that say nothing for what was asked must not be ignored in silence.
 void check(const CLI::App& command, const PlanOptions& o) {
   const auto refuse = [&](const char* without, std::initializer_list<const char*> names) {
     for (const char* name : names)
-      if (command.get_option(name)->count() > 0) throw CLI::ValidationError(std::string(name) + " means nothing without " + without);
+      if (command.get_option(name)->count() > 0)
+        throw CLI::ValidationError(std::string(name) + " means nothing without " + without);
   };
   if (o.photos.empty())
-    refuse("--photos", {"--photo-bytes", "--personal", "--fraction", "--test-fraction", "--no-test", "--no-knowledge", "--compact", "--augment",
-                        "--epochs", "--link", "--resume", "--max-time", "--max-memory", "--max-transfer"});
-  if (o.resume && !o.freeze_until.empty()) throw CLI::ValidationError("--resume freezes layers itself: --freeze-until means nothing with it");
+    refuse("--photos",
+           {"--photo-bytes", "--personal", "--fraction", "--test-fraction", "--no-test", "--no-knowledge", "--compact",
+            "--augment", "--epochs", "--link", "--resume", "--max-time", "--max-memory", "--max-transfer"});
+  if (o.resume && !o.freeze_until.empty())
+    throw CLI::ValidationError("--resume freezes layers itself: --freeze-until means nothing with it");
   if (o.smoke && o.device != "this") throw CLI::ValidationError("--smoke means nothing without --device this");
   std::error_code ignored;
-  if (!o.save_device.empty() && std::filesystem::weakly_canonical(o.save_device, ignored) == std::filesystem::weakly_canonical(o.device, ignored))
+  if (!o.save_device.empty() &&
+      std::filesystem::weakly_canonical(o.save_device, ignored) == std::filesystem::weakly_canonical(o.device, ignored))
     throw CLI::ValidationError("--save-device and --device are the same file, " + o.device + ", two expected");
   const bool backwards = !o.max_time.empty() || !o.max_memory.empty() || !o.max_transfer.empty();
   if (backwards && command.get_option("--fraction")->count() > 0)
-    throw CLI::ValidationError("--fraction is what --max-time, --max-memory and --max-transfer look for: give one or the other");
+    throw CLI::ValidationError(
+        "--fraction is what --max-time, --max-memory and --max-transfer look for: give one or the other");
 }
 
 /// How many photos there are, how large and of how many people. Of a folder, as training would split it.
@@ -110,7 +138,8 @@ void count_photos(const PlanOptions& o, perf::PlanRequest& request) {
     bundle.train_photos = split.train.size();
     bundle.test_photos = split.test.size();
     bundle.photo_bytes = sum / static_cast<double>(folder.photos.size());
-    if (o.people == 0) request.step.list.classes = static_cast<int>(folder.class_names.size()) + (o.personal > 0 ? 1 : 0);
+    if (o.people == 0)
+      request.step.list.classes = static_cast<int>(folder.class_names.size()) + (o.personal > 0 ? 1 : 0);
   }
   if (o.photo_bytes > 0.0) bundle.photo_bytes = o.photo_bytes;
 }
@@ -122,8 +151,8 @@ perf::PlanRequest request_of(const PlanOptions& o, FileLog* files) {
   if (o.size > 0) step.list.model = with_input_size(step.list.model, o.size);
   const Model& model = step.list.model;
   if (model.input.h != model.input.w)
-    throw Error("model " + model.name + ": input is " + std::to_string(model.input.h) + "x" + std::to_string(model.input.w) +
-                ", photos are cropped to squares");
+    throw Error("model " + model.name + ": input is " + std::to_string(model.input.h) + "x" +
+                std::to_string(model.input.w) + ", photos are cropped to squares");
   if (o.people > 0) step.list.classes = o.people;
   step.settings = pretrain_settings(model, "model " + model.name);
   if (o.batch > 0) step.settings.batch = o.batch;
@@ -135,7 +164,9 @@ perf::PlanRequest request_of(const PlanOptions& o, FileLog* files) {
   if (!o.memory.empty()) step.memory_budget = parse_bytes(o.memory);
   step.preprocessing = default_preprocessing(model.input.h);
   if (!o.photos.empty()) count_photos(o, request);
-  request.bundle.kind = o.compact == "fp16" ? CheckpointKind::fp16 : o.compact == "int8" ? CheckpointKind::int8 : CheckpointKind::full;
+  request.bundle.kind = o.compact == "fp16"   ? CheckpointKind::fp16
+                        : o.compact == "int8" ? CheckpointKind::int8
+                                              : CheckpointKind::full;
   request.bundle.send_test_photos = !o.no_test;
   request.bundle.knowledge = !o.no_knowledge;
   request.fraction = o.fraction;
@@ -151,7 +182,8 @@ perf::Budgets budgets_of(const PlanOptions& o) {
   if (!o.max_memory.empty()) budgets.memory_bytes = static_cast<double>(parse_bytes(o.max_memory));
   if (!o.max_transfer.empty()) {
     const perf::TransferBudget transfer = perf::parse_transfer(o.max_transfer, "--max-transfer");
-    if (transfer.seconds > 0.0 && o.link.empty()) throw Error("--max-transfer is a time, \"" + o.max_transfer + "\": over which --link?");
+    if (transfer.seconds > 0.0 && o.link.empty())
+      throw Error("--max-transfer is a time, \"" + o.max_transfer + "\": over which --link?");
     budgets.transfer_bytes = transfer.bytes;
     budgets.transfer_s = transfer.seconds;
   }
@@ -210,7 +242,8 @@ int plan_command(const PlanOptions& options, FileLog* files) {
   request.step.device_memory = description.memory_bytes;
   if (!options.save_device.empty())
     write_file_atomically(options.save_device, perf::to_json(description) + "\n", {"device description", files});
-  for (std::size_t i = 0; i < results.size(); ++i) perf::apply_result(description, *device.kernels, results[i], options.results[i]);
+  for (std::size_t i = 0; i < results.size(); ++i)
+    perf::apply_result(description, *device.kernels, results[i], options.results[i]);
   PlanOutcome outcome;
   outcome.handover = !options.photos.empty();
   outcome.backwards = budgets.any();
@@ -219,8 +252,8 @@ int plan_command(const PlanOptions& options, FileLog* files) {
     outcome.plan = largest.plan;
     outcome.binding = largest.binding;
   } else {
-    outcome.plan =
-        outcome.handover ? perf::plan_handover(description, *device.kernels, request) : perf::plan_step(description, *device.kernels, request.step);
+    outcome.plan = outcome.handover ? perf::plan_handover(description, *device.kernels, request)
+                                    : perf::plan_step(description, *device.kernels, request.step);
   }
   if (!options.common.quiet) print_plan(description, request, outcome);
   finish(options.common, options.common.json ? plan_json(description, request, outcome) : Json());
@@ -229,14 +262,17 @@ int plan_command(const PlanOptions& options, FileLog* files) {
 
 void add_plan(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<PlanOptions>();
-  CLI::App* command = app.add_subcommand("plan", "Predict time, memory and transfer of a training, or how much data fits budgets");
+  CLI::App* command =
+      app.add_subcommand("plan", "Predict time, memory and transfer of a training, or how much data fits budgets");
   add_device(*command, *options);
   add_workload(*command, *options);
   add_handover(*command, *options);
-  command->add_flag("--smoke", options->smoke, "With --device this: measure next to nothing; shows that everything runs, its times mean nothing");
+  command->add_flag("--smoke", options->smoke,
+                    "With --device this: measure next to nothing; shows that everything runs, its times mean nothing");
   audit.add(*command);
   add_common(*command, options->common,
-             "tsugi plan --device jetson-nano --model faces-resnet --photos 979 --fraction 0.3 --personal 86 --resume --link 10Mbit/s\n"
+             "tsugi plan --device jetson-nano --model faces-resnet --photos 979 --fraction 0.3 --personal 86 --resume "
+             "--link 10Mbit/s\n"
              "  tsugi plan --device this --photos photos/ --max-time 30min --max-transfer 20M --link 1MB/s\n"
              "  tsugi plan --device this --model faces-cnn --batch 16 --json");
   command->callback([options, command, &run, &audit] {

@@ -10,7 +10,8 @@ namespace {
 /// What the figures are, in one line.
 std::string basis(const perf::DeviceDescription& device) {
   if (!device.results.empty())
-    return device.measured ? "measured by the device itself, and by these runs" : "measured where these runs of the board say so, derived elsewhere";
+    return device.measured ? "measured by the device itself, and by these runs"
+                           : "measured where these runs of the board say so, derived elsewhere";
   return device.measured ? "measured by the device itself" : "derived, not measured";
 }
 
@@ -39,9 +40,12 @@ void print_layers(const perf::StepResult& step) {
   const auto share = [&](double seconds) { return figure_text(100.0 * seconds / step.step_s); };
   std::vector<std::vector<std::string>> table = {{"layer", "op", "forward", "backward", "% of step"}};
   for (const perf::StepLayer& layer : step.layers)
-    table.push_back({layer.layer, layer.op, time_text(layer.forward_s), time_text(layer.backward_s), share(layer.forward_s + layer.backward_s)});
-  for (const auto& [phase, seconds] :
-       {std::pair{"augment", step.augment_s}, {"loss", step.loss_s}, {"update", step.update_s}, {"copies", step.data_s + step.results_s}})
+    table.push_back({layer.layer, layer.op, time_text(layer.forward_s), time_text(layer.backward_s),
+                     share(layer.forward_s + layer.backward_s)});
+  for (const auto& [phase, seconds] : {std::pair{"augment", step.augment_s},
+                                       {"loss", step.loss_s},
+                                       {"update", step.update_s},
+                                       {"copies", step.data_s + step.results_s}})
     table.push_back({"-", phase, time_text(seconds), "-", share(seconds)});
   print_table(table);
 }
@@ -96,8 +100,11 @@ void print_plan(const perf::DeviceDescription& device, const perf::PlanRequest& 
 Json plan_json(const perf::DeviceDescription& device, const perf::PlanRequest& request, const PlanOutcome& outcome) {
   const perf::Plan& plan = outcome.plan;
   const perf::StepResult& step = plan.prediction.step;
-  Json json{
-      {"device", device.name}, {"basis", basis(device)}, {"measured", device.measured}, {"results", device.results}, {"sources", Json::object()}};
+  Json json{{"device", device.name},
+            {"basis", basis(device)},
+            {"measured", device.measured},
+            {"results", device.results},
+            {"sources", Json::object()}};
   for (const perf::FigureSource& source : device.sources) json["sources"][source.figure] = source.source;
   json["model"] = step.model;
   json["precision"] = step.precision;
@@ -106,8 +113,11 @@ Json plan_json(const perf::DeviceDescription& device, const perf::PlanRequest& r
   json["freeze_until"] = plan.freeze_until;
   json["step_s"] = number(step.step_s);
   json["images_per_s"] = number(step.batch / step.step_s);
-  json["phases"] = {
-      {"data_s", step.data_s}, {"augment_s", step.augment_s}, {"loss_s", step.loss_s}, {"update_s", step.update_s}, {"results_s", step.results_s}};
+  json["phases"] = {{"data_s", step.data_s},
+                    {"augment_s", step.augment_s},
+                    {"loss_s", step.loss_s},
+                    {"update_s", step.update_s},
+                    {"results_s", step.results_s}};
   json["layers"] = Json::array();
   for (const perf::StepLayer& layer : step.layers)
     json["layers"].push_back({{"layer", layer.layer},

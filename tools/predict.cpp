@@ -78,11 +78,17 @@ void add_predict(CLI::App& app, Run& run, Audit& audit) {
   command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
   command->add_option("IMAGE", options->images, "JPEG or PNG files")->required();
   command->add_option("--top", options->top, "Names a photo")->capture_default_str()->check(CLI::Range(1, 1000000));
-  command->add_option("--device", options->device, "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")->capture_default_str();
-  command->add_option("--threads", options->threads, "Threads, 0 = all cores")->capture_default_str()->check(CLI::Range(0, 1024));
+  command
+      ->add_option("--device", options->device,
+                   "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")
+      ->capture_default_str();
+  command->add_option("--threads", options->threads, "Threads, 0 = all cores")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
   audit.add(*command);
   add_common(*command, options->common, "tsugi predict device.safetensors holiday.jpg --top 3");
-  command->callback([options, &run, &audit] { run = [options, &audit] { return predict_command(*options, audit.files()); }; });
+  command->callback(
+      [options, &run, &audit] { run = [options, &audit] { return predict_command(*options, audit.files()); }; });
 }
 
 }  // namespace tsugi::tools

@@ -17,7 +17,8 @@ struct Options {
   CLI::Option* model = nullptr;
 };
 
-/// A continued run keeps its checkpoint's model, size and crop: options that say otherwise must not be ignored in silence.
+/// A continued run keeps its checkpoint's model, size and crop: options that say otherwise must not be ignored in
+/// silence.
 void check_continued(const PretrainRequest& request, bool model_given, FileLog* files) {
   const std::string& path = request.continue_from;
   const Checkpoint from = read_checkpoint(path, files);
@@ -27,7 +28,8 @@ void check_continued(const PretrainRequest& request, bool model_given, FileLog* 
     throw Error(option + " is " + given + ", but " + path + " has " + has + " and goes on with it");
   };
   if (model_given && find_model(request.model, files).name != model.name) differs("--model", request.model, model.name);
-  if (request.size > 0 && request.size != model.input.h) differs("--size", std::to_string(request.size), std::to_string(model.input.h));
+  if (request.size > 0 && request.size != model.input.h)
+    differs("--size", std::to_string(request.size), std::to_string(model.input.h));
   const double crop = preprocessing.crop * preprocessing.size / preprocessing.stored_size;
   constexpr double kRounding = 1e-3;
   if (request.crop > 0.0 && preprocessing.crop < 1.0f && std::abs(request.crop - crop) > kRounding)
@@ -48,7 +50,8 @@ int pretrain_command(const Options& options, FileLog* files) {
   if (!options.common.quiet && !summary.stopped)
     print_table({{"test accuracy", "photos", "epochs", "time", "images/s", "checkpoint"},
                  {percent(summary.evaluation.overall.accuracy()), std::to_string(summary.evaluation.overall.photos),
-                  std::to_string(summary.progress.epoch), duration(summary.wall_s), std::to_string(std::lround(summary.images_per_s)), output}});
+                  std::to_string(summary.progress.epoch), duration(summary.wall_s),
+                  std::to_string(std::lround(summary.images_per_s)), output}});
   if (!options.common.quiet) print_profile(summary);
   finish(options.common, summary_json(summary, output));
   return report_end(summary, options.train, "tsugi pretrain " + shell_word(request.photos));
@@ -58,12 +61,19 @@ int pretrain_command(const Options& options, FileLog* files) {
 
 void add_pretrain(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("pretrain", "Train on a folder of people, from nothing or on from a checkpoint");
+  CLI::App* command =
+      app.add_subcommand("pretrain", "Train on a folder of people, from nothing or on from a checkpoint");
   command->add_option("PHOTOS", options->request.photos, "Folder with one folder of photos a person")->required();
-  options->model = command->add_option("--model", options->request.model, "Built-in model (faces-resnet, faces-cnn, faces-mobile) or a JSON file")->capture_default_str();
+  options->model = command
+                       ->add_option("--model", options->request.model,
+                                    "Built-in model (faces-resnet, faces-cnn, faces-mobile) or a JSON file")
+                       ->capture_default_str();
   command->add_option("--size", options->request.size, "Pixels a side that the network sees, 0 = as the model says")
-      ->capture_default_str()->check(CLI::Range(0, 1024));
-  command->add_option("--crop", options->request.crop, "Share of a photo's shorter side that the network sees, 0 = default")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
+  command
+      ->add_option("--crop", options->request.crop,
+                   "Share of a photo's shorter side that the network sees, 0 = default")
       ->check(CLI::Range(0.0, 1.0));
   command->add_option("--continue", options->request.continue_from, "Checkpoint to train on from");
   options->train.add(*command);

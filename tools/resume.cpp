@@ -29,12 +29,16 @@ void print_forgetting(const RunSummary& summary) {
   for (std::size_t i = 0; i < after.size(); ++i) {
     const bool known = i < summary.history.before.size();
     people.push_back({summary.class_names[i] + (summary.personal[i] ? " (personal)" : ""),
-                      known ? summary.history.before[i].accuracy() : std::nan(""), after[i].accuracy(), after[i].photos});
+                      known ? summary.history.before[i].accuracy() : std::nan(""), after[i].accuracy(),
+                      after[i].photos});
   }
-  const auto change = [](const Row& row) { return std::isfinite(row.before) && std::isfinite(row.after) ? row.after - row.before : 2.0; };
+  const auto change = [](const Row& row) {
+    return std::isfinite(row.before) && std::isfinite(row.after) ? row.after - row.before : 2.0;
+  };
   std::stable_sort(people.begin(), people.end(), [&](const Row& a, const Row& b) { return change(a) < change(b); });
   std::vector<std::vector<std::string>> table = {{"person", "before", "after", "test photos"}};
-  for (const Row& row : people) table.push_back({row.name, percent(row.before), percent(row.after), std::to_string(row.photos)});
+  for (const Row& row : people)
+    table.push_back({row.name, percent(row.before), percent(row.after), std::to_string(row.photos)});
   print_table(table);
 }
 
@@ -66,7 +70,8 @@ int resume_command(const Options& options, FileLog* files) {
     const MetricsRow start = start_of(summary);
     print_table({{"", "before", "new row, no training", "after"},
                  {"overall", "", percent(start.accuracy), percent(evaluation.overall.accuracy())},
-                 {"general people", percent(summary.history.accuracy_general_before), percent(start.accuracy_general), percent(evaluation.general.accuracy())},
+                 {"general people", percent(summary.history.accuracy_general_before), percent(start.accuracy_general),
+                  percent(evaluation.general.accuracy())},
                  {"personal", "", percent(start.accuracy_personal), percent(evaluation.personal.accuracy())}});
     print_line();
     print_line(format("%s after opening the bundle, %s written (it holds personal data)",
@@ -94,15 +99,27 @@ void add_resume(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("resume", "Take a bundle over: add personal people and train on");
   command->add_option("BUNDLE", options->request.bundle, "Bundle that tsugi bundle wrote (.tar)")->required();
-  command->add_option("--personal", options->request.personal, "One person's folder of photos, or a folder of such folders")->required();
-  command->add_option("--personal-photos", options->request.personal_photos, "Most training photos of a personal person, 0 = all")
-      ->capture_default_str()->check(CLI::Range(0, 1000000000));
+  command
+      ->add_option("--personal", options->request.personal,
+                   "One person's folder of photos, or a folder of such folders")
+      ->required();
+  command
+      ->add_option("--personal-photos", options->request.personal_photos,
+                   "Most training photos of a personal person, 0 = all")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1000000000));
   command->add_option("--new-row", options->new_row, "Start of a new person's row of the last layer: imprint or random")
-      ->capture_default_str()->check(CLI::IsMember({"imprint", "random"}));
-  command->add_option("--keep", options->keep, "better: go back to the network before the first step where training made it worse, by what the device "
-                      "can see without test photos; trained: never")
-      ->capture_default_str()->check(CLI::IsMember({"better", "trained"}));
-  command->add_option("--continue", options->request.continue_from, "Checkpoint of an interrupted hand-over to go on from");
+      ->capture_default_str()
+      ->check(CLI::IsMember({"imprint", "random"}));
+  command
+      ->add_option(
+          "--keep", options->keep,
+          "better: go back to the network before the first step where training made it worse, by what the device "
+          "can see without test photos; trained: never")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"better", "trained"}));
+  command->add_option("--continue", options->request.continue_from,
+                      "Checkpoint of an interrupted hand-over to go on from");
   options->train.add(*command);
   options->train.add_handover(*command);
   audit.add(*command);

@@ -35,7 +35,8 @@ struct Range {
 /// Points of one side, a series a type and op: rate over intensity.
 void add_points(const perf::CompareSide& side, int index, std::vector<Series>& all, Range& x, Range& y) {
   const auto& entries = side.file.entries;
-  const bool any_cold = std::any_of(entries.begin(), entries.end(), [](const perf::ResultEntry& e) { return e.cache == "cold"; });
+  const bool any_cold =
+      std::any_of(entries.begin(), entries.end(), [](const perf::ResultEntry& e) { return e.cache == "cold"; });
   std::map<std::string, std::string> series;  // by op and type
   for (const perf::ResultEntry& e : entries) {
     if (!e.failure.empty() || e.flops <= 0.0 || e.bytes <= 0.0 || (any_cold && e.cache != "cold")) continue;
@@ -44,19 +45,22 @@ void add_points(const perf::CompareSide& side, int index, std::vector<Series>& a
     y.add(rate);
     series[e.op + ", " + e.dtype] += pair_text(intensity, rate);
   }
-  const auto mark_of = [](const std::string& op) { return op.find("_data") != std::string::npos ? 9 : op.find("backward") != std::string::npos ? 5 : 7; };
+  const auto mark_of = [](const std::string& op) {
+    return op.find("_data") != std::string::npos ? 9 : op.find("backward") != std::string::npos ? 5 : 7;
+  };
   for (const auto& [name, data] : series) all.push_back({side.name + ": " + name, data, index, mark_of(name)});
 }
 
 /// The ceiling of one type: bandwidth up to the ridge, then the peak.
-void add_ceiling(const perf::CompareSide& side, int index, DType dtype, const Range& x, std::vector<Series>& all, Range& y) {
+void add_ceiling(const perf::CompareSide& side, int index, DType dtype, const Range& x, std::vector<Series>& all,
+                 Range& y) {
   const perf::Limits& limits = side.file.context.limits;
   const double peak = limits.flops(dtype) / 1e9, copy = limits.copy / 1e9;
   if (peak <= 0.0 || copy <= 0.0) return;
   const double ridge = peak / copy, low = std::min(x.low, ridge) / 2.0, high = std::max(x.high, ridge) * 2.0;
   char title[160];
-  std::snprintf(title, sizeof title, "%s: %s GFLOP/s (%s), %s GB/s", side.name.substr(0, 60).c_str(), figure_text(peak).c_str(), name_of(dtype),
-                figure_text(copy).c_str());
+  std::snprintf(title, sizeof title, "%s: %s GFLOP/s (%s), %s GB/s", side.name.substr(0, 60).c_str(),
+                figure_text(peak).c_str(), name_of(dtype), figure_text(copy).c_str());
   y.add(peak);
   y.add(copy * low);
   all.push_back({title, pair_text(low, copy * low) + pair_text(ridge, peak) + pair_text(high, peak), index, 0});
@@ -73,7 +77,8 @@ std::string roofline_script(const std::vector<perf::CompareSide>& sides) {
   for (std::size_t i = 0; i < sides.size(); ++i)
     for (const DType dtype : {DType::f32, DType::f16, DType::bf16}) {
       const auto& entries = sides[i].file.entries;
-      const bool used = std::any_of(entries.begin(), entries.end(), [&](const perf::ResultEntry& e) { return e.dtype == name_of(dtype); });
+      const bool used = std::any_of(entries.begin(), entries.end(),
+                                    [&](const perf::ResultEntry& e) { return e.dtype == name_of(dtype); });
       if (used) add_ceiling(sides[i], static_cast<int>(i), dtype, x, series, y);
     }
   if (series.size() == points) throw Error("no roofline plot: no file has the limits of its device");
@@ -85,7 +90,8 @@ std::string roofline_script(const std::vector<perf::CompareSide>& sides) {
       "set key outside right top Left reverse samplen 2 spacing 1.2 noenhanced\n"
       "set format x '%g'\nset format y '%g'\n";
   script += "set yrange [" + std::to_string(y.low / 2.0) + ":" + std::to_string(y.high * 2.0) + "]\n";
-  for (std::size_t i = 0; i < series.size(); ++i) script += "$d" + std::to_string(i) + " << EOD\n" + series[i].data + "EOD\n";
+  for (std::size_t i = 0; i < series.size(); ++i)
+    script += "$d" + std::to_string(i) + " << EOD\n" + series[i].data + "EOD\n";
   // Okabe and Ito's colours, which people who see few colours can tell apart.
   constexpr const char* kColours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"};
   constexpr int kColourCount = static_cast<int>(sizeof kColours / sizeof kColours[0]);
@@ -93,8 +99,8 @@ std::string roofline_script(const std::vector<perf::CompareSide>& sides) {
   for (std::size_t i = 0; i < series.size(); ++i) {
     const Series& s = series[i];
     plot += (plot.empty() ? "plot " : ", \\\n  ") + ("$d" + std::to_string(i)) + " using 1:2 " +
-            (s.mark == 0 ? std::string("with lines lw 2") : "with points ps 1.1 pt " + std::to_string(s.mark)) + " lc rgb '" +
-            kColours[s.side % kColourCount] + "' title " + gnuplot_text(s.title);
+            (s.mark == 0 ? std::string("with lines lw 2") : "with points ps 1.1 pt " + std::to_string(s.mark)) +
+            " lc rgb '" + kColours[s.side % kColourCount] + "' title " + gnuplot_text(s.title);
   }
   return script + plot + "\n";
 }

@@ -9,8 +9,8 @@
 
 namespace tsugi::tools {
 
-/// A gnuplot script. Points from cold caches where a file has them: those move the bytes that the x axis counts. Throws Error when no
-/// point has floating-point operations, or no device its limits.
+/// A gnuplot script. Points from cold caches where a file has them: those move the bytes that the x axis counts. Throws
+/// Error when no point has floating-point operations, or no device its limits.
 std::string roofline_script(const std::vector<perf::CompareSide>& sides);
 
 constexpr int kRooflineWidth = 1300, kRooflineHeight = 700;

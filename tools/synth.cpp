@@ -32,12 +32,18 @@ int synth_command(const Options& options) {
 
 void add_synth(CLI::App& app, Run& run) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("synth", "Draw a folder of synthetic people, for trying everything with no data");
+  CLI::App* command =
+      app.add_subcommand("synth", "Draw a folder of synthetic people, for trying everything with no data");
   command->add_option("OUT", options->output, "Folder to create")->required();
-  command->add_option("--people", options->people, "People to draw")->capture_default_str()->check(CLI::Range(1, 10000));
-  command->add_option("--photos", options->photos, "Photos a person")->capture_default_str()->check(CLI::Range(1, 10000));
+  command->add_option("--people", options->people, "People to draw")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10000));
+  command->add_option("--photos", options->photos, "Photos a person")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10000));
   command->add_option("--size", options->size, "Pixels a side")->capture_default_str()->check(CLI::Range(32, 1024));
-  command->add_option("--first", options->first, "Number of the first person: other numbers are other people")->capture_default_str()
+  command->add_option("--first", options->first, "Number of the first person: other numbers are other people")
+      ->capture_default_str()
       ->check(CLI::Range(1, 1000000));
   command->add_option("--seed", options->seed, "Seed of every draw")->capture_default_str();
   add_common(*command, options->common, "tsugi synth people/ --people 12 --photos 30");

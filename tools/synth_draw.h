@@ -13,8 +13,8 @@ namespace tsugi::tools {
 std::vector<std::uint8_t> draw_person_photo(std::uint64_t seed, std::uint32_t person, std::uint32_t photo, int size);
 
 /// Writes OUT/<name>/<name>_0001.jpg ... for the people first_person .. first_person + people - 1. OUT is made, and
-/// appears when all are drawn; when it exists it must be an empty folder. What was written is removed when something fails.
-/// Throws Error when an argument is out of range, OUT is not empty, or a file cannot be written.
+/// appears when all are drawn; when it exists it must be an empty folder. What was written is removed when something
+/// fails. Throws Error when an argument is out of range, OUT is not empty, or a file cannot be written.
 void write_synthetic_people(const std::string& out, int people, int photos, std::uint64_t seed, int size,
                             int first_person);
 

@@ -11,7 +11,8 @@
 namespace tsugi::tools {
 
 template <class T>
-void TrainOptions::setting(CLI::App& command, const std::string& flag, const std::string& field, const std::string& help) {
+void TrainOptions::setting(CLI::App& command, const std::string& flag, const std::string& field,
+                           const std::string& help) {
   auto value = std::make_shared<T>();
   CLI::Option* option = command.add_option(flag, *value, help);
   given_.push_back([value, option, field](Json& json) {
@@ -25,22 +26,34 @@ void TrainOptions::add(CLI::App& command) {
     not_remembered_.push_back(option);
     return option;
   };
-  remember_not(command.add_option("--device", request_.device, "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference"))->capture_default_str();
-  remember_not(command.add_option("--precision", request_.precision, "auto, fp32, bf16 (CPU) or fp16 (GPU)"))->capture_default_str()
+  remember_not(
+      command.add_option("--device", request_.device,
+                         "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference"))
+      ->capture_default_str();
+  remember_not(command.add_option("--precision", request_.precision, "auto, fp32, bf16 (CPU) or fp16 (GPU)"))
+      ->capture_default_str()
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
-  remember_not(command.add_option("--threads", request_.threads, "Threads, 0 = all cores"))->capture_default_str()->check(CLI::Range(0, 1024));
-  remember_not(command.add_option("--tuning", request_.tuning, "What tsugi tune found out, which kernels to take: a file, auto (TSUGI_TUNING, or "
-                                  "the user's cache folder) or off"))->capture_default_str();
-  remember_not(command.add_option("--memory", memory_, "Most memory of the process (with a GPU, of the device), such as 2G: "
+  remember_not(command.add_option("--threads", request_.threads, "Threads, 0 = all cores"))
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
+  remember_not(command.add_option("--tuning", request_.tuning,
+                                  "What tsugi tune found out, which kernels to take: a file, auto (TSUGI_TUNING, or "
+                                  "the user's cache folder) or off"))
+      ->capture_default_str();
+  remember_not(command.add_option("--memory", memory_,
+                                  "Most memory of the process (with a GPU, of the device), such as 2G: "
                                   "smaller batches add up their gradients"));
-  remember_not(command.add_flag("!--no-graph", request_.graph, "Issue every kernel of a step by itself instead of replaying a recorded graph "
+  remember_not(command.add_flag("!--no-graph", request_.graph,
+                                "Issue every kernel of a step by itself instead of replaying a recorded graph "
                                 "(GPUs; same results, for debugging)"));
   remember_not(command.add_option("--metrics", request_.run.metrics, "Write one JSON line an evaluation to this file"));
-  remember_not(command.add_option("--profile", request_.run.profile, "Write a trace of every part of every step to this file (JSON, for ui.perfetto.dev), "
+  remember_not(command.add_option("--profile", request_.run.profile,
+                                  "Write a trace of every part of every step to this file (JSON, for ui.perfetto.dev), "
                                   "and print where the time went"));
   remember_not(command.add_option("--compact", compact_, "Write a compact checkpoint instead: fp16 or int8"))
       ->check(CLI::IsMember({"fp16", "int8"}));
-  remember_not(command.add_option("--checkpoint-every", request_.run.checkpoint_every, "Steps between checkpoints, 0 = after each epoch"))
+  remember_not(command.add_option("--checkpoint-every", request_.run.checkpoint_every,
+                                  "Steps between checkpoints, 0 = after each epoch"))
       ->capture_default_str();
   setting<int>(command, "--epochs", "epochs", "Passes over the training samples (pretrain 40, resume 4)");
   setting<int>(command, "--batch", "batch", "Samples a step (64)");
@@ -55,22 +68,30 @@ void TrainOptions::add(CLI::App& command) {
   setting<float>(command, "--label-smoothing", "label_smoothing", "0 to 1 (0.1)");
   setting<std::string>(command, "--schedule", "schedule", "Of the learning rate: constant, step or cosine (cosine)");
   setting<double>(command, "--warmup-epochs", "warmup_epochs", "Epochs of rising learning rate");
-  setting<bool>(command, "--balanced", "balanced", "Every person equally often in the batches: true or false (resume: true)");
-  setting<bool>(command, "--frozen-batch-norm", "frozen_batch_norm", "Keep batch norm's statistics: true or false (resume: true)");
-  setting<std::string>(command, "--freeze-until", "freeze_until", "Leave this layer and all before it as they are, and spare their backward "
+  setting<bool>(command, "--balanced", "balanced",
+                "Every person equally often in the batches: true or false (resume: true)");
+  setting<bool>(command, "--frozen-batch-norm", "frozen_batch_norm",
+                "Keep batch norm's statistics: true or false (resume: true)");
+  setting<std::string>(command, "--freeze-until", "freeze_until",
+                       "Leave this layer and all before it as they are, and spare their backward "
                        "pass; \"\" = train everything (tsugi inspect lists the layers)");
 }
 
 void TrainOptions::add_handover(CLI::App& command) {
-  setting<float>(command, "--distill", "distillation", "Weight, 0 to 1, of keeping what the received network says of the training photos, against "
+  setting<float>(command, "--distill", "distillation",
+                 "Weight, 0 to 1, of keeping what the received network says of the training photos, against "
                  "their labels (0)");
-  setting<float>(command, "--distill-temperature", "distillation_temperature", "Softens what it says, 1 = as it is (2)");
-  setting<float>(command, "--average", "average", "Share, 0 to 1, of the trained weights in the network that training ends with; the rest is the "
+  setting<float>(command, "--distill-temperature", "distillation_temperature",
+                 "Softens what it says, 1 = as it is (2)");
+  setting<float>(command, "--average", "average",
+                 "Share, 0 to 1, of the trained weights in the network that training ends with; the rest is the "
                  "network before the first step (the cube root of the bundle's fraction, and 0.3 at least)");
-  setting<float>(command, "--new-row-scale", "new_row_scale", "What new people's rows of the last layer, which few photos made, are multiplied by at the "
+  setting<float>(command, "--new-row-scale", "new_row_scale",
+                 "What new people's rows of the last layer, which few photos made, are multiplied by at the "
                  "end: less favours the old people (what makes them twice as long as old ones, 0.65 to 1)");
   setting<float>(command, "--margin", "margin", "By how much new people must win beside that, in nats (0)");
-  setting<bool>(command, "--distill-personal", "distil_personal", "Keep what it says of personal photos too: true or false");
+  setting<bool>(command, "--distill-personal", "distil_personal",
+                "Keep what it says of personal photos too: true or false");
 }
 
 TrainRequest TrainOptions::collect() const {
@@ -158,7 +179,8 @@ int report_end(const RunSummary& summary, const TrainOptions& options, const std
   if (!summary.stopped) return kOk;
   const std::string output = options.collect().run.output, word = shell_word(output);
   Console::error("stopped after step " + std::to_string(summary.progress.step) + "; the work is saved in " + output +
-                 options.lost_by_compact() + ". Go on with: " + command + " --continue " + word + " -o " + word + options.repeated());
+                 options.lost_by_compact() + ". Go on with: " + command + " --continue " + word + " -o " + word +
+                 options.repeated());
   return kFailed;
 }
 

@@ -14,7 +14,8 @@ class TrainOptions {
   void add(CLI::App& command);
   /// The settings that only a hand-over has. After add().
   void add_handover(CLI::App& command);
-  /// Only what was named on the command line becomes an override: everything else keeps its default, the model's or the checkpoint's value.
+  /// Only what was named on the command line becomes an override: everything else keeps its default, the model's or the
+  /// checkpoint's value.
   TrainRequest collect() const;
   /// Throws CLI::ValidationError when a value can be seen to be wrong before any file is opened.
   void check() const;
@@ -40,7 +41,8 @@ Json summary_json(const RunSummary& summary, const std::string& output);
 /// Where the time of a run with --profile went, as a table; nothing without one.
 void print_profile(const RunSummary& summary);
 
-/// Exit status of a run that ended by itself or was stopped; says how to go on: the command, without the options of TrainOptions.
+/// Exit status of a run that ended by itself or was stopped; says how to go on: the command, without the options of
+/// TrainOptions.
 int report_end(const RunSummary& summary, const TrainOptions& options, const std::string& command);
 
 /// `text` as one word of a shell's command line.

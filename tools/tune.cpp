@@ -37,8 +37,8 @@ double budget_seconds(const std::string& text) {
   return seconds;
 }
 
-/// What the file already knows, as far as it is of this device and these kernels. Throws Error where `path` is something else than a
-/// tuning file of this device, which must not be overwritten.
+/// What the file already knows, as far as it is of this device and these kernels. Throws Error where `path` is
+/// something else than a tuning file of this device, which must not be overwritten.
 TuningFile known(const std::string& path, const TuningFile& made, Console& console) {
   std::error_code ignored;
   if (!fs::exists(path, ignored) && !ignored) return made;
@@ -49,8 +49,10 @@ TuningFile known(const std::string& path, const TuningFile& made, Console& conso
     throw Error(std::string(error.what()) + "; it is not overwritten: remove it, or name another by --tuning");
   }
   if (file.device != made.device)
-    throw Error(path + ": made for device \"" + file.device + "\", here is \"" + made.device + "\"; it is not overwritten: remove it, or name another by --tuning");
-  if (file.driver != made.driver || file.kernels != made.kernels) console.say(path + ": made for other drivers or kernels, starts anew");
+    throw Error(path + ": made for device \"" + file.device + "\", here is \"" + made.device +
+                "\"; it is not overwritten: remove it, or name another by --tuning");
+  if (file.driver != made.driver || file.kernels != made.kernels)
+    console.say(path + ": made for other drivers or kernels, starts anew");
   return merged(file, made);
 }
 
@@ -60,7 +62,8 @@ void add_calls(const perf::TuneResult& result, TuningFile& file) {
     const perf::SearchResult& search = call.search;
     if (search.candidates.front().turns == 0 || (result.kept && search.chosen == 0 && !search.decided)) continue;
     const std::size_t winner = result.kept ? search.chosen : 0;
-    file.calls.push_back({call.made.call, call.kernels[winner], call.kernels[0], search.candidates[winner].seconds, search.candidates[0].seconds});
+    file.calls.push_back({call.made.call, call.kernels[winner], call.kernels[0], search.candidates[winner].seconds,
+                          search.candidates[0].seconds});
   }
 }
 
@@ -96,16 +99,20 @@ class TuneRun {
         file_(known(path_, measured_, console)) {
     tune_.dtype = dtype;
     tune_.should_stop = stop_requested;
-    json_ = {{"device", backend.name()}, {"precision", precision_name(dtype)}, {"tuning", path_}, {"models", Json::array()}};
+    json_ = {
+        {"device", backend.name()}, {"precision", precision_name(dtype)}, {"tuning", path_}, {"models", Json::array()}};
     console.say("device " + backend.name() + " (" + backend.description() + "), precision " + precision_name(dtype));
-    if (backend.name() == "simt") console.say("warning: the emulator's times say nothing about a GPU: do not ship what it finds");
+    if (backend.name() == "simt")
+      console.say("warning: the emulator's times say nothing about a GPU: do not ship what it finds");
   }
 
   void tune(const perf::ShapeList& list, int batch, double seconds) {
     const std::string what = list.model.name + " at batch " + std::to_string(batch);
     tune_.batch = batch;
     tune_.seconds = seconds;
-    tune_.progress = [&](const std::string& doing, double done) { console_.progress("tuning " + what + " " + percent(done) + ": " + doing); };
+    tune_.progress = [&](const std::string& doing, double done) {
+      console_.progress("tuning " + what + " " + percent(done) + ": " + doing);
+    };
     const perf::TuneResult result = perf::tune_model(backend_, list, tune_);
     console_.say(tuning_summary(what, result));
     TuningFile found = measured_;
@@ -144,8 +151,10 @@ int tune_command(const Options& options) {
   const std::vector<perf::ShapeList> lists = lists_of(options);
   const std::unique_ptr<Backend> backend = make_backend(options.device, options.threads);
   KernelChoice* choice = backend->kernel_choice();
-  if (choice == nullptr) throw Error("device " + backend->name() + ": computes every call with one kernel, there is nothing to tune");
-  if (!options.inc.empty() && backend->name() == "cpu") throw Error("--inc: device cpu takes no rows from tables, a GPU expected");
+  if (choice == nullptr)
+    throw Error("device " + backend->name() + ": computes every call with one kernel, there is nothing to tune");
+  if (!options.inc.empty() && backend->name() == "cpu")
+    throw Error("--inc: device cpu takes no rows from tables, a GPU expected");
   std::optional<OutputClaim> claim;
   if (!options.inc.empty()) claim.emplace(options.inc);
   const DType dtype = choose_precision(options.precision, *backend);
@@ -166,18 +175,33 @@ int tune_command(const Options& options) {
 
 void add_tune(CLI::App& app, Run& run) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("tune", "Find the fastest kernels for this device; all commands use them from then on");
+  CLI::App* command =
+      app.add_subcommand("tune", "Find the fastest kernels for this device; all commands use them from then on");
   std::string lists;
   for (const std::string& name : perf::shape_list_names()) lists += (lists.empty() ? "" : ", ") + name;
-  command->add_option("--device", options->device, "auto, cpu, cuda or simt (emulates CUDA; simt:53 a Jetson Nano)")->capture_default_str();
-  command->add_option("--model", options->models, "Whose shapes: " + lists + ", or a JSON file; several with commas")->delimiter(',')->capture_default_str();
-  command->add_option("--batch", options->batches, "Samples a batch; several with commas")->delimiter(',')->check(CLI::Range(1, 65536))->capture_default_str();
-  command->add_option("--size", options->size, "Pixels a side, 0 = as the model says")->capture_default_str()->check(CLI::Range(0, 1024));
-  command->add_option("--precision", options->precision, "auto, fp32, bf16 (CPU) or fp16 (GPU)")->capture_default_str()
+  command->add_option("--device", options->device, "auto, cpu, cuda or simt (emulates CUDA; simt:53 a Jetson Nano)")
+      ->capture_default_str();
+  command->add_option("--model", options->models, "Whose shapes: " + lists + ", or a JSON file; several with commas")
+      ->delimiter(',')
+      ->capture_default_str();
+  command->add_option("--batch", options->batches, "Samples a batch; several with commas")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  command->add_option("--size", options->size, "Pixels a side, 0 = as the model says")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
+  command->add_option("--precision", options->precision, "auto, fp32, bf16 (CPU) or fp16 (GPU)")
+      ->capture_default_str()
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
-  command->add_option("--threads", options->threads, "Threads, 0 = all cores; tuning holds for this number")->capture_default_str()->check(CLI::Range(0, 1024));
+  command->add_option("--threads", options->threads, "Threads, 0 = all cores; tuning holds for this number")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
   command->add_option("--budget", options->budget, "Time for all of it: 60s, 2m, 1h")->capture_default_str();
-  command->add_option("--tuning", options->tuning, "File to keep the winners in; auto: TSUGI_TUNING, or the user's cache folder")->capture_default_str();
+  command
+      ->add_option("--tuning", options->tuning,
+                   "File to keep the winners in; auto: TSUGI_TUNING, or the user's cache folder")
+      ->capture_default_str();
   command->add_option("--inc", options->inc, "Write the winners as rows of a table in kernels/tuning, too (GPUs)");
   add_common(*command, options->common, "tsugi tune --model faces-resnet --batch 64 --budget 60s");
   command->callback([options, &run] {

@@ -18,32 +18,44 @@ std::string faster_text(double ratio) {
 }  // namespace
 
 void print_tuning(const perf::TuneResult& result) {
-  std::vector<std::vector<std::string>> table = {{"layer", "op", "x", "default", "time", "winner", "time", "times as fast", "turns", ""}};
+  std::vector<std::vector<std::string>> table = {
+      {"layer", "op", "x", "default", "time", "winner", "time", "times as fast", "turns", ""}};
   for (const perf::TunedCall& call : result.calls) {
     const perf::SearchResult& s = call.search;
-    table.push_back({call.made.op_case.layer, perf::op_name(call.made.op_case, call.made.pass), std::to_string(call.made.times), call.kernels[0],
-                     time_text(s.candidates[0].seconds), s.chosen == 0 ? "-" : call.kernels[s.chosen],
-                     s.chosen == 0 ? "-" : time_text(s.candidates[s.chosen].seconds), s.chosen == 0 ? "-" : faster_text(s.ratio), std::to_string(s.turns),
-                     s.decided ? "" : s.candidates[0].turns == 0 ? "no time" : "undecided"});
+    table.push_back({call.made.op_case.layer, perf::op_name(call.made.op_case, call.made.pass),
+                     std::to_string(call.made.times), call.kernels[0], time_text(s.candidates[0].seconds),
+                     s.chosen == 0 ? "-" : call.kernels[s.chosen],
+                     s.chosen == 0 ? "-" : time_text(s.candidates[s.chosen].seconds),
+                     s.chosen == 0 ? "-" : faster_text(s.ratio), std::to_string(s.turns),
+                     s.decided                    ? ""
+                     : s.candidates[0].turns == 0 ? "no time"
+                                                  : "undecided"});
   }
   print_table(table);
 }
 
 std::string tuning_summary(const std::string& what, const perf::TuneResult& result) {
   const perf::StepCheck& check = result.check;
-  std::string line = what + ": " + std::to_string(result.changed()) + " of " + std::to_string(result.calls.size()) + " calls with a choice take another kernel";
+  std::string line = what + ": " + std::to_string(result.changed()) + " of " + std::to_string(result.calls.size()) +
+                     " calls with a choice take another kernel";
   if (check.pairs > 0)
-    line += "; a step takes " + time_text(check.tuned_s) + ", before " + time_text(check.default_s) + " (" + faster_text(check.ratio) + " times as fast, median of " +
-            std::to_string(check.pairs) + " pairs)";
+    line += "; a step takes " + time_text(check.tuned_s) + ", before " + time_text(check.default_s) + " (" +
+            faster_text(check.ratio) + " times as fast, median of " + std::to_string(check.pairs) + " pairs)";
   if (!result.kept) line += ": no faster, so all defaults stay";
   if (!check.failure.empty()) line += "; whole steps were not compared: " + check.failure;
-  if (result.undecided() > 0) line += "; " + std::to_string(result.undecided()) + " undecided: give more time with --budget";
+  if (result.undecided() > 0)
+    line += "; " + std::to_string(result.undecided()) + " undecided: give more time with --budget";
   return line;
 }
 
 Json tuning_json(const std::string& model, int batch, const perf::TuneResult& result) {
-  Json json{{"model", model}, {"batch", batch}, {"changed", result.changed()}, {"undecided", result.undecided()}, {"kept", result.kept},
-            {"without_choice", result.without_choice}, {"pairs", result.check.pairs}};
+  Json json{{"model", model},
+            {"batch", batch},
+            {"changed", result.changed()},
+            {"undecided", result.undecided()},
+            {"kept", result.kept},
+            {"without_choice", result.without_choice},
+            {"pairs", result.check.pairs}};
   if (result.check.pairs > 0) {
     json["default_step_s"] = result.check.default_s;
     json["tuned_step_s"] = result.check.tuned_s;
@@ -52,8 +64,10 @@ Json tuning_json(const std::string& model, int batch, const perf::TuneResult& re
   }
   json["calls"] = Json::array();
   for (const perf::TunedCall& call : result.calls) {
-    Json one{{"layer", call.made.op_case.layer}, {"op", perf::op_name(call.made.op_case, call.made.pass)}, {"times", call.made.times},
-             {"chosen", call.kernels[call.search.chosen]}, {"ratio", call.search.ratio}, {"decided", call.search.decided}, {"kernels", Json::array()}};
+    Json one{{"layer", call.made.op_case.layer}, {"op", perf::op_name(call.made.op_case, call.made.pass)},
+             {"times", call.made.times},         {"chosen", call.kernels[call.search.chosen]},
+             {"ratio", call.search.ratio},       {"decided", call.search.decided},
+             {"kernels", Json::array()}};
     for (std::size_t i = 0; i < call.kernels.size(); ++i) {
       const perf::SearchedCandidate& c = call.search.candidates[i];
       Json kernel{{"kernel", call.kernels[i]}, {"turns", c.turns}};

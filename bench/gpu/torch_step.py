@@ -7,6 +7,7 @@ The same layers as tsugi's (MODEL.json: `tsugi inspect MODEL --json`), batch, SG
 label smoothing; without augmentation and without copies from the host, both of which tsugi's steps include. fp32 is without
 TF32. Variants take turns; each figure is the median over the rounds. Prints one JSON object.
 """
+
 import argparse
 import json
 import os
@@ -111,18 +112,32 @@ def main():
             synchronize()
             steps[variant] = step
         except Exception as error:  # a variant that this version of PyTorch cannot run is no peer
-            failures[variant] = "%s: %s" % (type(error).__name__, str(error).strip().splitlines()[0][:200] if str(error) else "")
+            failures[variant] = "%s: %s" % (
+                type(error).__name__,
+                str(error).strip().splitlines()[0][:200] if str(error) else "",
+            )
     turns = {variant: [] for variant in steps}
     for _ in range(arguments.rounds):
         for variant, step in steps.items():
             turns[variant].append(turn(step, synchronize, arguments.seconds))
     images = {variant: arguments.batch / statistics.median(times) for variant, times in turns.items()}
     best = max(images, key=images.get) if images else None
-    print(json.dumps({"model": description.get("name", os.path.basename(arguments.model)), "batch": arguments.batch,
-                      "precision": arguments.precision, "torch": torch.__version__,
-                      "device": torch.cuda.get_device_name() if arguments.device == "cuda" else arguments.device,
-                      "images_per_s": images, "seconds_a_step": turns, "failures": failures, "best": best,
-                      "best_images_per_s": images.get(best)}))
+    print(
+        json.dumps(
+            {
+                "model": description.get("name", os.path.basename(arguments.model)),
+                "batch": arguments.batch,
+                "precision": arguments.precision,
+                "torch": torch.__version__,
+                "device": torch.cuda.get_device_name() if arguments.device == "cuda" else arguments.device,
+                "images_per_s": images,
+                "seconds_a_step": turns,
+                "failures": failures,
+                "best": best,
+                "best_images_per_s": images.get(best),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -47,7 +47,8 @@ class AtomicFile {
 };
 
 /// Replaces the file at `path` by these bytes (host), or throws and leaves it as it was.
-void write_file_atomically(const std::string& path, const void* bytes, std::size_t size, const FilePurpose& purpose = {});
+void write_file_atomically(const std::string& path, const void* bytes, std::size_t size,
+                           const FilePurpose& purpose = {});
 void write_file_atomically(const std::string& path, const std::string& text, const FilePurpose& purpose = {});
 
 }  // namespace tsugi

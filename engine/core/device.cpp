@@ -48,11 +48,13 @@ std::unique_ptr<Backend> make_backend(const std::string& device, int threads) {
   if (device == "cudnn") return make_cudnn_backend();
   if (device == "reference") return make_reference_backend();
   if (device == "simt" || device.compare(0, 5, "simt:") == 0) return make_simt_backend(emulated_sm(device));
-  throw Error("device " + device + ": unknown, known are " + joined(device_names()) + ", and simt:53 for the emulator of another architecture");
+  throw Error("device " + device + ": unknown, known are " + joined(device_names()) +
+              ", and simt:53 for the emulator of another architecture");
 }
 
 DType choose_precision(const std::string& precision, const Backend& backend) {
-  if (precision == "auto") return backend.supports(DType::bf16) && backend.name() != "reference" ? DType::bf16 : DType::f32;
+  if (precision == "auto")
+    return backend.supports(DType::bf16) && backend.name() != "reference" ? DType::bf16 : DType::f32;
   DType dtype = DType::f32;
   if (precision == "bf16") {
     dtype = DType::bf16;
@@ -62,11 +64,14 @@ DType choose_precision(const std::string& precision, const Backend& backend) {
     throw Error("precision " + precision + ": unknown, known are auto, fp32, bf16, fp16");
   }
   if (!backend.supports(dtype))
-    throw Error("precision " + precision + ": device " + backend.name() + " (" + backend.description() + ") does not compute in it");
+    throw Error("precision " + precision + ": device " + backend.name() + " (" + backend.description() +
+                ") does not compute in it");
   return dtype;
 }
 
-const char* precision_name(DType dtype) { return dtype == DType::bf16 ? "bf16" : dtype == DType::f16 ? "fp16" : "fp32"; }
+const char* precision_name(DType dtype) {
+  return dtype == DType::bf16 ? "bf16" : dtype == DType::f16 ? "fp16" : "fp32";
+}
 
 std::size_t parse_bytes(const std::string& text) {
   char* end = nullptr;

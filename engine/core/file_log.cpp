@@ -65,7 +65,8 @@ void FileLog::end(std::size_t place, std::uint64_t bytes, const std::string& sha
   opened_[place].sha256 = sha256;
 }
 
-FileRecord::FileRecord(const FilePurpose& purpose, FileAccess access, const std::string& path, const std::string& temporary)
+FileRecord::FileRecord(const FilePurpose& purpose, FileAccess access, const std::string& path,
+                       const std::string& temporary)
     : log_(purpose.log) {
   if (log_ == nullptr) return;
   FileUse use;

@@ -1,5 +1,6 @@
-// Which files were opened, for what, and what went through them: the record behind `--audit`. Everything that opens a file takes a
-// FileLog* that may be null (nobody asks); digests are of the bytes as they pass, not of a second reading. Decoding threads share one.
+// Which files were opened, for what, and what went through them: the record behind `--audit`. Everything that opens a
+// file takes a FileLog* that may be null (nobody asks); digests are of the bytes as they pass, not of a second reading.
+// Decoding threads share one.
 #pragma once
 
 #include <cstddef>
@@ -31,10 +32,12 @@ struct FilePurpose {
   bool personal;  ///< it holds traces of personal photos: what is written anew is for its owner's eyes alone
 };
 
-/// One file in one role, however often it was opened: reads of the same bytes are one use, and so are all writes to one path.
+/// One file in one role, however often it was opened: reads of the same bytes are one use, and so are all writes to one
+/// path.
 struct FileUse {
-  std::string path;       ///< as it was named; scratch: the name that it had for a moment
-  std::string temporary;  ///< writing: the name of the temporary before it is renamed to `path`; "*" stands for a counter
+  std::string path;  ///< as it was named; scratch: the name that it had for a moment
+  std::string
+      temporary;  ///< writing: the name of the temporary before it is renamed to `path`; "*" stands for a counter
   std::string role;
   FileAccess access = FileAccess::read;
   bool personal = false;

@@ -1,5 +1,5 @@
-// Files being read. Every file that the library reads goes through here: never a pipe or a device, which could hang or never end, and
-// always into the log where there is one.
+// Files being read. Every file that the library reads goes through here: never a pipe or a device, which could hang or
+// never end, and always into the log where there is one.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,8 @@ namespace tsugi {
 /// An open regular file. Every failure throws an Error that opens with the file's name and gives the system's reason.
 class InputFile {
  public:
-  /// Throws when `path` cannot be opened or is not a regular file. `name` stands for the path in messages ("" = the path).
+  /// Throws when `path` cannot be opened or is not a regular file. `name` stands for the path in messages ("" = the
+  /// path).
   explicit InputFile(const std::string& path, const FilePurpose& purpose = {}, const std::string& name = "");
 
   std::uint64_t size() const { return size_; }  ///< bytes, when it was opened
@@ -22,11 +23,12 @@ class InputFile {
   /// The next bytes, at most `most`, to `to` (host). Returns how many; 0 at the end.
   std::size_t read(void* to, std::size_t most);
 
-  /// All bytes from here to the end. Throws when the file has more than `limit`, before any memory is taken, or ends early.
+  /// All bytes from here to the end. Throws when the file has more than `limit`, before any memory is taken, or ends
+  /// early.
   std::vector<std::uint8_t> read_all(std::uint64_t limit);
 
-  /// `size` bytes from byte `offset` on (host), or false when the file has fewer. The log does not hear of it: whoever looks ahead reads
-  /// the same bytes in their turn.
+  /// `size` bytes from byte `offset` on (host), or false when the file has fewer. The log does not hear of it: whoever
+  /// looks ahead reads the same bytes in their turn.
   bool peek(std::uint64_t offset, void* to, std::size_t size);
 
   /// All that was wanted was read.

@@ -48,7 +48,7 @@ OutputClaim::OutputClaim(const std::string& path, const FilePurpose& purpose) {
       throw Error(path + ": is being written by another run, process " + std::to_string(other.l_start - range) +
                   ", one at a time expected");
     const AtomicFile probe(path, purpose);  // it can be written, and what a killed run left goes
-  } catch (...) {  // no destructor will run
+  } catch (...) {                           // no destructor will run
     if (folder_ >= 0) ::close(folder_);
     throw;
   }

@@ -19,8 +19,8 @@ struct ProgramOutput {
   std::string out, err;  ///< what it wrote
 };
 
-/// Starts `arguments[0]`, looked for on PATH, with `input` on its standard input, and waits for its end. No shell is involved.
-/// Throws ProgramMissing or, when it cannot be started, Error, both naming the program.
+/// Starts `arguments[0]`, looked for on PATH, with `input` on its standard input, and waits for its end. No shell is
+/// involved. Throws ProgramMissing or, when it cannot be started, Error, both naming the program.
 ProgramOutput run_program(const std::vector<std::string>& arguments, const std::string& input);
 
 }  // namespace tsugi

@@ -22,16 +22,18 @@ struct Image {
 
 /// Decodes a JPEG or PNG (grey, palette, RGB, RGBA; 8 or 16 bits a channel) and turns it as its EXIF orientation says.
 /// Transparent pixels are blended onto white. `file` is the name for messages.
-/// Throws Error naming `file` when the data is neither JPEG nor PNG, too large, broken or truncated, or unpacks to more than its
-/// header promises (photo_header.h); std::bad_alloc when memory runs out.
+/// Throws Error naming `file` when the data is neither JPEG nor PNG, too large, broken or truncated, or unpacks to more
+/// than its header promises (photo_header.h); std::bad_alloc when memory runs out.
 Image decode_image(const std::vector<std::uint8_t>& bytes, const std::string& file);
 
 /// The centre square of `crop` of the shorter side, resized to `size` x `size` with a cubic filter that widens with
 /// the reduction (antialiasing). Writes [size,size,3] to `to`.
 void crop_and_resize(const Image& image, float crop, int size, std::uint8_t* to);
 
-/// Reads, decodes, crops and resizes: writes [stored_size,stored_size,3] to `to`. Returns the SHA-256 of the file, hex. The header is looked at first, and the memory that the
-/// rest needs is a lease of `budget`. Throws Error naming the file, also when it needs more than the whole budget.
-std::string prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to, DecodeBudget& budget, FileLog* files = nullptr);
+/// Reads, decodes, crops and resizes: writes [stored_size,stored_size,3] to `to`. Returns the SHA-256 of the file, hex.
+/// The header is looked at first, and the memory that the rest needs is a lease of `budget`. Throws Error naming the
+/// file, also when it needs more than the whole budget.
+std::string prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to,
+                          DecodeBudget& budget, FileLog* files = nullptr);
 
 }  // namespace tsugi

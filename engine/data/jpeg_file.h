@@ -11,9 +11,9 @@ namespace tsugi {
 
 struct JpegFile {
   std::size_t exif = 0, exif_bytes = 0;  ///< the EXIF block ("Exif", two zeros, TIFF data), none when exif_bytes is 0
-  int scans = 0;                         ///< passes over the picture: a few in honest files, and a decoder takes time for each
-  bool complete = false;                 ///< the end-of-image marker was reached
-  bool tables_fit = true;                ///< no Huffman table has more than 256 codes
+  int scans = 0;           ///< passes over the picture: a few in honest files, and a decoder takes time for each
+  bool complete = false;   ///< the end-of-image marker was reached
+  bool tables_fit = true;  ///< no Huffman table has more than 256 codes
 };
 
 /// Walks over the segments; never reads outside `bytes`.

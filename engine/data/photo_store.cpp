@@ -50,7 +50,8 @@ class DecodePool {
     for (std::size_t done = 0; done < photos_.size();) {
       {
         std::unique_lock<std::mutex> lock(mutex_);
-        finished_.wait_for(lock, std::chrono::milliseconds(100), [this] { return done_ == photos_.size() || failure_; });
+        finished_.wait_for(lock, std::chrono::milliseconds(100),
+                           [this] { return done_ == photos_.size() || failure_; });
         if (failure_) std::rethrow_exception(failure_);
         done = done_;
       }

@@ -1,6 +1,6 @@
-// The built-in models, as users could have written them themselves. faces-mobile after Howard et al., "MobileNets", 2017;
-// faces-resnet after He et al., "Deep residual learning", CVPR 2016, with average pooling in its shortcuts (He et al.,
-// "Bag of tricks", CVPR 2019).
+// The built-in models, as users could have written them themselves. faces-mobile after Howard et al., "MobileNets",
+// 2017; faces-resnet after He et al., "Deep residual learning", CVPR 2016, with average pooling in its shortcuts (He et
+// al., "Bag of tricks", CVPR 2019).
 #include "engine/model/builtin_models.h"
 
 namespace tsugi {

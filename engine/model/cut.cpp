@@ -50,7 +50,8 @@ std::vector<std::size_t> places(const Model& model) {
 [[noreturn]] void refuse(const Model& model, const std::string& layer, const std::string& why) {
   std::string known;
   for (const std::size_t i : places(model)) known += (known.empty() ? "" : ", ") + model.layers[i].name;
-  throw Error("model " + model.name + ": cannot be cut at " + layer + ": " + why + "; it can be cut at " + (known.empty() ? "no layer" : known));
+  throw Error("model " + model.name + ": cannot be cut at " + layer + ": " + why + "; it can be cut at " +
+              (known.empty() ? "no layer" : known));
 }
 
 /// The layers that `taken` marks as a model that reads `input` where those layers read layer `from`.
@@ -93,7 +94,8 @@ ModelCut cut_at(const Model& model, std::size_t top) {
 }  // namespace
 
 ModelCut cut_model(const Model& model, const std::string& layer) {
-  const auto found = std::find_if(model.layers.begin(), model.layers.end(), [&](const Layer& l) { return l.name == layer; });
+  const auto found =
+      std::find_if(model.layers.begin(), model.layers.end(), [&](const Layer& l) { return l.name == layer; });
   if (found == model.layers.end()) refuse(model, layer, "it has no such layer");
   const auto top = static_cast<std::size_t>(found - model.layers.begin());
   if (const std::string why = obstacle(model, top); !why.empty()) refuse(model, layer, why);

@@ -66,7 +66,8 @@ class Fields {
   void pair(const char* key, int fallback, int low, int& rows, int& columns) const {
     const auto found = object_.find(key);
     if (found != object_.end() && found->is_array()) {
-      if (found->size() != 2) fail(std::string("\"") + key + "\" has " + std::to_string(found->size()) + " numbers, expected 2");
+      if (found->size() != 2)
+        fail(std::string("\"") + key + "\" has " + std::to_string(found->size()) + " numbers, expected 2");
       rows = checked((*found)[0], key, low, 1024);
       columns = checked((*found)[1], key, low, 1024);
     } else {
@@ -249,7 +250,9 @@ void check_all_read(const Model& model, const std::string& origin) {
     for (const int input : layer.inputs)
       if (input >= 0) read[static_cast<std::size_t>(input)] = true;
   for (std::size_t i = 0; i + 1 < model.layers.size(); ++i)
-    if (!read[i]) throw Error(origin + ": layer " + std::to_string(i + 1) + " (" + model.layers[i].name + "): nobody reads its output");
+    if (!read[i])
+      throw Error(origin + ": layer " + std::to_string(i + 1) + " (" + model.layers[i].name +
+                  "): nobody reads its output");
 }
 
 /// Reports shapes that do not fit together now, not at the first step.
@@ -329,8 +332,8 @@ int frozen_layers(const Model& model, const std::string& freeze_until) {
   }
   const std::string place = "freeze_until (--freeze-until): ";
   if (freeze_until == model.layers.back().name)
-    throw Error(place + "\"" + freeze_until + "\" is the last of model " + model.name + "'s " + std::to_string(model.layers.size()) +
-                " layers, nothing would be left to train");
+    throw Error(place + "\"" + freeze_until + "\" is the last of model " + model.name + "'s " +
+                std::to_string(model.layers.size()) + " layers, nothing would be left to train");
   throw Error(place + "model " + model.name + " has no layer \"" + freeze_until + "\", it can be frozen until " +
               (known.empty() ? "none" : known));
 }

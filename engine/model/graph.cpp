@@ -4,7 +4,9 @@
 namespace tsugi {
 namespace {
 
-bool takes_activation(NodeKind kind) { return kind != NodeKind::pool && kind != NodeKind::dropout && kind != NodeKind::activation; }
+bool takes_activation(NodeKind kind) {
+  return kind != NodeKind::pool && kind != NodeKind::dropout && kind != NodeKind::activation;
+}
 
 class Builder {
  public:
@@ -37,7 +39,8 @@ class Builder {
     return producer < 0 || shared(value_of(layer), layer) ? nullptr : &graph_.nodes[static_cast<std::size_t>(producer)];
   }
 
-  /// Whether another layer's output is the same value (a flatten or a skipped dropout between them) with readers of its own.
+  /// Whether another layer's output is the same value (a flatten or a skipped dropout between them) with readers of its
+  /// own.
   bool shared(int value_index, int layer) const {
     for (std::size_t other = 0; other < value_of_.size(); ++other)
       if (static_cast<int>(other) != layer && value_of_[other] == value_index && uses_[other] > 1) return true;
@@ -107,17 +110,29 @@ class Builder {
     node.out = shape_of(index);
     for (const int input : layer.inputs) node.inputs.push_back(value_of(input));
     switch (layer.type) {
-      case LayerType::conv2d: node.kind = NodeKind::conv2d; break;
-      case LayerType::dense: node.kind = NodeKind::dense; break;
-      case LayerType::batch_norm: node.kind = NodeKind::batch_norm; break;
-      case LayerType::dropout: node.kind = NodeKind::dropout; break;
-      case LayerType::add: node.kind = NodeKind::add; break;
+      case LayerType::conv2d:
+        node.kind = NodeKind::conv2d;
+        break;
+      case LayerType::dense:
+        node.kind = NodeKind::dense;
+        break;
+      case LayerType::batch_norm:
+        node.kind = NodeKind::batch_norm;
+        break;
+      case LayerType::dropout:
+        node.kind = NodeKind::dropout;
+        break;
+      case LayerType::add:
+        node.kind = NodeKind::add;
+        break;
       case LayerType::relu:
       case LayerType::leaky_relu:
         node.kind = NodeKind::activation;
         node.activation = activation_of(layer);
         break;
-      default: node.kind = NodeKind::pool; break;
+      default:
+        node.kind = NodeKind::pool;
+        break;
     }
     node.output = static_cast<int>(graph_.values.size());
     graph_.values.push_back({node.out.count(), static_cast<int>(graph_.nodes.size()), {}});

@@ -17,7 +17,7 @@ struct Node {
   std::vector<int> inputs;  ///< values; batch_norm: [x] or [x, residual]; add: [a, b]
   int output = 0;           ///< value
   SampleShape in, out;
-  Activation activation;    ///< fused epilogue, or the op itself
+  Activation activation;  ///< fused epilogue, or the op itself
 };
 
 struct Value {

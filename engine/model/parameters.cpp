@@ -26,7 +26,8 @@ std::size_t product(const std::vector<std::int64_t>& shape) {
 
 const ParameterInfo* find_in(const std::vector<ParameterInfo>& list, int layer, const std::string& suffix) {
   for (const ParameterInfo& info : list)
-    if (info.layer == layer && info.name.compare(info.name.rfind('.') + 1, std::string::npos, suffix) == 0) return &info;
+    if (info.layer == layer && info.name.compare(info.name.rfind('.') + 1, std::string::npos, suffix) == 0)
+      return &info;
   return nullptr;
 }
 

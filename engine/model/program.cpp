@@ -14,8 +14,8 @@ bool can_mask(NodeKind kind, bool only_consumer) {
 
 }  // namespace
 
-Program::Program(Backend& backend, const Model& model, const ParameterLayout& layout, int classes, int batch, DType dtype,
-                 ProgramMode mode, int frozen_layers)
+Program::Program(Backend& backend, const Model& model, const ParameterLayout& layout, int classes, int batch,
+                 DType dtype, ProgramMode mode, int frozen_layers)
     : backend_(backend),
       model_(model),
       layout_(layout),
@@ -36,11 +36,13 @@ Program::Program(Backend& backend, const Model& model, const ParameterLayout& la
   plan_buffers();
 }
 
-/// A node without parameters of its own only passes gradients on: behind frozen layers (or the input) there is nobody to take them.
+/// A node without parameters of its own only passes gradients on: behind frozen layers (or the input) there is nobody
+/// to take them.
 void Program::find_trained() {
   for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
     const Node& node = graph_.nodes[n];
-    const bool learns = node.kind == NodeKind::conv2d || node.kind == NodeKind::dense || node.kind == NodeKind::batch_norm;
+    const bool learns =
+        node.kind == NodeKind::conv2d || node.kind == NodeKind::dense || node.kind == NodeKind::batch_norm;
     trained_[n] = learns && node.layer >= frozen_layers_;
     for (const int input : node.inputs) trained_[n] = trained_[n] || wants_gradient(input);
   }
@@ -92,8 +94,8 @@ void Program::extend(int request, int time) {
   buffer.last = std::max(buffer.last, time);
 }
 
-/// Dropout overwrites its input when nobody else reads it: the masks that its neighbours take from the value stay right, because
-/// a dropped element's gradient is zero anyway.
+/// Dropout overwrites its input when nobody else reads it: the masks that its neighbours take from the value stay
+/// right, because a dropped element's gradient is zero anyway.
 bool Program::in_place(const Node& node) const {
   return node.kind == NodeKind::dropout && node.inputs[0] != 0 &&
          graph_.values[static_cast<std::size_t>(node.inputs[0])].consumers.size() == 1;
@@ -111,8 +113,9 @@ void Program::plan_buffers() {
   for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
     const Node& node = graph_.nodes[n];
     const auto out = static_cast<std::size_t>(node.output);
-    value_request_[out] = in_place(node) ? value_request_[static_cast<std::size_t>(node.inputs[0])]
-                                         : request(graph_.values[out].count * batch * element, forward_time(n), forward_time(n));
+    value_request_[out] = in_place(node)
+                              ? value_request_[static_cast<std::size_t>(node.inputs[0])]
+                              : request(graph_.values[out].count * batch * element, forward_time(n), forward_time(n));
     for (const int input : node.inputs) extend(value_request_[static_cast<std::size_t>(input)], forward_time(n));
     extend(value_request_[out], forward_time(n));
     plan_node(n);
@@ -130,8 +133,9 @@ void Program::plan_buffers() {
         const auto v = static_cast<std::size_t>(node.inputs[i]);
         if (!input_gradients_[n][i].wanted) continue;
         const bool sole = graph_.values[v].consumers.size() == 1;
-        const bool reuse = i == 0 && sole && (node.kind == NodeKind::batch_norm || node.kind == NodeKind::dropout ||
-                                              node.kind == NodeKind::activation);
+        const bool reuse =
+            i == 0 && sole &&
+            (node.kind == NodeKind::batch_norm || node.kind == NodeKind::dropout || node.kind == NodeKind::activation);
         if (gradient_request_[v] < 0)
           gradient_request_[v] = reuse ? gradient_request_[static_cast<std::size_t>(node.output)]
                                        : request(graph_.values[v].count * batch * element, time, time);
@@ -148,21 +152,23 @@ void Program::plan_node(std::size_t n) {
   NodeBuffers& buffers = buffers_[n];
   const bool training = trained_[n];
   const int forward = forward_time(n), backward = backward_time(n);
-  const std::size_t out_count = graph_.values[static_cast<std::size_t>(node.output)].count * static_cast<std::size_t>(batch_);
+  const std::size_t out_count =
+      graph_.values[static_cast<std::size_t>(node.output)].count * static_cast<std::size_t>(batch_);
 
   if (const std::size_t bytes = workspace_bytes(node); bytes > 0) {
     buffers.forward_workspace = request(bytes, forward, forward);
     if (training) buffers.backward_workspace = request(bytes, backward, backward);
   }
   if (!training) {
-    if (node.kind == NodeKind::dropout) buffers.saved = request(out_count, forward, forward);  // the op has no form without a mask
+    if (node.kind == NodeKind::dropout)
+      buffers.saved = request(out_count, forward, forward);  // the op has no form without a mask
     return;
   }
 
   const auto keep = [&](int value) { extend(value_request_[static_cast<std::size_t>(value)], backward); };
   const bool masks_input = input_gradients_[n][0].masks;
-  const bool own_mask = node.activation.kind != ActivationKind::none &&
-                        (node.kind == NodeKind::batch_norm || masks_own_output_[n]);
+  const bool own_mask =
+      node.activation.kind != ActivationKind::none && (node.kind == NodeKind::batch_norm || masks_own_output_[n]);
   if (own_mask) keep(node.output);
   switch (node.kind) {
     case NodeKind::conv2d:
@@ -196,10 +202,14 @@ void Program::plan_node(std::size_t n) {
 
 std::size_t Program::workspace_bytes(const Node& node) const {
   switch (node.kind) {
-    case NodeKind::conv2d: return backend_.workspace_bytes(conv_shape(node), dtype_);
-    case NodeKind::dense: return backend_.workspace_bytes(dense_shape(node), dtype_);
-    case NodeKind::batch_norm: return backend_.workspace_bytes(batch_norm_shape(node), dtype_);
-    default: return 0;
+    case NodeKind::conv2d:
+      return backend_.workspace_bytes(conv_shape(node), dtype_);
+    case NodeKind::dense:
+      return backend_.workspace_bytes(dense_shape(node), dtype_);
+    case NodeKind::batch_norm:
+      return backend_.workspace_bytes(batch_norm_shape(node), dtype_);
+    default:
+      return 0;
   }
 }
 

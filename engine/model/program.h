@@ -17,11 +17,11 @@ enum class ProgramMode { inference, training };
 
 /// What one pass reads and writes beside the arena. All pointers are device memory.
 struct Pass {
-  const float* parameters = nullptr;    ///< [layout.count()] float32
-  const void* compute = nullptr;        ///< the same in the program's dtype; equals `parameters` for float32
-  float* statistics = nullptr;          ///< [layout.statistics_count()]
-  float* gradients = nullptr;           ///< [layout.count()]; backward only
-  Write write = Write::overwrite;       ///< of the gradients: the first micro-batch overwrites, the others add
+  const float* parameters = nullptr;  ///< [layout.count()] float32
+  const void* compute = nullptr;      ///< the same in the program's dtype; equals `parameters` for float32
+  float* statistics = nullptr;        ///< [layout.statistics_count()]
+  float* gradients = nullptr;         ///< [layout.count()]; backward only
+  Write write = Write::overwrite;     ///< of the gradients: the first micro-batch overwrites, the others add
   BatchNormMode batch_norm = BatchNormMode::running_statistics;
   const StepState* step = nullptr;
   const std::uint32_t* sample_ids = nullptr;  ///< [batch]; keys of dropout
@@ -30,8 +30,9 @@ struct Pass {
 
 class Program {
  public:
-  /// Plans the model's graph for batches of `batch` samples. Nothing is allocated on the device. The first `frozen_layers` layers are only
-  /// run forward, their batch norms with the running statistics, which stay; their gradients are never written.
+  /// Plans the model's graph for batches of `batch` samples. Nothing is allocated on the device. The first
+  /// `frozen_layers` layers are only run forward, their batch norms with the running statistics, which stay; their
+  /// gradients are never written.
   Program(Backend& backend, const Model& model, const ParameterLayout& layout, int classes, int batch, DType dtype,
           ProgramMode mode, int frozen_layers = 0);
 
@@ -43,8 +44,8 @@ class Program {
   /// Uses the block at `arena` (arena_bytes() bytes, device) from now on.
   void bind(void* arena) { arena_ = static_cast<std::uint8_t*>(arena); }
 
-  void* input() const { return value(0); }                 ///< [batch,h,w,c], to be filled before forward()
-  void* logits() const { return value(graph_.logits); }    ///< [batch,classes]
+  void* input() const { return value(0); }                   ///< [batch,h,w,c], to be filled before forward()
+  void* logits() const { return value(graph_.logits); }      ///< [batch,classes]
   void* features() const { return value(graph_.features); }  ///< [batch,features_count()], what the head reads
   std::size_t features_count() const { return graph_.values[static_cast<std::size_t>(graph_.features)].count; }
   void* d_logits() const { return gradient(graph_.logits); }  ///< training only
@@ -55,7 +56,7 @@ class Program {
  private:
   /// Buffers of one node, as indices of requests_ (-1: none).
   struct NodeBuffers {
-    int saved = -1;       ///< argmax, dropout mask, or batch norm's mean
+    int saved = -1;  ///< argmax, dropout mask, or batch norm's mean
     int saved_inv_std = -1;
     int forward_workspace = -1, backward_workspace = -1;
     int spare_gradient = -1;  ///< batch norm's d_x where it must be added to another consumer's
@@ -78,9 +79,13 @@ class Program {
   std::size_t workspace_bytes(const Node& node) const;
 
   int forward_time(std::size_t node) const { return static_cast<int>(node) + 1; }
-  int backward_time(std::size_t node) const { return 2 * static_cast<int>(graph_.nodes.size()) + 1 - static_cast<int>(node); }
+  int backward_time(std::size_t node) const {
+    return 2 * static_cast<int>(graph_.nodes.size()) + 1 - static_cast<int>(node);
+  }
 
-  void* at(int request) const { return request < 0 ? nullptr : arena_ + plan_.offsets[static_cast<std::size_t>(request)]; }
+  void* at(int request) const {
+    return request < 0 ? nullptr : arena_ + plan_.offsets[static_cast<std::size_t>(request)];
+  }
   void* value(int index) const { return at(value_request_[static_cast<std::size_t>(index)]); }
   void* gradient(int index) const { return at(gradient_request_[static_cast<std::size_t>(index)]); }
 

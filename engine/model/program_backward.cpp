@@ -22,16 +22,27 @@ void Program::backward(const Pass& pass) {
 
 void Program::backward_node(std::size_t n, const Pass& pass) {
   const Node& node = graph_.nodes[n];
-  const std::size_t count = graph_.values[static_cast<std::size_t>(node.output)].count * static_cast<std::size_t>(batch_);
+  const std::size_t count =
+      graph_.values[static_cast<std::size_t>(node.output)].count * static_cast<std::size_t>(batch_);
   void* d_y = gradient(node.output);
   if (masks_own_output_[n] && node.kind != NodeKind::activation && node.kind != NodeKind::batch_norm)
     backend_.activation_backward({count, dtype_, node.activation, value(node.output), d_y, Write::overwrite, d_y});
   switch (node.kind) {
-    case NodeKind::conv2d: backward_conv2d(n, pass); break;
-    case NodeKind::dense: backward_dense(n, pass); break;
-    case NodeKind::batch_norm: backward_batch_norm(n, pass); break;
-    case NodeKind::pool: backward_pool(n, pass); break;
-    case NodeKind::add: backward_add(n); break;
+    case NodeKind::conv2d:
+      backward_conv2d(n, pass);
+      break;
+    case NodeKind::dense:
+      backward_dense(n, pass);
+      break;
+    case NodeKind::batch_norm:
+      backward_batch_norm(n, pass);
+      break;
+    case NodeKind::pool:
+      backward_pool(n, pass);
+      break;
+    case NodeKind::add:
+      backward_add(n);
+      break;
     case NodeKind::dropout:
       if (input_gradients_[n][0].wanted)
         backend_.dropout_backward({count, dtype_, model_.layers[static_cast<std::size_t>(node.layer)].rate,
@@ -42,7 +53,8 @@ void Program::backward_node(std::size_t n, const Pass& pass) {
       // Its consumers may have applied its mask already; then only the gradient's place changes.
       const Activation left = masks_own_output_[n] ? node.activation : Activation{};
       if (input_gradients_[n][0].wanted)
-        backend_.activation_backward({count, dtype_, left, value(node.output), d_y, input_gradients_[n][0].write, gradient(node.inputs[0])});
+        backend_.activation_backward(
+            {count, dtype_, left, value(node.output), d_y, input_gradients_[n][0].write, gradient(node.inputs[0])});
       break;
     }
   }
@@ -98,7 +110,8 @@ void Program::backward_batch_norm(std::size_t n, const Pass& pass) {
   op.workspace = at(buffers_[n].backward_workspace);
   backend_.batch_norm_backward(op);
   if (plan.wanted && add) {
-    const std::size_t count = graph_.values[static_cast<std::size_t>(node.output)].count * static_cast<std::size_t>(batch_);
+    const std::size_t count =
+        graph_.values[static_cast<std::size_t>(node.output)].count * static_cast<std::size_t>(batch_);
     backend_.activation_backward({count, dtype_, {}, nullptr, op.d_x, Write::accumulate, gradient(node.inputs[0])});
   }
 }
@@ -106,18 +119,20 @@ void Program::backward_batch_norm(std::size_t n, const Pass& pass) {
 void Program::backward_pool(std::size_t n, const Pass&) {
   const Node& node = graph_.nodes[n];
   if (!input_gradients_[n][0].wanted) return;
-  backend_.pool_backward({pool_shape(node), dtype_, gradient(node.output), static_cast<const std::uint8_t*>(at(buffers_[n].saved)),
-                          value(node.output), value(node.inputs[0]), mask_of(node, 0), input_gradients_[n][0].write,
+  backend_.pool_backward({pool_shape(node), dtype_, gradient(node.output),
+                          static_cast<const std::uint8_t*>(at(buffers_[n].saved)), value(node.output),
+                          value(node.inputs[0]), mask_of(node, 0), input_gradients_[n][0].write,
                           gradient(node.inputs[0])});
 }
 
 void Program::backward_add(std::size_t n) {
   const Node& node = graph_.nodes[n];
-  const std::size_t count = graph_.values[static_cast<std::size_t>(node.output)].count * static_cast<std::size_t>(batch_);
+  const std::size_t count =
+      graph_.values[static_cast<std::size_t>(node.output)].count * static_cast<std::size_t>(batch_);
   for (const std::size_t i : {std::size_t{1}, std::size_t{0}})  // as planned: last input first
     if (input_gradients_[n][i].wanted)
-      backend_.activation_backward({count, dtype_, {}, nullptr, gradient(node.output), input_gradients_[n][i].write,
-                                    gradient(node.inputs[i])});
+      backend_.activation_backward(
+          {count, dtype_, {}, nullptr, gradient(node.output), input_gradients_[n][i].write, gradient(node.inputs[i])});
 }
 
 }  // namespace tsugi

@@ -57,13 +57,16 @@ void Program::forward_node(std::size_t n, const Pass& pass) {
   const void* x = value(node.inputs[0]);
   void* y = value(node.output);
   void* workspace = at(buffers_[n].forward_workspace);
-  const std::size_t count = graph_.values[static_cast<std::size_t>(node.output)].count * static_cast<std::size_t>(batch_);
+  const std::size_t count =
+      graph_.values[static_cast<std::size_t>(node.output)].count * static_cast<std::size_t>(batch_);
   switch (node.kind) {
     case NodeKind::conv2d:
-      backend_.conv2d_forward({conv_shape(node), dtype_, x, weight(node, pass), vector(node, pass, "bias"), node.activation, y, workspace});
+      backend_.conv2d_forward(
+          {conv_shape(node), dtype_, x, weight(node, pass), vector(node, pass, "bias"), node.activation, y, workspace});
       break;
     case NodeKind::dense:
-      backend_.dense_forward({dense_shape(node), dtype_, x, weight(node, pass), vector(node, pass, "bias"), node.activation, y, workspace});
+      backend_.dense_forward({dense_shape(node), dtype_, x, weight(node, pass), vector(node, pass, "bias"),
+                              node.activation, y, workspace});
       break;
     case NodeKind::batch_norm:
       forward_batch_norm(n, pass);

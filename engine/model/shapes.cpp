@@ -17,9 +17,10 @@ std::string text_of(const SampleShape& s) {
 
 SampleShape window_shape(const Model& model, const Layer& layer, const SampleShape& in) {
   if (layer.kernel_h > in.h + 2 * layer.pad_h || layer.kernel_w > in.w + 2 * layer.pad_w)
-    fail(model, layer, "window " + std::to_string(layer.kernel_h) + "x" + std::to_string(layer.kernel_w) +
-                           " exceeds the padded input " + std::to_string(in.h + 2 * layer.pad_h) + "x" +
-                           std::to_string(in.w + 2 * layer.pad_w));
+    fail(model, layer,
+         "window " + std::to_string(layer.kernel_h) + "x" + std::to_string(layer.kernel_w) +
+             " exceeds the padded input " + std::to_string(in.h + 2 * layer.pad_h) + "x" +
+             std::to_string(in.w + 2 * layer.pad_w));
   SampleShape out = in;
   out.h = (in.h + 2 * layer.pad_h - layer.kernel_h) / layer.stride_h + 1;
   out.w = (in.w + 2 * layer.pad_w - layer.kernel_w) / layer.stride_w + 1;
@@ -30,14 +31,16 @@ SampleShape window_shape(const Model& model, const Layer& layer, const SampleSha
 void check_weights(const Model& model, const Layer& layer, double count) {
   constexpr double kMaxWeights = 1 << 30;
   if (count > kMaxWeights)
-    fail(model, layer, "has " + std::to_string(count) + " parameters, at most " + std::to_string(1 << 30) + " are supported");
+    fail(model, layer,
+         "has " + std::to_string(count) + " parameters, at most " + std::to_string(1 << 30) + " are supported");
 }
 
 SampleShape conv_shape(const Model& model, const Layer& layer, const SampleShape& in) {
   const int groups = layer.groups == 0 ? in.c : layer.groups;
   if (in.c % groups != 0 || layer.filters % groups != 0)
-    fail(model, layer, std::to_string(groups) + " groups do not divide " + std::to_string(in.c) + " input channels and " +
-                           std::to_string(layer.filters) + " filters");
+    fail(model, layer,
+         std::to_string(groups) + " groups do not divide " + std::to_string(in.c) + " input channels and " +
+             std::to_string(layer.filters) + " filters");
   SampleShape out = window_shape(model, layer, in);
   out.c = layer.filters;
   check_weights(model, layer, static_cast<double>(layer.kernel_h) * layer.kernel_w * (in.c / groups) * layer.filters);
@@ -46,14 +49,17 @@ SampleShape conv_shape(const Model& model, const Layer& layer, const SampleShape
 
 SampleShape pool_shape(const Model& model, const Layer& layer, const SampleShape& in) {
   if (layer.pad_h >= layer.kernel_h || layer.pad_w >= layer.kernel_w)
-    fail(model, layer, "padding " + std::to_string(layer.pad_h) + "x" + std::to_string(layer.pad_w) +
-                           " reaches the window " + std::to_string(layer.kernel_h) + "x" + std::to_string(layer.kernel_w));
+    fail(model, layer,
+         "padding " + std::to_string(layer.pad_h) + "x" + std::to_string(layer.pad_w) + " reaches the window " +
+             std::to_string(layer.kernel_h) + "x" + std::to_string(layer.kernel_w));
   if (layer.type == LayerType::max_pool && layer.kernel_h * layer.kernel_w > 255)
-    fail(model, layer, "window has " + std::to_string(layer.kernel_h * layer.kernel_w) + " positions, at most 255 are supported");
+    fail(model, layer,
+         "window has " + std::to_string(layer.kernel_h * layer.kernel_w) + " positions, at most 255 are supported");
   return window_shape(model, layer, in);
 }
 
-SampleShape output_shape(const Model& model, const Layer& layer, const SampleShape& in, const SampleShape* second, int classes) {
+SampleShape output_shape(const Model& model, const Layer& layer, const SampleShape& in, const SampleShape* second,
+                         int classes) {
   switch (layer.type) {
     case LayerType::conv2d:
       return conv_shape(model, layer, in);
@@ -67,11 +73,13 @@ SampleShape output_shape(const Model& model, const Layer& layer, const SampleSha
       return {1, 1, static_cast<int>(in.count())};
     case LayerType::dense:
       if (in.h != 1 || in.w != 1)
-        fail(model, layer, "input is " + text_of(in) + ", expected 1x1xN: put a flatten or global_average_pool before it");
+        fail(model, layer,
+             "input is " + text_of(in) + ", expected 1x1xN: put a flatten or global_average_pool before it");
       check_weights(model, layer, static_cast<double>(in.c) * (layer.units == 0 ? classes : layer.units));
       return {1, 1, layer.units == 0 ? classes : layer.units};
     case LayerType::add:
-      if (!(in == *second)) fail(model, layer, "inputs are " + text_of(in) + " and " + text_of(*second) + ", expected equal shapes");
+      if (!(in == *second))
+        fail(model, layer, "inputs are " + text_of(in) + " and " + text_of(*second) + ", expected equal shapes");
       return in;
     default:
       return in;
@@ -89,7 +97,8 @@ std::vector<SampleShape> infer_shapes(const Model& model, int classes) {
     const SampleShape second = layer.inputs.size() > 1 ? shape_of(layer.inputs[1]) : in;
     const SampleShape out = output_shape(model, layer, in, &second, classes);
     if (out.count() > kMaxCount)
-      fail(model, layer, "output " + text_of(out) + " has more than " + std::to_string(kMaxCount) + " elements a sample");
+      fail(model, layer,
+           "output " + text_of(out) + " has more than " + std::to_string(kMaxCount) + " elements a sample");
     shapes.push_back(out);
   }
   return shapes;
@@ -124,7 +133,8 @@ double training_flops(const Model& model, int classes) {
   double flops = 0.0;
   for (std::size_t i = 0; i < costs.size(); ++i) {
     int from = model.layers[i].inputs[0];
-    while (from >= 0 && model.layers[static_cast<std::size_t>(from)].type == LayerType::flatten)  // another view of the same values
+    while (from >= 0 &&
+           model.layers[static_cast<std::size_t>(from)].type == LayerType::flatten)  // another view of the same values
       from = model.layers[static_cast<std::size_t>(from)].inputs[0];
     flops += (from < 0 ? 2.0 : 3.0) * costs[i].forward_flops;
   }

@@ -6,8 +6,9 @@
 
 namespace tsugi {
 
-/// The parts of a step, in the order in which they first come. `data` is the host's work: choosing, gathering and sending
-/// photos and labels; `augment` makes the input of them (or dequantises features); `results` waits for the device, fetches losses and checks them.
+/// The parts of a step, in the order in which they first come. `data` is the host's work: choosing, gathering and
+/// sending photos and labels; `augment` makes the input of them (or dequantises features); `results` waits for the
+/// device, fetches losses and checks them.
 enum class StepPart : std::uint8_t { data, augment, forward, loss, backward, update, results };
 
 /// "data", "augment", "forward", ...

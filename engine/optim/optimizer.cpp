@@ -21,9 +21,12 @@ std::vector<std::string> moment_names(const OptimizerSettings& settings) {
 
 const char* name_of(OptimizerKind kind) {
   switch (kind) {
-    case OptimizerKind::sgd: return "sgd";
-    case OptimizerKind::adam: return "adam";
-    case OptimizerKind::adamw: return "adamw";
+    case OptimizerKind::sgd:
+      return "sgd";
+    case OptimizerKind::adam:
+      return "adam";
+    case OptimizerKind::adamw:
+      return "adamw";
   }
   return "?";
 }
@@ -37,7 +40,8 @@ OptimizerKind parse_optimizer(const std::string& name) {
 Optimizer::Optimizer(Backend& backend, const OptimizerSettings& settings, std::size_t count,
                      std::vector<ParameterRange> ranges)
     : backend_(backend), settings_(settings), count_(count), ranges_(std::move(ranges)) {
-  for (const std::string& name : moment_names(settings)) moments_.push_back({name, DeviceBuffer(backend, count * sizeof(float))});
+  for (const std::string& name : moment_names(settings))
+    moments_.push_back({name, DeviceBuffer(backend, count * sizeof(float))});
   GradientNorm norm;
   norm.count = count;
   workspace_ = DeviceBuffer(backend, backend.workspace_bytes(norm));
@@ -59,8 +63,8 @@ void Optimizer::prepare(StepState& state, std::uint32_t skipped) const {
   state.adam_correction2 = static_cast<float>(1.0 - std::pow(static_cast<double>(settings_.beta2), steps));
 }
 
-void Optimizer::update(float* w, const float* g, void* compute, DType compute_dtype, const StepState* step, UpdateReport* report,
-                       bool scaled) {
+void Optimizer::update(float* w, const float* g, void* compute, DType compute_dtype, const StepState* step,
+                       UpdateReport* report, bool scaled) {
   GradientNorm norm;
   norm.count = count_ - ranges_.front().begin;
   norm.g = g + ranges_.front().begin;
@@ -89,9 +93,11 @@ void Optimizer::update_range(const ParameterRange& range, UpdateBuffers buffers)
   buffers.decayed = range.decayed;
   buffers.w += range.begin;
   buffers.g += range.begin;
-  if (buffers.compute != nullptr) buffers.compute = static_cast<std::uint8_t*>(buffers.compute) + range.begin * size_of(buffers.compute_dtype);
+  if (buffers.compute != nullptr)
+    buffers.compute = static_cast<std::uint8_t*>(buffers.compute) + range.begin * size_of(buffers.compute_dtype);
   if (settings_.kind == OptimizerKind::sgd) {
-    backend_.sgd_update({buffers, settings_.momentum, settings_.nesterov, settings_.weight_decay, part(moment("momentum"))});
+    backend_.sgd_update(
+        {buffers, settings_.momentum, settings_.nesterov, settings_.weight_decay, part(moment("momentum"))});
   } else {
     backend_.adam_update({buffers, settings_.beta1, settings_.beta2, settings_.eps, settings_.weight_decay,
                           settings_.kind == OptimizerKind::adamw, part(moment("adam_m")), part(moment("adam_v"))});

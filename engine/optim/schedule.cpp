@@ -10,9 +10,12 @@ namespace tsugi {
 
 const char* name_of(ScheduleKind kind) {
   switch (kind) {
-    case ScheduleKind::constant: return "constant";
-    case ScheduleKind::step: return "step";
-    case ScheduleKind::cosine: return "cosine";
+    case ScheduleKind::constant:
+      return "constant";
+    case ScheduleKind::step:
+      return "step";
+    case ScheduleKind::cosine:
+      return "cosine";
   }
   return "?";
 }
@@ -23,7 +26,8 @@ ScheduleKind parse_schedule(const std::string& name) {
   throw Error("schedule: unknown \"" + name + "\", known are constant, step, cosine");
 }
 
-float learning_rate(const Schedule& schedule, float base, std::uint32_t step, std::uint32_t steps_per_epoch, int epochs) {
+float learning_rate(const Schedule& schedule, float base, std::uint32_t step, std::uint32_t steps_per_epoch,
+                    int epochs) {
   const double warmup = schedule.warmup_epochs * steps_per_epoch;
   const double total = std::max(1.0, static_cast<double>(steps_per_epoch) * epochs);
   if (step < warmup) return static_cast<float>(base * (step + 1.0) / (warmup + 1.0));

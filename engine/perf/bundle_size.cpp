@@ -9,7 +9,7 @@
 namespace tsugi::perf {
 namespace {
 
-constexpr double kTarBlock = 512.0;      // a header, and what members are padded to
+constexpr double kTarBlock = 512.0;       // a header, and what members are padded to
 constexpr double kManifestPhoto = 170.0;  // a line of the manifest (engine/README.md)
 constexpr double kManifest = 1000.0;
 
@@ -25,7 +25,8 @@ std::string person(int index) {
 
 std::vector<NamedTensor> tensors(const std::vector<ParameterInfo>& infos, const std::vector<float>& values) {
   std::vector<NamedTensor> made;
-  for (const ParameterInfo& info : infos) made.push_back(make_tensor(info.name, info.shape, values.data() + info.offset));
+  for (const ParameterInfo& info : infos)
+    made.push_back(make_tensor(info.name, info.shape, values.data() + info.offset));
   return made;
 }
 
@@ -47,10 +48,12 @@ Checkpoint example(const ShapeList& list, const TrainSettings& settings, const B
     checkpoint.moments["momentum"] = checkpoint.parameters;
   }
   const auto name = [&](std::size_t i) {
-    return person(static_cast<int>(i % static_cast<std::size_t>(list.classes))) + "/" + person(static_cast<int>(i)) + ".jpg";
+    return person(static_cast<int>(i % static_cast<std::size_t>(list.classes))) + "/" + person(static_cast<int>(i)) +
+           ".jpg";
   };
   for (std::size_t i = 0; i < request.train_photos; ++i) checkpoint.train_photos.push_back(name(i));
-  for (std::size_t i = 0; i < request.test_photos; ++i) checkpoint.test_photos.push_back(name(request.train_photos + i));
+  for (std::size_t i = 0; i < request.test_photos; ++i)
+    checkpoint.test_photos.push_back(name(request.train_photos + i));
   return checkpoint;
 }
 
@@ -64,7 +67,8 @@ BundleSizes::BundleSizes(const ShapeList& list, const TrainSettings& settings, c
 
 BundleSize BundleSizes::with(std::size_t sent) const {
   constexpr double kHeader = 500.0, kHalf = 2.0, kFloat = 4.0;
-  const auto photos = static_cast<double>(sent), tests = request_.send_test_photos ? static_cast<double>(request_.test_photos) : 0.0;
+  const auto photos = static_cast<double>(sent),
+             tests = request_.send_test_photos ? static_cast<double>(request_.test_photos) : 0.0;
   const double padded = request_.photo_bytes + 1.5 * kTarBlock;  // header, and half a block of padding on average
   BundleSize size;
   size.checkpoint = member(checkpoint_);

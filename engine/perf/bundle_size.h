@@ -12,7 +12,7 @@ namespace tsugi::perf {
 struct BundleRequestSize {
   std::size_t train_photos = 0;  ///< of the server, all of them: a full checkpoint lists them
   std::size_t test_photos = 0;
-  double photo_bytes = 0.0;      ///< of a photo's file, on average
+  double photo_bytes = 0.0;  ///< of a photo's file, on average
   CheckpointKind kind = CheckpointKind::full;
   bool send_test_photos = true;
   bool knowledge = true;

@@ -9,8 +9,8 @@ namespace {
 /// Large enough that a step is some thousands of blocks, small enough that small buffers do not count as large ones.
 constexpr std::size_t kBlock = 16384;
 
-/// How many different blocks were used since a block was used last: uses in order, of which each block's last one counts, summed up by a tree
-/// (Fenwick, "A new data structure for cumulative frequency tables", 1994).
+/// How many different blocks were used since a block was used last: uses in order, of which each block's last one
+/// counts, summed up by a tree (Fenwick, "A new data structure for cumulative frequency tables", 1994).
 class ReuseDistances {
  public:
   explicit ReuseDistances(std::size_t uses) : counts_(uses + 1, 0) {}
@@ -23,7 +23,8 @@ class ReuseDistances {
   Reuse use(std::size_t block, double begin, double end) {
     const auto [found, first] = last_.try_emplace(block);
     Use& last = found->second;
-    const Reuse reuse{first, first ? 0.0 : static_cast<double>(sum(now_) - sum(last.at + 1)), first ? 0.0 : begin - last.end};
+    const Reuse reuse{first, first ? 0.0 : static_cast<double>(sum(now_) - sum(last.at + 1)),
+                      first ? 0.0 : begin - last.end};
     if (!first) add(last.at, -1);
     add(now_, 1);
     last = {now_++, end};
@@ -52,12 +53,15 @@ class ReuseDistances {
 };
 
 std::size_t first_block(const Touch& touch) { return touch.address / kBlock; }
-std::size_t blocks_of(const Touch& touch) { return (touch.address + touch.bytes - 1) / kBlock + 1 - first_block(touch); }
+std::size_t blocks_of(const Touch& touch) {
+  return (touch.address + touch.bytes - 1) / kBlock + 1 - first_block(touch);
+}
 
 }  // namespace
 
 double missed_share(const std::vector<CachePoint>& curve, double after) {
-  const auto above = std::find_if(curve.begin(), curve.end(), [&](const CachePoint& point) { return point.after > after; });
+  const auto above =
+      std::find_if(curve.begin(), curve.end(), [&](const CachePoint& point) { return point.after > after; });
   if (curve.empty()) return 0.0;
   if (above == curve.begin()) return curve.front().missed;
   if (above == curve.end()) return curve.back().missed;
@@ -65,7 +69,8 @@ double missed_share(const std::vector<CachePoint>& curve, double after) {
   return below.missed + (above->missed - below.missed) * (after - below.after) / (above->after - below.after);
 }
 
-std::vector<double> missed_bytes(const std::vector<RecordedOp>& ops, const std::vector<double>& seconds, const CacheCurves& cache) {
+std::vector<double> missed_bytes(const std::vector<RecordedOp>& ops, const std::vector<double>& seconds,
+                                 const CacheCurves& cache) {
   constexpr int kSteps = 2;  // the first fills the cache
   std::vector<double> bytes(ops.size(), 0.0);
   if (cache.by_bytes.empty()) return bytes;
@@ -75,7 +80,8 @@ std::vector<double> missed_bytes(const std::vector<RecordedOp>& ops, const std::
   ReuseDistances distances(uses);
   const auto kept = [&](const ReuseDistances::Reuse& reuse) {
     if (reuse.first) return 0.0;
-    return (1.0 - missed_share(cache.by_bytes, reuse.blocks * kBlock)) * (1.0 - missed_share(cache.by_seconds, reuse.seconds));
+    return (1.0 - missed_share(cache.by_bytes, reuse.blocks * kBlock)) *
+           (1.0 - missed_share(cache.by_seconds, reuse.seconds));
   };
   double clock = 0.0;
   for (int step = 0; step < kSteps; ++step)
@@ -83,7 +89,8 @@ std::vector<double> missed_bytes(const std::vector<RecordedOp>& ops, const std::
       bytes[i] = 0.0;
       for (const Touch& touch : ops[i].touches) {
         const double part = static_cast<double>(touch.bytes) / static_cast<double>(blocks_of(touch));
-        for (std::size_t b = 0; b < blocks_of(touch); ++b) bytes[i] += part * (1.0 - kept(distances.use(first_block(touch) + b, clock, clock + seconds[i])));
+        for (std::size_t b = 0; b < blocks_of(touch); ++b)
+          bytes[i] += part * (1.0 - kept(distances.use(first_block(touch) + b, clock, clock + seconds[i])));
       }
     }
   return bytes;

@@ -9,11 +9,14 @@ namespace tsugi::perf {
 namespace {
 
 constexpr double kSizes[] = {1.0 / 32, 1.0 / 16, 1.0 / 8, 1.0 / 4, 1.0 / 2, 3.0 / 4, 1.0, 2.0};  // of the last level
-constexpr double kPauses[] = {0.0, 1e-3, 4e-3, 16e-3, 48e-3};                                     // seconds
-constexpr std::size_t kChunk = 65536;  // stays in a core's own cache: what is read is written there, and the other way round
+constexpr double kPauses[] = {0.0, 1e-3, 4e-3, 16e-3, 48e-3};                                    // seconds
+constexpr std::size_t kChunk =
+    65536;  // stays in a core's own cache: what is read is written there, and the other way round
 constexpr int kTries = 3;
 
-std::size_t whole_chunks(double bytes) { return std::max<std::size_t>(1, static_cast<std::size_t>(bytes) / kChunk) * kChunk; }
+std::size_t whole_chunks(double bytes) {
+  return std::max<std::size_t>(1, static_cast<std::size_t>(bytes) / kChunk) * kChunk;
+}
 
 }  // namespace
 
@@ -66,23 +69,28 @@ void CacheProbe::turn() {
     far_.push_back(read(part, small));
     read(part, small);
     near_.push_back(read(part, small));
-    for (std::size_t i = 0; i < by_size_.size(); ++i) by_size_[i].push_back(pace_after(0.0, whole_chunks(kSizes[i] * size)));
-    for (std::size_t i = 0; i < by_pause_.size(); ++i) by_pause_[i].push_back(pace_after(brief_ ? 0.0 : kPauses[i], small));
+    for (std::size_t i = 0; i < by_size_.size(); ++i)
+      by_size_[i].push_back(pace_after(0.0, whole_chunks(kSizes[i] * size)));
+    for (std::size_t i = 0; i < by_pause_.size(); ++i)
+      by_pause_[i].push_back(pace_after(brief_ ? 0.0 : kPauses[i], small));
   }
 }
 
 CacheCurves CacheProbe::curves() const {
   const double far = std::max(median(far_), 1.001 * median(near_));
   const auto add = [&](std::vector<CachePoint>& curve, double after, double pace, double near) {
-    curve.push_back({after, std::clamp((pace - near) / std::max(far - near, 1e-3 * far), curve.empty() ? 0.0 : curve.back().missed, 1.0)});
+    curve.push_back({after, std::clamp((pace - near) / std::max(far - near, 1e-3 * far),
+                                       curve.empty() ? 0.0 : curve.back().missed, 1.0)});
   };
   CacheCurves curves;
   for (std::size_t i = 0; i < by_size_.size(); ++i) {
     const auto after = static_cast<double>(whole_chunks(kSizes[i] * static_cast<double>(cache_)));
-    if (!curves.by_bytes.empty() && after <= curves.by_bytes.back().after) continue;  // of a small cache, the same whole chunks again
+    if (!curves.by_bytes.empty() && after <= curves.by_bytes.back().after)
+      continue;  // of a small cache, the same whole chunks again
     add(curves.by_bytes, after, median(by_size_[i]), median(near_));
   }
-  for (std::size_t i = 0; i < by_pause_.size(); ++i) add(curves.by_seconds, kPauses[i], median(by_pause_[i]), median(by_pause_[0]));
+  for (std::size_t i = 0; i < by_pause_.size(); ++i)
+    add(curves.by_seconds, kPauses[i], median(by_pause_[i]), median(by_pause_[0]));
   return curves;
 }
 

@@ -9,8 +9,8 @@
 
 namespace tsugi::perf {
 
-/// Writes tensors that no cache holds yet, as a step's ops do, and times how fast they are read again: at once, by their size, and after a pause.
-/// A loop over the same memory would find more: caches favour what was used twice.
+/// Writes tensors that no cache holds yet, as a step's ops do, and times how fast they are read again: at once, by
+/// their size, and after a pause. A loop over the same memory would find more: caches favour what was used twice.
 class CacheProbe {
  public:
   /// cache: bytes of the last level.
@@ -30,7 +30,7 @@ class CacheProbe {
   std::size_t cache_, region_, at_ = 0;
   bool brief_;
   DeviceBuffer memory_, chunk_;
-  std::vector<double> near_, far_;               // seconds a byte from the last level and from memory
+  std::vector<double> near_, far_;  // seconds a byte from the last level and from memory
   std::vector<std::vector<double>> by_size_, by_pause_;
 };
 

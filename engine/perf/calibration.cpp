@@ -18,11 +18,11 @@ namespace {
 struct Measured {
   std::size_t table;
   OpPass pass;
-  std::vector<OpFeatures> features;           // a case each
-  std::vector<std::vector<double>> seconds;   // a case each, samples
+  std::vector<OpFeatures> features;          // a case each
+  std::vector<std::vector<double>> seconds;  // a case each, samples
   OpFeatures cold_features;
-  std::vector<double> more;                   // seconds that the cold case takes longer than the same from the cache, a round each
-  std::vector<double> packing;                // seconds that the weights alone cost, a round each; none where nobody asked
+  std::vector<double> more;     // seconds that the cold case takes longer than the same from the cache, a round each
+  std::vector<double> packing;  // seconds that the weights alone cost, a round each; none where nobody asked
 };
 
 /// More than the last cache holds, so that every copy comes from memory.
@@ -71,7 +71,8 @@ class Calibration {
     meter.turn(options_.brief ? 0.0 : 0.05);
     device.limits = meter.limits();
     if (device.limits.flops(options_.dtype) <= 0.0)
-      throw Error("plan: device " + backend_.name() + " has no loop that measures its peak in " + name_of(options_.dtype));
+      throw Error("plan: device " + backend_.name() + " has no loop that measures its peak in " +
+                  name_of(options_.dtype));
     if (cache_ != nullptr) device.cache = cache_->curves();
     extras_.describe(device);
     for (const Measured& m : measured_) {
@@ -83,7 +84,8 @@ class Calibration {
   }
 
  private:
-  /// What all copies of an op's tensors exceed: its time is then from the last cache, or from memory where that cache has no model.
+  /// What all copies of an op's tensors exceed: its time is then from the last cache, or from memory where that cache
+  /// has no model.
   std::size_t near_bytes() const { return cache_ != nullptr ? beyond_core() : kBeyondGpuCache; }
 
   TimingOptions timing() const {
@@ -118,7 +120,8 @@ class Calibration {
     for_table(table, [&](Measured& m) { m.more.push_back(median(sample(far, m.pass)) - seconds[i++]); });
   }
 
-  /// Many samples take their work and the weights', few a part of that work and the weights': the difference is the weights' alone.
+  /// Many samples take their work and the weights', few a part of that work and the weights': the difference is the
+  /// weights' alone.
   void weigh(std::size_t table) {
     std::vector<std::vector<double>> seconds(2);
     for (std::size_t i = 0; i < 2; ++i) {
@@ -139,8 +142,9 @@ class Calibration {
       if (m.table == table) work(m);
   }
 
-  /// Seconds of single calls, each on the next copy: one that was interrupted is an outlier, not a share of every sample. A device that
-  /// records work is timed as tsugi bench does, many calls at once: a launch alone would be as long as they are.
+  /// Seconds of single calls, each on the next copy: one that was interrupted is an outlier, not a share of every
+  /// sample. A device that records work is timed as tsugi bench does, many calls at once: a launch alone would be as
+  /// long as they are.
   std::vector<double> sample(OpSet& set, OpPass pass) {
     constexpr std::size_t kFewest = 5, kMost = 1000;
     const Contender contender = set.contender("calibration", backend_, pass);
@@ -148,7 +152,10 @@ class Calibration {
     contender.call(set.copies() - 1);  // makes what is made once
     std::vector<double> samples;
     const double begin = now();
-    const auto enough = [&] { return samples.size() >= (options_.brief ? 1 : kFewest) && (now() - begin >= seconds() || samples.size() >= kMost); };
+    const auto enough = [&] {
+      return samples.size() >= (options_.brief ? 1 : kFewest) &&
+             (now() - begin >= seconds() || samples.size() >= kMost);
+    };
     for (int copy = 0; !enough(); copy = (copy + 1) % set.copies()) {
       const double start = now();
       contender.call(copy);
@@ -166,7 +173,8 @@ class Calibration {
     std::size_t stride = m.features.size();
     for (AxisPoints& axis : e.axes) {  // what the pass itself moves, where that differs
       stride /= axis.points.size();
-      for (std::size_t i = 0; i < axis.points.size(); ++i) axis.points[i] = m.features[i * stride].at[static_cast<std::size_t>(axis.axis)];
+      for (std::size_t i = 0; i < axis.points.size(); ++i)
+        axis.points[i] = m.features[i * stride].at[static_cast<std::size_t>(axis.axis)];
     }
     const double copy = device.limits.copy;
     if (!m.packing.empty()) {
@@ -190,7 +198,8 @@ class Calibration {
   std::vector<Measured> measured_;
   BenchMemory memory_;
   CalibrationExtras extras_;
-  std::unique_ptr<CacheProbe> cache_;  // null where nobody says how large the cache is, and on a GPU, whose efficiencies mean memory
+  std::unique_ptr<CacheProbe>
+      cache_;  // null where nobody says how large the cache is, and on a GPU, whose efficiencies mean memory
 };
 
 /// A model with an op of every kind, and as little of each as there can be.
@@ -198,7 +207,8 @@ Model smallest_model() {
   return parse_model(R"({"name": "smallest", "input": [16, 16, 3], "layers": [
     {"type": "conv2d", "filters": 16, "kernel": 3, "pad": 1, "bias": false}, {"type": "batch_norm"}, {"type": "relu"},
     {"type": "conv2d", "filters": 16, "kernel": 3, "pad": 1, "groups": "depthwise"}, {"type": "relu"}, {"type": "max_pool", "kernel": 2},
-    {"type": "dropout", "rate": 0.5}, {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "units": "classes"}]})", "calibration");
+    {"type": "dropout", "rate": 0.5}, {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "units": "classes"}]})",
+                     "calibration");
 }
 
 /// What a process that trains holds beside what training plans: a tiny training's peak, less its plan.

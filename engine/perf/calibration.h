@@ -1,5 +1,5 @@
-// The machine that runs this, as a device description: limits, costs of a call, and efficiencies measured on shapes of the literature's kind,
-// whatever model is planned for later. Takes some seconds.
+// The machine that runs this, as a device description: limits, costs of a call, and efficiencies measured on shapes of
+// the literature's kind, whatever model is planned for later. Takes some seconds.
 #pragma once
 
 #include <functional>
@@ -18,15 +18,18 @@ struct CalibrationOptions {
   std::function<bool()> should_stop;
 };
 
-/// process_bytes is of this process: call it before anything else takes memory. Throws Error where an op fails, and when the caller asks to stop.
+/// process_bytes is of this process: call it before anything else takes memory. Throws Error where an op fails, and
+/// when the caller asks to stop.
 DeviceDescription calibrate(Backend& backend, const CalibrationOptions& options);
 
-/// The ops that calibration times, with the axes of the table that each fills. Of a kind, every combination of the axes' points is there.
+/// The ops that calibration times, with the axes of the table that each fills. Of a kind, every combination of the
+/// axes' points is there.
 struct CalibrationTable {
   std::vector<AxisPoints> axes;
   std::vector<OpCase> cases;  ///< row-major over the axes
   OpCase cold;                ///< timed with inputs from memory, too
-  std::vector<OpCase> weights;  ///< none, or two of the same weights with many samples and with few: what the weights alone cost
+  std::vector<OpCase>
+      weights;  ///< none, or two of the same weights with many samples and with few: what the weights alone cost
 };
 std::vector<CalibrationTable> calibration_tables(int threads, DType dtype, bool brief);
 

@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::size_t kSmallCopy = 64, kLargeCopy = std::size_t{1} << 20;
 
-/// One table over the bytes that its points move. from_memory: the last point exceeds every cache, and says what a byte from memory costs more.
+/// One table over the bytes that its points move. from_memory: the last point exceeds every cache, and says what a byte
+/// from memory costs more.
 template <typename Points>
 void describe_points(const Points& points, bool from_memory, DeviceDescription& device) {
   Efficiency e;
@@ -33,7 +34,8 @@ void describe_points(const Points& points, bool from_memory, DeviceDescription& 
 
 }  // namespace
 
-CalibrationExtras::CalibrationExtras(Backend& backend, DType dtype, bool brief) : backend_(backend), dtype_(dtype), host_(kLargeCopy) {
+CalibrationExtras::CalibrationExtras(Backend& backend, DType dtype, bool brief)
+    : backend_(backend), dtype_(dtype), host_(kLargeCopy) {
   state_ = static_cast<StepState*>(memory(sizeof(StepState)));
   const StepState state;
   backend.copy_to_device(state_, &state, sizeof state);
@@ -43,7 +45,8 @@ CalibrationExtras::CalibrationExtras(Backend& backend, DType dtype, bool brief) 
   add(call_, {}, &Backend::add_forward, tiny);
   for (const int n : {4, 32}) add_augment(48, n);
   for (const int n : {4, 64}) add_loss(n, 100);
-  for (const std::size_t count : {std::size_t{1} << 14, std::size_t{1} << 18, std::size_t{1} << (brief ? 19 : 22)}) add_updates(count);
+  for (const std::size_t count : {std::size_t{1} << 14, std::size_t{1} << 18, std::size_t{1} << (brief ? 19 : 22)})
+    add_updates(count);
 }
 
 void* CalibrationExtras::memory(std::size_t bytes) {
@@ -52,7 +55,8 @@ void* CalibrationExtras::memory(std::size_t bytes) {
 }
 
 template <typename Op>
-void CalibrationExtras::add(Points& points, const OpFeatures& features, void (Backend::*call)(const Op&), const Op& op) {
+void CalibrationExtras::add(Points& points, const OpFeatures& features, void (Backend::*call)(const Op&),
+                            const Op& op) {
   Backend* backend = &backend_;
   points.push_back({features, {features.op, backend, [=](int) { (backend->*call)(op); }}, {}});
 }
@@ -71,7 +75,8 @@ void CalibrationExtras::add_augment(int side, int n) {
   auto* numbers = static_cast<std::uint32_t*>(memory(ids.size() * sizeof ids[0]));
   backend_.copy_to_device(numbers, ids.data(), ids.size() * sizeof ids[0]);
   op.photo_index = op.sample_ids = numbers;
-  const auto photo = static_cast<std::size_t>(preprocessing.stored_size) * static_cast<std::size_t>(preprocessing.stored_size) * 3;
+  const auto photo =
+      static_cast<std::size_t>(preprocessing.stored_size) * static_cast<std::size_t>(preprocessing.stored_size) * 3;
   op.photos = static_cast<const std::uint8_t*>(memory(photo * ids.size()));
   op.x = memory(ids.size() * static_cast<std::size_t>(side) * static_cast<std::size_t>(side) * 3 * size_of(dtype_));
   op.workspace = memory(backend_.workspace_bytes(op));
@@ -107,7 +112,8 @@ void CalibrationExtras::add_updates(std::size_t count) {
   if (dtype_ != DType::f32) buffers.compute = memory(count * size_of(dtype_)), buffers.compute_dtype = dtype_;
   float *m = floats(), *v = floats();
   add(sgd_, update_features("sgd_update", count, 1, dtype_), &Backend::sgd_update, {buffers, 0.9f, true, 5e-4f, m});
-  add(adam_, update_features("adam_update", count, 2, dtype_), &Backend::adam_update, {buffers, 0.9f, 0.999f, 1e-8f, 5e-4f, true, m, v});
+  add(adam_, update_features("adam_update", count, 2, dtype_), &Backend::adam_update,
+      {buffers, 0.9f, 0.999f, 1e-8f, 5e-4f, true, m, v});
 }
 
 void CalibrationExtras::turn(const TimingOptions& options, double seconds) {
@@ -127,7 +133,8 @@ double CalibrationExtras::seconds_of_copy(std::size_t bytes, const TimingOptions
   const double begin = now();
   do {
     const double start = now();
-    for (int i = 0; i < std::min(10, options.max_calls); ++i) backend_.copy_to_device(device.data(), host_.data(), bytes);
+    for (int i = 0; i < std::min(10, options.max_calls); ++i)
+      backend_.copy_to_device(device.data(), host_.data(), bytes);
     backend_.synchronize();
     samples.push_back((now() - start) / std::min(10, options.max_calls));
   } while (now() - begin < seconds);

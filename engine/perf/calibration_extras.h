@@ -1,4 +1,5 @@
-// What calibration measures beside the ops of layers: augmentation, loss and updates, a call's own cost, copies. For calibration.cpp.
+// What calibration measures beside the ops of layers: augmentation, loss and updates, a call's own cost, copies. For
+// calibration.cpp.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-// The shapes of calibration: channels by powers of four, image sides of the ImageNet networks (7, 14, 28, 56, 112), work of about a millisecond.
-// No layer of a built-in model is among them.
+// The shapes of calibration: channels by powers of four, image sides of the ImageNet networks (7, 14, 28, 56, 112),
+// work of about a millisecond. No layer of a built-in model is among them.
 #include <algorithm>
 #include <cmath>
 
@@ -57,8 +57,12 @@ OpCase depthwise_of(double c, double width, int stride, int threads, DType dtype
   made.shape.n = std::max(2 * threads, whole(kBytes / image));
   return made;
 }
-OpCase depthwise(const std::vector<double>& at, int threads, DType dtype) { return depthwise_of(at[0], at[1], 1, threads, dtype); }
-OpCase depthwise_strided(const std::vector<double>& at, int threads, DType dtype) { return depthwise_of(at[0], at[1], 2, threads, dtype); }
+OpCase depthwise(const std::vector<double>& at, int threads, DType dtype) {
+  return depthwise_of(at[0], at[1], 1, threads, dtype);
+}
+OpCase depthwise_strided(const std::vector<double>& at, int threads, DType dtype) {
+  return depthwise_of(at[0], at[1], 2, threads, dtype);
+}
 
 OpCase dense(const std::vector<double>& at, int, DType) {
   OpCase made;
@@ -91,7 +95,9 @@ OpCase residual_norm(const std::vector<double>& at, int, DType dtype) {
   made.residual = true;
   return made;
 }
-OpCase max_pool(const std::vector<double>& at, int, DType dtype) { return streaming(NodeKind::pool, at[0], at[1], 28, dtype); }
+OpCase max_pool(const std::vector<double>& at, int, DType dtype) {
+  return streaming(NodeKind::pool, at[0], at[1], 28, dtype);
+}
 OpCase overlapping_pool(const std::vector<double>& at, int threads, DType dtype) {
   OpCase made = max_pool(at, threads, dtype);
   made.pool.r = made.pool.s = 3, made.pool.pad_h = made.pool.pad_w = 1;
@@ -108,8 +114,12 @@ OpCase global_pool(const std::vector<double>& at, int, DType dtype) {
   made.pool.r = made.pool.s = made.pool.stride_h = made.pool.stride_w = 7;
   return made;
 }
-OpCase dropout(const std::vector<double>& at, int, DType dtype) { return streaming(NodeKind::dropout, 64.0, at[0], 7, dtype); }
-OpCase addition(const std::vector<double>& at, int, DType dtype) { return streaming(NodeKind::add, 64.0, at[0], 7, dtype); }
+OpCase dropout(const std::vector<double>& at, int, DType dtype) {
+  return streaming(NodeKind::dropout, 64.0, at[0], 7, dtype);
+}
+OpCase addition(const std::vector<double>& at, int, DType dtype) {
+  return streaming(NodeKind::add, 64.0, at[0], 7, dtype);
+}
 OpCase activation(const std::vector<double>& at, int, DType dtype) {
   OpCase made = streaming(NodeKind::activation, 64.0, at[0], 7, dtype);
   made.activation = {ActivationKind::relu, 0.0f};
@@ -119,7 +129,7 @@ OpCase activation(const std::vector<double>& at, int, DType dtype) {
 struct Plan {
   MakeCase make;
   std::vector<AxisPoints> axes;
-  std::vector<double> cold;         ///< where
+  std::vector<double> cold;          ///< where
   std::vector<double> weights = {};  ///< where; empty: nowhere
 };
 
@@ -130,7 +140,8 @@ std::vector<CalibrationTable> calibration_tables(int threads, DType dtype, bool 
     if (brief) points.resize(1);
     return AxisPoints{name, points};
   };
-  const AxisPoints c = axis(Axis::channels, {16, 32, 96, 256}), k = axis(Axis::filters, {16, 32, 96, 256}), sides = axis(Axis::width, {7, 28});
+  const AxisPoints c = axis(Axis::channels, {16, 32, 96, 256}), k = axis(Axis::filters, {16, 32, 96, 256}),
+                   sides = axis(Axis::width, {7, 28});
   const AxisPoints pool_c = axis(Axis::channels, {16, 32, 128}), ragged = axis(Axis::channels, {24});
   const AxisPoints few_c = axis(Axis::channels, {32, 256}), few_k = axis(Axis::filters, {32, 256});
   const AxisPoints traffic = axis(Axis::bytes, {3e5, 5e6}), any_traffic = axis(Axis::bytes, {3e4, 3e5, 5e6});
@@ -142,7 +153,9 @@ std::vector<CalibrationTable> calibration_tables(int threads, DType dtype, bool 
       {grouped, {axis(Axis::channels, {64, 256})}, {64}},
       {depthwise, {few_c, axis(Axis::width, {7, 28, 56})}, {128, 28}},
       {depthwise_strided, {few_c, axis(Axis::width, {7, 28})}, {128, 14}},
-      {dense, {axis(Axis::samples, {8, 64}), axis(Axis::channels, {512, 4096}), axis(Axis::filters, {64, 512})}, {64, 4096, 512}},
+      {dense,
+       {axis(Axis::samples, {8, 64}), axis(Axis::channels, {512, 4096}), axis(Axis::filters, {64, 512})},
+       {64, 4096, 512}},
       {norm, {pool_c, traffic}, {64, 5e6}},
       {residual_norm, {pool_c, traffic}, {64, 5e6}},
       {norm, {ragged, traffic}, {24, 5e6}},

@@ -39,9 +39,11 @@ Bound bound_of(const ResultEntry& e, const Limits& limits) {
 std::string because(const CompareCell& first, const CompareCell& cell) {
   if (cell.roofline_ratio <= 0.0) return "";
   const std::string limit = first.bound == cell.bound ? std::string("by ") + name_of(cell.bound)
-                                                      : std::string("by the roofline (") + name_of(first.bound) + ", then " + name_of(cell.bound) + ")";
+                                                      : std::string("by the roofline (") + name_of(first.bound) +
+                                                            ", then " + name_of(cell.bound) + ")";
   const double rest = cell.ratio / cell.roofline_ratio;
-  const std::string shares = "it reaches " + percent(cell.roofline) + " of its roofline, the first " + percent(first.roofline);
+  const std::string shares =
+      "it reaches " + percent(cell.roofline) + " of its roofline, the first " + percent(first.roofline);
   constexpr double kAlike = 1.1;
   std::string text = number(cell.roofline_ratio) + " times " + limit;
   if (rest >= kAlike) return text + ", " + number(rest) + " times more because " + shares;
@@ -65,16 +67,19 @@ CompareCell cell_of(const ResultEntry& entry, const Limits& limits) {
 void relate(const CompareCell& first, CompareCell& cell) {
   if (!first.present || !cell.present || !first.entry.failure.empty() || !cell.entry.failure.empty()) return;
   cell.ratio = cell.entry.seconds / first.entry.seconds;
-  cell.within_spread = std::fabs(cell.entry.seconds - first.entry.seconds) <= cell.entry.deviation + first.entry.deviation;
+  cell.within_spread =
+      std::fabs(cell.entry.seconds - first.entry.seconds) <= cell.entry.deviation + first.entry.deviation;
   if (first.roofline <= 0.0 || cell.roofline <= 0.0) return;
   cell.roofline_ratio = cell.ratio * cell.roofline / first.roofline;
   cell.because = because(first, cell);
 }
 
 void note_differences(const ResultContext& first, const ResultContext& c, std::vector<std::string>& notes) {
-  if (c.version != first.version) notes.push_back("measured with tsugi " + c.version + ", the first with " + first.version);
+  if (c.version != first.version)
+    notes.push_back("measured with tsugi " + c.version + ", the first with " + first.version);
   if (c.commit != first.commit) notes.push_back("measured at commit " + c.commit + ", the first at " + first.commit);
-  if (c.commit == first.commit && c.build != first.build) notes.push_back("built as \"" + c.build + "\", the first as \"" + first.build + "\"");
+  if (c.commit == first.commit && c.build != first.build)
+    notes.push_back("built as \"" + c.build + "\", the first as \"" + first.build + "\"");
 }
 
 void note_itself(const ResultContext& c, std::vector<std::string>& notes) {
@@ -84,7 +89,8 @@ void note_itself(const ResultContext& c, std::vector<std::string>& notes) {
   if (c.commit == "unknown") notes.push_back("measured at an unknown commit");
   if (c.tuned_calls > 0) notes.push_back("with tuned kernels for " + std::to_string(c.tuned_calls) + " calls");
   if (c.brief) notes.push_back("a smoke run: its times mean nothing");
-  if (!c.before.governor.empty() && c.before.governor != "performance") notes.push_back("CPU governor " + c.before.governor);
+  if (!c.before.governor.empty() && c.before.governor != "performance")
+    notes.push_back("CPU governor " + c.before.governor);
 }
 
 CompareSummary summarise(const Comparison& all, std::size_t side) {
@@ -170,7 +176,8 @@ std::string summary_text(const Comparison& comparison, std::size_t side) {
   const auto add = [&](double ratio, const std::string& what) {
     if (ratio <= 0.0) return;
     const bool slower = ratio >= 1.0;
-    text += std::string(text.back() == ':' ? " " : ", ") + number(slower ? ratio : 1.0 / ratio) + " times " + (slower ? "slower" : "faster") + " " + what;
+    text += std::string(text.back() == ':' ? " " : ", ") + number(slower ? ratio : 1.0 / ratio) + " times " +
+            (slower ? "slower" : "faster") + " " + what;
   };
   add(s.f32_ratio, "by peak (f32)");
   add(s.f16_ratio, "by peak (f16)");
@@ -178,7 +185,8 @@ std::string summary_text(const Comparison& comparison, std::size_t side) {
   add(s.copy_ratio, "by bandwidth");
   add(s.mean_ratio, "in the geometric mean of " + std::to_string(s.shared) + " points");
   if (s.within_spread > 0)
-    text += "; " + std::to_string(s.within_spread) + " of " + std::to_string(s.shared) + " differ by no more than their deviations together";
+    text += "; " + std::to_string(s.within_spread) + " of " + std::to_string(s.shared) +
+            " differ by no more than their deviations together";
   if (s.missing > 0) text += "; " + std::to_string(s.missing) + " points of the first are missing";
   return text;
 }
@@ -187,22 +195,26 @@ std::string to_csv(const Comparison& comparison) {
   std::string csv = "model,batch,layer,op,dtype,cache,flops,bytes";
   for (std::size_t i = 0; i < comparison.sides.size(); ++i) {
     const std::string& name = comparison.sides[i].name;
-    for (const char* field : {"seconds", "mad_seconds", "gflops", "gb_per_s", "peak_share", "bandwidth_share", "roofline_share", "bound", "kernel", "peer", "peer_ratio"})
+    for (const char* field : {"seconds", "mad_seconds", "gflops", "gb_per_s", "peak_share", "bandwidth_share",
+                              "roofline_share", "bound", "kernel", "peer", "peer_ratio"})
       csv += "," + csv_field(name + " " + field);
     if (i > 0)
       for (const char* field : {"ratio", "roofline_ratio", "because"}) csv += "," + csv_field(name + " " + field);
   }
   csv += "\r\n";
   for (const CompareRow& row : comparison.rows) {
-    csv += csv_field(row.model) + "," + std::to_string(row.batch) + "," + csv_field(row.layer) + "," + csv_field(row.op) + "," +
-           csv_field(row.dtype) + "," + csv_field(row.cache) + "," + csv_number(row.flops) + "," + csv_number(row.bytes);
+    csv += csv_field(row.model) + "," + std::to_string(row.batch) + "," + csv_field(row.layer) + "," +
+           csv_field(row.op) + "," + csv_field(row.dtype) + "," + csv_field(row.cache) + "," + csv_number(row.flops) +
+           "," + csv_number(row.bytes);
     for (std::size_t i = 0; i < row.cells.size(); ++i) {
       const CompareCell& c = row.cells[i];
       const double seconds = c.entry.seconds;
-      csv += "," + csv_number(seconds) + "," + csv_number(c.entry.deviation) + "," + csv_number(seconds > 0.0 ? row.flops / seconds / 1e9 : 0.0) +
-             "," + csv_number(seconds > 0.0 ? row.bytes / seconds / 1e9 : 0.0) + "," + csv_number(c.peak) + "," + csv_number(c.bandwidth) +
-             "," + csv_number(c.roofline) + "," + (c.bound == Bound::unknown ? "" : name_of(c.bound)) +
-             "," + csv_field(c.entry.kernel) + "," + csv_field(c.entry.peer) + "," + csv_number(peer_ratio(c.entry));
+      csv += "," + csv_number(seconds) + "," + csv_number(c.entry.deviation) + "," +
+             csv_number(seconds > 0.0 ? row.flops / seconds / 1e9 : 0.0) + "," +
+             csv_number(seconds > 0.0 ? row.bytes / seconds / 1e9 : 0.0) + "," + csv_number(c.peak) + "," +
+             csv_number(c.bandwidth) + "," + csv_number(c.roofline) + "," +
+             (c.bound == Bound::unknown ? "" : name_of(c.bound)) + "," + csv_field(c.entry.kernel) + "," +
+             csv_field(c.entry.peer) + "," + csv_number(peer_ratio(c.entry));
       if (i > 0) csv += "," + csv_number(c.ratio) + "," + csv_number(c.roofline_ratio) + "," + csv_field(c.because);
     }
     csv += "\r\n";

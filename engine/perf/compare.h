@@ -1,5 +1,5 @@
-// Result files side by side: how much longer one device takes than another, and which part of that its peak and its bandwidth
-// explain.
+// Result files side by side: how much longer one device takes than another, and which part of that its peak and its
+// bandwidth explain.
 #pragma once
 
 #include <string>
@@ -24,11 +24,11 @@ struct CompareCell {
   ResultEntry entry;
   double peak = 0.0, bandwidth = 0.0, roofline = 0.0;  ///< shares of this device's own limits; 0 = unknown
   Bound bound = Bound::unknown;
-  /// Against the first side, where both have the point: time by time, and the same of the rooflines. ratio = roofline_ratio times
-  /// (the first side's share of its roofline / this side's share).
+  /// Against the first side, where both have the point: time by time, and the same of the rooflines. ratio =
+  /// roofline_ratio times (the first side's share of its roofline / this side's share).
   double ratio = 0.0, roofline_ratio = 0.0;
-  bool within_spread = false;                          ///< the times differ by no more than their deviations together
-  std::string because;                                 ///< the ratio taken apart, for people
+  bool within_spread = false;  ///< the times differ by no more than their deviations together
+  std::string because;         ///< the ratio taken apart, for people
 };
 
 struct CompareRow {
@@ -40,10 +40,11 @@ struct CompareRow {
 
 /// A side against the first one.
 struct CompareSummary {
-  double f32_ratio = 0.0, f16_ratio = 0.0, bf16_ratio = 0.0, copy_ratio = 0.0;  ///< of limits, the first's by this one's; 0 = unknown
-  double mean_ratio = 0.0;                                                      ///< of times: geometric mean of shared points
-  int shared = 0, missing = 0;                                                  ///< points of the first side
-  int within_spread = 0;                                                        ///< of the shared ones
+  double f32_ratio = 0.0, f16_ratio = 0.0, bf16_ratio = 0.0,
+         copy_ratio = 0.0;         ///< of limits, the first's by this one's; 0 = unknown
+  double mean_ratio = 0.0;         ///< of times: geometric mean of shared points
+  int shared = 0, missing = 0;     ///< points of the first side
+  int within_spread = 0;           ///< of the shared ones
   std::vector<std::string> notes;  ///< what makes this comparison less than one of devices alone
 };
 
@@ -53,11 +54,12 @@ struct Comparison {
   std::vector<CompareSummary> summaries;  ///< one a side; the first has notes only
 };
 
-/// Names sides after their files, told apart where two are alike. Throws Error when there are fewer than two sides, or the sides
-/// share no point.
+/// Names sides after their files, told apart where two are alike. Throws Error when there are fewer than two sides, or
+/// the sides share no point.
 Comparison compare(const std::vector<std::string>& paths, const std::vector<ResultFile>& files);
 
-/// One line that can be read off: "nano is 57 times slower by peak (f32), 24.1 by bandwidth, 61.3 in the mean of 45 points".
+/// One line that can be read off: "nano is 57 times slower by peak (f32), 24.1 by bandwidth, 61.3 in the mean of 45
+/// points".
 std::string summary_text(const Comparison& comparison, std::size_t side);
 
 std::string to_csv(const Comparison& comparison);

@@ -28,8 +28,8 @@ Place place_on(const AxisPoints& axis, double value) {
   return {low, std::log(value / points[low]) / std::log(points[low + 1] / points[low])};
 }
 
-/// The time of a product's arithmetic in blocks of `tile`: ragged edges are computed in full, and so are idle multiprocessors in the last wave.
-/// Where there are fewer blocks than multiprocessors the depth is split over them.
+/// The time of a product's arithmetic in blocks of `tile`: ragged edges are computed in full, and so are idle
+/// multiprocessors in the last wave. Where there are fewer blocks than multiprocessors the depth is split over them.
 double tiled_seconds(const DeviceDescription& device, const OpFeatures& f, const TileShare& tile, double peak) {
   const double blocks = std::ceil(f.product.rows / tile.rows) * std::ceil(f.product.columns / tile.columns);
   const double waves = blocks / device.multiprocessors;
@@ -51,7 +51,8 @@ double product_seconds(const DeviceDescription& device, const Efficiency& e, con
 
 double share_at(const Efficiency& e, const OpFeatures& features) {
   std::vector<Place> places;
-  for (const AxisPoints& axis : e.axes) places.push_back(place_on(axis, features.at[static_cast<std::size_t>(axis.axis)]));
+  for (const AxisPoints& axis : e.axes)
+    places.push_back(place_on(axis, features.at[static_cast<std::size_t>(axis.axis)]));
   double sum = 0.0;
   for (std::size_t corner = 0; corner < std::size_t{1} << places.size(); ++corner) {
     double weight = 1.0;
@@ -73,8 +74,9 @@ const Efficiency& efficiency_of(const DeviceDescription& device, const OpFeature
     if (variant.empty()) break;
     variant = stand_in(features.op, variant);
   }
-  throw Error("device " + device.name + ": says nothing of " + features.op + (features.variant.empty() ? "" : " (" + features.variant + ")") +
-              " in " + name_of(features.dtype) + "; try another --precision");
+  throw Error("device " + device.name + ": says nothing of " + features.op +
+              (features.variant.empty() ? "" : " (" + features.variant + ")") + " in " + name_of(features.dtype) +
+              "; try another --precision");
 }
 
 double seconds_of(const DeviceDescription& device, const OpFeatures& f, double missed_bytes) {

@@ -20,7 +20,8 @@ constexpr const char* kSourced[] = {"limits", "multiprocessors", "shared_memory"
 void only(const JsonObject& object, std::initializer_list<const char*> known) {
   for (const auto& [key, value] : object.json().items()) {
     const std::string& name = key;
-    if (std::none_of(known.begin(), known.end(), [&](const char* one) { return name == one; })) object.fail("unknown field " + shown(name));
+    if (std::none_of(known.begin(), known.end(), [&](const char* one) { return name == one; }))
+      object.fail("unknown field " + shown(name));
   }
 }
 
@@ -41,7 +42,8 @@ double in_range(const JsonObject& object, const char* what, const Json& value, d
 }
 
 bool yes_or_no(const JsonObject& object, const char* key) {
-  if (!object.has(key) || !object.json().at(key).is_boolean()) object.fail(std::string("\"") + key + "\" is neither true nor false");
+  if (!object.has(key) || !object.json().at(key).is_boolean())
+    object.fail(std::string("\"") + key + "\" is neither true nor false");
   return object.json().at(key).get<bool>();
 }
 
@@ -55,7 +57,8 @@ AxisPoints read_axis(const JsonObject& object, const std::string& name, const Js
     object.fail("axis " + name + " is no list of 1 to " + std::to_string(kMostPoints) + " sizes");
   for (const Json& point : points) {
     axis.points.push_back(in_range(object, "axes", point, 1.0, 1e15));
-    if (axis.points.size() > 1 && axis.points.back() <= axis.points[axis.points.size() - 2]) object.fail("axis " + name + " does not ascend");
+    if (axis.points.size() > 1 && axis.points.back() <= axis.points[axis.points.size() - 2])
+      object.fail("axis " + name + " does not ascend");
   }
   return axis;
 }
@@ -71,7 +74,8 @@ void read_share(const JsonObject& object, Efficiency& e) {
   const Json& share = object.json().contains("share") ? object.json().at("share") : Json(nullptr);
   const Json values = share.is_number() ? Json::array({share}) : share;
   if (!values.is_array() || values.size() != wanted)
-    object.fail("\"share\" has " + std::to_string(values.is_array() ? values.size() : 0) + " values, the axes make " + std::to_string(wanted));
+    object.fail("\"share\" has " + std::to_string(values.is_array() ? values.size() : 0) + " values, the axes make " +
+                std::to_string(wanted));
   for (const Json& value : values) e.share.push_back(in_range(object, "share", value, 1e-6, 1e3));
 }
 
@@ -87,9 +91,11 @@ Efficiency read_efficiency(const JsonObject& object) {
   if (object.has("launches")) e.launches = in_range(object, "launches", object.json().at("launches"), 0.0, 1e3);
   if (object.has("tiles"))
     for (const Json& tile : list_of(object, "tiles")) {
-      if (!tile.is_array() || tile.size() != 3) object.fail("\"tiles\" has " + shown(tile.dump()) + ", [rows, columns, share] expected");
+      if (!tile.is_array() || tile.size() != 3)
+        object.fail("\"tiles\" has " + shown(tile.dump()) + ", [rows, columns, share] expected");
       e.tiles.push_back({static_cast<int>(in_range(object, "tiles", tile[0], 1.0, 4096.0)),
-                         static_cast<int>(in_range(object, "tiles", tile[1], 1.0, 4096.0)), in_range(object, "tiles", tile[2], 1e-6, 1e3)});
+                         static_cast<int>(in_range(object, "tiles", tile[1], 1.0, 4096.0)),
+                         in_range(object, "tiles", tile[2], 1e-6, 1e3)});
     }
   return e;
 }
@@ -109,7 +115,8 @@ Limits read_limits(const JsonObject& object) {
 
 std::size_t bytes_of(const JsonObject& object, const char* key) {
   const double value = object.number(key, 0.0);
-  if (value > 1e15) object.fail(std::string("\"") + key + "\" is " + object.json().at(key).dump() + ", at most 1e15 expected");
+  if (value > 1e15)
+    object.fail(std::string("\"") + key + "\" is " + object.json().at(key).dump() + ", at most 1e15 expected");
   return static_cast<std::size_t>(value);
 }
 
@@ -118,10 +125,13 @@ std::vector<CachePoint> read_curve(const JsonObject& object, const char* key) {
   if (!object.has(key)) return curve;
   const std::string name(key);
   for (const Json& point : list_of(object, key)) {
-    if (!point.is_array() || point.size() != 2) object.fail("\"" + name + "\" has " + shown(point.dump()) + ", [after, share missed] expected");
+    if (!point.is_array() || point.size() != 2)
+      object.fail("\"" + name + "\" has " + shown(point.dump()) + ", [after, share missed] expected");
     curve.push_back({in_range(object, key, point[0], 0.0, 1e15), in_range(object, key, point[1], 0.0, 1.0)});
-    if (curve.size() > kMostPoints) object.fail("\"" + name + "\" has more than " + std::to_string(kMostPoints) + " points");
-    if (curve.size() > 1 && curve.back().after <= curve[curve.size() - 2].after) object.fail("\"" + name + "\" does not ascend");
+    if (curve.size() > kMostPoints)
+      object.fail("\"" + name + "\" has more than " + std::to_string(kMostPoints) + " points");
+    if (curve.size() > 1 && curve.back().after <= curve[curve.size() - 2].after)
+      object.fail("\"" + name + "\" does not ascend");
   }
   return curve;
 }
@@ -135,20 +145,24 @@ void read_cache(const JsonObject& root, const std::string& place, DeviceDescript
 
 void read_sources(const JsonObject& root, DeviceDescription& device) {
   if (root.has("sources"))
-    for (const auto& [figure, source] : JsonObject(root.json().at("sources"), device.name + ": sources").json().items()) {
-      if (!source.is_string() || source.get<std::string>().empty()) root.fail("\"sources\" of " + shown(figure) + " is no text");
+    for (const auto& [figure, source] :
+         JsonObject(root.json().at("sources"), device.name + ": sources").json().items()) {
+      if (!source.is_string() || source.get<std::string>().empty())
+        root.fail("\"sources\" of " + shown(figure) + " is no text");
       device.sources.push_back({figure, source.get<std::string>()});
     }
   if (device.measured) return;
   for (const char* figure : kSourced)
-    if (std::none_of(device.sources.begin(), device.sources.end(), [&](const FigureSource& s) { return s.figure == figure; }))
+    if (std::none_of(device.sources.begin(), device.sources.end(),
+                     [&](const FigureSource& s) { return s.figure == figure; }))
       root.fail(std::string("\"sources\" does not say where \"") + figure + "\" comes from");
 }
 
 void read_efficiencies(const JsonObject& root, const std::string& place, DeviceDescription& device) {
   const Json& list = list_of(root, "efficiencies");
   if (list.size() > kMostEntries)
-    root.fail("\"efficiencies\" has " + std::to_string(list.size()) + " entries, at most " + std::to_string(kMostEntries) + " expected");
+    root.fail("\"efficiencies\" has " + std::to_string(list.size()) + " entries, at most " +
+              std::to_string(kMostEntries) + " expected");
   for (std::size_t i = 0; i < list.size(); ++i) {
     const JsonObject object(list[i], place + ": efficiencies[" + std::to_string(i) + "]");
     const Efficiency e = read_efficiency(object);
@@ -181,9 +195,11 @@ DeviceDescription parse_device(const std::string& text, const std::string& place
   const JsonObject root(json, place);
   if (!root.has(kSchema)) root.fail(std::string("has no \"") + kSchema + "\": not a device description of tsugi");
   if (root.whole(kSchema, -1) != kDeviceSchema)
-    root.fail(std::string("\"") + kSchema + "\" is " + json[kSchema].dump() + ", this version reads " + std::to_string(kDeviceSchema));
-  only(root, {kSchema, "name", "about", "kernels", "precision", "measured", "sources", "limits", "multiprocessors", "shared_memory", "memory_bytes",
-              "process_bytes", "cache", "launch_us", "copy_us", "upload_gb_per_s", "efficiencies"});
+    root.fail(std::string("\"") + kSchema + "\" is " + json[kSchema].dump() + ", this version reads " +
+              std::to_string(kDeviceSchema));
+  only(root, {kSchema, "name", "about", "kernels", "precision", "measured", "sources", "limits", "multiprocessors",
+              "shared_memory", "memory_bytes", "process_bytes", "cache", "launch_us", "copy_us", "upload_gb_per_s",
+              "efficiencies"});
   DeviceDescription device;
   device.name = root.text("name", nullptr);
   device.about = root.text("about", "");
@@ -219,7 +235,8 @@ std::string to_json(const DeviceDescription& device) {
   json["shared_memory"] = device.shared_memory;
   json["memory_bytes"] = device.memory_bytes;
   json["process_bytes"] = device.process_bytes;
-  for (const auto& [key, curve] : {std::pair{"by_bytes", device.cache.by_bytes}, {"by_seconds", device.cache.by_seconds}}) {
+  for (const auto& [key, curve] :
+       {std::pair{"by_bytes", device.cache.by_bytes}, {"by_seconds", device.cache.by_seconds}}) {
     json["cache"][key] = Json::array();
     for (const CachePoint& point : curve) json["cache"][key].push_back(Json::array({point.after, point.missed}));
   }

@@ -78,7 +78,9 @@ void read_cpu(const std::string& root, Environment& e) {
 void read_tegra(const std::string& root, Environment& e) {
   for (const fs::path& device : folders(root + "/sys/class/devfreq", "")) {
     const std::string name = device.filename().string();
-    if (name.find("gpu") == std::string::npos && name.find("gv11b") == std::string::npos && name.find("gp10b") == std::string::npos) continue;
+    if (name.find("gpu") == std::string::npos && name.find("gv11b") == std::string::npos &&
+        name.find("gp10b") == std::string::npos)
+      continue;
     e.gpu = "Tegra GPU " + name;
     e.gpu_mhz = number_of(line_of(device / "cur_freq"), 1e-6);
     e.gpu_max_mhz = number_of(line_of(device / "max_freq"), 1e-6);
@@ -97,12 +99,15 @@ std::string utc_now() {
 
 }  // namespace
 
-std::string smi_fields() { return "name,driver_version,clocks.sm,clocks.max.sm,clocks.mem,temperature.gpu,power.limit"; }
+std::string smi_fields() {
+  return "name,driver_version,clocks.sm,clocks.max.sm,clocks.mem,temperature.gpu,power.limit";
+}
 
 void read_smi(const std::string& line, Environment& e) {
   std::vector<std::string> values;
   std::istringstream stream(line);
-  for (std::string value; std::getline(stream, value, ',');) values.push_back(value.substr(std::min(value.size(), value.find_first_not_of(' '))));
+  for (std::string value; std::getline(stream, value, ',');)
+    values.push_back(value.substr(std::min(value.size(), value.find_first_not_of(' '))));
   constexpr std::size_t kFields = 7;
   if (values.size() != kFields) return;
   e.gpu = values[0];
@@ -123,7 +128,8 @@ Environment read_environment(const std::string& root) {
   read_tegra(root, e);
   if (root.empty()) {
     try {
-      const ProgramOutput smi = run_program({"nvidia-smi", "--query-gpu=" + smi_fields(), "--format=csv,noheader,nounits"}, "");
+      const ProgramOutput smi =
+          run_program({"nvidia-smi", "--query-gpu=" + smi_fields(), "--format=csv,noheader,nounits"}, "");
       if (smi.status == 0) read_smi(smi.out.substr(0, smi.out.find('\n')), e);
     } catch (const Error&) {  // no such program: no discrete GPU of this kind
     }

@@ -22,9 +22,9 @@ constexpr double kFloor = 5e-4;  // no two medians are known better than this: c
 struct KernelSearch::Difference {
   double median = 0.0, least = 0.0, most = 0.0;
 
-  /// The bounds are differences that were seen, so far from the middle that only z standard deviations of coin tosses put the true
-  /// median beyond them (the sign test turned round): no assumption on the noise, however many outliers there are. Too few
-  /// differences bound nothing.
+  /// The bounds are differences that were seen, so far from the middle that only z standard deviations of coin tosses
+  /// put the true median beyond them (the sign test turned round): no assumption on the noise, however many outliers
+  /// there are. Too few differences bound nothing.
   static Difference of(std::vector<double> values, double z) {
     std::sort(values.begin(), values.end());
     const auto n = static_cast<double>(values.size());
@@ -36,7 +36,8 @@ struct KernelSearch::Difference {
   }
 };
 
-KernelSearch::KernelSearch(std::size_t count, const SearchOptions& options) : options_(options), logs_(count), left_(count), failures_(count) {
+KernelSearch::KernelSearch(std::size_t count, const SearchOptions& options)
+    : options_(options), logs_(count), left_(count), failures_(count) {
   std::iota(left_.begin(), left_.end(), std::size_t{0});
 }
 
@@ -53,7 +54,8 @@ void KernelSearch::run(int rounds, const Measure& measure) {
 bool KernelSearch::take_turns(const Measure& measure) {
   std::vector<std::size_t> order = left_;
   for (std::size_t i = order.size(); i > 1; --i) {
-    const auto draw = philox(options_.seed, static_cast<std::uint32_t>(rounds_), static_cast<std::uint32_t>(i), 0, 0).v[0];
+    const auto draw =
+        philox(options_.seed, static_cast<std::uint32_t>(rounds_), static_cast<std::uint32_t>(i), 0, 0).v[0];
     std::swap(order[i - 1], order[draw % i]);
   }
   std::vector<double> times(logs_.size(), 0.0);
@@ -109,7 +111,8 @@ void KernelSearch::drop_far() {
   const std::size_t first = leader();
   for (const std::size_t i : std::vector<std::size_t>(left_)) {
     bool far = i != first;
-    for (std::size_t round = 0; round < logs_[i].size() && far; ++round) far = logs_[i][round] - logs_[first][round] > std::log(kFar);
+    for (std::size_t round = 0; round < logs_[i].size() && far; ++round)
+      far = logs_[i][round] - logs_[first][round] > std::log(kFar);
     if (far) drop(i);
   }
 }
@@ -127,7 +130,8 @@ void KernelSearch::decide() {
     }
   }
   // Whether the leader beats the default must be known, too.
-  if (first != 0 && !replaces_default(first) && difference(first, 0, options_.z_replace).least < -options_.same) decided_ = false;
+  if (first != 0 && !replaces_default(first) && difference(first, 0, options_.z_replace).least < -options_.same)
+    decided_ = false;
 }
 
 /// Faster by what matters and beyond the noise; a default that lost its turns was slower beyond more than that.

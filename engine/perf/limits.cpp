@@ -55,8 +55,10 @@ void LimitMeter::add_copy() {
   memory_.push_back(std::make_unique<DeviceBuffer>(backend_, bytes));
   void* to = memory_.back()->data();
   Backend* backend = &backend_;
-  meters_.push_back({&Limits::copy, {"copy_burst", backend, [=](int) { backend->copy_burst(from, bytes, to); }},
-                     2.0 * static_cast<double>(bytes), {}});
+  meters_.push_back({&Limits::copy,
+                     {"copy_burst", backend, [=](int) { backend->copy_burst(from, bytes, to); }},
+                     2.0 * static_cast<double>(bytes),
+                     {}});
 }
 
 void LimitMeter::add_product(Backend& vendor) {
@@ -64,13 +66,15 @@ void LimitMeter::add_product(Backend& vendor) {
   const std::size_t bytes = static_cast<std::size_t>(side) * static_cast<std::size_t>(side) * size_of(DType::f16);
   const DenseShape shape{side, side, side};
   std::vector<void*> blocks;
-  for (const std::size_t size : {bytes, bytes, bytes, std::max<std::size_t>(16, vendor.workspace_bytes(shape, DType::f16))}) {
+  for (const std::size_t size :
+       {bytes, bytes, bytes, std::max<std::size_t>(16, vendor.workspace_bytes(shape, DType::f16))}) {
     memory_.push_back(std::make_unique<DeviceBuffer>(vendor, size));
     blocks.push_back(memory_.back()->data());
   }
   const DenseForward op{shape, DType::f16, blocks[0], blocks[1], nullptr, {}, blocks[2], blocks[3]};
   Backend* backend = &vendor;
-  meters_.push_back({&Limits::f16_matrix, {"fp16 product", backend, [=](int) { backend->dense_forward(op); }}, shape.flops(), {}});
+  meters_.push_back(
+      {&Limits::f16_matrix, {"fp16 product", backend, [=](int) { backend->dense_forward(op); }}, shape.flops(), {}});
 }
 
 void LimitMeter::turn(double seconds) {
@@ -78,7 +82,8 @@ void LimitMeter::turn(double seconds) {
   options.sample_seconds = 5e-3;
   options.max_calls = brief_ ? 1 : 50;
   for (Meter& meter : meters_)
-    for (const double one : take_turn(meter.contender, 1, options, seconds).seconds) meter.rates.push_back(meter.work / one);
+    for (const double one : take_turn(meter.contender, 1, options, seconds).seconds)
+      meter.rates.push_back(meter.work / one);
 }
 
 Limits LimitMeter::limits() const {
@@ -103,8 +108,8 @@ std::string text(const Limits& limits) {
   const auto add = [&](const char* what, double value, double unit, const char* name) {
     if (value <= 0.0) return;
     char part[64];
-    std::snprintf(part, sizeof part, value / unit >= 1000.0 ? "%s %s %.0f %s" : "%s %s %.4g %s", line.back() == ':' ? "" : ",", what,
-                  value / unit, name);
+    std::snprintf(part, sizeof part, value / unit >= 1000.0 ? "%s %s %.0f %s" : "%s %s %.4g %s",
+                  line.back() == ':' ? "" : ",", what, value / unit, name);
     line += part;
   };
   add("fp32", limits.f32, 1e9, "GFLOP/s");

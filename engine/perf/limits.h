@@ -23,8 +23,8 @@ struct Limits {
   double flops(DType dtype) const;
 };
 
-/// Seconds that this work takes at least on a device with these limits: the larger of its arithmetic and its memory traffic
-/// (Williams et al., "Roofline", CACM 2009). 0 where neither was measured.
+/// Seconds that this work takes at least on a device with these limits: the larger of its arithmetic and its memory
+/// traffic (Williams et al., "Roofline", CACM 2009). 0 where neither was measured.
 double roofline_seconds(const Limits& limits, double flops, double bytes, DType dtype);
 
 /// Measures limits in turns, between other work of the same run.

@@ -24,7 +24,8 @@ std::string family(const std::string& kernels) { return kernels.compare(0, 4, "s
 
 void check(const DeviceDescription& device, const ResultFile& file, const std::string& place) {
   if (family(device.kernels) != file.context.device)
-    throw Error(place + ": was measured on device " + file.context.device + ", " + device.name + " computes with " + family(device.kernels));
+    throw Error(place + ": was measured on device " + file.context.device + ", " + device.name + " computes with " +
+                family(device.kernels));
   if (file.context.brief) throw Error(place + ": is of a smoke run, whose times mean nothing");
 }
 
@@ -40,7 +41,8 @@ std::optional<OpFeatures> features_of(const ResultEntry& e) {
   if (std::find(names.begin(), names.end(), e.model) == names.end()) return std::nullopt;
   for (const OpCase& op_case : op_cases(find_shape_list(e.model), e.batch))
     for (const OpPass pass : passes_of(op_case))
-      if (op_case.layer == e.layer && op_name(op_case, pass) == e.op) return features_of(op_case, pass, dtype_named(e.dtype));
+      if (op_case.layer == e.layer && op_name(op_case, pass) == e.op)
+        return features_of(op_case, pass, dtype_named(e.dtype));
   return std::nullopt;
 }
 
@@ -50,14 +52,16 @@ void compare_ops(const DeviceDescription& device, const ResultFile& file, Ratios
     const std::optional<OpFeatures> f = features_of(e);
     // Another input size moves other bytes under the same name.
     if (!f || std::fabs(f->bytes - e.bytes) > 0.3 * f->bytes) continue;
-    ratios[kind_of(*f)].push_back(e.seconds / seconds_of(device, *f, e.cache == "cold" && !device.cache.by_bytes.empty() ? f->bytes : 0.0));
+    ratios[kind_of(*f)].push_back(
+        e.seconds / seconds_of(device, *f, e.cache == "cold" && !device.cache.by_bytes.empty() ? f->bytes : 0.0));
   }
 }
 
 /// Every layer's two directions, each of which may be several ops.
 void compare_step(const DeviceDescription& device, Backend& kernels, const StepResult& measured, Ratios& ratios) {
   const std::vector<std::string> names = shape_list_names();
-  if (!measured.measured || std::find(names.begin(), names.end(), measured.model) == names.end() || measured.batch < 1) return;
+  if (!measured.measured || std::find(names.begin(), names.end(), measured.model) == names.end() || measured.batch < 1)
+    return;
   StepRequest request;
   request.list = find_shape_list(measured.model);
   request.dtype = dtype_named(measured.precision);
@@ -106,14 +110,18 @@ void apply_result(DeviceDescription& device, Backend& kernels, const ResultFile&
   compare_ops(device, file, ratios);
   compare_step(device, kernels, file.step, ratios);
   if (ratios.empty())
-    throw Error(place + ": 0 of its " + std::to_string(file.entries.size()) + " points are ops of a known model (faces-cnn, resnet-18, …) at its own input size");
+    throw Error(place + ": 0 of its " + std::to_string(file.entries.size()) +
+                " points are ops of a known model (faces-cnn, resnet-18, …) at its own input size");
   for (const auto& [kind, values] : ratios) slow_down(own_entry(device, kind), geometric_mean(values));
   if (file.step.measured) device.measured_steps.push_back(file.step);
   const ResultContext& context = file.context;
   const bool other = context.version != version() || context.commit != commit();
-  const std::string board = !context.before.board.empty() ? context.before.board : !context.before.gpu.empty() ? context.before.gpu : context.device_description;
-  device.results.push_back(place + ": " + std::to_string(ratios.size()) + " kinds of op" + (file.step.measured ? " and a step of " + file.step.model : "") +
-                           ", measured on " + board + ", " + context.before.date + ", tsugi " + context.version + " " + context.commit +
+  const std::string board = !context.before.board.empty() ? context.before.board
+                            : !context.before.gpu.empty() ? context.before.gpu
+                                                          : context.device_description;
+  device.results.push_back(place + ": " + std::to_string(ratios.size()) + " kinds of op" +
+                           (file.step.measured ? " and a step of " + file.step.model : "") + ", measured on " + board +
+                           ", " + context.before.date + ", tsugi " + context.version + " " + context.commit +
                            (other ? std::string("; mind: this is tsugi ") + version() + " " + commit() : ""));
 }
 

@@ -15,22 +15,28 @@ class CallRecorder : public RecordingBackend {
   void enter(StepPart, int layer) override { layer_ = layer; }
 
   void conv2d_forward(const Conv2dForward& op) override {
-    add(KernelOp::conv2d_forward, OpPass::forward, op.shape, op.dtype, false, {op.bias != nullptr, op.activation, Write::overwrite});
+    add(KernelOp::conv2d_forward, OpPass::forward, op.shape, op.dtype, false,
+        {op.bias != nullptr, op.activation, Write::overwrite});
   }
   void conv2d_backward_data(const Conv2dBackwardData& op) override {
-    add(KernelOp::conv2d_backward_data, OpPass::backward_data, op.shape, op.dtype, false, {false, op.activation, op.write});
+    add(KernelOp::conv2d_backward_data, OpPass::backward_data, op.shape, op.dtype, false,
+        {false, op.activation, op.write});
   }
   void conv2d_backward_weight(const Conv2dBackwardWeight& op) override {
-    add(KernelOp::conv2d_backward_weight, OpPass::backward_weight, op.shape, op.dtype, false, {op.d_bias != nullptr, {}, op.write});
+    add(KernelOp::conv2d_backward_weight, OpPass::backward_weight, op.shape, op.dtype, false,
+        {op.d_bias != nullptr, {}, op.write});
   }
   void dense_forward(const DenseForward& op) override {
-    add(KernelOp::conv2d_forward, OpPass::forward, pixel(op.shape), op.dtype, true, {op.bias != nullptr, op.activation, Write::overwrite});
+    add(KernelOp::conv2d_forward, OpPass::forward, pixel(op.shape), op.dtype, true,
+        {op.bias != nullptr, op.activation, Write::overwrite});
   }
   void dense_backward_data(const DenseBackwardData& op) override {
-    add(KernelOp::conv2d_backward_data, OpPass::backward_data, pixel(op.shape), op.dtype, true, {false, op.activation, op.write});
+    add(KernelOp::conv2d_backward_data, OpPass::backward_data, pixel(op.shape), op.dtype, true,
+        {false, op.activation, op.write});
   }
   void dense_backward_weight(const DenseBackwardWeight& op) override {
-    add(KernelOp::conv2d_backward_weight, OpPass::backward_weight, pixel(op.shape), op.dtype, true, {op.d_bias != nullptr, {}, op.write});
+    add(KernelOp::conv2d_backward_weight, OpPass::backward_weight, pixel(op.shape), op.dtype, true,
+        {op.d_bias != nullptr, {}, op.write});
   }
 
  private:
@@ -67,7 +73,8 @@ std::vector<ModelCall> model_calls(Backend& kernels, const ShapeList& list, int 
   CallRecorder recorder(kernels, list.model);
   const ParameterLayout layout(list.model, list.classes);
   Program program(recorder, list.model, layout, list.classes, batch, dtype, ProgramMode::training);
-  const DeviceBuffer arena(recorder, program.arena_bytes() + 1), parameters(recorder, (layout.count() + 1) * sizeof(float)),
+  const DeviceBuffer arena(recorder, program.arena_bytes() + 1),
+      parameters(recorder, (layout.count() + 1) * sizeof(float)),
       statistics(recorder, (layout.statistics_count() + 1) * sizeof(float));
   program.bind(arena.data());
   Pass pass;

@@ -1,5 +1,5 @@
-// The convolutions and dense layers of a model's training step as it issues them, with what is fused into them: what tuning
-// measures. A kernel that wins bare may lose with a mask to apply.
+// The convolutions and dense layers of a model's training step as it issues them, with what is fused into them: what
+// tuning measures. A kernel that wins bare may lose with a mask to apply.
 #pragma once
 
 #include <vector>
@@ -16,8 +16,9 @@ struct ModelCall {
   int times = 1;   ///< a step
 };
 
-/// Every different call of one step (see KernelCall), in the order in which they first come; where calls differ by their
-/// epilogue only, the first one's. kernels: the backend that would compute them; nothing is computed. Throws Error as Program does.
+/// Every different call of one step (see KernelCall), in the order in which they first come; where calls differ by
+/// their epilogue only, the first one's. kernels: the backend that would compute them; nothing is computed. Throws
+/// Error as Program does.
 std::vector<ModelCall> model_calls(Backend& kernels, const ShapeList& list, int batch, DType dtype);
 
 /// Bytes of the tensors that these calls read and write: about what passes a cache between two uses of one of them.

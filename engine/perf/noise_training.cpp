@@ -36,7 +36,8 @@ std::vector<std::uint32_t> all_of(const PhotoStore& store) {
 
 }  // namespace
 
-NoiseTraining::NoiseTraining(Backend& backend, const ShapeList& list, PhotoSource& source, int batch, const TrainerOptions& options)
+NoiseTraining::NoiseTraining(Backend& backend, const ShapeList& list, PhotoSource& source, int batch,
+                             const TrainerOptions& options)
     : network_(backend, list.model, class_names(list.classes)),
       trainer_(started(network_), source, all_of(source.store()), settings_of(list.model, batch), options) {}
 

@@ -23,7 +23,8 @@ class NoiseTraining {
   Trainer trainer_;
 };
 
-/// Photos for NoiseTraining: two batches. Throws Error when the model's input is no square, to which photos are cropped.
+/// Photos for NoiseTraining: two batches. Throws Error when the model's input is no square, to which photos are
+/// cropped.
 PhotoStore training_photos(const ShapeList& list, int batch);
 
 }  // namespace tsugi::perf

@@ -23,7 +23,8 @@ struct Point {
 /// Has a backend compute a call by another kernel for a while.
 class OtherKernel {
  public:
-  OtherKernel(KernelChoice& choice, const KernelCall& call, const std::string& kernel) : choice_(choice), call_(call), before_(choice.chosen(call)) {
+  OtherKernel(KernelChoice& choice, const KernelCall& call, const std::string& kernel)
+      : choice_(choice), call_(call), before_(choice.chosen(call)) {
     choice_.choose(call_, kernel);
   }
   ~OtherKernel() { choice_.choose(call_, before_); }
@@ -38,13 +39,16 @@ class OtherKernel {
 
 class OpBench {
  public:
-  OpBench(Backend& backend, Backend* vendor, const std::vector<OpCase>& cases, const OpBenchOptions& options, const OpBenchObserver& observer)
+  OpBench(Backend& backend, Backend* vendor, const std::vector<OpCase>& cases, const OpBenchOptions& options,
+          const OpBenchObserver& observer)
       : backend_(backend), vendor_(vendor), cases_(cases), options_(options), observer_(observer), memory_(backend) {
     for (std::size_t i = 0; i < cases.size(); ++i)
       for (const OpPass pass : passes_of(cases[i]))
         for (const bool cold : {false, true})
           if (cold ? options.cold : options.warm) add({i, pass, cold, {}, {}, {}, {}});
-    if (points_.empty()) throw Error("bench: 0 points have \"" + options.filter + "\" in their name; names look like faces-cnn/b16/conv1/conv2d_forward/f32/cold");
+    if (points_.empty())
+      throw Error("bench: 0 points have \"" + options.filter +
+                  "\" in their name; names look like faces-cnn/b16/conv1/conv2d_forward/f32/cold");
   }
 
   void run(LimitMeter& meter) {
@@ -121,7 +125,8 @@ class OpBench {
     }
   }
 
-  /// A turn of all points of the case that points_[first] belongs to; they share its tensors. Returns the next case's first.
+  /// A turn of all points of the case that points_[first] belongs to; they share its tensors. Returns the next case's
+  /// first.
   std::size_t case_turn(std::size_t first) {
     const std::size_t which = points_[first].op_case;
     std::size_t end = first;
@@ -158,7 +163,8 @@ class OpBench {
     try {
       std::optional<OtherKernel> other;
       if (point.entry.peer == kPeerKernel)
-        other.emplace(*backend_.kernel_choice(), kernel_call(cases_[point.op_case], point.pass, options_.dtype), kPeerKernel);
+        other.emplace(*backend_.kernel_choice(), kernel_call(cases_[point.op_case], point.pass, options_.dtype),
+                      kPeerKernel);
       const Turn turn = turn_of(set, point, other ? backend_ : *vendor_);
       point.peer_seconds.insert(point.peer_seconds.end(), turn.seconds.begin(), turn.seconds.end());
     } catch (const Error&) {
@@ -180,8 +186,8 @@ class OpBench {
 
 std::string entry_name(const OpCase& op_case, OpPass pass, DType dtype, const std::string& cache) {
   const int batch = op_case.kind == NodeKind::pool ? op_case.pool.n : op_case.shape.n;
-  return op_case.model + "/b" + std::to_string(batch) + "/" + op_case.layer + "/" + op_name(op_case, pass) + "/" + name_of(dtype) +
-         "/" + cache;
+  return op_case.model + "/b" + std::to_string(batch) + "/" + op_case.layer + "/" + op_name(op_case, pass) + "/" +
+         name_of(dtype) + "/" + cache;
 }
 
 void bench_ops(Backend& backend, Backend* vendor, const std::vector<OpCase>& cases, const OpBenchOptions& options,

@@ -10,8 +10,27 @@ constexpr const char* kSmoke = "smoke";
 std::tuple<std::vector<int>, PoolKind, ActivationKind> key(const OpCase& o) {
   const Conv2dShape& s = o.shape;
   const PoolShape& p = o.pool;
-  return {{static_cast<int>(o.kind), s.n, s.h, s.w, s.c, s.k, s.r, s.s, s.stride_h, s.stride_w, s.pad_h, s.pad_w, s.groups, p.r, p.s,
-           p.stride_h, p.stride_w, p.pad_h, p.pad_w, o.first, o.residual},
+  return {{static_cast<int>(o.kind),
+           s.n,
+           s.h,
+           s.w,
+           s.c,
+           s.k,
+           s.r,
+           s.s,
+           s.stride_h,
+           s.stride_w,
+           s.pad_h,
+           s.pad_w,
+           s.groups,
+           p.r,
+           p.s,
+           p.stride_h,
+           p.stride_w,
+           p.pad_h,
+           p.pad_w,
+           o.first,
+           o.residual},
           p.kind,
           o.activation.kind};
 }
@@ -62,7 +81,9 @@ std::string op_name(const OpCase& op_case, OpPass pass) {
 }
 
 std::vector<OpPass> passes_of(const OpCase& op_case) {
-  if (!op_case.product()) return op_case.first ? std::vector<OpPass>{OpPass::forward} : std::vector<OpPass>{OpPass::forward, OpPass::backward};
+  if (!op_case.product())
+    return op_case.first ? std::vector<OpPass>{OpPass::forward}
+                         : std::vector<OpPass>{OpPass::forward, OpPass::backward};
   if (op_case.first) return {OpPass::forward, OpPass::backward_weight};
   return {OpPass::forward, OpPass::backward_data, OpPass::backward_weight};
 }
@@ -82,13 +103,17 @@ OpCost cost_of(const OpCase& o, OpPass pass, DType dtype) {
   switch (o.kind) {
     case NodeKind::pool: {
       const auto y = static_cast<double>(o.pool.y_count());
-      return {0.0, (x + y) * element + (o.pool.kind == PoolKind::max ? y : 0.0)};  // and where the maxima were, a byte each
+      return {0.0,
+              (x + y) * element + (o.pool.kind == PoolKind::max ? y : 0.0)};  // and where the maxima were, a byte each
     }
     case NodeKind::batch_norm:  // x -> y, and back: x and d_y -> d_x
       return {0.0, x * element * ((forward ? 2.0 : 3.0 + (masked ? 1.0 : 0.0)) + (o.residual ? 1.0 : 0.0))};
-    case NodeKind::dropout: return {0.0, x * (2.0 * element + 1.0)};
-    case NodeKind::add: return {0.0, x * element * 3.0};  // back: a copy for each input
-    default: return {0.0, x * element * (forward ? 2.0 : 3.0)};
+    case NodeKind::dropout:
+      return {0.0, x * (2.0 * element + 1.0)};
+    case NodeKind::add:
+      return {0.0, x * element * 3.0};  // back: a copy for each input
+    default:
+      return {0.0, x * element * (forward ? 2.0 : 3.0)};
   }
 }
 
@@ -124,7 +149,8 @@ OpCase case_of(const Model& model, const Node& node, int batch) {
 
 std::vector<OpCase> op_cases(const ShapeList& list, int batch) {
   std::vector<OpCase> cases;
-  for (const Node& node : build_graph(list.model, list.classes, true).nodes) add(cases, case_of(list.model, node, batch));
+  for (const Node& node : build_graph(list.model, list.classes, true).nodes)
+    add(cases, case_of(list.model, node, batch));
   return cases;
 }
 

@@ -17,7 +17,7 @@ enum class OpPass : std::uint8_t { forward, backward_data, backward_weight, back
 
 /// What a model's step fuses into a product.
 struct Epilogue {
-  bool bias = false;  ///< forward: added; backward_weight: its gradient is computed, too
+  bool bias = false;      ///< forward: added; backward_weight: its gradient is computed, too
   Activation activation;  ///< forward: applied; backward_data: its mask is
   Write write = Write::overwrite;
 };
@@ -49,7 +49,8 @@ KernelCall kernel_call(const OpCase& product, OpPass pass, DType dtype);
 
 /// What one call does at least.
 struct OpCost {
-  double flops = 0.0;  ///< of products, a multiply and an add counted as two; 0 for ops whose arithmetic hides behind memory
+  double flops =
+      0.0;  ///< of products, a multiply and an add counted as two; 0 for ops whose arithmetic hides behind memory
   double bytes = 0.0;  ///< inputs read once, outputs written once
 };
 

@@ -25,10 +25,16 @@ std::string pool_variant(const PoolShape& p) {
 
 std::string variant_of(const OpCase& o) {
   switch (o.kind) {
-    case NodeKind::conv2d: return conv_variant(o.shape);
-    case NodeKind::batch_norm: return std::string(o.residual ? "residual" : "") + (o.shape.c % kLanes == 0 ? "" : o.residual ? "_ragged" : "ragged");
-    case NodeKind::pool: return pool_variant(o.pool);
-    default: return "";
+    case NodeKind::conv2d:
+      return conv_variant(o.shape);
+    case NodeKind::batch_norm:
+      return std::string(o.residual ? "residual" : "") + (o.shape.c % kLanes == 0 ? ""
+                                                          : o.residual            ? "_ragged"
+                                                                                  : "ragged");
+    case NodeKind::pool:
+      return pool_variant(o.pool);
+    default:
+      return "";
   }
 }
 
@@ -36,7 +42,8 @@ ProductSize product_of(const Conv2dShape& s, OpPass pass) {
   const double taps = static_cast<double>(s.r) * s.s * (s.c / s.groups);
   const double out = static_cast<double>(s.n) * s.p() * s.q();
   if (pass == OpPass::forward) return {out, static_cast<double>(s.k), taps};
-  if (pass == OpPass::backward_data) return {static_cast<double>(s.n) * s.h * s.w, static_cast<double>(s.c), s.flops() / 2.0 / s.n / s.h / s.w / s.c};
+  if (pass == OpPass::backward_data)
+    return {static_cast<double>(s.n) * s.h * s.w, static_cast<double>(s.c), s.flops() / 2.0 / s.n / s.h / s.w / s.c};
   return {static_cast<double>(s.k), taps, out};
 }
 
@@ -76,7 +83,8 @@ OpFeatures features_of(const OpCase& o, OpPass pass, DType dtype) {
   if (o.product()) {
     at(f, Axis::filters) = o.shape.k;
     f.product = product_of(o.shape, pass);
-    f.weight_bytes = static_cast<double>(o.shape.w_count() * (pass == OpPass::backward_weight ? sizeof(float) : size_of(dtype)));
+    f.weight_bytes =
+        static_cast<double>(o.shape.w_count() * (pass == OpPass::backward_weight ? sizeof(float) : size_of(dtype)));
   }
   return f;
 }
@@ -88,10 +96,13 @@ OpFeatures augment_features(int n, int h, int w, int stored_h, int stored_w, DTy
 
 OpFeatures loss_features(int n, int classes, DType dtype) {
   constexpr double kPerSample = 12.0;  // label, loss and prediction
-  return streaming("softmax_cross_entropy", n * (2.0 * classes * static_cast<double>(size_of(dtype)) + kPerSample), dtype);
+  return streaming("softmax_cross_entropy", n * (2.0 * classes * static_cast<double>(size_of(dtype)) + kPerSample),
+                   dtype);
 }
 
-OpFeatures norm_features(std::size_t count) { return streaming("gradient_norm", static_cast<double>(count * sizeof(float)), DType::f32); }
+OpFeatures norm_features(std::size_t count) {
+  return streaming("gradient_norm", static_cast<double>(count * sizeof(float)), DType::f32);
+}
 
 OpFeatures update_features(const char* op, std::size_t count, int moments, DType compute) {
   const double floats = 3.0 + 2.0 * moments;  // reads the gradient; reads and writes weights and moments
@@ -104,12 +115,15 @@ OpFeatures cast_features(std::size_t count, DType from, DType to) {
 }
 
 std::string stand_in(const std::string& op, const std::string& variant) {
-  if (const std::size_t rest = variant.rfind('_'); rest != std::string::npos && (variant.substr(rest) == "_ragged" || variant.substr(rest) == "_overlapping"))
+  if (const std::size_t rest = variant.rfind('_');
+      rest != std::string::npos && (variant.substr(rest) == "_ragged" || variant.substr(rest) == "_overlapping"))
     return variant.substr(0, rest);
   if (op == "batch_norm_forward" || op == "batch_norm_backward") return "";
   if (variant == "depthwise_strided") return "depthwise";
   if (variant == "pointwise_strided") return "pointwise";
-  if (variant == "pointwise" || variant == "strided" || variant == "shallow" || variant == "grouped" || variant == "3x3") return "window";
+  if (variant == "pointwise" || variant == "strided" || variant == "shallow" || variant == "grouped" ||
+      variant == "3x3")
+    return "window";
   if (variant == "global" || variant == "average") return "max";
   return "";
 }

@@ -48,7 +48,8 @@ void BenchMemory::reset(std::size_t bytes) {
 
 void* BenchMemory::take(std::size_t bytes) {
   if (used_ + rounded(bytes) > block_.bytes())
-    throw Error("bench: " + std::to_string(bytes) + " bytes asked for, " + std::to_string(block_.bytes() - used_) + " left");
+    throw Error("bench: " + std::to_string(bytes) + " bytes asked for, " + std::to_string(block_.bytes() - used_) +
+                " left");
   void* taken = block_.as<std::uint8_t>() + used_;
   used_ += rounded(bytes);
   return taken;
@@ -76,13 +77,15 @@ OpSet::OpSet(BenchMemory& memory, const OpCase& op_case, DType dtype, std::size_
     : owner_(memory.backend()), case_(op_case), dtype_(dtype) {
   const Sizes n = sizes();
   const auto bytes = [&](std::size_t count) { return BenchMemory::rounded(count * size_of(dtype)); };
-  const std::size_t one = bytes(n.x) + bytes(n.w) + bytes(n.y) + bytes(n.z) + bytes(n.d) + BenchMemory::rounded(n.saved);
+  const std::size_t one =
+      bytes(n.x) + bytes(n.w) + bytes(n.y) + bytes(n.z) + bytes(n.d) + BenchMemory::rounded(n.saved);
   const std::size_t copies = std::clamp<std::size_t>((cold + one - 1) / one, 1, kMaxCopies);
   const std::size_t gradient = case_.product() ? n.w * sizeof(float) : 0;
   const std::size_t filters = case_.product() ? 2 * static_cast<std::size_t>(case_.shape.k) * sizeof(float) : 0;
   const std::size_t channels = static_cast<std::size_t>(kNormVectors * case_.shape.c) * sizeof(float);
   const std::size_t step = sizeof(StepState) + static_cast<std::size_t>(case_.shape.n) * sizeof(std::uint32_t);
-  memory.reset(copies * one + BenchMemory::rounded(gradient) + BenchMemory::rounded(filters) + BenchMemory::rounded(channels) + BenchMemory::rounded(step));
+  memory.reset(copies * one + BenchMemory::rounded(gradient) + BenchMemory::rounded(filters) +
+               BenchMemory::rounded(channels) + BenchMemory::rounded(step));
 
   const Conv2dShape& s = case_.shape;
   const float terms = static_cast<float>(s.r * s.s * (s.c / s.groups));
@@ -124,7 +127,8 @@ void OpSet::fill(void* to, std::size_t count, float scale) {
   std::vector<std::uint8_t>& host = patterns_[scale];
   for (std::size_t i = host.size() / element; i < part; ++i) append(host, dtype_, value_at(i, scale));
   for (std::size_t begin = 0; begin < count; begin += part)
-    owner_.copy_to_device(static_cast<std::uint8_t*>(to) + begin * element, host.data(), std::min(part, count - begin) * element);
+    owner_.copy_to_device(static_cast<std::uint8_t*>(to) + begin * element, host.data(),
+                          std::min(part, count - begin) * element);
 }
 
 void* OpSet::workspace(std::size_t bytes) {
@@ -135,10 +139,14 @@ void* OpSet::workspace(std::size_t bytes) {
 Contender OpSet::contender(const std::string& name, Backend& backend, OpPass pass) {
   switch (case_.kind) {
     case NodeKind::conv2d:
-    case NodeKind::dense: return {name, &backend, product_call(backend, pass)};
-    case NodeKind::batch_norm: return {name, &backend, norm_call(backend, pass)};
-    case NodeKind::pool: return {name, &backend, pool_call(backend, pass)};
-    default: return {name, &backend, pointwise_call(backend, pass)};
+    case NodeKind::dense:
+      return {name, &backend, product_call(backend, pass)};
+    case NodeKind::batch_norm:
+      return {name, &backend, norm_call(backend, pass)};
+    case NodeKind::pool:
+      return {name, &backend, pool_call(backend, pass)};
+    default:
+      return {name, &backend, pointwise_call(backend, pass)};
   }
 }
 
@@ -215,7 +223,8 @@ IndexedCall OpSet::pointwise_call(Backend& backend, OpPass pass) {
     return [this, count, forward, &backend](int copy) {
       const Tensors& t = copies_[static_cast<std::size_t>(copy)];
       if (forward) return backend.add_forward({count, dtype_, t.x, t.z, case_.activation, t.y});
-      for (void* d_input : {t.z, t.d}) backend.activation_backward({count, dtype_, {}, nullptr, t.x, Write::overwrite, d_input});
+      for (void* d_input : {t.z, t.d})
+        backend.activation_backward({count, dtype_, {}, nullptr, t.x, Write::overwrite, d_input});
     };
   if (case_.kind == NodeKind::activation)
     return [this, count, forward, &backend](int copy) {

@@ -14,8 +14,8 @@ namespace tsugi::perf {
 /// Working sets of this size fit in no GPU's cache; a CPU's may be larger: see cold_bytes().
 constexpr std::size_t kColdBytes = std::size_t{192} << 20;
 
-/// What all copies of an op's tensors together must exceed to come from memory: kColdBytes, or twice this machine's last-level
-/// cache where that is more.
+/// What all copies of an op's tensors together must exceed to come from memory: kColdBytes, or twice this machine's
+/// last-level cache where that is more.
 std::size_t cold_bytes();
 
 /// Device memory that one set after another uses: it grows to the largest and stays. One set at a time.
@@ -44,7 +44,8 @@ class OpSet {
 
   int copies() const { return static_cast<int>(copies_.size()); }
   const OpCase& op_case() const { return case_; }
-  /// The call of a pass on `backend`, overwriting; products with the epilogue of their case. Plans the backend's workspace, which each contender has to itself.
+  /// The call of a pass on `backend`, overwriting; products with the epilogue of their case. Plans the backend's
+  /// workspace, which each contender has to itself.
   Contender contender(const std::string& name, Backend& backend, OpPass pass);
 
  private:
@@ -70,10 +71,10 @@ class OpSet {
   DType dtype_;
   std::vector<Tensors> copies_;
   std::map<float, std::vector<std::uint8_t>> patterns_;  // elements as bytes, by scale
-  float* d_w_ = nullptr;        // products: [w]
-  float* filters_ = nullptr;    // products: bias [k], and its gradient [k]
-  float* channels_ = nullptr;   // batch norm: 8 vectors of c, all ones
-  std::uint8_t* step_ = nullptr;  // dropout: StepState, then sample ids
+  float* d_w_ = nullptr;                                 // products: [w]
+  float* filters_ = nullptr;                             // products: bias [k], and its gradient [k]
+  float* channels_ = nullptr;                            // batch norm: 8 vectors of c, all ones
+  std::uint8_t* step_ = nullptr;                         // dropout: StepState, then sample ids
   std::vector<std::unique_ptr<DeviceBuffer>> workspaces_;
 };
 

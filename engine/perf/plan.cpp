@@ -8,8 +8,9 @@
 namespace tsugi::perf {
 namespace {
 
-/// Checkpoints that a hand-over holds at its end: as it was received, the start with its head grown, the one before training, the judge's, the
-/// averaged weights and what is restored from them, and the tensors and the bytes of the one that is written (engine/train/handover.cpp, run.cpp).
+/// Checkpoints that a hand-over holds at its end: as it was received, the start with its head grown, the one before
+/// training, the judge's, the averaged weights and what is restored from them, and the tensors and the bytes of the one
+/// that is written (engine/train/handover.cpp, run.cpp).
 constexpr double kCheckpointCopies = 8.0;
 
 /// Of weights and moments in float32, as a checkpoint in memory has them.
@@ -22,21 +23,27 @@ double checkpoint_bytes(const StepRequest& step) {
 class Planner {
  public:
   Planner(const DeviceDescription& device, Backend& kernels, const PlanRequest& request)
-      : device_(device), kernels_(kernels), request_(request), sizes_(request.step.list, request.step.settings, request.bundle) {}
+      : device_(device),
+        kernels_(kernels),
+        request_(request),
+        sizes_(request.step.list, request.step.settings, request.bundle) {}
 
   Plan with(std::size_t sent) const {
     StepRequest step = request_.step;
     step.photos = sent + request_.personal_photos;
     step.other_photos = request_.bundle.send_test_photos ? request_.bundle.test_photos : 0;
     if (step.photos == 0)
-      throw Error("plan: a fraction of " + text(request_.fraction) + " sends 0 of " + std::to_string(request_.bundle.train_photos) +
+      throw Error("plan: a fraction of " + text(request_.fraction) + " sends 0 of " +
+                  std::to_string(request_.bundle.train_photos) +
                   " photos, and there are 0 personal ones: at least 1 photo is needed to train");
     if (request_.as_resume) step.settings.freeze_until = default_freeze(step.list.model, step.list.classes, sent > 0);
     Plan plan;
     plan.sent = sent;
     plan.trained = step.photos;
     plan.freeze_until = step.settings.freeze_until;
-    plan.fraction = request_.bundle.train_photos > 0 ? static_cast<double>(sent) / static_cast<double>(request_.bundle.train_photos) : 0.0;
+    plan.fraction = request_.bundle.train_photos > 0
+                        ? static_cast<double>(sent) / static_cast<double>(request_.bundle.train_photos)
+                        : 0.0;
     plan.prediction = predict_step(device_, kernels_, step);
     plan.epoch_s = plan.prediction.steps_per_epoch * plan.prediction.step.step_s;
     plan.training_s = plan.epoch_s * step.settings.epochs;
@@ -62,7 +69,7 @@ class Planner {
 };
 
 struct Budget {
-  const char* name;   // what binds
+  const char* name;  // what binds
   const char* option;
   const char* unit;
   double scale, most;
@@ -76,7 +83,8 @@ std::vector<Budget> budgets_of(const Budgets& b) {
     if (budget.most > 0.0) budgets.push_back(budget);
   };
   add({"time", "--max-time", "s", 1.0, b.training_s, [](const Plan& p) { return p.training_s; }});
-  add({"memory", "--max-memory", "MB", kMega, b.memory_bytes, [](const Plan& p) { return static_cast<double>(p.peak_memory_bytes); }});
+  add({"memory", "--max-memory", "MB", kMega, b.memory_bytes,
+       [](const Plan& p) { return static_cast<double>(p.peak_memory_bytes); }});
   add({"transfer", "--max-transfer", "MB", kMega, b.transfer_bytes, [](const Plan& p) { return p.bundle.total; }});
   add({"transfer", "--max-transfer", "s", 1.0, b.transfer_s, [](const Plan& p) { return p.transfer_s; }});
   return budgets;
@@ -87,8 +95,9 @@ std::size_t most_within(const Planner& planner, const Budget& budget, std::size_
   const auto fits = [&](std::size_t sent) { return budget.value(planner.with(sent)) <= budget.most; };
   if (!fits(least)) {
     const double value = budget.value(planner.with(least));
-    throw Error(std::string("plan: ") + budget.option + " is " + Planner::text(budget.most / budget.scale) + " " + budget.unit + ", but even " +
-                std::to_string(least) + " photos need " + Planner::text(value / budget.scale) + " " + budget.unit);
+    throw Error(std::string("plan: ") + budget.option + " is " + Planner::text(budget.most / budget.scale) + " " +
+                budget.unit + ", but even " + std::to_string(least) + " photos need " +
+                Planner::text(value / budget.scale) + " " + budget.unit);
   }
   if (fits(most)) return most;
   while (most - least > 1) {
@@ -107,7 +116,8 @@ Plan plan_step(const DeviceDescription& device, Backend& kernels, const StepRequ
   plan.freeze_until = request.settings.freeze_until;
   plan.prediction = predict_step(device, kernels, request);
   const double side = request.preprocessing.stored_size;
-  const double files = static_cast<double>(request.photos) * side * side * 3.0;  // noise does not compress: as large as its pixels
+  const double files =
+      static_cast<double>(request.photos) * side * side * 3.0;  // noise does not compress: as large as its pixels
   plan.peak_memory_bytes = process_bytes(device, plan.prediction.memory, files);
   return plan;
 }
@@ -119,8 +129,10 @@ Plan plan_handover(const DeviceDescription& device, Backend& kernels, const Plan
   return Planner(device, kernels, request).with(static_cast<std::size_t>(sent));
 }
 
-LargestFraction largest_fraction(const DeviceDescription& device, Backend& kernels, const PlanRequest& request, const Budgets& budgets) {
-  if (request.bundle.train_photos == 0) throw Error("plan: a fraction of 0 photos: say how many there are with --photos");
+LargestFraction largest_fraction(const DeviceDescription& device, Backend& kernels, const PlanRequest& request,
+                                 const Budgets& budgets) {
+  if (request.bundle.train_photos == 0)
+    throw Error("plan: a fraction of 0 photos: say how many there are with --photos");
   const Planner planner(device, kernels, request);
   const std::size_t least = request.personal_photos > 0 ? 0 : 1;
   LargestFraction largest;

@@ -1,5 +1,5 @@
-// Before anyone waits: how long a device will train, what memory it needs and how long the hand-over travels; and backwards, how much data
-// may be sent.
+// Before anyone waits: how long a device will train, what memory it needs and how long the hand-over travels; and
+// backwards, how much data may be sent.
 #pragma once
 
 #include <string>
@@ -11,17 +11,17 @@
 namespace tsugi::perf {
 
 struct PlanRequest {
-  StepRequest step;                ///< its photos are filled in from what follows
-  BundleRequestSize bundle;        ///< the server's photos
-  double fraction = 0.3;           ///< of the server's training photos that is sent
+  StepRequest step;                 ///< its photos are filled in from what follows
+  BundleRequestSize bundle;         ///< the server's photos
+  double fraction = 0.3;            ///< of the server's training photos that is sent
   std::size_t personal_photos = 0;  ///< training photos that the device has itself
-  bool as_resume = false;          ///< layers freeze as `tsugi resume` freezes them by default
-  double link_bytes_per_s = 0.0;   ///< 0 = nobody asked how long sending takes
+  bool as_resume = false;           ///< layers freeze as `tsugi resume` freezes them by default
+  double link_bytes_per_s = 0.0;    ///< 0 = nobody asked how long sending takes
 };
 
 /// What must not be exceeded; 0 = anything goes.
 struct Budgets {
-  double training_s = 0.0;   ///< of all epochs
+  double training_s = 0.0;    ///< of all epochs
   double memory_bytes = 0.0;  ///< of the process
   double transfer_bytes = 0.0, transfer_s = 0.0;
   bool any() const { return training_s > 0.0 || memory_bytes > 0.0 || transfer_bytes > 0.0 || transfer_s > 0.0; }
@@ -30,7 +30,7 @@ struct Budgets {
 struct Plan {
   double fraction = 0.0;
   std::size_t sent = 0, trained = 0;  ///< photos sent to train on; photos trained on, personal ones among them
-  std::string freeze_until;  ///< this layer and all before it stay as they are; "" = everything learns
+  std::string freeze_until;           ///< this layer and all before it stay as they are; "" = everything learns
   StepPrediction prediction;
   double epoch_s = 0.0, training_s = 0.0;  ///< steps alone: no evaluation, no decoding
   BundleSize bundle;
@@ -44,13 +44,16 @@ Plan plan_step(const DeviceDescription& device, Backend& kernels, const StepRequ
 /// The hand-over of a fraction. Throws as predict_step; Error when there is no photo to train on.
 Plan plan_handover(const DeviceDescription& device, Backend& kernels, const PlanRequest& request);
 
-/// The largest fraction within the budgets, and which of them ("time", "memory", "transfer") allows no more; empty where all of it fits.
+/// The largest fraction within the budgets, and which of them ("time", "memory", "transfer") allows no more; empty
+/// where all of it fits.
 struct LargestFraction {
   Plan plan;
   std::string binding;
 };
 
-/// Ignores request.fraction. Throws Error naming the budget and both values when not even the least that can be trained fits.
-LargestFraction largest_fraction(const DeviceDescription& device, Backend& kernels, const PlanRequest& request, const Budgets& budgets);
+/// Ignores request.fraction. Throws Error naming the budget and both values when not even the least that can be trained
+/// fits.
+LargestFraction largest_fraction(const DeviceDescription& device, Backend& kernels, const PlanRequest& request,
+                                 const Budgets& budgets);
 
 }  // namespace tsugi::perf

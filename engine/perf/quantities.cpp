@@ -39,16 +39,18 @@ double duration_of(const std::string& text) {
 
 double parse_link(const std::string& text, const std::string& option) {
   constexpr double kBit = 1.0 / 8.0;
-  constexpr Unit kUnits[] = {{"bit/s", kBit},        {"kbit/s", 1e3 * kBit}, {"Mbit/s", 1e6 * kBit}, {"Gbit/s", 1e9 * kBit},
-                             {"B/s", 1.0},           {"kB/s", 1e3},          {"MB/s", 1e6},          {"GB/s", 1e9}};
+  constexpr Unit kUnits[] = {{"bit/s", kBit}, {"kbit/s", 1e3 * kBit}, {"Mbit/s", 1e6 * kBit}, {"Gbit/s", 1e9 * kBit},
+                             {"B/s", 1.0},    {"kB/s", 1e3},          {"MB/s", 1e6},          {"GB/s", 1e9}};
   const double speed = number_with_unit(text, kUnits);
-  if (!(speed > 0.0 && speed < kLargest)) throw Error(option + " is " + shown(text) + ", a speed such as 10Mbit/s or 1.5MB/s expected");
+  if (!(speed > 0.0 && speed < kLargest))
+    throw Error(option + " is " + shown(text) + ", a speed such as 10Mbit/s or 1.5MB/s expected");
   return speed;
 }
 
 double parse_duration(const std::string& text, const std::string& option) {
   const double seconds = duration_of(text);
-  if (!(seconds > 0.0 && seconds < kLargest)) throw Error(option + " is " + shown(text) + ", a time such as 90s, 30min or 2h expected");
+  if (!(seconds > 0.0 && seconds < kLargest))
+    throw Error(option + " is " + shown(text) + ", a time such as 90s, 30min or 2h expected");
   return seconds;
 }
 

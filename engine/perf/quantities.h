@@ -5,7 +5,8 @@
 
 namespace tsugi::perf {
 
-/// "10Mbit/s", "1.5MB/s", "800kbit/s", "1Gbit/s" (powers of 1000) to bytes a second. Throws Error naming `option` on anything else, zero included.
+/// "10Mbit/s", "1.5MB/s", "800kbit/s", "1Gbit/s" (powers of 1000) to bytes a second. Throws Error naming `option` on
+/// anything else, zero included.
 double parse_link(const std::string& text, const std::string& option);
 
 /// "90" and "90s", "30min" or "30m", "2h", "1d" to seconds. Throws as parse_link.

@@ -12,7 +12,10 @@ namespace {
 class PlannedPhotos : public SampleSource {
  public:
   PlannedPhotos(Backend& backend, const StepRequest& request)
-      : SampleSource(backend), preprocessing_(request.preprocessing), photos_(request.photos + request.other_photos), classes_(request.list.classes) {
+      : SampleSource(backend),
+        preprocessing_(request.preprocessing),
+        photos_(request.photos + request.other_photos),
+        classes_(request.list.classes) {
     row_.resize(row_bytes());
   }
 
@@ -28,8 +31,12 @@ class PlannedPhotos : public SampleSource {
   }
   std::size_t bytes() const override { return photos_ * row_bytes(); }
   std::uint32_t row(std::uint32_t, std::uint32_t) const override { return 0; }
-  std::size_t workspace_bytes(const SampleRequest& request) const override { return backend().workspace_bytes(augment_op(preprocessing_, request)); }
-  void make_batch(const SampleRequest& request) const override { backend().augment_forward(augment_op(preprocessing_, request)); }
+  std::size_t workspace_bytes(const SampleRequest& request) const override {
+    return backend().workspace_bytes(augment_op(preprocessing_, request));
+  }
+  void make_batch(const SampleRequest& request) const override {
+    backend().augment_forward(augment_op(preprocessing_, request));
+  }
 
  private:
   Preprocessing preprocessing_;
@@ -50,7 +57,8 @@ std::vector<std::string> class_names(int count) {
 RecordedStep record_step(Backend& kernels, const StepRequest& request) {
   constexpr std::size_t kMostPhotos = 4000000;
   if (request.photos + request.other_photos > kMostPhotos)
-    throw Error("plan: " + std::to_string(request.photos + request.other_photos) + " photos, at most " + std::to_string(kMostPhotos) + " are planned for");
+    throw Error("plan: " + std::to_string(request.photos + request.other_photos) + " photos, at most " +
+                std::to_string(kMostPhotos) + " are planned for");
   RecordingBackend backend(kernels, request.device, request.device_memory);
   Network network(backend, request.list.model, class_names(request.list.classes));
   PlannedPhotos source(backend, request);

@@ -21,7 +21,9 @@ OpCase dense(const DenseShape& shape) {
 
 OpCase pointwise(NodeKind kind, std::size_t count, Activation activation) {
   constexpr std::size_t kMost = std::numeric_limits<int>::max();
-  if (count > kMost) throw Error("plan: a tensor of " + std::to_string(count) + " elements, at most " + std::to_string(kMost) + " are planned for");
+  if (count > kMost)
+    throw Error("plan: a tensor of " + std::to_string(count) + " elements, at most " + std::to_string(kMost) +
+                " are planned for");
   OpCase made;
   made.kind = kind;
   made.shape.w = static_cast<int>(count);
@@ -49,7 +51,8 @@ bool masks(const Activation& activation) { return activation.kind != ActivationK
 
 /// What a backward op moves beside its least: the activation whose mask it applies, and the gradient that it adds to.
 double extra_bytes(Activation activation, Write write, std::size_t tensor_bytes) {
-  return static_cast<double>(tensor_bytes) * ((masks(activation) ? 1.0 : 0.0) + (write == Write::accumulate ? 1.0 : 0.0));
+  return static_cast<double>(tensor_bytes) *
+         ((masks(activation) ? 1.0 : 0.0) + (write == Write::accumulate ? 1.0 : 0.0));
 }
 
 }  // namespace
@@ -70,9 +73,13 @@ void* RecordingBackend::allocate(std::size_t bytes) {
   return reinterpret_cast<void*>(address);
 }
 
-std::size_t RecordingBackend::free_bytes() const { return device_memory_ == 0 ? static_cast<std::size_t>(-1) : device_memory_; }
+std::size_t RecordingBackend::free_bytes() const {
+  return device_memory_ == 0 ? static_cast<std::size_t>(-1) : device_memory_;
+}
 
-void RecordingBackend::copy_to_device(void*, const void*, std::size_t bytes) { noted_.upload_bytes += bytes, ++noted_.copies; }
+void RecordingBackend::copy_to_device(void*, const void*, std::size_t bytes) {
+  noted_.upload_bytes += bytes, ++noted_.copies;
+}
 
 /// Losses and norms of zero: what a trainer takes for a step that went well.
 void RecordingBackend::copy_to_host(void* to, const void*, std::size_t bytes) {
@@ -80,7 +87,8 @@ void RecordingBackend::copy_to_host(void* to, const void*, std::size_t bytes) {
   noted_.download_bytes += bytes, ++noted_.copies;
 }
 
-void RecordingBackend::note(OpFeatures features, std::initializer_list<std::pair<const void*, std::size_t>> operands, double more_bytes) {
+void RecordingBackend::note(OpFeatures features, std::initializer_list<std::pair<const void*, std::size_t>> operands,
+                            double more_bytes) {
   RecordedOp op;
   op.features = std::move(features);
   op.features.bytes += more_bytes;
@@ -100,14 +108,18 @@ void RecordingBackend::conv2d_forward(const Conv2dForward& op) {
 void RecordingBackend::conv2d_backward_data(const Conv2dBackwardData& op) {
   const std::size_t e = size_of(op.dtype), x = op.shape.x_count() * e;
   note(features_of(convolution(op.shape), OpPass::backward_data, op.dtype),
-       {{op.d_y, op.shape.y_count() * e}, {op.w, op.shape.w_count() * e}, {masks(op.activation) ? op.x : nullptr, x}, {op.d_x, x}},
+       {{op.d_y, op.shape.y_count() * e},
+        {op.w, op.shape.w_count() * e},
+        {masks(op.activation) ? op.x : nullptr, x},
+        {op.d_x, x}},
        extra_bytes(op.activation, op.write, x));
 }
 
 void RecordingBackend::conv2d_backward_weight(const Conv2dBackwardWeight& op) {
   const std::size_t e = size_of(op.dtype);
-  note(features_of(convolution(op.shape), OpPass::backward_weight, op.dtype),
-       {{op.x, op.shape.x_count() * e}, {op.d_y, op.shape.y_count() * e}, {op.d_w, op.shape.w_count() * sizeof(float)}});
+  note(
+      features_of(convolution(op.shape), OpPass::backward_weight, op.dtype),
+      {{op.x, op.shape.x_count() * e}, {op.d_y, op.shape.y_count() * e}, {op.d_w, op.shape.w_count() * sizeof(float)}});
 }
 
 void RecordingBackend::dense_forward(const DenseForward& op) {
@@ -121,15 +133,19 @@ void RecordingBackend::dense_backward_data(const DenseBackwardData& op) {
   const OpCase made = dense(op.shape);
   const std::size_t e = size_of(op.dtype), x = made.shape.x_count() * e;
   note(features_of(made, OpPass::backward_data, op.dtype),
-       {{op.d_y, made.shape.y_count() * e}, {op.w, made.shape.w_count() * e}, {masks(op.activation) ? op.x : nullptr, x}, {op.d_x, x}},
+       {{op.d_y, made.shape.y_count() * e},
+        {op.w, made.shape.w_count() * e},
+        {masks(op.activation) ? op.x : nullptr, x},
+        {op.d_x, x}},
        extra_bytes(op.activation, op.write, x));
 }
 
 void RecordingBackend::dense_backward_weight(const DenseBackwardWeight& op) {
   const OpCase made = dense(op.shape);
   const std::size_t e = size_of(op.dtype);
-  note(features_of(made, OpPass::backward_weight, op.dtype),
-       {{op.x, made.shape.x_count() * e}, {op.d_y, made.shape.y_count() * e}, {op.d_w, made.shape.w_count() * sizeof(float)}});
+  note(features_of(made, OpPass::backward_weight, op.dtype), {{op.x, made.shape.x_count() * e},
+                                                              {op.d_y, made.shape.y_count() * e},
+                                                              {op.d_w, made.shape.w_count() * sizeof(float)}});
 }
 
 void RecordingBackend::batch_norm_forward(const BatchNormForward& op) {
@@ -155,26 +171,33 @@ void RecordingBackend::pool_backward(const PoolBackward& op) {
   const std::size_t e = size_of(op.dtype), x = op.shape.x_count() * e, y = op.shape.y_count() * e;
   const bool masked = masks(op.activation), by_y = op.shape.kind == PoolKind::max;
   note(features_of(pool(op.shape), OpPass::backward, op.dtype),
-       {{op.d_y, y}, {op.argmax, op.shape.y_count()}, {masked && by_y ? op.y : nullptr, y}, {masked && !by_y ? op.x : nullptr, x}, {op.d_x, x}},
+       {{op.d_y, y},
+        {op.argmax, op.shape.y_count()},
+        {masked && by_y ? op.y : nullptr, y},
+        {masked && !by_y ? op.x : nullptr, x},
+        {op.d_x, x}},
        extra_bytes(op.activation, Write::overwrite, by_y ? y : x) + extra_bytes({}, op.write, x));
 }
 
 void RecordingBackend::activation_forward(const ActivationForward& op) {
   const std::size_t bytes = op.count * size_of(op.dtype);
-  note(features_of(pointwise(NodeKind::activation, op.count, op.activation), OpPass::forward, op.dtype), {{op.x, bytes}, {op.y, bytes}});
+  note(features_of(pointwise(NodeKind::activation, op.count, op.activation), OpPass::forward, op.dtype),
+       {{op.x, bytes}, {op.y, bytes}});
 }
 
 /// Without an activation it is a copy or a sum: what the gradient of an add is made of.
 void RecordingBackend::activation_backward(const ActivationBackward& op) {
   const std::size_t bytes = op.count * size_of(op.dtype);
-  OpFeatures features = features_of(pointwise(NodeKind::activation, op.count, op.activation), OpPass::backward, op.dtype);
+  OpFeatures features =
+      features_of(pointwise(NodeKind::activation, op.count, op.activation), OpPass::backward, op.dtype);
   features.bytes = 2.0 * static_cast<double>(bytes) + extra_bytes(op.activation, op.write, bytes);
   note(features, {{masks(op.activation) ? op.y : nullptr, bytes}, {op.d_y, bytes}, {op.d_x, bytes}});
 }
 
 void RecordingBackend::dropout_forward(const DropoutForward& op) {
   const std::size_t count = op.per_sample * static_cast<std::size_t>(op.n), bytes = count * size_of(op.dtype);
-  note(features_of(pointwise(NodeKind::dropout, count, {}), OpPass::forward, op.dtype), {{op.x, bytes}, {op.y, bytes}, {op.mask, count}});
+  note(features_of(pointwise(NodeKind::dropout, count, {}), OpPass::forward, op.dtype),
+       {{op.x, bytes}, {op.y, bytes}, {op.mask, count}});
 }
 
 void RecordingBackend::dropout_backward(const DropoutBackward& op) {
@@ -186,7 +209,8 @@ void RecordingBackend::dropout_backward(const DropoutBackward& op) {
 
 void RecordingBackend::add_forward(const AddForward& op) {
   const std::size_t bytes = op.count * size_of(op.dtype);
-  note(features_of(pointwise(NodeKind::add, op.count, op.activation), OpPass::forward, op.dtype), {{op.a, bytes}, {op.b, bytes}, {op.y, bytes}});
+  note(features_of(pointwise(NodeKind::add, op.count, op.activation), OpPass::forward, op.dtype),
+       {{op.a, bytes}, {op.b, bytes}, {op.y, bytes}});
 }
 
 void RecordingBackend::cast(const Cast& op) {
@@ -202,13 +226,18 @@ void RecordingBackend::softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
 void RecordingBackend::softmax(const Softmax&) { throw Error("plan: a training step has no softmax of its own"); }
 
 void RecordingBackend::augment_forward(const AugmentForward& op) {
-  const std::size_t x = static_cast<std::size_t>(op.n) * static_cast<std::size_t>(op.h) * static_cast<std::size_t>(op.w) * 3 * size_of(op.dtype);
+  const std::size_t x = static_cast<std::size_t>(op.n) * static_cast<std::size_t>(op.h) *
+                        static_cast<std::size_t>(op.w) * 3 * size_of(op.dtype);
   note(augment_features(op.n, op.h, op.w, op.photo_h, op.photo_w, op.dtype), {{op.x, x}});  // photos: others each time
 }
 
-void RecordingBackend::dequantize_gather(const DequantizeGather&) { throw Error("plan: steps on features are not planned, photos only"); }
+void RecordingBackend::dequantize_gather(const DequantizeGather&) {
+  throw Error("plan: steps on features are not planned, photos only");
+}
 
-void RecordingBackend::gradient_norm(const GradientNorm& op) { note(norm_features(op.count), {{op.g, op.count * sizeof(float)}}); }
+void RecordingBackend::gradient_norm(const GradientNorm& op) {
+  note(norm_features(op.count), {{op.g, op.count * sizeof(float)}});
+}
 
 void RecordingBackend::note_update(const char* op, const UpdateBuffers& b, const float* m, const float* v) {
   const std::size_t bytes = b.count * sizeof(float);

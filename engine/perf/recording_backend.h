@@ -1,4 +1,5 @@
-// A backend that hands out addresses instead of memory, and notes every op instead of computing it. For recorded_step.cpp.
+// A backend that hands out addresses instead of memory, and notes every op instead of computing it. For
+// recorded_step.cpp.
 #pragma once
 
 #include <string>
@@ -10,7 +11,8 @@ namespace tsugi::perf {
 
 class RecordingBackend : public Backend, public StepProbe {
  public:
-  /// kernels: whose scratch memory is planned for, must outlive this. name: in messages. device_memory: 0 = nobody knows.
+  /// kernels: whose scratch memory is planned for, must outlive this. name: in messages. device_memory: 0 = nobody
+  /// knows.
   RecordingBackend(Backend& kernels, const std::string& name, std::size_t device_memory)
       : kernels_(kernels), name_(name.empty() ? kernels.name() : name), device_memory_(device_memory) {}
 
@@ -34,9 +36,15 @@ class RecordingBackend : public Backend, public StepProbe {
   void fill_zero(void*, std::size_t) override {}
   void synchronize() override {}
 
-  std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype) const override { return kernels_.workspace_bytes(shape, dtype); }
-  std::size_t workspace_bytes(const DenseShape& shape, DType dtype) const override { return kernels_.workspace_bytes(shape, dtype); }
-  std::size_t workspace_bytes(const BatchNormShape& shape, DType dtype) const override { return kernels_.workspace_bytes(shape, dtype); }
+  std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype) const override {
+    return kernels_.workspace_bytes(shape, dtype);
+  }
+  std::size_t workspace_bytes(const DenseShape& shape, DType dtype) const override {
+    return kernels_.workspace_bytes(shape, dtype);
+  }
+  std::size_t workspace_bytes(const BatchNormShape& shape, DType dtype) const override {
+    return kernels_.workspace_bytes(shape, dtype);
+  }
   std::size_t workspace_bytes(const AugmentForward& op) const override { return kernels_.workspace_bytes(op); }
   std::size_t workspace_bytes(const GradientNorm& op) const override { return kernels_.workspace_bytes(op); }
 
@@ -65,7 +73,8 @@ class RecordingBackend : public Backend, public StepProbe {
   void adam_update(const AdamUpdate& op) override;
 
  private:
-  void note(OpFeatures features, std::initializer_list<std::pair<const void*, std::size_t>> operands, double more_bytes = 0.0);
+  void note(OpFeatures features, std::initializer_list<std::pair<const void*, std::size_t>> operands,
+            double more_bytes = 0.0);
   void note_update(const char* op, const UpdateBuffers& b, const float* m, const float* v);
 
   Backend& kernels_;

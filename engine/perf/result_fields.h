@@ -1,4 +1,5 @@
-// The fields of a result file's context, in one list for who writes and who reads them. For the .cpp files of result files only.
+// The fields of a result file's context, in one list for who writes and who reads them. For the .cpp files of result
+// files only.
 #pragma once
 
 #include "engine/perf/result_file.h"
@@ -7,8 +8,8 @@ namespace tsugi::perf {
 
 constexpr const char* kSchemaKey = "tsugi_schema";
 
-/// Calls field(key, member) for every field of a (constant or changeable) context, field(key, member, unit) where the file has
-/// another unit than the program.
+/// Calls field(key, member) for every field of a (constant or changeable) context, field(key, member, unit) where the
+/// file has another unit than the program.
 template <typename Context, typename Field>
 void for_each_field(Context& c, const Field& field) {
   constexpr double kGiga = 1e9;

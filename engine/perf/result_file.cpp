@@ -41,9 +41,9 @@ Json context_json(const ResultContext& context) {
 
 Json entry_json(const ResultEntry& e, const Limits& limits) {
   constexpr double kNano = 1e9;
-  Json json{{"name", e.name + "_median"}, {"run_name", e.name},   {"run_type", "aggregate"}, {"aggregate_name", "median"},
-            {"model", e.model},           {"batch", e.batch},     {"layer", e.layer},        {"op", e.op},
-            {"dtype", e.dtype},           {"cache", e.cache},     {"times", e.times}};
+  Json json{{"name", e.name + "_median"}, {"run_name", e.name}, {"run_type", "aggregate"}, {"aggregate_name", "median"},
+            {"model", e.model},           {"batch", e.batch},   {"layer", e.layer},        {"op", e.op},
+            {"dtype", e.dtype},           {"cache", e.cache},   {"times", e.times}};
   if (!e.failure.empty()) {
     json["error_occurred"] = true;
     json["error_message"] = e.failure;
@@ -87,12 +87,18 @@ void add_step(Json& json, const StepResult& step) {
   json["images_per_s"] = step.batch / step.step_s;
   json["watched_step_s"] = step.watched_step_s;
   json["parts_s"] = step.parts_s;
-  json["phases"] = {{"data_s", step.data_s}, {"augment_s", step.augment_s}, {"loss_s", step.loss_s},
-                    {"update_s", step.update_s}, {"results_s", step.results_s}};
+  json["phases"] = {{"data_s", step.data_s},
+                    {"augment_s", step.augment_s},
+                    {"loss_s", step.loss_s},
+                    {"update_s", step.update_s},
+                    {"results_s", step.results_s}};
   json["layers"] = Json::array();
   for (const StepLayer& layer : step.layers)
-    json["layers"].push_back({{"layer", layer.layer}, {"op", layer.op}, {"forward_s", layer.forward_s},
-                              {"backward_s", layer.backward_s}, {"forward_flops", layer.forward_flops}});
+    json["layers"].push_back({{"layer", layer.layer},
+                              {"op", layer.op},
+                              {"forward_s", layer.forward_s},
+                              {"backward_s", layer.backward_s},
+                              {"forward_flops", layer.forward_flops}});
   json["arena_bytes"] = step.arena_bytes;
   json["device_bytes"] = step.device_bytes;
   json["peak_memory_bytes"] = step.peak_memory_bytes;
@@ -124,7 +130,9 @@ std::string to_json(const ResultFile& file, bool one_line) {
   return json.dump(one_line ? -1 : 1, ' ', false, Json::error_handler_t::replace);
 }
 
-void write_result_file(const std::string& path, const ResultFile& file) { write_file_atomically(path, to_json(file, false) + "\n"); }
+void write_result_file(const std::string& path, const ResultFile& file) {
+  write_file_atomically(path, to_json(file, false) + "\n");
+}
 
 std::vector<std::pair<std::string, std::string>> context_fields(const ResultContext& context) {
   Json json = Json::object();

@@ -1,5 +1,6 @@
-// Result files: what was measured, and on what. JSON as Google Benchmark writes it (context and benchmarks), so that the field's
-// tools read them too; programs of bench/ that use that library write the same fields, and are read here the same way.
+// Result files: what was measured, and on what. JSON as Google Benchmark writes it (context and benchmarks), so that
+// the field's tools read them too; programs of bench/ that use that library write the same fields, and are read here
+// the same way.
 #pragma once
 
 #include <string>
@@ -15,30 +16,31 @@ namespace tsugi::perf {
 constexpr int kResultSchema = 1;
 
 struct ResultContext {
-  std::string version, commit, build;      ///< of tsugi: what measured
+  std::string version, commit, build;  ///< of tsugi: what measured
   std::string executable;
   std::string device, device_description;  ///< "cpu"; "AMD EPYC, 2 threads, oneDNN 2.6.3"
   int threads = 0;                         ///< of the CPU; 0 = all cores
   int tuned_calls = 0;                     ///< that took another kernel than the default, by tsugi tune
   Environment before, after;               ///< at the begin and at the end of the measurement
   Limits limits;
-  double processor_wait = 0.0;             ///< ProcessorWait::share() over the measurement
-  bool brief = false;                      ///< a smoke run: its times mean nothing
+  double processor_wait = 0.0;  ///< ProcessorWait::share() over the measurement
+  bool brief = false;           ///< a smoke run: its times mean nothing
 };
 
 /// One point. Times are seconds of one call: medians over samples.
 struct ResultEntry {
-  std::string name;           ///< key: "resnet-18/b16/conv1/conv2d_forward/f32/cold"
+  std::string name;                            ///< key: "resnet-18/b16/conv1/conv2d_forward/f32/cold"
   std::string model, layer, op, dtype, cache;  ///< cache: "cold", "warm", or empty
   int batch = 0, times = 1;
   double seconds = 0.0, deviation = 0.0, processor_seconds = 0.0;
   int samples = 0, calls = 0;
   double flops = 0.0, bytes = 0.0;  ///< of one call; 0 = nobody said
   std::string kernel;               ///< that computed it, where the device has a choice: "direct", a registry row
-  /// Another library on the same call, in turn with it: "cudnn", "onednn"; empty = nobody. Equal to `kernel`: it computed the call.
+  /// Another library on the same call, in turn with it: "cudnn", "onednn"; empty = nobody. Equal to `kernel`: it
+  /// computed the call.
   std::string peer;
   double peer_seconds = 0.0, peer_deviation = 0.0;
-  std::string failure;              ///< why there is no time
+  std::string failure;  ///< why there is no time
 };
 
 /// One layer of a step, fused ones together.
@@ -54,8 +56,8 @@ struct StepResult {
   std::string model, precision;
   int batch = 0, micro_batch = 0, steps = 0;
   double step_s = 0.0, step_deviation_s = 0.0;  ///< of whole steps, nobody watching
-  double watched_step_s = 0.0;                  ///< of steps whose parts were timed, from their first to their last border, and
-  double parts_s = 0.0;                         ///< the sum of the medians of their parts
+  double watched_step_s = 0.0;  ///< of steps whose parts were timed, from their first to their last border, and
+  double parts_s = 0.0;         ///< the sum of the medians of their parts
   double data_s = 0.0, augment_s = 0.0, loss_s = 0.0, update_s = 0.0, results_s = 0.0;
   std::vector<StepLayer> layers;
   std::size_t arena_bytes = 0, device_bytes = 0;  ///< planned
@@ -82,8 +84,8 @@ std::string to_json(const ResultFile& file, bool one_line);
 /// Writes it whole or not at all. Throws Error naming the path.
 void write_result_file(const std::string& path, const ResultFile& file);
 
-/// Throws Error naming the path, the place in it and what was expected: not JSON, cut off, another schema, fields that are missing or
-/// of another type, times that are not positive, two points of one name.
+/// Throws Error naming the path, the place in it and what was expected: not JSON, cut off, another schema, fields that
+/// are missing or of another type, times that are not positive, two points of one name.
 ResultFile read_result_file(const std::string& path, FileLog* files = nullptr);
 ResultFile parse_result_file(const std::string& text, const std::string& place);
 

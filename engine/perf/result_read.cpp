@@ -4,10 +4,10 @@
 #include <map>
 #include <set>
 
+#include "engine/core/input_file.h"
 #include "engine/perf/json_object.inc"
 #include "engine/perf/result_fields.h"
 #include "engine/perf/statistics.h"
-#include "engine/core/input_file.h"
 
 namespace tsugi::perf {
 namespace {
@@ -52,7 +52,8 @@ double time_unit(const JsonObject& object) {
   object.fail("\"time_unit\" is " + shown(unit) + ", known are ns, us, ms, s");
 }
 
-/// Google Benchmark adds what it timed by to a name; and its entries have no fields of text, so that the name holds them.
+/// Google Benchmark adds what it timed by to a name; and its entries have no fields of text, so that the name holds
+/// them.
 std::string without_clock(std::string name) {
   for (const char* suffix : {"/real_time", "/process_time"}) {
     const std::size_t at = name.find(suffix);
@@ -74,7 +75,8 @@ void take_name_apart(ResultEntry& e) {
       parts[1].find_first_not_of("0123456789", 1) != std::string::npos)
     return;
   if (parts[4] != "f32" && parts[4] != "f16" && parts[4] != "bf16") return;
-  e.model = parts[0], e.batch = std::stoi(parts[1].substr(1)), e.layer = parts[2], e.op = parts[3], e.dtype = parts[4], e.cache = parts[5];
+  e.model = parts[0], e.batch = std::stoi(parts[1].substr(1)), e.layer = parts[2], e.op = parts[3], e.dtype = parts[4],
+  e.cache = parts[5];
 }
 
 ResultEntry read_entry(const JsonObject& object) {
@@ -145,7 +147,8 @@ std::vector<ResultEntry> read_entries(const Json& list, const std::string& place
     }
   }
   std::vector<ResultEntry> entries;
-  for (const std::string& name : order) entries.push_back(medians.count(name) > 0 ? medians[name] : sum_up(repetitions[name]));
+  for (const std::string& name : order)
+    entries.push_back(medians.count(name) > 0 ? medians[name] : sum_up(repetitions[name]));
   return entries;
 }
 
@@ -163,8 +166,11 @@ StepResult read_step(const JsonObject& object, const std::string& place) {
   step.peak_memory_bytes = static_cast<std::size_t>(std::min(kMostBytes, object.number("peak_memory_bytes", -1.0)));
   if (object.has("phases")) {
     const JsonObject phases(object.json().at("phases"), place + ": phases");
-    for (const auto& [key, phase] : {std::pair{"data_s", &StepResult::data_s}, {"augment_s", &StepResult::augment_s}, {"loss_s", &StepResult::loss_s},
-                                     {"update_s", &StepResult::update_s}, {"results_s", &StepResult::results_s}})
+    for (const auto& [key, phase] : {std::pair{"data_s", &StepResult::data_s},
+                                     {"augment_s", &StepResult::augment_s},
+                                     {"loss_s", &StepResult::loss_s},
+                                     {"update_s", &StepResult::update_s},
+                                     {"results_s", &StepResult::results_s}})
       step.*phase = phases.number(key, 0.0);
   }
   const Json& layers = object.json().value("layers", Json::array());

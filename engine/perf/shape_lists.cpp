@@ -1,6 +1,6 @@
 // ResNet-18: He et al., "Deep residual learning for image recognition", CVPR 2016, table 1.
-// MobileNetV2: Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", CVPR 2018, table 2; ReLU in the place
-// of ReLU6, which moves the same bytes.
+// MobileNetV2: Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", CVPR 2018, table 2; ReLU in
+// the place of ReLU6, which moves the same bytes.
 #include "engine/perf/shape_lists.h"
 
 #include <algorithm>
@@ -26,7 +26,7 @@ class Description {
   /// A convolution without bias and its batch norm; returns the latter's name.
   std::string conv(const std::string& name, int filters, int kernel, int stride, const std::string& input = "",
                    bool depthwise = false) {
-    Json layer{{"type", "conv2d"}, {"name", name},          {"filters", filters}, {"kernel", kernel},
+    Json layer{{"type", "conv2d"}, {"name", name},      {"filters", filters}, {"kernel", kernel},
                {"stride", stride}, {"pad", kernel / 2}, {"bias", false}};
     if (depthwise) layer["groups"] = "depthwise";
     if (!input.empty()) layer["input"] = input;

@@ -1,5 +1,5 @@
-// The models whose shapes benchmarks measure, by name: the built-in ones, and two of the literature for comparison with what
-// others measured.
+// The models whose shapes benchmarks measure, by name: the built-in ones, and two of the literature for comparison with
+// what others measured.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// What samples of a noisy machine are summed up by. Neither mean nor minimum: one outlier moves the mean, and the minimum is a
-// moment when nobody else was there, which no training run gets.
+// What samples of a noisy machine are summed up by. Neither mean nor minimum: one outlier moves the mean, and the
+// minimum is a moment when nobody else was there, which no training run gets.
 #pragma once
 
 #include <vector>

@@ -39,7 +39,8 @@ class Parts {
   std::map<PartKey, std::vector<double>> steps_;
 };
 
-ResultEntry entry(const StepResult& step, const std::string& layer, const std::string& op, double seconds, double deviation) {
+ResultEntry entry(const StepResult& step, const std::string& layer, const std::string& op, double seconds,
+                  double deviation) {
   ResultEntry e;
   e.model = step.model;
   e.batch = step.batch;
@@ -88,12 +89,15 @@ void add_layers(const ShapeList& list, const StepBenchOptions& options, const Pa
 
 void add_phases(const Parts& parts, ResultFile& file) {
   StepResult& step = file.step;
-  for (const auto& [part, member] :
-       {std::pair{StepPart::data, &StepResult::data_s}, {StepPart::augment, &StepResult::augment_s}, {StepPart::loss, &StepResult::loss_s},
-        {StepPart::update, &StepResult::update_s}, {StepPart::results, &StepResult::results_s}}) {
+  for (const auto& [part, member] : {std::pair{StepPart::data, &StepResult::data_s},
+                                     {StepPart::augment, &StepResult::augment_s},
+                                     {StepPart::loss, &StepResult::loss_s},
+                                     {StepPart::update, &StepResult::update_s},
+                                     {StepPart::results, &StepResult::results_s}}) {
     step.*member = parts.median_of(part);
     step.parts_s += step.*member;
-    if (step.*member > 0.0) file.entries.push_back(entry(step, "-", name_of(part), step.*member, parts.deviation_of(part)));
+    if (step.*member > 0.0)
+      file.entries.push_back(entry(step, "-", name_of(part), step.*member, parts.deviation_of(part)));
   }
 }
 

@@ -1,5 +1,6 @@
-// Times whole training steps of a model by layer and phase. Steps that nobody watches and steps whose parts are timed take
-// turns: the former say how long a step takes, the latter where the time goes, and the difference what watching costs.
+// Times whole training steps of a model by layer and phase. Steps that nobody watches and steps whose parts are timed
+// take turns: the former say how long a step takes, the latter where the time goes, and the difference what watching
+// costs.
 #pragma once
 
 #include <functional>
@@ -20,8 +21,8 @@ struct StepBenchOptions {
   std::function<bool()> should_stop;
 };
 
-/// Fills in file.step, and an entry for each layer and direction, each phase and the whole step. Photos are noise. Throws what
-/// training throws.
+/// Fills in file.step, and an entry for each layer and direction, each phase and the whole step. Photos are noise.
+/// Throws what training throws.
 void bench_step(Backend& backend, const ShapeList& list, const StepBenchOptions& options, ResultFile& file);
 
 }  // namespace tsugi::perf

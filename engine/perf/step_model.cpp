@@ -24,13 +24,20 @@ void add_layers(const StepRequest& request, const RecordedStep& recorded, StepRe
 
 double& seconds_in(StepResult& step, std::map<int, std::size_t>& layers, const RecordedOp& op) {
   switch (op.part) {
-    case StepPart::forward: return step.layers[layers.at(op.layer)].forward_s;
-    case StepPart::backward: return step.layers[layers.at(op.layer)].backward_s;
-    case StepPart::augment: return step.augment_s;
-    case StepPart::loss: return step.loss_s;
-    case StepPart::update: return step.update_s;
-    case StepPart::data: return step.data_s;
-    default: return step.results_s;
+    case StepPart::forward:
+      return step.layers[layers.at(op.layer)].forward_s;
+    case StepPart::backward:
+      return step.layers[layers.at(op.layer)].backward_s;
+    case StepPart::augment:
+      return step.augment_s;
+    case StepPart::loss:
+      return step.loss_s;
+    case StepPart::update:
+      return step.update_s;
+    case StepPart::data:
+      return step.data_s;
+    default:
+      return step.results_s;
   }
 }
 
@@ -38,7 +45,9 @@ double& seconds_in(StepResult& step, std::map<int, std::size_t>& layers, const R
 void use_measured(const DeviceDescription& device, StepPrediction& prediction) {
   StepResult& step = prediction.step;
   for (const StepResult& known : device.measured_steps) {
-    if (known.model != step.model || known.batch != step.batch || dtype_named(known.precision) != dtype_named(step.precision)) continue;
+    if (known.model != step.model || known.batch != step.batch ||
+        dtype_named(known.precision) != dtype_named(step.precision))
+      continue;
     if (!same_layers(known, step)) continue;
     step.layers = known.layers;
     step.step_s = known.step_s;
@@ -57,9 +66,11 @@ double copy_seconds(const DeviceDescription& device, std::size_t bytes) {
 }  // namespace
 
 bool same_layers(const StepResult& a, const StepResult& b) {
-  return std::equal(a.layers.begin(), a.layers.end(), b.layers.begin(), b.layers.end(), [](const StepLayer& x, const StepLayer& y) {
-    return x.layer == y.layer && x.op == y.op && std::fabs(x.forward_flops - y.forward_flops) <= 1e-6 * y.forward_flops;
-  });
+  return std::equal(a.layers.begin(), a.layers.end(), b.layers.begin(), b.layers.end(),
+                    [](const StepLayer& x, const StepLayer& y) {
+                      return x.layer == y.layer && x.op == y.op &&
+                             std::fabs(x.forward_flops - y.forward_flops) <= 1e-6 * y.forward_flops;
+                    });
 }
 
 StepPrediction predict_step(const DeviceDescription& device, Backend& kernels, const StepRequest& request) {

@@ -1,5 +1,6 @@
-// Times work on a device. A sample is long enough for a clock: several calls, as one captured graph where the device has
-// those, between two marks in the device's stream. Contenders take turns, so that what else the machine does hits all alike.
+// Times work on a device. A sample is long enough for a clock: several calls, as one captured graph where the device
+// has those, between two marks in the device's stream. Contenders take turns, so that what else the machine does hits
+// all alike.
 #pragma once
 
 #include <functional>
@@ -30,8 +31,9 @@ struct Contender {
 /// A contender made ready: its calls of one sample, recorded where the backend records.
 class Sample {
  public:
-  /// copies: how many sets of tensors a call can work on; more than the device's cache holds together times a cold cache,
-  /// 1 a warm one. Makes untimed calls first, so that code is loaded and algorithms are chosen. Throws what the call throws.
+  /// copies: how many sets of tensors a call can work on; more than the device's cache holds together times a cold
+  /// cache, 1 a warm one. Makes untimed calls first, so that code is loaded and algorithms are chosen. Throws what the
+  /// call throws.
   Sample(const Contender& contender, int copies, const TimingOptions& options);
 
   int calls() const { return calls_; }

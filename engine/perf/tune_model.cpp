@@ -47,15 +47,17 @@ class Tuner {
     if (options_.progress) options_.progress(doing, std::min(1.0, elapsed() / options_.seconds));
   }
 
-  /// In passes, each over the calls that are still open, those that take most of the step first: where the time is short, they have
-  /// their answer. Between two visits to a call others are measured, so that a bad minute spoils no call's answer alone.
+  /// In passes, each over the calls that are still open, those that take most of the step first: where the time is
+  /// short, they have their answer. Between two visits to a call others are measured, so that a bad minute spoils no
+  /// call's answer alone.
   void search_all() {
     BenchMemory memory(backend_);  // given back before whole steps need theirs
     SearchOptions options = options_.search;
     options.out_of_time = [this] { return out_of_time(); };
     std::vector<std::pair<TunedCall*, KernelSearch>> searches;
     for (TunedCall& call : result_.calls) searches.emplace_back(&call, KernelSearch(call.kernels.size(), options));
-    std::stable_sort(searches.begin(), searches.end(), [](const auto& a, const auto& b) { return work(*a.first) > work(*b.first); });
+    std::stable_sort(searches.begin(), searches.end(),
+                     [](const auto& a, const auto& b) { return work(*a.first) > work(*b.first); });
     bool open = true;
     for (int rounds = kFirstPass; open && !out_of_time(); rounds *= 2) {
       open = false;
@@ -84,7 +86,8 @@ class Tuner {
       if (samples[i] == nullptr) {
         TimingOptions timing;
         timing.sample_seconds = options_.sample_seconds;
-        samples[i] = std::make_unique<Sample>(set.contender(call.kernels[i], backend_, call.made.pass), set.copies(), timing);
+        samples[i] =
+            std::make_unique<Sample>(set.contender(call.kernels[i], backend_, call.made.pass), set.copies(), timing);
       }
       return samples[i]->run();
     });
@@ -124,8 +127,14 @@ class Tuner {
         winners.push_back(seconds[1]);
         ratios.push_back(seconds[1] / seconds[0]);
       }
-      if (static_cast<int>(ratios.size()) < kLeastPairs) throw Error("no time for " + std::to_string(kLeastPairs) + " pairs of steps");
-      check = {static_cast<int>(ratios.size()), median(defaults), median(winners), median(ratios), median_deviation(ratios), ""};
+      if (static_cast<int>(ratios.size()) < kLeastPairs)
+        throw Error("no time for " + std::to_string(kLeastPairs) + " pairs of steps");
+      check = {static_cast<int>(ratios.size()),
+               median(defaults),
+               median(winners),
+               median(ratios),
+               median_deviation(ratios),
+               ""};
     } catch (const Error& error) {
       check.failure = error.what();
     }
@@ -143,11 +152,14 @@ class Tuner {
 }  // namespace
 
 int TuneResult::changed() const {
-  return kept ? static_cast<int>(std::count_if(calls.begin(), calls.end(), [](const TunedCall& call) { return call.search.chosen != 0; })) : 0;
+  return kept ? static_cast<int>(std::count_if(calls.begin(), calls.end(),
+                                               [](const TunedCall& call) { return call.search.chosen != 0; }))
+              : 0;
 }
 
 int TuneResult::undecided() const {
-  return static_cast<int>(std::count_if(calls.begin(), calls.end(), [](const TunedCall& call) { return !call.search.decided; }));
+  return static_cast<int>(
+      std::count_if(calls.begin(), calls.end(), [](const TunedCall& call) { return !call.search.decided; }));
 }
 
 TuneResult tune_model(Backend& backend, const ShapeList& list, const TuneOptions& options) {

@@ -1,6 +1,7 @@
 // A bundle: what a server hands to a device, as a plain .tar: manifest.json (a digest of every member), the checkpoint,
-// named arrays, then photos byte for byte as they came. `tsugi bundle` writes it, `tsugi resume` reads it as a stream; no path that
-// the archive names is ever opened. Source of the container: POSIX.1-1988 ustar, with GNU tar's long names.
+// named arrays, then photos byte for byte as they came. `tsugi bundle` writes it, `tsugi resume` reads it as a stream;
+// no path that the archive names is ever opened. Source of the container: POSIX.1-1988 ustar, with GNU tar's long
+// names.
 #pragma once
 
 #include <cstddef>

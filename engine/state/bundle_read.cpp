@@ -191,8 +191,7 @@ void check_padding(const std::uint8_t* bytes, std::size_t size, std::uint64_t of
   const auto* found = std::find_if(bytes, bytes + size, [](std::uint8_t byte) { return byte != 0; });
   if (found != bytes + size)
     throw Error(place + ": byte " + std::to_string(offset + static_cast<std::uint64_t>(found - bytes)) + " is " +
-                std::to_string(*found) +
-                ", behind the archive's end zeros expected (another archive appended?)");
+                std::to_string(*found) + ", behind the archive's end zeros expected (another archive appended?)");
 }
 
 void check_kind(FileKind kind, const std::string& path) {

@@ -81,7 +81,8 @@ Manifest make_manifest(const Bundle& bundle, const std::vector<Encoded>& encoded
 // A tar file being written through libarchive into an AtomicFile.
 class TarWriter {
  public:
-  TarWriter(const std::string& path, FileLog* files) : path_(path), file_(path, {"bundle", files}), archive_(archive_write_new()) {
+  TarWriter(const std::string& path, FileLog* files)
+      : path_(path), file_(path, {"bundle", files}), archive_(archive_write_new()) {
     // GNU tar is ustar with room for long names, and takes names as bytes: pax would depend on the locale.
     check(archive_write_set_format_gnutar(archive_.get()));
     check(archive_write_add_filter_none(archive_.get()));

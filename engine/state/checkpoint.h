@@ -16,9 +16,9 @@ namespace tsugi {
 /// Where training stands. With the seed these are all the keys of the random generator: it keeps no other state.
 struct TrainingProgress {
   std::uint64_t seed = 0;
-  std::uint32_t epoch = 0;  ///< finished epochs
-  std::uint32_t batch = 0;  ///< batches done in the current epoch
-  std::uint32_t step = 0;   ///< optimizer steps so far
+  std::uint32_t epoch = 0;                  ///< finished epochs
+  std::uint32_t batch = 0;                  ///< batches done in the current epoch
+  std::uint32_t step = 0;                   ///< optimizer steps so far
   std::uint32_t skipped_steps = 0;          ///< of them, those that dynamic loss scaling left out
   float loss_scale = 0.0f;                  ///< of the next step; 0 where there is no loss scaling (see LossScale)
   std::uint32_t loss_scale_good_steps = 0;  ///< finite gradients since it last changed
@@ -64,7 +64,8 @@ Checkpoint decode_checkpoint(const std::uint8_t* bytes, std::size_t size, const 
 
 /// The same, to and from a file (written atomically). The file is personal when a class is: for its owner alone, and so
 /// in the log.
-void write_checkpoint(const std::string& path, const Checkpoint& checkpoint, CheckpointKind kind, FileLog* files = nullptr);
+void write_checkpoint(const std::string& path, const Checkpoint& checkpoint, CheckpointKind kind,
+                      FileLog* files = nullptr);
 Checkpoint read_checkpoint(const std::string& path, FileLog* files = nullptr);
 
 }  // namespace tsugi

@@ -169,11 +169,12 @@ TensorCounts parse_metadata(const std::map<std::string, std::string>& metadata, 
   checkpoint.progress.step =
       static_cast<std::uint32_t>(whole_number(progress, "step", UINT32_MAX, place + ": progress"));
   if (progress.contains("skipped_steps"))
-    checkpoint.progress.skipped_steps =
-        static_cast<std::uint32_t>(whole_number(progress, "skipped_steps", checkpoint.progress.step, place + ": progress"));
+    checkpoint.progress.skipped_steps = static_cast<std::uint32_t>(
+        whole_number(progress, "skipped_steps", checkpoint.progress.step, place + ": progress"));
   if (progress.contains("loss_scale")) {
     const json& scale = progress.at("loss_scale");
-    if (!scale.is_number() || !(scale.get<double>() >= 1.0 && scale.get<double>() <= static_cast<double>(kLargestLossScale)))
+    if (!scale.is_number() ||
+        !(scale.get<double>() >= 1.0 && scale.get<double>() <= static_cast<double>(kLargestLossScale)))
       throw Error(place + ": progress: loss_scale is " + shown(scale.dump()) + ", a number from 1 to " +
                   std::to_string(kLargestLossScale) + " expected");
     checkpoint.progress.loss_scale = scale.get<float>();

@@ -5,7 +5,8 @@
 
 namespace tsugi {
 
-/// Throws unless `text` is one JSON object, nested at most 64 deep, of at most 2,000,000 values, without duplicate keys. `place` opens the message.
+/// Throws unless `text` is one JSON object, nested at most 64 deep, of at most 2,000,000 values, without duplicate
+/// keys. `place` opens the message.
 void check_json_object(const std::string& text, const std::string& place);
 
 /// `text` in quotes for a message: at most 80 bytes of it, as printable() shows them.

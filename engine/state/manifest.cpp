@@ -31,7 +31,9 @@ json to_json(const ManifestMember& member) {
   return {{"name", member.name}, {"size", member.size}, {"sha256", member.sha256}, {"role", member.role}};
 }
 
-bool starts_with(const std::string& text, const std::string& start) { return text.compare(0, start.size(), start) == 0; }
+bool starts_with(const std::string& text, const std::string& start) {
+  return text.compare(0, start.size(), start) == 0;
+}
 
 std::string role_of(const std::string& name, const std::string& place) {
   if (name == kCheckpointName) return "checkpoint";
@@ -116,7 +118,8 @@ std::string parse_tensors_name(const std::string& member, const std::string& pla
   if (starts_with(member, kTensorsFolder) && member.size() > begin + ending &&
       member.compare(member.size() - ending, ending, kTensorsEnding) == 0) {
     const std::string name = member.substr(begin, member.size() - begin - ending);
-    if (name.size() <= kLongest && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string::npos)
+    if (name.size() <= kLongest &&
+        name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string::npos)
       return name;
   }
   throw Error(place + ": member is named " + shown(member) +

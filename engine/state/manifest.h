@@ -43,7 +43,8 @@ std::string tensors_member_name(const std::string& name);
 /// The <name> of such a member name: 1 to 64 of a-z 0-9 _ -. Throws, with `place`, on anything else.
 std::string parse_tensors_name(const std::string& member, const std::string& place);
 
-/// Splits a photo's member name. Throws, with `place`, on anything else: other folders, absolute names, "..", control characters.
+/// Splits a photo's member name. Throws, with `place`, on anything else: other folders, absolute names, "..", control
+/// characters.
 struct PhotoName {
   std::string class_name;
   std::string file;

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <cstring>
 
-#include "kernels/api/half.h"
 #include "engine/state/json_check.h"
 #include "kernels/api/error.h"
+#include "kernels/api/half.h"
 
 namespace tsugi {
 namespace {

@@ -57,8 +57,8 @@ void write_safetensors(const std::string& path, const SafetensorsFile& file, Fil
 SafetensorsFile read_safetensors(const std::string& path, FileLog* files = nullptr);
 SafetensorsFile read_safetensors(InputFile& file, const std::string& place);
 
-/// A file's header, checked against the file's size; its tensors have no data. Reads no more than the header, and leaves the place where
-/// `file` is read from as it was.
+/// A file's header, checked against the file's size; its tensors have no data. Reads no more than the header, and
+/// leaves the place where `file` is read from as it was.
 struct SafetensorsLayout {
   SafetensorsFile file;
   std::uint64_t data = 0;  ///< where the data begin

@@ -1,8 +1,9 @@
 // Every strategy puts all photos into one order and takes its first ones, so larger fractions contain smaller ones.
-// `random` orders by a draw. The others rank each class's photos, by draw or by features, and merge the classes: that order hands out places as Sainte-Lague's method hands out seats: with a class of n
-// photos, its photo of rank r comes at (r + 1/2) / n, except that everyone's first photo comes before all others.
-// Largest remainders would give about the same shares, but not nested ones (a class can lose a photo when the total
-// grows). Source: M. Balinski, H. P. Young, "Fair Representation", 1982.
+// `random` orders by a draw. The others rank each class's photos, by draw or by features, and merge the classes: that
+// order hands out places as Sainte-Lague's method hands out seats: with a class of n photos, its photo of rank r comes
+// at (r + 1/2) / n, except that everyone's first photo comes before all others. Largest remainders would give about the
+// same shares, but not nested ones (a class can lose a photo when the total grows). Source: M. Balinski, H. P. Young,
+// "Fair Representation", 1982.
 #include "engine/state/subset.h"
 
 #include <algorithm>
@@ -83,11 +84,16 @@ void rank_by_features(std::vector<Place>& places, const std::vector<std::int32_t
 
 const char* name_of(SubsetStrategy strategy) {
   switch (strategy) {
-    case SubsetStrategy::stratified: return "stratified";
-    case SubsetStrategy::random: return "random";
-    case SubsetStrategy::herding: return "herding";
-    case SubsetStrategy::k_center: return "k-center";
-    case SubsetStrategy::typical: return "typical";
+    case SubsetStrategy::stratified:
+      return "stratified";
+    case SubsetStrategy::random:
+      return "random";
+    case SubsetStrategy::herding:
+      return "herding";
+    case SubsetStrategy::k_center:
+      return "k-center";
+    case SubsetStrategy::typical:
+      return "typical";
   }
   return "unknown";
 }

@@ -26,10 +26,12 @@ class Activator {
         staging_(backend_, sizeof(StepState) + 2 * kBatch * sizeof(std::uint32_t)),
         batch_(backend_, source, kBatch) {
     program_.bind(arena_.data());
-    workspace_ = DeviceBuffer(backend_, source.workspace_bytes(samples(2)));  // blur and warp need scratch, the photo itself does not
+    workspace_ = DeviceBuffer(
+        backend_, source.workspace_bytes(samples(2)));  // blur and warp need scratch, the photo itself does not
   }
 
-  /// Rows of variants [0, variants) of `items`; to: [items, variants, count], host. Draws are keyed by the row's number.
+  /// Rows of variants [0, variants) of `items`; to: [items, variants, count], host. Draws are keyed by the row's
+  /// number.
   void run(const std::vector<std::uint32_t>& items, std::uint32_t variants, std::size_t count, float* to) {
     const std::size_t total = items.size() * variants;
     for (std::size_t begin = 0; begin < total; begin += kBatch) {
@@ -89,7 +91,8 @@ class Activator {
 
 }  // namespace
 
-Activated activate(const Network& lower, const SampleSource& source, const ActivateRequest& request, const std::string& place) {
+Activated activate(const Network& lower, const SampleSource& source, const ActivateRequest& request,
+                   const std::string& place) {
   check_shape(source, lower.model(), place);
   const SampleShape shape = infer_shapes(lower.model(), lower.classes()).back();
   const std::size_t count = shape.count();

@@ -26,14 +26,15 @@ struct ActivateRequest {
   };
   std::vector<Photos> groups;  ///< one behind the other; together they share one table of levels
   AugmentStrength strength;
-  std::uint64_t seed = 0;  ///< of the variants' draws
+  std::uint64_t seed = 0;              ///< of the variants' draws
   std::function<void()> before_batch;  ///< what it throws leaves activate()
   FileLog* files = nullptr;            ///< hears of the temporary file
 };
 
-/// Runs `lower` (the lower part of a cut model, whose last layer's output is wanted), in float32 and inference mode: running statistics,
-/// no dropout. Between the passes the float32 activations lie in memory, or in an unlinked temporary file where they are more than 2 GiB.
-/// Throws Error naming `place` when an activation is not finite.
-Activated activate(const Network& lower, const SampleSource& source, const ActivateRequest& request, const std::string& place);
+/// Runs `lower` (the lower part of a cut model, whose last layer's output is wanted), in float32 and inference mode:
+/// running statistics, no dropout. Between the passes the float32 activations lie in memory, or in an unlinked
+/// temporary file where they are more than 2 GiB. Throws Error naming `place` when an activation is not finite.
+Activated activate(const Network& lower, const SampleSource& source, const ActivateRequest& request,
+                   const std::string& place);
 
 }  // namespace tsugi

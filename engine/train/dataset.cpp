@@ -22,23 +22,26 @@ void give_back_memory() {
 
 }  // namespace
 
-PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preprocessing, int threads, const RunObserver& observer, std::size_t memory) {
+PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preprocessing, int threads,
+                       const RunObserver& observer, std::size_t memory) {
   constexpr std::size_t kListed = 10;
   const auto say = [&](const std::string& line) {
     if (observer.say) observer.say(line);
   };
   if (!folder.ignored.empty())
-    say("ignored " + std::to_string(folder.ignored.size()) + " files that are no photos, " + folder.ignored.front() + " the first");
+    say("ignored " + std::to_string(folder.ignored.size()) + " files that are no photos, " + folder.ignored.front() +
+        " the first");
   PhotoStoreOptions options;
   options.preprocessing = preprocessing;
   options.threads = threads;
   options.progress = observer.decoding;
   options.files = observer.files;
   if (memory != 0) {
-    const std::size_t side = static_cast<std::size_t>(preprocessing.stored_size), pixels = folder.photos.size() * side * side * 3;
+    const std::size_t side = static_cast<std::size_t>(preprocessing.stored_size),
+                      pixels = folder.photos.size() * side * side * 3;
     if (pixels >= memory)
-      throw Error("photos: " + std::to_string(folder.photos.size()) + " of them take " + std::to_string(pixels) + " bytes, --memory leaves " +
-                  std::to_string(memory));
+      throw Error("photos: " + std::to_string(folder.photos.size()) + " of them take " + std::to_string(pixels) +
+                  " bytes, --memory leaves " + std::to_string(memory));
     options.decode_bytes = std::min<std::uint64_t>(options.decode_bytes, memory - pixels);
   }
   PhotoStore store(folder.photos, folder.labels, options);
@@ -46,7 +49,8 @@ PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preproces
   for (std::size_t i = 0; i < std::min(kListed, store.broken().size()); ++i)
     say("skipped broken photo " + store.broken()[i].file + ": " + store.broken()[i].reason);
   if (!store.broken().empty())
-    say("skipped " + std::to_string(store.broken().size()) + " broken photos of " + std::to_string(folder.photos.size()));
+    say("skipped " + std::to_string(store.broken().size()) + " broken photos of " +
+        std::to_string(folder.photos.size()));
   return store;
 }
 
@@ -66,13 +70,14 @@ Split split_as_trained(const std::vector<Photo>& photos, const std::vector<int>&
   return split;
 }
 
-std::vector<int> labels_among(const PhotoFolder& folder, const std::vector<std::string>& class_names, const std::string& place) {
+std::vector<int> labels_among(const PhotoFolder& folder, const std::vector<std::string>& class_names,
+                              const std::string& place) {
   std::vector<int> labels;
   for (const Photo& photo : folder.photos) {
     const auto found = std::find(class_names.begin(), class_names.end(), photo.class_name);
     if (found == class_names.end())
-      throw Error(place + ": holds photos of " + photo.class_name + ", who is not among the " + std::to_string(class_names.size()) +
-                  " people that the checkpoint knows");
+      throw Error(place + ": holds photos of " + photo.class_name + ", who is not among the " +
+                  std::to_string(class_names.size()) + " people that the checkpoint knows");
     labels.push_back(static_cast<int>(found - class_names.begin()));
   }
   return labels;
@@ -81,7 +86,8 @@ std::vector<int> labels_among(const PhotoFolder& folder, const std::vector<std::
 PhotoFolder only_people(const PhotoFolder& folder, const std::vector<std::string>& names, const std::string& place) {
   for (const std::string& name : names)
     if (std::find(folder.class_names.begin(), folder.class_names.end(), name) == folder.class_names.end())
-      throw Error(place + ": holds no photos of " + name + ", only of " + std::to_string(folder.class_names.size()) + " other people");
+      throw Error(place + ": holds no photos of " + name + ", only of " + std::to_string(folder.class_names.size()) +
+                  " other people");
   const std::set<std::string> wanted(names.begin(), names.end());
   PhotoFolder kept;
   kept.ignored = folder.ignored;
@@ -100,7 +106,8 @@ PhotoFolder with_personal(const PhotoFolder& general, const PhotoFolder& persona
   const auto first = static_cast<int>(general.class_names.size());
   for (const std::string& name : personal.class_names) {
     if (std::find(general.class_names.begin(), general.class_names.end(), name) != general.class_names.end())
-      throw Error(place + ": " + name + " is personal, but also among the " + std::to_string(first) + " general people");
+      throw Error(place + ": " + name + " is personal, but also among the " + std::to_string(first) +
+                  " general people");
     both.class_names.push_back(name);
   }
   both.photos.insert(both.photos.end(), personal.photos.begin(), personal.photos.end());
@@ -109,16 +116,20 @@ PhotoFolder with_personal(const PhotoFolder& general, const PhotoFolder& persona
   return both;
 }
 
-void check_readable(const PhotoStore& store, const std::vector<std::string>& class_names, int first_class, const std::string& place) {
+void check_readable(const PhotoStore& store, const std::vector<std::string>& class_names, int first_class,
+                    const std::string& place) {
   for (int label = first_class; label < static_cast<int>(class_names.size()); ++label)
     if (std::count(store.labels().begin(), store.labels().end(), label) == 0)
-      throw Error(place + ": " + class_names[static_cast<std::size_t>(label)] + " has 0 photos that can be read, at least 2 are needed");
+      throw Error(place + ": " + class_names[static_cast<std::size_t>(label)] +
+                  " has 0 photos that can be read, at least 2 are needed");
 }
 
 void cap_training(Split& split, const std::vector<int>& labels, int first_class, std::size_t most) {
   if (most == 0) return;
   std::map<int, std::size_t> taken;
-  const auto too_many = [&](std::uint32_t photo) { return labels[photo] >= first_class && taken[labels[photo]]++ >= most; };
+  const auto too_many = [&](std::uint32_t photo) {
+    return labels[photo] >= first_class && taken[labels[photo]]++ >= most;
+  };
   split.train.erase(std::remove_if(split.train.begin(), split.train.end(), too_many), split.train.end());
 }
 

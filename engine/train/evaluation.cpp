@@ -3,8 +3,8 @@
 
 namespace tsugi {
 
-Evaluation evaluate(Inference& inference, const SampleSource& source, const std::vector<std::uint32_t>& photos, int classes,
-                    const std::vector<bool>& personal) {
+Evaluation evaluate(Inference& inference, const SampleSource& source, const std::vector<std::uint32_t>& photos,
+                    int classes, const std::vector<bool>& personal) {
   const Predictions predictions = inference.run(source, photos);
   const auto count = static_cast<std::size_t>(classes);
   Evaluation result;

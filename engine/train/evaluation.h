@@ -13,19 +13,22 @@ namespace tsugi {
 /// Counts over test photos; accuracies are 0 to 1, and NaN over no photos.
 struct Tally {
   std::uint64_t correct = 0, photos = 0;
-  double accuracy() const { return photos == 0 ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(correct) / static_cast<double>(photos); }
+  double accuracy() const {
+    return photos == 0 ? std::numeric_limits<double>::quiet_NaN()
+                       : static_cast<double>(correct) / static_cast<double>(photos);
+  }
 };
 
 struct Evaluation {
   double loss = 0.0;  ///< mean cross-entropy a photo
   Tally overall, general, personal;
-  std::vector<Tally> per_class;                      ///< [classes] by true class
+  std::vector<Tally> per_class;                       ///< [classes] by true class
   std::vector<std::vector<std::uint32_t>> confusion;  ///< [classes][classes] true, predicted
 };
 
-/// Runs `photos` (items of the source) through the network. personal: [classes] whether a class came from personal data;
-/// may be shorter (missing ones are general).
-Evaluation evaluate(Inference& inference, const SampleSource& source, const std::vector<std::uint32_t>& photos, int classes,
-                    const std::vector<bool>& personal);
+/// Runs `photos` (items of the source) through the network. personal: [classes] whether a class came from personal
+/// data; may be shorter (missing ones are general).
+Evaluation evaluate(Inference& inference, const SampleSource& source, const std::vector<std::uint32_t>& photos,
+                    int classes, const std::vector<bool>& personal);
 
 }  // namespace tsugi

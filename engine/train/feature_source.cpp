@@ -19,15 +19,17 @@ void FeatureSet::append(std::vector<std::uint8_t> added, const Levels& added_lev
 FeatureSource::FeatureSource(Backend& backend, const FeatureSet& set) : SampleSource(backend), set_(set) {
   const auto channels = static_cast<std::size_t>(set.shape.c);
   if (set.levels.channels() != channels || set.levels.offset.size() != channels)
-    throw Error("features: there are levels of " + std::to_string(set.levels.channels()) + " channels, activations have " +
-                std::to_string(channels));
+    throw Error("features: there are levels of " + std::to_string(set.levels.channels()) +
+                " channels, activations have " + std::to_string(channels));
   for (const FeatureItem& item : set.items)
     if ((std::uint64_t{item.first_row} + item.variants) * row_bytes() > bytes())
-      throw Error("features: " + item.name + " has rows up to " + std::to_string(std::uint64_t{item.first_row} + item.variants) +
-                  ", there are " + std::to_string(bytes() / row_bytes()));
+      throw Error("features: " + item.name + " has rows up to " +
+                  std::to_string(std::uint64_t{item.first_row} + item.variants) + ", there are " +
+                  std::to_string(bytes() / row_bytes()));
   std::vector<float> host(2 * aligned(channels));
   std::copy(set.levels.scale.begin(), set.levels.scale.end(), host.begin());
-  std::copy(set.levels.offset.begin(), set.levels.offset.end(), host.begin() + static_cast<std::ptrdiff_t>(aligned(channels)));
+  std::copy(set.levels.offset.begin(), set.levels.offset.end(),
+            host.begin() + static_cast<std::ptrdiff_t>(aligned(channels)));
   tables_ = DeviceBuffer(backend, host.size() * sizeof(float));
   backend.copy_to_device(tables_.data(), host.data(), host.size() * sizeof(float));
 }
@@ -35,8 +37,8 @@ FeatureSource::FeatureSource(Backend& backend, const FeatureSet& set) : SampleSo
 std::uint32_t FeatureSource::row(std::uint32_t item, std::uint32_t variant) const {
   const FeatureItem& kept = set_.items[item];
   if (variant >= kept.variants)
-    throw Error("features: variant " + std::to_string(variant) + " of " + kept.name + " is asked for, " + std::to_string(kept.variants) +
-                " are kept");
+    throw Error("features: variant " + std::to_string(variant) + " of " + kept.name + " is asked for, " +
+                std::to_string(kept.variants) + " are kept");
   return kept.first_row + variant;
 }
 

@@ -24,13 +24,15 @@ struct FeatureSet {
   std::vector<FeatureItem> items;
   std::vector<std::uint8_t> rows;  ///< [*, shape]
 
-  /// Adds rows of these levels, widening the table (and recoding what is there) where they reach further. values: [*, shape], host.
+  /// Adds rows of these levels, widening the table (and recoding what is there) where they reach further. values: [*,
+  /// shape], host.
   void append(std::vector<std::uint8_t> added, const Levels& added_levels);
 };
 
 class FeatureSource : public SampleSource {
  public:
-  /// Throws Error when an item's rows are not there, or the levels are not those of the shape's channels. Both arguments must outlive it.
+  /// Throws Error when an item's rows are not there, or the levels are not those of the shape's channels. Both
+  /// arguments must outlive it.
   FeatureSource(Backend& backend, const FeatureSet& set);
 
   std::size_t size() const override { return set_.items.size(); }

@@ -1,6 +1,6 @@
-// Sums of features and of their products, shifted by class means of a first look at them: what is left to sum is of the size of
-// the spread, so the covariance loses no digits to the mean. Source: Chan, Golub, LeVeque, "Algorithms for computing the sample
-// variance", 1983.
+// Sums of features and of their products, shifted by class means of a first look at them: what is left to sum is of the
+// size of the spread, so the covariance loses no digits to the mean. Source: Chan, Golub, LeVeque, "Algorithms for
+// computing the sample variance", 1983.
 #include <algorithm>
 #include <limits>
 
@@ -10,13 +10,15 @@
 namespace tsugi {
 namespace {
 
-void check_rows(const std::vector<float>& features, const std::vector<int>& labels, std::size_t classes, std::size_t width) {
+void check_rows(const std::vector<float>& features, const std::vector<int>& labels, std::size_t classes,
+                std::size_t width) {
   if (features.size() != labels.size() * width)
-    throw Error("knowledge: there are " + std::to_string(features.size()) + " features, " + std::to_string(labels.size()) + " rows of " +
-                std::to_string(width) + " expected");
+    throw Error("knowledge: there are " + std::to_string(features.size()) + " features, " +
+                std::to_string(labels.size()) + " rows of " + std::to_string(width) + " expected");
   for (const int label : labels)
     if (label < 0 || static_cast<std::size_t>(label) >= classes)
-      throw Error("knowledge: a sample has label " + std::to_string(label) + ", 0 to " + std::to_string(classes) + " - 1 expected");
+      throw Error("knowledge: a sample has label " + std::to_string(label) + ", 0 to " + std::to_string(classes) +
+                  " - 1 expected");
 }
 
 }  // namespace

@@ -8,8 +8,9 @@
 namespace tsugi {
 namespace {
 
-constexpr std::size_t kDraws = 40;     // of each old person
-constexpr double kSpread = 2.0;        // of the draws' covariance: photos that were trained on lie closer to their mean than others
+constexpr std::size_t kDraws = 40;  // of each old person
+constexpr double kSpread =
+    2.0;  // of the draws' covariance: photos that were trained on lie closer to their mean than others
 constexpr int kSteps = 300;
 constexpr double kRate = 0.02;
 
@@ -19,7 +20,8 @@ struct Head {
   std::vector<float> weight, bias;
   double logit(std::size_t row, const float* x) const {
     double sum = static_cast<double>(bias[row]);
-    for (std::size_t j = 0; j < width; ++j) sum += static_cast<double>(weight[row * width + j]) * static_cast<double>(x[j]);
+    for (std::size_t j = 0; j < width; ++j)
+      sum += static_cast<double>(weight[row * width + j]) * static_cast<double>(x[j]);
     return sum;
   }
 };
@@ -36,15 +38,19 @@ Head fetch_head(const Network& network) {
   head.width = static_cast<std::size_t>(weight.shape[1]);
   head.weight.resize(weight.count);
   head.bias.assign(head.rows, 0.0f);
-  network.backend().copy_to_host(head.weight.data(), network.parameters() + weight.offset, weight.count * sizeof(float));
-  if (bias != nullptr) network.backend().copy_to_host(head.bias.data(), network.parameters() + bias->offset, head.rows * sizeof(float));
+  network.backend().copy_to_host(head.weight.data(), network.parameters() + weight.offset,
+                                 weight.count * sizeof(float));
+  if (bias != nullptr)
+    network.backend().copy_to_host(head.bias.data(), network.parameters() + bias->offset, head.rows * sizeof(float));
   return head;
 }
 
 void store_head(Network& network, const Head& head) {
   const ParameterInfo* bias = head_info(network, "bias");
-  network.backend().copy_to_device(network.parameters() + head_info(network, "weight")->offset, head.weight.data(), head.weight.size() * sizeof(float));
-  if (bias != nullptr) network.backend().copy_to_device(network.parameters() + bias->offset, head.bias.data(), head.rows * sizeof(float));
+  network.backend().copy_to_device(network.parameters() + head_info(network, "weight")->offset, head.weight.data(),
+                                   head.weight.size() * sizeof(float));
+  if (bias != nullptr)
+    network.backend().copy_to_device(network.parameters() + bias->offset, head.bias.data(), head.rows * sizeof(float));
 }
 
 /// Mean feature of the samples with `label`, or of all with -1; zeros over none.
@@ -125,15 +131,18 @@ std::vector<double> cholesky(const std::vector<float>& covariance, std::size_t n
   return l;
 }
 
-/// Fits rows first_new.. by Adam over all samples at once. The old rows' logits never change: their log-sum-exp is an offset.
+/// Fits rows first_new.. by Adam over all samples at once. The old rows' logits never change: their log-sum-exp is an
+/// offset.
 class RowFit {
  public:
-  RowFit(Head& head, std::size_t first_new, const HeadSamples& old, const HeadSamples& fresh) : head_(head), first_new_(first_new) {
+  RowFit(Head& head, std::size_t first_new, const HeadSamples& old, const HeadSamples& fresh)
+      : head_(head), first_new_(first_new) {
     const std::size_t people = head.rows;
     std::vector<double> count(people, 0.0);
     for (const HeadSamples* samples : {&old, &fresh})
       for (const int label : samples->labels) count[static_cast<std::size_t>(label)] += 1.0;
-    const auto present = static_cast<double>(std::count_if(count.begin(), count.end(), [](double c) { return c > 0.0; }));
+    const auto present =
+        static_cast<double>(std::count_if(count.begin(), count.end(), [](double c) { return c > 0.0; }));
     for (const HeadSamples* samples : {&old, &fresh})
       for (std::size_t i = 0; i < samples->labels.size(); ++i) {
         const auto label = static_cast<std::size_t>(samples->labels[i]);
@@ -151,7 +160,8 @@ class RowFit {
       for (std::size_t k = 0; k < unknowns; ++k) {
         m[k] = 0.9 * m[k] + 0.1 * gradient[k];
         v[k] = 0.999 * v[k] + 0.001 * gradient[k] * gradient[k];
-        const double change = rate * m[k] / (1.0 - std::pow(0.9, step)) / (std::sqrt(v[k] / (1.0 - std::pow(0.999, step))) + 1e-8);
+        const double change =
+            rate * m[k] / (1.0 - std::pow(0.9, step)) / (std::sqrt(v[k] / (1.0 - std::pow(0.999, step))) + 1e-8);
         float& value = unknown(k);
         value = nearest_float(static_cast<double>(value) - change);
       }
@@ -185,11 +195,13 @@ class RowFit {
     std::vector<double> logits(fresh);
     for (const Sample& sample : samples_) {
       double largest = sample.old_log_sum, sum = 0.0;
-      for (std::size_t r = 0; r < fresh; ++r) largest = std::max(largest, logits[r] = head_.logit(first_new_ + r, sample.x));
+      for (std::size_t r = 0; r < fresh; ++r)
+        largest = std::max(largest, logits[r] = head_.logit(first_new_ + r, sample.x));
       for (const double logit : logits) sum += std::exp(logit - largest);
       sum += std::exp(sample.old_log_sum - largest);
       for (std::size_t r = 0; r < fresh; ++r) {
-        const double error = sample.weight * (std::exp(logits[r] - largest) / sum - (sample.label == first_new_ + r ? 1.0 : 0.0));
+        const double error =
+            sample.weight * (std::exp(logits[r] - largest) / sum - (sample.label == first_new_ + r ? 1.0 : 0.0));
         double* row = &gradient[r * (width + 1)];
         for (std::size_t j = 0; j < width; ++j) row[j] += error * static_cast<double>(sample.x[j]);
         row[width] += error;
@@ -218,13 +230,15 @@ void check(const HeadSamples& samples, const Head& head) {
 
 HeadSamples replay(const Knowledge& knowledge, std::uint64_t seed) {
   const std::size_t width = knowledge.width;
-  const std::vector<double> factor = knowledge.only_variances ? std::vector<double>() : cholesky(knowledge.feature_covariance, width);
+  const std::vector<double> factor =
+      knowledge.only_variances ? std::vector<double>() : cholesky(knowledge.feature_covariance, width);
   HeadSamples old;
   std::vector<float> normal(width);
   for (std::size_t person = 0; person < knowledge.classes; ++person) {
     if (knowledge.feature_count[person] == 0.0f) continue;
     for (std::size_t draw = 0; draw < kDraws; ++draw) {
-      fill_normal(seed, static_cast<std::uint32_t>(person * kDraws + draw), static_cast<float>(std::sqrt(kSpread)), normal.data(), width);
+      fill_normal(seed, static_cast<std::uint32_t>(person * kDraws + draw), static_cast<float>(std::sqrt(kSpread)),
+                  normal.data(), width);
       old.labels.push_back(static_cast<int>(person));
       for (std::size_t j = 0; j < width; ++j) {
         double value = static_cast<double>(knowledge.feature_mean[person * width + j]);

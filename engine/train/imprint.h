@@ -1,6 +1,7 @@
 // Rows of the last layer for new people, from features alone: no step of training, and the old rows stay as they are.
-// Sources: Qi, Brown, Lowe, "Low-shot learning with imprinted weights", CVPR 2018 (the start); Zhu et al., "Prototype augmentation and
-// self-supervision for incremental learning" (PASS), CVPR 2021 (old people replayed as draws around their mean features).
+// Sources: Qi, Brown, Lowe, "Low-shot learning with imprinted weights", CVPR 2018 (the start); Zhu et al., "Prototype
+// augmentation and self-supervision for incremental learning" (PASS), CVPR 2021 (old people replayed as draws around
+// their mean features).
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,8 @@ struct HeadSamples {
   std::vector<int> labels;      ///< [samples]
 };
 
-/// Draws around each old person's mean feature, from Gaussians of the pooled covariance: what the old people look like to the head where
-/// there is no photo of them. The same seed gives the same draws.
+/// Draws around each old person's mean feature, from Gaussians of the pooled covariance: what the old people look like
+/// to the head where there is no photo of them. The same seed gives the same draws.
 HeadSamples replay(const Knowledge& knowledge, std::uint64_t seed);
 
 /// Sets the head's rows first_new.. of `network`. First the mean way: with f the mean feature of a new person and f0

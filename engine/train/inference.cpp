@@ -20,23 +20,26 @@ void check_prediction(std::int32_t predicted, const std::string& photo) {
 Inference::Inference(const Network& network, int batch, const DeviceBuffer* scratch) : network_(network) {
   Backend& backend = network.backend();
   const auto plan = [&](int photos) {
-    program_ = std::make_unique<Program>(backend, network.model(), network.layout(), network.classes(), photos, DType::f32,
-                                         ProgramMode::inference);
+    program_ = std::make_unique<Program>(backend, network.model(), network.layout(), network.classes(), photos,
+                                         DType::f32, ProgramMode::inference);
   };
   plan(batch);
-  while (scratch != nullptr && program_->arena_bytes() > scratch->bytes() && program_->batch() > 1) plan(program_->batch() / 2);
+  while (scratch != nullptr && program_->arena_bytes() > scratch->bytes() && program_->batch() > 1)
+    plan(program_->batch() / 2);
   if (scratch == nullptr || program_->arena_bytes() > scratch->bytes()) {
     arena_ = DeviceBuffer(backend, program_->arena_bytes());
     scratch = &arena_;
   }
   program_->bind(scratch->data());
   const auto n = static_cast<std::size_t>(program_->batch());
-  indices_ = DeviceBuffer(backend, n * 3 * sizeof(std::uint32_t));                                    // photo index, label, sample
+  indices_ = DeviceBuffer(backend, n * 3 * sizeof(std::uint32_t));  // photo index, label, sample
   step_ = DeviceBuffer(backend, sizeof(StepState));
-  results_ = DeviceBuffer(backend, n * (2 + static_cast<std::size_t>(network.classes())) * sizeof(float));  // loss, prediction, softmax
+  results_ = DeviceBuffer(
+      backend, n * (2 + static_cast<std::size_t>(network.classes())) * sizeof(float));  // loss, prediction, softmax
 }
 
-Predictions Inference::run(const SampleSource& source, const std::vector<std::uint32_t>& photos, const InferenceOptions& options) {
+Predictions Inference::run(const SampleSource& source, const std::vector<std::uint32_t>& photos,
+                           const InferenceOptions& options) {
   check_shape(source, network_.model(), "inference");
   Backend& backend = network_.backend();
   const auto batch = static_cast<std::size_t>(program_->batch());
@@ -111,11 +114,13 @@ Predictions Inference::run(const SampleSource& source, const std::vector<std::ui
     out.probabilities.insert(out.probabilities.end(), rows, rows + n * classes);
     if (options.logits) {
       backend.copy_to_host(logit_rows.data(), program_->logits(), logit_rows.size() * sizeof(float));
-      out.logits.insert(out.logits.end(), logit_rows.begin(), logit_rows.begin() + static_cast<std::ptrdiff_t>(n * classes));
+      out.logits.insert(out.logits.end(), logit_rows.begin(),
+                        logit_rows.begin() + static_cast<std::ptrdiff_t>(n * classes));
     }
     if (options.features) {
       backend.copy_to_host(feature_rows.data(), program_->features(), batch * features * sizeof(float));
-      out.features.insert(out.features.end(), feature_rows.begin(), feature_rows.begin() + static_cast<std::ptrdiff_t>(n * features));
+      out.features.insert(out.features.end(), feature_rows.begin(),
+                          feature_rows.begin() + static_cast<std::ptrdiff_t>(n * features));
     }
   }
   return out;

@@ -1,4 +1,5 @@
-// Runs a network forward over chosen photos: evaluation, prediction, logits and features. Unaugmented unless asked otherwise.
+// Runs a network forward over chosen photos: evaluation, prediction, logits and features. Unaugmented unless asked
+// otherwise.
 #pragma once
 
 #include <cstdint>
@@ -24,16 +25,18 @@ struct Predictions {
 /// What a run gives beside predictions, and which variant of its photos it sees.
 struct InferenceOptions {
   bool logits = false, features = false;
-  std::uint32_t variant = 0;   ///< 0: the photos themselves; others below `variants`: a random draw, as training makes them
+  std::uint32_t variant =
+      0;  ///< 0: the photos themselves; others below `variants`: a random draw, as training makes them
   std::uint32_t variants = 1;
-  AugmentStrength strength;    ///< of the draws, and their seed
+  AugmentStrength strength;  ///< of the draws, and their seed
   std::uint64_t seed = 0;
 };
 
 class Inference {
  public:
-  /// Computes in float32, in batches of at most `batch` photos. With `scratch` (a trainer's arena, unused between steps) the batch is
-  /// halved until its tensors fit there; they get memory of their own only where not even one photo fits.
+  /// Computes in float32, in batches of at most `batch` photos. With `scratch` (a trainer's arena, unused between
+  /// steps) the batch is halved until its tensors fit there; they get memory of their own only where not even one photo
+  /// fits.
   Inference(const Network& network, int batch, const DeviceBuffer* scratch = nullptr);
 
   std::size_t arena_bytes() const { return program_->arena_bytes(); }

@@ -37,7 +37,8 @@ Levels levels_of(const float* values, std::size_t count, std::size_t channels, c
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t c = i % channels;
     if (!std::isfinite(values[i]))
-      throw Error(place + ": an activation of channel " + std::to_string(c) + " is " + std::to_string(values[i]) + ", finite values expected");
+      throw Error(place + ": an activation of channel " + std::to_string(c) + " is " + std::to_string(values[i]) +
+                  ", finite values expected");
     low[c] = std::min(low[c], values[i]);
     high[c] = std::max(high[c], values[i]);
   }
@@ -45,8 +46,8 @@ Levels levels_of(const float* values, std::size_t count, std::size_t channels, c
   for (std::size_t c = 0; c < channels; ++c) {
     levels.scale.push_back(scale_for(static_cast<double>(high[c]) - static_cast<double>(low[c])));
     if (!std::isfinite(static_cast<float>(highest(levels, c))))
-      throw Error(place + ": channel " + std::to_string(c) + " ranges from " + std::to_string(low[c]) + " to " + std::to_string(high[c]) +
-                  ", a range that float32 holds expected");
+      throw Error(place + ": channel " + std::to_string(c) + " ranges from " + std::to_string(low[c]) + " to " +
+                  std::to_string(high[c]) + ", a range that float32 holds expected");
   }
   return levels;
 }
@@ -66,7 +67,9 @@ Levels widened(const Levels& a, const Levels& b) {
   for (std::size_t c = 0; c < a.channels(); ++c) {
     const float low = std::min(a.offset[c], b.offset[c]);
     const double high = std::max(highest(a, c), highest(b, c));
-    const Levels* whole = a.offset[c] == low && highest(a, c) == high ? &a : b.offset[c] == low && highest(b, c) == high ? &b : nullptr;
+    const Levels* whole = a.offset[c] == low && highest(a, c) == high   ? &a
+                          : b.offset[c] == low && highest(b, c) == high ? &b
+                                                                        : nullptr;
     result.offset.push_back(low);
     result.scale.push_back(whole != nullptr ? whole->scale[c] : scale_for(high - static_cast<double>(low)));
   }
@@ -79,7 +82,8 @@ void recode(std::uint8_t* rows, std::size_t count, const Levels& from, const Lev
     if (from.scale[c] == to.scale[c] && from.offset[c] == to.offset[c]) continue;
     std::uint8_t table[256];
     for (int level = 0; level < 256; ++level)
-      table[level] = nearest(static_cast<double>(from.offset[c]) + level * static_cast<double>(from.scale[c]), to.scale[c], to.offset[c]);
+      table[level] = nearest(static_cast<double>(from.offset[c]) + level * static_cast<double>(from.scale[c]),
+                             to.scale[c], to.offset[c]);
     for (std::size_t i = c; i < count; i += channels) rows[i] = table[rows[i]];
   }
 }

@@ -1,4 +1,5 @@
-// Chooses, measures and packs. The choice looks at photos and at the server's own features of them, never at test photos.
+// Chooses, measures and packs. The choice looks at photos and at the server's own features of them, never at test
+// photos.
 #include "engine/train/make_bundle.h"
 
 #include <algorithm>
@@ -11,7 +12,8 @@ namespace tsugi {
 namespace {
 
 constexpr int kBatch = 64;
-constexpr std::uint32_t kDraws = 3;  // augmented variants of each photo in the features' statistics, beside the photo itself
+constexpr std::uint32_t kDraws =
+    3;  // augmented variants of each photo in the features' statistics, beside the photo itself
 
 BundlePhoto bundle_photo(const Photo& photo, bool test) {
   return {photo.class_name, photo.file.substr(photo.file.find('/') + 1), test, photo.bytes, photo.path};
@@ -23,17 +25,21 @@ void refuse_personal(const Checkpoint& checkpoint, const std::string& place) {
   if (checkpoint.personal_classes.empty()) return;
   std::string names;
   for (const std::string& name : checkpoint.personal_classes) names += (names.empty() ? "" : ", ") + name;
-  throw Error(place + ": holds what was learnt from the personal photos of " + names + ", which do not leave their device");
+  throw Error(place + ": holds what was learnt from the personal photos of " + names +
+              ", which do not leave their device");
 }
 
 BundleMaker::BundleMaker(const BundleSource& source, const RunObserver& observer)
-    : source_(source), observer_(observer), session_(source.checkpoint, source.device, source.threads, observer.files, observer.say) {
+    : source_(source),
+      observer_(observer),
+      session_(source.checkpoint, source.device, source.threads, observer.files, observer.say) {
   const Checkpoint& checkpoint = session_.checkpoint;
   refuse_personal(checkpoint, source.checkpoint);
   folder_ = scan_photos(source.photos, 1);
   if (source.only_known_people) folder_ = only_people(folder_, checkpoint.class_names, source.photos);
   folder_.labels = labels_among(folder_, checkpoint.class_names, source.photos);
-  split_ = split_as_trained(folder_.photos, folder_.labels, checkpoint, session_.settings.test_fraction, session_.settings.seed);
+  split_ = split_as_trained(folder_.photos, folder_.labels, checkpoint, session_.settings.test_fraction,
+                            session_.settings.seed);
 }
 
 void BundleMaker::check_stop() const {
@@ -82,13 +88,15 @@ void BundleMaker::look() {
 void BundleMaker::gather_statistics() {
   if (statistics_.classes > 0) return;
   const auto classes = static_cast<std::size_t>(session_.network->classes());
-  FeatureStatistics statistics(classes, feature_width(session_.model, session_.network->classes()), seen_.features, store_->labels());
+  FeatureStatistics statistics(classes, feature_width(session_.model, session_.network->classes()), seen_.features,
+                               store_->labels());
   statistics.add(seen_.features, store_->labels());
   for (std::uint32_t draw = 1; draw <= kDraws; ++draw) statistics.add(run(draw, false).features, store_->labels());
   statistics.store(statistics_);
 }
 
-/// The device reads photos by class and file, and so did the scan: rows in the order of `chosen` are in the bundle's order.
+/// The device reads photos by class and file, and so did the scan: rows in the order of `chosen` are in the bundle's
+/// order.
 SafetensorsFile BundleMaker::knowledge_of(const std::vector<std::size_t>& chosen) const {
   Knowledge knowledge = statistics_;
   for (const std::size_t photo : chosen) {
@@ -116,7 +124,8 @@ MadeBundle BundleMaker::make(const BundleRequest& request) {
     for (const std::uint32_t i : split_.test) bundle.photos.push_back(bundle_photo(folder_.photos[i], true));
   if (request.knowledge) bundle.tensors[kKnowledgeName] = knowledge_of(chosen);
   MadeBundle made;
-  if (request.features) made.features = pack_features(bundle, *session_.backend, *request.features, source_.checkpoint, observer_);
+  if (request.features)
+    made.features = pack_features(bundle, *session_.backend, *request.features, source_.checkpoint, observer_);
   made.written = write_bundle(request.output, bundle, observer_.files);
   made.training_photos = store_->size();
   made.knowledge_bytes = made.written.tensors_bytes;

@@ -12,30 +12,31 @@
 #include "engine/state/subset.h"
 #include "engine/train/checkpoint_session.h"
 #include "engine/train/dataset.h"
-#include "engine/train/pack_features.h"
 #include "engine/train/inference.h"
 #include "engine/train/knowledge.h"
+#include "engine/train/pack_features.h"
 
 namespace tsugi {
 
 /// What bundles are made from.
 struct BundleSource {
-  std::string checkpoint;        ///< path
-  std::string photos;            ///< the folder of people that it was trained on
-  bool only_known_people = false;  ///< leave out people of the folder that the checkpoint does not know, rather than refuse them
-  std::string device = "auto";   ///< computes logits and features
-  int threads = 0;               ///< 0 = all cores
+  std::string checkpoint;  ///< path
+  std::string photos;      ///< the folder of people that it was trained on
+  bool only_known_people =
+      false;  ///< leave out people of the folder that the checkpoint does not know, rather than refuse them
+  std::string device = "auto";  ///< computes logits and features
+  int threads = 0;              ///< 0 = all cores
 };
 
 struct BundleRequest {
   std::string output;  ///< .tar to write
   SubsetStrategy strategy = SubsetStrategy::stratified;
-  double fraction = 0.3;                 ///< of the training photos, 0 to 1
-  std::uint64_t seed = 1;                ///< of the choice
-  std::optional<CheckpointKind> kind;    ///< how to store the checkpoint; as it is where not given
-  bool test_photos = true;               ///< send them along: the device measures forgetting on them
-  std::optional<PackOptions> features;   ///< send activations instead of the photos, training and test
-  bool knowledge = true;                 ///< send along what the checkpoint makes of the server's photos (knowledge.h)
+  double fraction = 0.3;                ///< of the training photos, 0 to 1
+  std::uint64_t seed = 1;               ///< of the choice
+  std::optional<CheckpointKind> kind;   ///< how to store the checkpoint; as it is where not given
+  bool test_photos = true;              ///< send them along: the device measures forgetting on them
+  std::optional<PackOptions> features;  ///< send activations instead of the photos, training and test
+  bool knowledge = true;                ///< send along what the checkpoint makes of the server's photos (knowledge.h)
 };
 
 struct MadeBundle {
@@ -48,12 +49,13 @@ struct MadeBundle {
 /// Makes bundles of one checkpoint. What they have in common is read and computed once, when it is first needed.
 class BundleMaker {
  public:
-  /// Reads the checkpoint and scans the folder. Throws Error naming the place when the checkpoint holds what was learnt from personal
-  /// photos (naming the people), does not fit its own model, or does not know a person of the folder.
+  /// Reads the checkpoint and scans the folder. Throws Error naming the place when the checkpoint holds what was learnt
+  /// from personal photos (naming the people), does not fit its own model, or does not know a person of the folder.
   BundleMaker(const BundleSource& source, const RunObserver& observer);
 
-  /// Writes a bundle. Training photos that cannot be read are reported and left out. Throws Error before anything is written when too many
-  /// photos cannot be read, the fraction is outside 0..1, the output cannot be written, or the observer asks to stop.
+  /// Writes a bundle. Training photos that cannot be read are reported and left out. Throws Error before anything is
+  /// written when too many photos cannot be read, the fraction is outside 0..1, the output cannot be written, or the
+  /// observer asks to stop.
   MadeBundle make(const BundleRequest& request);
 
  private:
@@ -77,8 +79,8 @@ class BundleMaker {
 /// Makes one bundle. Throws as BundleMaker does.
 MadeBundle make_bundle(const BundleSource& source, const BundleRequest& request, const RunObserver& observer);
 
-/// Throws Error naming `place` and the people when the checkpoint holds what was learnt from personal photos: those do not leave their
-/// device, and neither does what they taught.
+/// Throws Error naming `place` and the people when the checkpoint holds what was learnt from personal photos: those do
+/// not leave their device, and neither does what they taught.
 void refuse_personal(const Checkpoint& checkpoint, const std::string& place);
 
 }  // namespace tsugi

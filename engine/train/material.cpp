@@ -42,11 +42,14 @@ Split split_personal(const PhotoStore& store, const MaterialRequest& request) {
   return split;
 }
 
-void append(std::vector<std::uint32_t>& to, const std::vector<std::uint32_t>& more) { to.insert(to.end(), more.begin(), more.end()); }
+void append(std::vector<std::uint32_t>& to, const std::vector<std::uint32_t>& more) {
+  to.insert(to.end(), more.begin(), more.end());
+}
 
 }  // namespace
 
-std::unique_ptr<Material> photo_material(Backend& backend, const MaterialRequest& request, const RunObserver& observer) {
+std::unique_ptr<Material> photo_material(Backend& backend, const MaterialRequest& request,
+                                         const RunObserver& observer) {
   PhotoFolder folder;
   std::map<std::string, bool> is_test;
   for (const BundlePhoto& photo : request.bundle.photos) {
@@ -60,7 +63,8 @@ std::unique_ptr<Material> photo_material(Backend& backend, const MaterialRequest
   const PhotoStore& store = *material->store;
   check_readable(store, request.class_names, request.first_new, request.personal_place);
   for (std::uint32_t i = 0; i < store.size(); ++i)
-    if (store.label(i) < request.first_new) (is_test.at(store.photo(i).file) ? material->split.test : material->split.train).push_back(i);
+    if (store.label(i) < request.first_new)
+      (is_test.at(store.photo(i).file) ? material->split.test : material->split.train).push_back(i);
   const Split own = split_personal(store, request);
   append(material->split.train, own.train);
   append(material->split.test, own.test);
@@ -68,7 +72,8 @@ std::unique_ptr<Material> photo_material(Backend& backend, const MaterialRequest
   return material;
 }
 
-std::unique_ptr<Material> feature_material(Backend& backend, const MaterialRequest& request, const CutBundle& cut, const RunObserver& observer) {
+std::unique_ptr<Material> feature_material(Backend& backend, const MaterialRequest& request, const CutBundle& cut,
+                                           const RunObserver& observer) {
   PhotoFolder folder;
   add_personal(request, folder);
   const PhotoStore store = load_photos(folder, request.preprocessing, request.threads, observer, request.memory);
@@ -82,15 +87,18 @@ std::unique_ptr<Material> feature_material(Backend& backend, const MaterialReque
   const std::uint32_t variants = cut.features.variants;
   const TrainSettings& settings = request.settings;
   const auto check_stop = [&] {
-    if (observer.should_stop && observer.should_stop()) throw Error("resume: stopped before the first step, nothing was written");
+    if (observer.should_stop && observer.should_stop())
+      throw Error("resume: stopped before the first step, nothing was written");
   };
-  const ActivateRequest wanted{{{own.train, variants}, {own.test, 1}}, settings.augment, settings.seed, check_stop, observer.files};
+  const ActivateRequest wanted{
+      {{own.train, variants}, {own.test, 1}}, settings.augment, settings.seed, check_stop, observer.files};
   Activated activated = activate(lower, photos, wanted, request.personal_place);
 
   auto material = std::make_unique<Material>();
   FeatureSet& set = material->features;
   set = feature_set(cut.features, request.class_names);
-  const auto sent = static_cast<std::uint32_t>(set.items.size()), sent_train = static_cast<std::uint32_t>(cut.features.train_files.size());
+  const auto sent = static_cast<std::uint32_t>(set.items.size()),
+             sent_train = static_cast<std::uint32_t>(cut.features.train_files.size());
   auto row = static_cast<std::uint32_t>(set.rows.size() / set.shape.count());
   const auto add = [&](const std::vector<std::uint32_t>& items, std::uint32_t kept, std::vector<std::uint32_t>& role) {
     for (const std::uint32_t i : items) {
@@ -105,9 +113,9 @@ std::unique_ptr<Material> feature_material(Backend& backend, const MaterialReque
   set.append(std::move(activated.rows), activated.levels);
   material->source = std::make_unique<FeatureSource>(backend, set);
   if (observer.say)
-    observer.say("features at " + cut.features.layer + ": " + std::to_string(sent) + " photos came as activations, those of " +
-                 std::to_string(own.train.size() + own.test.size()) + " personal photos were computed in " +
-                 std::to_string(clock.seconds()).substr(0, 4) + " s, once");
+    observer.say("features at " + cut.features.layer + ": " + std::to_string(sent) +
+                 " photos came as activations, those of " + std::to_string(own.train.size() + own.test.size()) +
+                 " personal photos were computed in " + std::to_string(clock.seconds()).substr(0, 4) + " s, once");
   return material;
 }
 

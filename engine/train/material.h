@@ -25,7 +25,7 @@ struct Material {
 struct MaterialRequest {
   const Bundle& bundle;
   const PhotoFolder& personal;
-  std::string personal_place;           ///< names the personal folder in messages
+  std::string personal_place;            ///< names the personal folder in messages
   std::vector<std::string> class_names;  ///< the bundle's people, then the personal ones
   int first_new = 0;                     ///< index of the first personal one
   Preprocessing preprocessing;
@@ -35,12 +35,13 @@ struct MaterialRequest {
   std::size_t memory = 0;           ///< bytes for pixels and decoding, 0 = no limit
 };
 
-/// Decodes the bundle's photos and the personal ones. The bundle's have the roles that it says, personal ones are split as usual.
-/// Throws Error naming the person of whom no photo can be read.
+/// Decodes the bundle's photos and the personal ones. The bundle's have the roles that it says, personal ones are split
+/// as usual. Throws Error naming the person of whom no photo can be read.
 std::unique_ptr<Material> photo_material(Backend& backend, const MaterialRequest& request, const RunObserver& observer);
 
-/// The bundle's features, and those of the personal photos: decoded, split, and run through the lower part once, training photos in as
-/// many variants as the bundle's. Throws as photo_material and activate.
-std::unique_ptr<Material> feature_material(Backend& backend, const MaterialRequest& request, const CutBundle& cut, const RunObserver& observer);
+/// The bundle's features, and those of the personal photos: decoded, split, and run through the lower part once,
+/// training photos in as many variants as the bundle's. Throws as photo_material and activate.
+std::unique_ptr<Material> feature_material(Backend& backend, const MaterialRequest& request, const CutBundle& cut,
+                                           const RunObserver& observer);
 
 }  // namespace tsugi

@@ -65,7 +65,9 @@ std::string to_json(const MetricsHistory& history) {
   Json json;
   json["evaluations"] = Json::array();
   for (const MetricsRow& row : history.rows) json["evaluations"].push_back(object_of(row));
-  json["unfinished"] = {{"loss", history.unfinished.loss}, {"correct", history.unfinished.correct}, {"samples", history.unfinished.samples}};
+  json["unfinished"] = {{"loss", history.unfinished.loss},
+                        {"correct", history.unfinished.correct},
+                        {"samples", history.unfinished.samples}};
   if (!history.before.empty()) {
     json["accuracy_general_before"] = number(history.accuracy_general_before);
     json["before"] = Json::array();
@@ -84,11 +86,13 @@ MetricsHistory metrics_from_json(const std::string& text, const std::string& pla
       for (const Json& row : json.at("evaluations")) history.rows.push_back(row_of(row));
     if (json.contains("unfinished")) {
       const Json& sums = json.at("unfinished");
-      history.unfinished = {sums.at("loss").get<double>(), sums.at("correct").get<std::uint64_t>(), sums.at("samples").get<std::uint64_t>()};
+      history.unfinished = {sums.at("loss").get<double>(), sums.at("correct").get<std::uint64_t>(),
+                            sums.at("samples").get<std::uint64_t>()};
     }
     if (json.contains("before")) {
       history.accuracy_general_before = read_number(json, "accuracy_general_before");
-      for (const Json& pair : json.at("before")) history.before.push_back({pair.at(0).get<std::uint64_t>(), pair.at(1).get<std::uint64_t>()});
+      for (const Json& pair : json.at("before"))
+        history.before.push_back({pair.at(0).get<std::uint64_t>(), pair.at(1).get<std::uint64_t>()});
     }
     history.kept = json.value("kept", "");
     return history;

@@ -31,8 +31,8 @@ struct MetricsHistory {
   StepTotals unfinished;
   double wall_s = 0.0;                   ///< seconds trained before this process, as far as known (continued_history)
   double accuracy_general_before = 0.0;  ///< a hand-over: of the checkpoint as it was received
-  std::vector<Tally> before;      ///< a hand-over: [classes] the same, person by person
-  std::string kept;               ///< a finished hand-over: "trained", or "start" where training was not worth keeping; else ""
+  std::vector<Tally> before;             ///< a hand-over: [classes] the same, person by person
+  std::string kept;  ///< a finished hand-over: "trained", or "start" where training was not worth keeping; else ""
 };
 
 /// One line of the metrics file, without the newline.

@@ -30,15 +30,16 @@ void Network::initialise(std::uint64_t seed) {
   backend_.copy_to_device(statistics(), host.data(), layout_.statistics_count() * sizeof(float));
 }
 
-void Network::load_flat(const std::vector<NamedTensor>& tensors, const std::vector<ParameterInfo>& infos, std::size_t count,
-                        float* device, const std::string& place) const {
+void Network::load_flat(const std::vector<NamedTensor>& tensors, const std::vector<ParameterInfo>& infos,
+                        std::size_t count, float* device, const std::string& place) const {
   if (tensors.size() != infos.size())
     throw Error(place + ": holds " + std::to_string(tensors.size()) + " tensors where model " + model_.name + " has " +
                 std::to_string(infos.size()));
   std::vector<float> host(count, 0.0f);
   for (const ParameterInfo& info : infos) {
     const NamedTensor* tensor = find_tensor(tensors, info.name);
-    if (tensor == nullptr) throw Error(place + ": has no tensor " + info.name + ", which model " + model_.name + " needs");
+    if (tensor == nullptr)
+      throw Error(place + ": has no tensor " + info.name + ", which model " + model_.name + " needs");
     if (tensor->shape != info.shape)
       throw Error(place + ": tensor " + info.name + " has shape " + text_of(tensor->shape) + ", model " + model_.name +
                   " expects " + text_of(info.shape));
@@ -48,11 +49,13 @@ void Network::load_flat(const std::vector<NamedTensor>& tensors, const std::vect
   backend_.copy_to_device(device, host.data(), count * sizeof(float));
 }
 
-std::vector<NamedTensor> Network::store_flat(const std::vector<ParameterInfo>& infos, std::size_t count, const float* device) const {
+std::vector<NamedTensor> Network::store_flat(const std::vector<ParameterInfo>& infos, std::size_t count,
+                                             const float* device) const {
   std::vector<float> host(count);
   backend_.copy_to_host(host.data(), device, count * sizeof(float));
   std::vector<NamedTensor> tensors;
-  for (const ParameterInfo& info : infos) tensors.push_back(make_tensor(info.name, info.shape, host.data() + info.offset));
+  for (const ParameterInfo& info : infos)
+    tensors.push_back(make_tensor(info.name, info.shape, host.data() + info.offset));
   return tensors;
 }
 

@@ -26,17 +26,18 @@ class Network {
   /// Draws start values (see initialise_parameters).
   void initialise(std::uint64_t seed);
 
-  /// Takes parameters and statistics from a checkpoint. Throws Error naming the tensor and both shapes when one is missing, unknown
-  /// or of another shape. `place` opens the message.
+  /// Takes parameters and statistics from a checkpoint. Throws Error naming the tensor and both shapes when one is
+  /// missing, unknown or of another shape. `place` opens the message.
   void load(const Checkpoint& checkpoint, const std::string& place);
 
   /// Puts model, class names, parameters and statistics into a checkpoint.
   void store(Checkpoint& checkpoint) const;
 
   /// Flat device buffers [layout().count()] (moments) from and to named tensors. Throws as load.
-  void load_flat(const std::vector<NamedTensor>& tensors, const std::vector<ParameterInfo>& infos, std::size_t count, float* device,
-                 const std::string& place) const;
-  std::vector<NamedTensor> store_flat(const std::vector<ParameterInfo>& infos, std::size_t count, const float* device) const;
+  void load_flat(const std::vector<NamedTensor>& tensors, const std::vector<ParameterInfo>& infos, std::size_t count,
+                 float* device, const std::string& place) const;
+  std::vector<NamedTensor> store_flat(const std::vector<ParameterInfo>& infos, std::size_t count,
+                                      const float* device) const;
 
  private:
   Backend& backend_;

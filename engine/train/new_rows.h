@@ -16,8 +16,8 @@ enum class NewRow : std::uint8_t {
   random    ///< small normal draws
 };
 
-/// Sets the head's rows first_new.. of `network`. split: items of the source. Old people are taken from `knowledge` where it is given, else
-/// from their training photos, if there are any.
+/// Sets the head's rows first_new.. of `network`. split: items of the source. Old people are taken from `knowledge`
+/// where it is given, else from their training photos, if there are any.
 void start_new_rows(NewRow how, Network& network, int first_new, const SampleSource& source, const Split& split,
                     const std::optional<Knowledge>& knowledge, const TrainSettings& settings);
 

@@ -23,7 +23,8 @@ std::uint64_t file_bytes(const BundlePhoto& photo) {
   return photo.bytes != nullptr ? photo.bytes->size() : std::filesystem::file_size(photo.path);
 }
 
-Decoded decode(const Bundle& bundle, const Preprocessing& preprocessing, const PackOptions& options, const RunObserver& observer) {
+Decoded decode(const Bundle& bundle, const Preprocessing& preprocessing, const PackOptions& options,
+               const RunObserver& observer) {
   Decoded result;
   if (bundle.photos.empty()) return result;
   PhotoFolder folder;
@@ -41,8 +42,8 @@ Decoded decode(const Bundle& bundle, const Preprocessing& preprocessing, const P
 }
 
 /// Fills the rows of `features`, and whose they are.
-void compute(Backend& backend, const Checkpoint& lower_weights, const ModelCut& cut, const Decoded& photos, const std::string& place,
-             const RunObserver& observer, BundledFeatures& features) {
+void compute(Backend& backend, const Checkpoint& lower_weights, const ModelCut& cut, const Decoded& photos,
+             const std::string& place, const RunObserver& observer, BundledFeatures& features) {
   if (!photos.store) return;
   TrainSettings settings;
   apply_json(settings, lower_weights.settings, place + ": settings");
@@ -52,7 +53,11 @@ void compute(Backend& backend, const Checkpoint& lower_weights, const ModelCut& 
   const auto check_stop = [&] {
     if (observer.should_stop && observer.should_stop()) throw Error("bundle: stopped, nothing was written");
   };
-  const ActivateRequest request{{{photos.train, features.variants}, {photos.test, 1}}, settings.augment, settings.seed, check_stop, observer.files};
+  const ActivateRequest request{{{photos.train, features.variants}, {photos.test, 1}},
+                                settings.augment,
+                                settings.seed,
+                                check_stop,
+                                observer.files};
   Activated activated = activate(lower, source, request, place);
   for (const std::uint32_t i : photos.train) features.train_files.push_back(source.name(i));
   for (const std::uint32_t i : photos.test) features.test_files.push_back(source.name(i));
@@ -64,9 +69,11 @@ void compute(Backend& backend, const Checkpoint& lower_weights, const ModelCut& 
 
 }  // namespace
 
-PackSummary pack_features(Bundle& bundle, Backend& backend, const PackOptions& options, const std::string& place, const RunObserver& observer) {
+PackSummary pack_features(Bundle& bundle, Backend& backend, const PackOptions& options, const std::string& place,
+                          const RunObserver& observer) {
   if (options.variants < 1 || options.variants > kMostVariants)
-    throw Error(place + ": variants is " + std::to_string(options.variants) + ", 1 to " + std::to_string(kMostVariants) + " expected");
+    throw Error(place + ": variants is " + std::to_string(options.variants) + ", 1 to " +
+                std::to_string(kMostVariants) + " expected");
   const std::vector<std::uint8_t> bytes = encode_checkpoint(bundle.checkpoint, bundle.kind);
   const Checkpoint sent = decode_checkpoint(bytes.data(), bytes.size(), place);
   const Model model = parse_model(sent.model, place + ": model");
@@ -76,7 +83,8 @@ PackSummary pack_features(Bundle& bundle, Backend& backend, const PackOptions& o
     observer.say("device " + backend.name() + " (" + backend.description() + ") computes activations at " + cut.layer);
 
   const CheckpointParts parts = split_checkpoint(sent, cut, place);
-  const Decoded photos = decode(bundle, preprocessing_from_json(sent.preprocessing, place + ": preprocessing"), options, observer);
+  const Decoded photos =
+      decode(bundle, preprocessing_from_json(sent.preprocessing, place + ": preprocessing"), options, observer);
   const SampleShape& shape = cut.upper.input;
   BundledFeatures features;
   features.layer = cut.layer;

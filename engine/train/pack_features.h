@@ -22,9 +22,11 @@ struct PackSummary {
   std::uint64_t member_bytes = 0;           ///< the file of all arrays
 };
 
-/// Replaces bundle.photos by the arrays of their activations, computed with the weights as the device will read them (bundle.checkpoint
-/// stored as bundle.kind). Variants are drawn as the checkpoint's settings say. Photos that cannot be read are reported and left out.
-/// Throws Error naming `place` as cut_model and activate do, when variants are out of 1..10000, and when the observer asks to stop.
-PackSummary pack_features(Bundle& bundle, Backend& backend, const PackOptions& options, const std::string& place, const RunObserver& observer);
+/// Replaces bundle.photos by the arrays of their activations, computed with the weights as the device will read them
+/// (bundle.checkpoint stored as bundle.kind). Variants are drawn as the checkpoint's settings say. Photos that cannot
+/// be read are reported and left out. Throws Error naming `place` as cut_model and activate do, when variants are out
+/// of 1..10000, and when the observer asks to stop.
+PackSummary pack_features(Bundle& bundle, Backend& backend, const PackOptions& options, const std::string& place,
+                          const RunObserver& observer);
 
 }  // namespace tsugi

@@ -3,8 +3,8 @@
 
 #include <set>
 
-#include "engine/state/json_check.h"
 #include "engine/core/sha256.h"
+#include "engine/state/json_check.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
@@ -20,7 +20,8 @@ struct Sorter {
   std::set<std::string> below, above;
   const std::string& place;
 
-  void sort(const std::vector<NamedTensor>& tensors, std::vector<NamedTensor>& lower, std::vector<NamedTensor>& upper) const {
+  void sort(const std::vector<NamedTensor>& tensors, std::vector<NamedTensor>& lower,
+            std::vector<NamedTensor>& upper) const {
     lower.clear();
     upper.clear();
     for (const NamedTensor& tensor : tensors) {

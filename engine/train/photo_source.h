@@ -25,7 +25,9 @@ class PhotoSource : public SampleSource {
   const std::uint8_t* rows() const override { return store_.pixels(); }  ///< [size,stored_size,stored_size,3]
   std::size_t row_bytes() const override { return store_.photo_bytes(); }
   std::size_t bytes() const override { return store_.bytes(); }
-  std::uint32_t row(std::uint32_t item, std::uint32_t) const override { return item; }  // variants are drawn on the device
+  std::uint32_t row(std::uint32_t item, std::uint32_t) const override {
+    return item;
+  }  // variants are drawn on the device
 
   std::size_t workspace_bytes(const SampleRequest& request) const override;
   void make_batch(const SampleRequest& request) const override;

@@ -26,25 +26,28 @@ void announce(const RunObserver& observer, const Backend& backend, const Network
   if (!observer.say) return;
   const auto mib = [](std::size_t bytes) { return std::to_string((bytes + (1u << 19)) >> 20) + " MiB"; };
   const MemoryPlan& memory = trainer.memory();
-  observer.say("device " + backend.name() + " (" + backend.description() + "), precision " + precision_name(trainer.dtype()));
-  observer.say("model " + network.model().name + ", " + std::to_string(network.layout().trained_count()) + " parameters, " +
-               std::to_string(network.classes()) + " people, " + std::to_string(train_photos) + " training and " +
-               std::to_string(test_photos) + " test photos");
+  observer.say("device " + backend.name() + " (" + backend.description() + "), precision " +
+               precision_name(trainer.dtype()));
+  observer.say("model " + network.model().name + ", " + std::to_string(network.layout().trained_count()) +
+               " parameters, " + std::to_string(network.classes()) + " people, " + std::to_string(train_photos) +
+               " training and " + std::to_string(test_photos) + " test photos");
   if (const int frozen = trainer.frozen_layers(); frozen > 0) {
     std::size_t learning = 0;
     for (const ParameterInfo& info : network.layout().parameters()) learning += info.layer >= frozen ? info.count : 0;
-    observer.say("frozen until " + network.model().layers[static_cast<std::size_t>(frozen) - 1].name + ": " + std::to_string(learning) +
-                 " parameters learn");
+    observer.say("frozen until " + network.model().layers[static_cast<std::size_t>(frozen) - 1].name + ": " +
+                 std::to_string(learning) + " parameters learn");
   }
-  const std::string micro = memory.micro_batch == trainer.batch()
-                                ? "batch " + std::to_string(trainer.batch())
-                                : "batch " + std::to_string(trainer.batch()) + " in micro-batches of " + std::to_string(memory.micro_batch);
-  observer.say(micro + ", memory " + mib(memory.total()) + ": arena " + mib(memory.arena) + ", parameters and moments " +
-               mib(memory.parameters) + ", photos " + mib(memory.photos) + (memory.photos_resident ? "" : " (a batch at a time)"));
+  const std::string micro =
+      memory.micro_batch == trainer.batch()
+          ? "batch " + std::to_string(trainer.batch())
+          : "batch " + std::to_string(trainer.batch()) + " in micro-batches of " + std::to_string(memory.micro_batch);
+  observer.say(micro + ", memory " + mib(memory.total()) + ": arena " + mib(memory.arena) +
+               ", parameters and moments " + mib(memory.parameters) + ", photos " + mib(memory.photos) +
+               (memory.photos_resident ? "" : " (a batch at a time)"));
 }
 
-void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Preprocessing& preprocessing, const SampleSource& source,
-              const Split& split) {
+void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Preprocessing& preprocessing,
+              const SampleSource& source, const Split& split) {
   checkpoint.settings = to_json(settings);
   checkpoint.preprocessing = to_json(preprocessing);
   checkpoint.train_photos.clear();
@@ -130,8 +133,9 @@ void mark_personal(Checkpoint& checkpoint, const std::vector<std::string>& names
     if (std::find(personal.begin(), personal.end(), name) == personal.end()) personal.push_back(name);
 }
 
-std::string provenance_json(const std::vector<std::string>& class_names, const std::vector<std::string>& personal_classes,
-                            std::size_t train_photos, const std::string& command) {
+std::string provenance_json(const std::vector<std::string>& class_names,
+                            const std::vector<std::string>& personal_classes, std::size_t train_photos,
+                            const std::string& command) {
   nlohmann::ordered_json json;
   json["tsugi"] = version();
   json["command"] = command;

@@ -20,21 +20,23 @@ void announce(const RunObserver& observer, const Backend& backend, const Network
               std::size_t train_photos, std::size_t test_photos);
 
 /// Puts settings, preprocessing and the lists of training and test photos into a checkpoint.
-void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Preprocessing& preprocessing, const SampleSource& source,
-              const Split& split);
+void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Preprocessing& preprocessing,
+              const SampleSource& source, const Split& split);
 
 /// A continued run goes on with the photos that it knew: throws Error naming `place` and the photos that are missing,
-/// new or other by their content. `now`: as describe() filled it. `command`: the one that goes on; what another one began
-/// had photos of its own, and nothing is compared. Compact checkpoints know no photos, those of older versions no
+/// new or other by their content. `now`: as describe() filled it. `command`: the one that goes on; what another one
+/// began had photos of its own, and nothing is compared. Compact checkpoints know no photos, those of older versions no
 /// content; the observer hears of that.
 void check_same_photos(const Checkpoint& from, const Checkpoint& now, const std::string& command,
                        const std::string& place, const RunObserver& observer);
 
-/// Adds `names` to the checkpoint's personal classes. Those that it has stay: what personal photos taught is not unlearnt.
+/// Adds `names` to the checkpoint's personal classes. Those that it has stay: what personal photos taught is not
+/// unlearnt.
 void mark_personal(Checkpoint& checkpoint, const std::vector<std::string>& names);
 
 /// Which classes the weights saw, which of them came from personal data, and by which command.
-std::string provenance_json(const std::vector<std::string>& class_names, const std::vector<std::string>& personal_classes,
-                            std::size_t train_photos, const std::string& command);
+std::string provenance_json(const std::vector<std::string>& class_names,
+                            const std::vector<std::string>& personal_classes, std::size_t train_photos,
+                            const std::string& command);
 
 }  // namespace tsugi

@@ -27,19 +27,20 @@ TrainSettings settings_for(const PretrainRequest& request, const Model& model, c
   }
   apply_json(settings, request.train.overrides, "command line", Phase::pretraining);
   if (from != nullptr && settings.seed != from->progress.seed)
-    throw Error("seed is " + std::to_string(settings.seed) + ", but " + request.continue_from + " was trained with seed " +
-                std::to_string(from->progress.seed) + " and goes on with it");
+    throw Error("seed is " + std::to_string(settings.seed) + ", but " + request.continue_from +
+                " was trained with seed " + std::to_string(from->progress.seed) + " and goes on with it");
   return settings;
 }
 
 Preprocessing preprocessing_for(const PretrainRequest& request, const Model& model, const Checkpoint* from) {
   if (from != nullptr) return preprocessing_from_json(from->preprocessing, request.continue_from + ": preprocessing");
   if (model.input.h != model.input.w)
-    throw Error("model " + model.name + ": input is " + std::to_string(model.input.h) + "x" + std::to_string(model.input.w) +
-                ", photos are cropped to squares");
+    throw Error("model " + model.name + ": input is " + std::to_string(model.input.h) + "x" +
+                std::to_string(model.input.w) + ", photos are cropped to squares");
   Preprocessing preprocessing = default_preprocessing(model.input.h);
   if (request.crop > 0.0) {  // of what the network sees; the stored square has a margin around it
-    preprocessing.crop = static_cast<float>(std::min(1.0, request.crop * preprocessing.stored_size / preprocessing.size));
+    preprocessing.crop =
+        static_cast<float>(std::min(1.0, request.crop * preprocessing.stored_size / preprocessing.size));
     validate(preprocessing, "--crop");
   }
   return preprocessing;
@@ -58,7 +59,8 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   Checkpoint from;
   const bool continued = !request.continue_from.empty();
   if (continued) from = read_checkpoint(request.continue_from, observer.files);
-  Model model = continued ? parse_model(from.model, request.continue_from + ": model") : find_model(request.model, observer.files);
+  Model model = continued ? parse_model(from.model, request.continue_from + ": model")
+                          : find_model(request.model, observer.files);
   if (!continued && request.size > 0) model = with_input_size(model, request.size);
   const TrainSettings settings = settings_for(request, model, continued ? &from : nullptr);
   (void)frozen_layers(model, settings.freeze_until);  // a slip in its name shows before photos are decoded
@@ -83,7 +85,8 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   }
   // A checkpoint to go on from stays in memory: weights and moments.
   const ParameterLayout layout(model, static_cast<int>(folder.class_names.size()));
-  const std::size_t held = continued ? layout.count() * sizeof(float) + Optimizer::bytes(settings.optimizer, layout.count()) : 0;
+  const std::size_t held =
+      continued ? layout.count() * sizeof(float) + Optimizer::bytes(settings.optimizer, layout.count()) : 0;
   const MemoryShare share = share_memory(request.train.memory_budget, *backend, layout, settings.optimizer, held);
   const PhotoStore store = load_photos(folder, preprocessing, request.train.threads, observer, share.photos);
   if (!request.personal.empty()) check_readable(store, folder.class_names, general_people, request.personal);
@@ -105,10 +108,12 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   Run run{network, trainer, source, split.test, {}, !request.personal.empty(), settings, std::move(now), {}, clock};
   run.personal.assign(folder.class_names.size(), false);
   for (std::size_t i = 0; i < folder.class_names.size(); ++i)
-    for (const std::string& name : from.personal_classes) run.personal[i] = run.personal[i] || name == folder.class_names[i];
+    for (const std::string& name : from.personal_classes)
+      run.personal[i] = run.personal[i] || name == folder.class_names[i];
   if (continued)
     run.history = continued_history(from, request.continue_from, request.train.run.metrics, observer.files);
-  run.checkpoint.provenance = provenance_json(folder.class_names, from.personal_classes, split.train.size(), "pretrain");
+  run.checkpoint.provenance =
+      provenance_json(folder.class_names, from.personal_classes, split.train.size(), "pretrain");
   return run_training(run, request.train.run, observer);
 }
 

@@ -12,23 +12,24 @@ namespace tsugi {
 struct TrainRequest {
   std::string device = "auto";
   std::string precision = "auto";
-  int threads = 0;                  ///< 0 = all cores
-  std::string tuning = "auto";      ///< whose choice of kernels: TuningSource::path
-  std::size_t memory_budget = 0;    ///< bytes, 0 = no limit
-  bool graph = true;                ///< false: a GPU gets every kernel by itself, not as a recorded graph
-  std::string overrides = "{}";     ///< JSON object of TrainSettings fields: what the command line names
+  int threads = 0;                ///< 0 = all cores
+  std::string tuning = "auto";    ///< whose choice of kernels: TuningSource::path
+  std::size_t memory_budget = 0;  ///< bytes, 0 = no limit
+  bool graph = true;              ///< false: a GPU gets every kernel by itself, not as a recorded graph
+  std::string overrides = "{}";   ///< JSON object of TrainSettings fields: what the command line names
   RunOptions run;
 };
 
 struct PretrainRequest {
   TrainRequest train;
-  std::string photos;               ///< folder of people
+  std::string photos;                  ///< folder of people
   std::string model = "faces-resnet";  ///< built-in name or JSON file
-  int size = 0;                     ///< input pixels a side, 0 = as the model says
-  double crop = 0.0;                ///< centre square of the shorter side that the network sees, 0 = default
-  std::string continue_from;        ///< checkpoint to go on from; "" = from nothing
-  std::vector<std::string> people;  ///< of the folder, whom to train on; empty = everyone
-  std::string personal;             ///< personal people's photos, as resume takes them, trained on from the start: a device alone; "" = none
+  int size = 0;                        ///< input pixels a side, 0 = as the model says
+  double crop = 0.0;                   ///< centre square of the shorter side that the network sees, 0 = default
+  std::string continue_from;           ///< checkpoint to go on from; "" = from nothing
+  std::vector<std::string> people;     ///< of the folder, whom to train on; empty = everyone
+  std::string personal;  ///< personal people's photos, as resume takes them, trained on from the start: a device alone;
+                         ///< "" = none
   std::size_t personal_photos = 0;  ///< most training photos of a personal person, 0 = all
 };
 

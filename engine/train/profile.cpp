@@ -32,7 +32,8 @@ void Profile::end_step(std::uint32_t step) {
   left_out_ += fits ? 0 : 1;
   if (fits) events_.push_back({"step " + std::to_string(step), "step", step_begin_, recorder_.seconds()});
   for (const StepSlice& slice : slices) {
-    const std::string part = name_of(slice.part), layer = slice.layer < 0 ? "" : layers_[static_cast<std::size_t>(slice.layer)];
+    const std::string part = name_of(slice.part),
+                      layer = slice.layer < 0 ? "" : layers_[static_cast<std::size_t>(slice.layer)];
     sum_up(part, layer, slice.seconds);
     if (fits) events_.push_back({layer.empty() ? part : layer, part, step_begin_ + slice.begin, slice.seconds});
   }
@@ -41,7 +42,8 @@ void Profile::end_step(std::uint32_t step) {
 std::vector<ProfileLine> Profile::lines() const {
   std::vector<ProfileLine> lines;
   for (const auto& [key, line] : sums_) lines.push_back(line);
-  std::stable_sort(lines.begin(), lines.end(), [](const ProfileLine& a, const ProfileLine& b) { return a.seconds > b.seconds; });
+  std::stable_sort(lines.begin(), lines.end(),
+                   [](const ProfileLine& a, const ProfileLine& b) { return a.seconds > b.seconds; });
   return lines;
 }
 
@@ -53,11 +55,21 @@ void Profile::write(const std::string& path, const FilePurpose& purpose) const {
   AtomicFile file(path, purpose);
   const auto put = [&](const std::string& part) { file.write(part.data(), part.size()); };
   // An event at a time: a tree of all of them would take ten times the memory of the file.
-  put("{\"displayTimeUnit\":\"ms\",\"otherData\":" + text({{"device", device_}, {"steps_left_out", left_out_}}) + ",\"traceEvents\":[\n");
-  put(text({{"name", "process_name"}, {"ph", "M"}, {"pid", kProcess}, {"tid", kThread}, {"args", {{"name", "tsugi on " + device_}}}}));
+  put("{\"displayTimeUnit\":\"ms\",\"otherData\":" + text({{"device", device_}, {"steps_left_out", left_out_}}) +
+      ",\"traceEvents\":[\n");
+  put(text({{"name", "process_name"},
+            {"ph", "M"},
+            {"pid", kProcess},
+            {"tid", kThread},
+            {"args", {{"name", "tsugi on " + device_}}}}));
   for (const Event& e : events_)
-    put(",\n" + text({{"name", e.name}, {"cat", e.category}, {"ph", "X"}, {"ts", e.begin * kMicro}, {"dur", e.seconds * kMicro},
-                      {"pid", kProcess}, {"tid", kThread}}));
+    put(",\n" + text({{"name", e.name},
+                      {"cat", e.category},
+                      {"ph", "X"},
+                      {"ts", e.begin * kMicro},
+                      {"dur", e.seconds * kMicro},
+                      {"pid", kProcess},
+                      {"tid", kThread}}));
   put("\n]}\n");
   file.commit();
 }

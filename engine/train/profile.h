@@ -37,7 +37,8 @@ class Profile {
   /// Something that is no step, from its constructor to its destructor. profile: null = nobody asked.
   class Span {
    public:
-    Span(Profile* profile, const char* name) : profile_(profile), name_(name), begin_(profile != nullptr ? profile->now() : 0.0) {}
+    Span(Profile* profile, const char* name)
+        : profile_(profile), name_(name), begin_(profile != nullptr ? profile->now() : 0.0) {}
     ~Span() {
       if (profile_ != nullptr) profile_->add_span(name_, begin_, profile_->now() - begin_);
     }

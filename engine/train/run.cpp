@@ -12,13 +12,14 @@ namespace {
 
 constexpr int kEvaluationBatch = 64;
 
-/// The loss of a step is checked before its update; weights that the update made infinite must not replace the last good checkpoint.
+/// The loss of a step is checked before its update; weights that the update made infinite must not replace the last
+/// good checkpoint.
 void check_finite(const std::vector<NamedTensor>& tensors, std::uint32_t step) {
   for (const NamedTensor& tensor : tensors)
     for (const float value : values_of(tensor))
       if (!std::isfinite(value))
-        throw Error("training: step " + std::to_string(step) + ": tensor " + tensor.name + " holds " + std::to_string(value) +
-                    ", expected finite numbers; try a smaller --lr or --clip-norm");
+        throw Error("training: step " + std::to_string(step) + ": tensor " + tensor.name + " holds " +
+                    std::to_string(value) + ", expected finite numbers; try a smaller --lr or --clip-norm");
 }
 
 class Runner {
@@ -43,7 +44,8 @@ class Runner {
     const auto epochs = static_cast<std::uint32_t>(run_.settings.epochs);
     RunSummary summary;
     if (run_.handover && run_.history.rows.empty() && trainer.progress().step == 0) evaluate_start();
-    if (trainer.progress().epoch >= epochs) {  // continued from a finished run, which may have been killed before its last metrics
+    if (trainer.progress().epoch >=
+        epochs) {  // continued from a finished run, which may have been killed before its last metrics
       finish_epoch(false);
       save_metrics();
     }
@@ -112,7 +114,8 @@ class Runner {
     status.loss = sums.loss / static_cast<double>(sums.samples);
     status.accuracy = static_cast<double>(sums.correct) / static_cast<double>(sums.samples);
     status.images_per_s = static_cast<double>(images_) / step_seconds_;
-    const double steps_left = static_cast<double>(status.epochs - status.epoch) * status.steps + (status.steps - status.step);
+    const double steps_left =
+        static_cast<double>(status.epochs - status.epoch) * status.steps + (status.steps - status.step);
     status.seconds_left = steps_left * trainer.batch() / status.images_per_s;
     return status;
   }

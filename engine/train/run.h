@@ -37,26 +37,27 @@ struct RunObserver {
   std::function<void(const RunStatus&)> step;
   std::function<void(const MetricsRow&, const Evaluation&)> evaluated;
   std::function<void(std::size_t done, std::size_t total)> decoding;
-  std::function<bool()> should_stop;            ///< asked after every step (true: save and return), and while activations are computed (true: throw)
-  FileLog* files = nullptr;                     ///< where every file that is opened is recorded; null = nowhere
+  std::function<bool()> should_stop;  ///< asked after every step (true: save and return), and while activations are
+                                      ///< computed (true: throw)
+  FileLog* files = nullptr;           ///< where every file that is opened is recorded; null = nowhere
 };
 
 struct RunOptions {
-  std::string output;                              ///< checkpoint to write; "" = none
+  std::string output;  ///< checkpoint to write; "" = none
   CheckpointKind output_kind = CheckpointKind::full;
-  std::string metrics;                             ///< JSON lines to write; "" = none
-  std::string profile;                             ///< trace to write (profile.h), "" = none
-  std::uint32_t checkpoint_every = 0;              ///< steps between checkpoints, 0 = after each epoch
+  std::string metrics;                 ///< JSON lines to write; "" = none
+  std::string profile;                 ///< trace to write (profile.h), "" = none
+  std::uint32_t checkpoint_every = 0;  ///< steps between checkpoints, 0 = after each epoch
 };
 
 /// What a finished (or stopped) run leaves.
 struct RunSummary {
   bool stopped = false;
   MetricsHistory history;
-  Evaluation evaluation;       ///< the last one
+  Evaluation evaluation;  ///< the last one
   TrainingProgress progress;
   double wall_s = 0.0;
-  double images_per_s = 0.0;   ///< training samples a second of training steps, evaluations left out
+  double images_per_s = 0.0;          ///< training samples a second of training steps, evaluations left out
   std::size_t peak_memory_bytes = 0;  ///< of the whole process
   std::string device, precision;
   std::vector<std::string> class_names;
@@ -65,27 +66,32 @@ struct RunSummary {
   std::vector<ProfileLine> profile;  ///< where the time went, when a profile was asked for
 };
 
-/// Everything that a run works on. `checkpoint` holds what does not change while training (class names, settings, provenance…).
+/// Everything that a run works on. `checkpoint` holds what does not change while training (class names, settings,
+/// provenance…).
 struct Run {
   Network& network;
   Trainer& trainer;
   const SampleSource& source;
   std::vector<std::uint32_t> test_photos;
   std::vector<bool> personal;  ///< [classes]
-  bool handover = false;       ///< some people are personal: accuracies are split, and the metrics begin with an evaluation before the first step
+  bool handover = false;  ///< some people are personal: accuracies are split, and the metrics begin with an evaluation
+                          ///< before the first step
   TrainSettings settings;
   Checkpoint checkpoint;
   MetricsHistory history;
-  Stopwatch clock;             ///< wall_s counts from its start
-  const Checkpoint* lower = nullptr;  ///< a hand-over with features: the tensors below the cut, which join each checkpoint
+  Stopwatch clock;  ///< wall_s counts from its start
+  const Checkpoint* lower =
+      nullptr;  ///< a hand-over with features: the tensors below the cut, which join each checkpoint
   const Checkpoint* start = nullptr;  ///< the weights before the first step, to go back to
-  std::function<void(Checkpoint&)> average = {};  ///< called once, after the last step, on the trained weights: makes them what the run ends with
-  std::function<bool()> worth_keeping = {};  ///< asked once, after that: false ends the run with the start's weights; empty = always kept
+  std::function<void(Checkpoint&)> average =
+      {};  ///< called once, after the last step, on the trained weights: makes them what the run ends with
+  std::function<bool()> worth_keeping =
+      {};  ///< asked once, after that: false ends the run with the start's weights; empty = always kept
   std::function<void(Checkpoint&)> new_rows = {};  ///< called once, on trained weights that are kept
 };
 
-/// Trains to the end of settings.epochs, or until the observer stops it. Throws what Trainer::step throws (the last checkpoint on disk stays),
-/// and when a file cannot be written.
+/// Trains to the end of settings.epochs, or until the observer stops it. Throws what Trainer::step throws (the last
+/// checkpoint on disk stays), and when a file cannot be written.
 RunSummary run_training(Run& run, const RunOptions& options, const RunObserver& observer);
 
 }  // namespace tsugi

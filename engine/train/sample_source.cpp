@@ -7,7 +7,9 @@
 namespace tsugi {
 namespace {
 
-std::string text_of(const SampleShape& s) { return std::to_string(s.h) + "x" + std::to_string(s.w) + "x" + std::to_string(s.c); }
+std::string text_of(const SampleShape& s) {
+  return std::to_string(s.h) + "x" + std::to_string(s.w) + "x" + std::to_string(s.c);
+}
 
 }  // namespace
 
@@ -20,7 +22,8 @@ void SampleSource::make_resident() {
 
 void check_shape(const SampleSource& source, const Model& model, const std::string& place) {
   if (source.shape() == model.input) return;
-  throw Error(place + ": samples are " + text_of(source.shape()) + ", model " + model.name + " reads " + text_of(model.input));
+  throw Error(place + ": samples are " + text_of(source.shape()) + ", model " + model.name + " reads " +
+              text_of(model.input));
 }
 
 SampleBatch::SampleBatch(Backend& backend, const SampleSource& source, std::size_t batch)

@@ -1,6 +1,6 @@
-// Where a step finds its samples: rows of bytes, and the op that turns rows into the network's input. photo_source.h has photos and
-// augmentation, feature_source.h activations and dequantisation. A CPU reads rows where they lie. A GPU has all of them in its own memory
-// where they fit, and gets those of each batch with the batch where they do not.
+// Where a step finds its samples: rows of bytes, and the op that turns rows into the network's input. photo_source.h
+// has photos and augmentation, feature_source.h activations and dequantisation. A CPU reads rows where they lie. A GPU
+// has all of them in its own memory where they fit, and gets those of each batch with the batch where they do not.
 #pragma once
 
 #include <string>
@@ -42,7 +42,7 @@ class SampleSource {
   // -- rows -----------------------------------------------------------------------------------------------------------
   virtual const std::uint8_t* rows() const = 0;  ///< [*,row_bytes()], host memory
   virtual std::size_t row_bytes() const = 0;
-  virtual std::size_t bytes() const = 0;         ///< of rows()
+  virtual std::size_t bytes() const = 0;  ///< of rows()
   /// The row that variant `variant` of an item is made from. Throws Error when that variant is not kept.
   virtual std::uint32_t row(std::uint32_t item, std::uint32_t variant) const = 0;
 
@@ -53,7 +53,8 @@ class SampleSource {
   /// Copies all rows to the device, once. Throws Error when they do not fit.
   void make_resident();
 
-  // -- the first op of a step -------------------------------------------------------------------------------------------
+  // -- the first op of a step
+  // -------------------------------------------------------------------------------------------
   virtual std::size_t workspace_bytes(const SampleRequest& request) const = 0;  ///< sizes are read, pointers are not
   virtual void make_batch(const SampleRequest& request) const = 0;
 
@@ -80,7 +81,8 @@ class SampleBatch {
   /// Gathers the rows index[0, n) on the host ahead of fetch(): the device may be busy with another batch meanwhile.
   void gather(const std::uint32_t* index, std::size_t n);
 
-  /// Turns index[0, n) from rows of the source into rows of device(), and brings them there. Gathers what gather() has not.
+  /// Turns index[0, n) from rows of the source into rows of device(), and brings them there. Gathers what gather() has
+  /// not.
   void fetch(std::uint32_t* index, std::size_t n);
 
   /// Device memory that a batch of a source that is not resident needs.

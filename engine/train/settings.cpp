@@ -115,8 +115,10 @@ struct FromJson {
     if (std::is_integral<T>::value) {
       if (!value->is_number_integer()) fail(name, *value, "a whole number");
       const bool negative = !value->is_number_unsigned() && value->get<std::int64_t>() < 0;
-      const bool fits = negative ? std::is_signed<T>::value && value->get<std::int64_t>() >= static_cast<std::int64_t>(std::numeric_limits<T>::min())
-                                 : value->get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<T>::max());
+      const bool fits = negative
+                            ? std::is_signed<T>::value &&
+                                  value->get<std::int64_t>() >= static_cast<std::int64_t>(std::numeric_limits<T>::min())
+                            : value->get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<T>::max());
       if (!fits) fail(name, *value, "a number in range");
     } else if (!value->is_number()) {
       fail(name, *value, "a number");
@@ -227,7 +229,8 @@ Preprocessing preprocessing_from_json(const std::string& text, const std::string
   reader("stored_size", p.stored_size);
   const auto triple = [&](const char* name, float* values) {
     const Json* list = read.find(name);
-    if (list == nullptr || !list->is_array() || list->size() != 3) throw Error(place + ": \"" + name + "\" must be three numbers");
+    if (list == nullptr || !list->is_array() || list->size() != 3)
+      throw Error(place + ": \"" + name + "\" must be three numbers");
     for (std::size_t i = 0; i < 3; ++i) {
       if (!(*list)[i].is_number()) read.fail(name, *list, "three numbers");
       values[i] = (*list)[i].get<float>();

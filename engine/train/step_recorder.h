@@ -1,5 +1,5 @@
-// Times the parts of training steps: a mark in the device's stream at every border, read once the step has ended, so that
-// watching makes no step wait in its middle.
+// Times the parts of training steps: a mark in the device's stream at every border, read once the step has ended, so
+// that watching makes no step wait in its middle.
 #pragma once
 
 #include <memory>
@@ -15,8 +15,8 @@ namespace tsugi {
 /// One stay in one part.
 struct StepSlice {
   StepPart part = StepPart::data;
-  int layer = -1;        ///< index into Model::layers, -1 outside forward and backward
-  double begin = 0.0;    ///< seconds since the step began, on the device's clock
+  int layer = -1;      ///< index into Model::layers, -1 outside forward and backward
+  double begin = 0.0;  ///< seconds since the step began, on the device's clock
   double seconds = 0.0;
 };
 

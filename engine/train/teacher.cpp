@@ -19,17 +19,21 @@ float Teacher::stage(std::size_t photo, float* staged) const {
   return known[photo] ? 1.0f : 0.0f;
 }
 
-void validate(const Teacher& teacher, const SampleSource& source, const std::vector<std::uint32_t>& photos, int classes) {
+void validate(const Teacher& teacher, const SampleSource& source, const std::vector<std::uint32_t>& photos,
+              int classes) {
   if (teacher.classes < 1 || teacher.classes > classes)
-    throw Error("distillation: the teacher knows " + std::to_string(teacher.classes) + " people, expected 1 to " + std::to_string(classes));
+    throw Error("distillation: the teacher knows " + std::to_string(teacher.classes) + " people, expected 1 to " +
+                std::to_string(classes));
   const auto count = static_cast<std::size_t>(teacher.classes);
   if (teacher.known.size() != photos.size() || teacher.logits.size() != photos.size() * count)
-    throw Error("distillation: the teacher has " + std::to_string(teacher.logits.size()) + " logits of " + std::to_string(teacher.known.size()) +
-                " photos, expected " + std::to_string(count) + " of each of " + std::to_string(photos.size()));
+    throw Error("distillation: the teacher has " + std::to_string(teacher.logits.size()) + " logits of " +
+                std::to_string(teacher.known.size()) + " photos, expected " + std::to_string(count) + " of each of " +
+                std::to_string(photos.size()));
   for (std::size_t i = 0; i < teacher.logits.size(); ++i)
     if (teacher.known[i / count] && !std::isfinite(teacher.logits[i]))
-      throw Error("distillation: the teacher's logit " + std::to_string(i % count) + " of photo " + source.name(photos[i / count]) + " is " +
-                  std::to_string(teacher.logits[i]) + ", expected a finite number");
+      throw Error("distillation: the teacher's logit " + std::to_string(i % count) + " of photo " +
+                  source.name(photos[i / count]) + " is " + std::to_string(teacher.logits[i]) +
+                  ", expected a finite number");
 }
 
 StoredLogits stored_logits(const Bundle& bundle, const Model& model, const std::string& place) {
@@ -46,8 +50,8 @@ StoredLogits stored_logits(const Bundle& bundle, const Model& model, const std::
   return stored;
 }
 
-Teacher make_teacher(const Network& network, const SampleSource& source, const std::vector<std::uint32_t>& photos, const StoredLogits& stored,
-                     bool include_new, const std::string& place) {
+Teacher make_teacher(const Network& network, const SampleSource& source, const std::vector<std::uint32_t>& photos,
+                     const StoredLogits& stored, bool include_new, const std::string& place) {
   const auto classes = static_cast<std::size_t>(network.classes());
   Teacher teacher;
   teacher.classes = network.classes();
@@ -69,8 +73,8 @@ Teacher make_teacher(const Network& network, const SampleSource& source, const s
       continue;
     }
     if (found->second.size() != classes)
-      throw Error(place + ": stores " + std::to_string(found->second.size()) + " logits of photo " + file + ", the checkpoint knows " +
-                  std::to_string(classes) + " people");
+      throw Error(place + ": stores " + std::to_string(found->second.size()) + " logits of photo " + file +
+                  ", the checkpoint knows " + std::to_string(classes) + " people");
     put(i, found->second.data());
   }
   if (missing.empty()) return teacher;

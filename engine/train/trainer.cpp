@@ -1,4 +1,5 @@
-// One optimizer step is: upload what changed, then per micro-batch augment (or dequantise), forward, loss and backward, then one update.
+// One optimizer step is: upload what changed, then per micro-batch augment (or dequantise), forward, loss and backward,
+// then one update.
 #include "engine/train/trainer.h"
 
 #include <algorithm>
@@ -19,8 +20,8 @@ std::string megabytes(std::size_t bytes) {
 
 }  // namespace
 
-Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32_t> train_photos, const TrainSettings& settings,
-                 const TrainerOptions& options, Teacher teacher)
+Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32_t> train_photos,
+                 const TrainSettings& settings, const TrainerOptions& options, Teacher teacher)
     : network_(network),
       source_(source),
       train_photos_(std::move(train_photos)),
@@ -28,7 +29,8 @@ Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32
       options_(options),
       teacher_(settings.distillation > 0.0f ? std::move(teacher) : Teacher()),
       frozen_layers_(tsugi::frozen_layers(network.model(), settings.freeze_until)),
-      optimizer_(network.backend(), settings.optimizer, network.layout().count(), network.layout().trained_ranges(frozen_layers_)) {
+      optimizer_(network.backend(), settings.optimizer, network.layout().count(),
+                 network.layout().trained_ranges(frozen_layers_)) {
   validate(settings_, "training settings");
   if (train_photos_.empty()) throw Error("training: there are 0 training photos, expected at least 1");
   check_shape(source_, network.model(), "training");
@@ -44,8 +46,8 @@ Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32
   if (settings_.distillation > 0.0f) validate(teacher_, source_, train_photos_, network_.classes());
   const std::uint64_t samples = std::uint64_t{train_photos_.size()} * settings_.variants;
   if (samples > 0xFFFFFFFFu)
-    throw Error("training: " + std::to_string(train_photos_.size()) + " photos x " + std::to_string(settings_.variants) +
-                " variants exceed the 2^32 samples of an epoch");
+    throw Error("training: " + std::to_string(train_photos_.size()) + " photos x " +
+                std::to_string(settings_.variants) + " variants exceed the 2^32 samples of an epoch");
   batch_ = static_cast<int>(std::min<std::uint64_t>(samples, static_cast<std::uint64_t>(settings_.batch)));
   steps_per_epoch_ = static_cast<std::uint32_t>(samples / static_cast<std::uint64_t>(batch_));
   progress_.seed = settings_.seed;
@@ -55,7 +57,8 @@ Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32
   arena_ = DeviceBuffer(backend, program_->arena_bytes());
   program_->bind(arena_.data());
   gradients_ = DeviceBuffer(backend, network.layout().count() * sizeof(float));
-  if (options_.dtype != DType::f32) compute_ = DeviceBuffer(backend, network.layout().count() * size_of(options_.dtype));
+  if (options_.dtype != DType::f32)
+    compute_ = DeviceBuffer(backend, network.layout().count() * size_of(options_.dtype));
   staging_ = DeviceBuffer(backend, staging_bytes());
   results_ = DeviceBuffer(backend, results_bytes());
   host_staging_.resize(staging_bytes());
@@ -79,7 +82,8 @@ SampleRequest Trainer::batch_request(int samples) const {
   return request;
 }
 
-/// StepState, then rows, sample ids and labels of the whole batch, with a teacher its weights and logits: one upload a step.
+/// StepState, then rows, sample ids and labels of the whole batch, with a teacher its weights and logits: one upload a
+/// step.
 std::size_t Trainer::staging_bytes() const {
   const std::size_t taught = teacher_.classes > 0 ? 1 + static_cast<std::size_t>(teacher_.classes) : 0;
   return sizeof(StepState) + static_cast<std::size_t>(batch_) * (3 * sizeof(std::uint32_t) + taught * sizeof(float));
@@ -92,7 +96,8 @@ std::size_t Trainer::results_bytes() const {
 
 /// Whether memory_ keeps to the budget and fits the device. `photos_held`: photo bytes that lie on the device already.
 bool Trainer::fits(std::size_t photos_held) const {
-  constexpr std::size_t kRoundedUp = std::size_t{32} << 20;  // by the device's allocator, and the buffers of an evaluation
+  constexpr std::size_t kRoundedUp = std::size_t{32}
+                                     << 20;  // by the device's allocator, and the buffers of an evaluation
   if (options_.memory_budget != 0 && memory_.total() > options_.memory_budget) return false;
   const ParameterLayout& layout = network_.layout();
   const std::size_t held = (layout.count() + layout.statistics_count()) * sizeof(float) + optimizer_.scratch_bytes() +
@@ -101,8 +106,8 @@ bool Trainer::fits(std::size_t photos_held) const {
   return free == static_cast<std::size_t>(-1) || memory_.total() + kRoundedUp <= free + held;
 }
 
-/// The largest micro-batch that divides the batch and fits the budget; without a budget the whole batch. All photos on the device where
-/// they fit beside it.
+/// The largest micro-batch that divides the batch and fits the budget; without a budget the whole batch. All photos on
+/// the device where they fit beside it.
 void Trainer::plan_memory() {
   const ParameterLayout& layout = network_.layout();
   const Backend& backend = network_.backend();
@@ -112,10 +117,11 @@ void Trainer::plan_memory() {
                        (options_.dtype == DType::f32 ? 0 : count * size_of(options_.dtype));
   for (int micro = batch_; micro >= 1; --micro) {
     if (batch_ % micro != 0) continue;
-    program_ = std::make_unique<Program>(network_.backend(), network_.model(), layout, network_.classes(), micro, options_.dtype,
-                                         ProgramMode::training, frozen_layers_);
+    program_ = std::make_unique<Program>(network_.backend(), network_.model(), layout, network_.classes(), micro,
+                                         options_.dtype, ProgramMode::training, frozen_layers_);
     memory_.arena = program_->arena_bytes();
-    memory_.other = staging_bytes() + results_bytes() + optimizer_.scratch_bytes() + source_.workspace_bytes(batch_request(micro));
+    memory_.other =
+        staging_bytes() + results_bytes() + optimizer_.scratch_bytes() + source_.workspace_bytes(batch_request(micro));
     memory_.micro_batch = micro;
     for (const bool resident : {true, false}) {
       if (!resident && source_.resident()) continue;
@@ -125,13 +131,16 @@ void Trainer::plan_memory() {
     }
     if (options_.memory_budget == 0) break;  // nobody asked for micro-batches: the error says how
   }
-  const std::string parts = " (" + megabytes(memory_.photos) + " of it photos, " + megabytes(memory_.parameters) + " parameters and moments)";
+  const std::string parts =
+      " (" + megabytes(memory_.photos) + " of it photos, " + megabytes(memory_.parameters) + " parameters and moments)";
   if (options_.memory_budget == 0 || memory_.total() <= options_.memory_budget) {
     const std::size_t free = backend.free_bytes();
-    throw Error("training: " + (options_.memory_budget == 0 ? "batch " + std::to_string(batch_) : std::string("even one sample at a time")) +
-                " needs " + megabytes(memory_.total()) + parts + ", device " + backend.name() + " has " + megabytes(free) + " free; try --memory " +
-                std::to_string(std::max<std::size_t>(1, (free >> 20) * 9 / 10)) + "M, which trains in micro-batches, or --batch " +
-                std::to_string(std::max(1, batch_ / 2)));
+    throw Error(
+        "training: " +
+        (options_.memory_budget == 0 ? "batch " + std::to_string(batch_) : std::string("even one sample at a time")) +
+        " needs " + megabytes(memory_.total()) + parts + ", device " + backend.name() + " has " + megabytes(free) +
+        " free; try --memory " + std::to_string(std::max<std::size_t>(1, (free >> 20) * 9 / 10)) +
+        "M, which trains in micro-batches, or --batch " + std::to_string(std::max(1, batch_ / 2)));
   }
   throw Error("training: --memory is " + megabytes(options_.memory_budget) + ", but even one sample at a time needs " +
               megabytes(memory_.total()) + parts);
@@ -139,13 +148,15 @@ void Trainer::plan_memory() {
 
 void Trainer::refresh_compute() {
   if (compute_.bytes() == 0) return;
-  network_.backend().cast({network_.layout().count(), DType::f32, options_.dtype, network_.parameters(), compute_.data()});
+  network_.backend().cast(
+      {network_.layout().count(), DType::f32, options_.dtype, network_.parameters(), compute_.data()});
 }
 
 void Trainer::start_epoch() {
   const std::size_t length = train_photos_.size() * settings_.variants;
-  order_ = settings_.balanced ? balanced_order(train_labels_, settings_.variants, length, settings_.seed, progress_.epoch)
-                              : shuffled_order(train_photos_.size(), settings_.variants, settings_.seed, progress_.epoch);
+  order_ = settings_.balanced
+               ? balanced_order(train_labels_, settings_.variants, length, settings_.seed, progress_.epoch)
+               : shuffled_order(train_photos_.size(), settings_.variants, settings_.seed, progress_.epoch);
 }
 
 /// A loss scale as it was when progress_ was written, or a new one.
@@ -175,7 +186,8 @@ void Trainer::upload() {
   state.seed = settings_.seed;
   state.epoch = progress_.epoch;
   state.step = progress_.step;
-  state.lr = learning_rate(settings_.schedule, settings_.optimizer.lr, progress_.step, steps_per_epoch_, settings_.epochs);
+  state.lr =
+      learning_rate(settings_.schedule, settings_.optimizer.lr, progress_.step, steps_per_epoch_, settings_.epochs);
   optimizer_.prepare(state, progress_.skipped_steps);
   std::memcpy(host_staging_.data(), &state, sizeof state);
   auto* host = reinterpret_cast<std::uint32_t*>(host_staging_.data() + sizeof state);
@@ -188,7 +200,9 @@ void Trainer::upload() {
   if (teacher_.classes > 0) {
     auto* weights = reinterpret_cast<float*>(host + 3 * batch);
     for (std::size_t i = 0; i < batch; ++i)
-      weights[i] = settings_.distillation * teacher_.stage(host[batch + i] / settings_.variants, weights + batch + i * static_cast<std::size_t>(teacher_.classes));
+      weights[i] =
+          settings_.distillation * teacher_.stage(host[batch + i] / settings_.variants,
+                                                  weights + batch + i * static_cast<std::size_t>(teacher_.classes));
   }
   rows_.fetch(host, batch);
   network_.backend().copy_to_device(staging_.data(), host_staging_.data(), host_staging_.size());
@@ -260,7 +274,8 @@ void Trainer::issue_step() {
     program_->backward(pass);
   }
   enter(StepPart::update);
-  optimizer_.update(network_.parameters(), gradients_.as<float>(), compute_.data(), options_.dtype, step_state, results_.as<UpdateReport>(), scales());
+  optimizer_.update(network_.parameters(), gradients_.as<float>(), compute_.data(), options_.dtype, step_state,
+                    results_.as<UpdateReport>(), scales());
 }
 
 /// The first step is issued op by op; the second is recorded, and from then on replayed.
@@ -305,9 +320,12 @@ StepTotals Trainer::finish_step() {
   const bool scaled = scales();
   const bool hopeless = !std::isfinite(report.norm) && (!scaled || report.loss_scale.scale < 1.0f);
   if (!std::isfinite(totals.loss) || hopeless)
-    throw Error("training: step " + std::to_string(progress_.step + 1) + ": loss is " + std::to_string(totals.loss / static_cast<double>(batch)) +
-                " and the gradient's norm " + std::to_string(report.norm) + (scaled ? " at loss scale " + std::to_string(2.0f * report.loss_scale.scale) : "") +
-                ", expected finite numbers; try a smaller --lr or --clip-norm" + (scaled ? ", or --precision fp32" : ""));
+    throw Error("training: step " + std::to_string(progress_.step + 1) + ": loss is " +
+                std::to_string(totals.loss / static_cast<double>(batch)) + " and the gradient's norm " +
+                std::to_string(report.norm) +
+                (scaled ? " at loss scale " + std::to_string(2.0f * report.loss_scale.scale) : "") +
+                ", expected finite numbers; try a smaller --lr or --clip-norm" +
+                (scaled ? ", or --precision fp32" : ""));
   if (scaled) {
     progress_.loss_scale = report.loss_scale.scale;
     progress_.loss_scale_good_steps = report.loss_scale.good_steps;
@@ -355,8 +373,8 @@ void Trainer::load(const Checkpoint& checkpoint, const std::string& place) {
   for (MomentBuffer& moment : optimizer_.moments()) {
     const auto found = checkpoint.moments.find(moment.name);
     if (found != checkpoint.moments.end())
-      network_.load_flat(found->second, network_.layout().parameters(), network_.layout().count(), moment.buffer.as<float>(),
-                         place + " (" + moment.name + ")");
+      network_.load_flat(found->second, network_.layout().parameters(), network_.layout().count(),
+                         moment.buffer.as<float>(), place + " (" + moment.name + ")");
   }
   progress_ = checkpoint.progress;
   if (options_.dtype != DType::f16) progress_.loss_scale = 0.0f;  // skipped steps stay: Adam counts without them

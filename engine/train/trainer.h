@@ -1,5 +1,5 @@
-// Training step by step: draws the next batch, runs augment (or dequantise), forward, loss, backward and update on the device, and keeps the
-// position from which another process can go on bit for bit.
+// Training step by step: draws the next batch, runs augment (or dequantise), forward, loss, backward and update on the
+// device, and keeps the position from which another process can go on bit for bit.
 #pragma once
 
 #include <memory>
@@ -18,10 +18,11 @@ namespace tsugi {
 struct MemoryPlan {
   std::size_t arena = 0;       ///< activations, gradients of activations, scratch: one micro-batch
   std::size_t parameters = 0;  ///< weights, their copy in the compute type, gradients, moments, statistics
-  std::size_t photos = 0;      ///< decoded photos, or their activations: all of them, or a batch when they are sent with each step
-  std::size_t other = 0;       ///< indices, losses, optimizer scratch
-  int micro_batch = 0;         ///< samples a forward/backward pass; gradients add up to the batch
-  bool photos_resident = true; ///< the device holds every photo
+  std::size_t photos =
+      0;  ///< decoded photos, or their activations: all of them, or a batch when they are sent with each step
+  std::size_t other = 0;        ///< indices, losses, optimizer scratch
+  int micro_batch = 0;          ///< samples a forward/backward pass; gradients add up to the batch
+  bool photos_resident = true;  ///< the device holds every photo
   std::size_t total() const { return arena + parameters + photos + other; }
 };
 
@@ -37,19 +38,20 @@ struct StepTotals {
 };
 
 struct TrainerOptions {
-  DType dtype = DType::f32;          ///< of activations and weights in kernels; master weights stay float32
-  std::size_t memory_budget = 0;     ///< bytes, 0 = no limit
-  bool graph = true;                 ///< a GPU records the step once and replays it; false: every op is issued anew (same results)
+  DType dtype = DType::f32;       ///< of activations and weights in kernels; master weights stay float32
+  std::size_t memory_budget = 0;  ///< bytes, 0 = no limit
+  bool graph = true;  ///< a GPU records the step once and replays it; false: every op is issued anew (same results)
 };
 
 class Trainer {
  public:
-  /// train_photos: items of the source, which becomes resident on the device where it fits. All references must outlive the trainer.
-  /// Throws Error when there is no photo, its shape is not what the model reads, the backend lacks the type, no micro-batch fits the budget, or the batch does not fit
-  /// the device (naming what is needed and what there is). teacher: of train_photos, needed and checked (see its validate) where
-  /// settings.distillation is not 0, unused where it is. Throws as frozen_layers when settings.freeze_until names no layer to freeze.
-  Trainer(Network& network, SampleSource& source, std::vector<std::uint32_t> train_photos, const TrainSettings& settings,
-          const TrainerOptions& options, Teacher teacher = {});
+  /// train_photos: items of the source, which becomes resident on the device where it fits. All references must outlive
+  /// the trainer. Throws Error when there is no photo, its shape is not what the model reads, the backend lacks the
+  /// type, no micro-batch fits the budget, or the batch does not fit the device (naming what is needed and what there
+  /// is). teacher: of train_photos, needed and checked (see its validate) where settings.distillation is not 0, unused
+  /// where it is. Throws as frozen_layers when settings.freeze_until names no layer to freeze.
+  Trainer(Network& network, SampleSource& source, std::vector<std::uint32_t> train_photos,
+          const TrainSettings& settings, const TrainerOptions& options, Teacher teacher = {});
 
   const MemoryPlan& memory() const { return memory_; }
   const DeviceBuffer& arena() const { return arena_; }  ///< holds nothing between steps: an evaluation may use it
@@ -60,19 +62,20 @@ class Trainer {
   const TrainingProgress& progress() const { return progress_; }
   bool epoch_finished() const { return progress_.batch == steps_per_epoch_; }
 
-  /// The next step. Throws Error naming the step when loss or gradient are not finite; the network is then unusable, the last
-  /// checkpoint is not. In float16 a gradient that is not finite is skipped, and an error only when the loss scale has reached 1.
+  /// The next step. Throws Error naming the step when loss or gradient are not finite; the network is then unusable,
+  /// the last checkpoint is not. In float16 a gradient that is not finite is skipped, and an error only when the loss
+  /// scale has reached 1.
   StepTotals step();
 
-  /// Tells `probe` of every part of every step from now on; null: nobody. Watched steps are issued anew, op by op, which gives the
-  /// same results. The probe must outlive the trainer, or be taken away.
+  /// Tells `probe` of every part of every step from now on; null: nobody. Watched steps are issued anew, op by op,
+  /// which gives the same results. The probe must outlive the trainer, or be taken away.
   void watch(StepProbe* probe) { probe_ = probe; }
 
   /// Closes a finished epoch: the next step begins another.
   void next_epoch();
 
-  /// Puts weights, moments and position into a checkpoint, and takes them from one. Compact checkpoints have no moments: they start
-  /// at zero. Throws as Network::load.
+  /// Puts weights, moments and position into a checkpoint, and takes them from one. Compact checkpoints have no
+  /// moments: they start at zero. Throws as Network::load.
   void store(Checkpoint& checkpoint);
   void load(const Checkpoint& checkpoint, const std::string& place);
 
@@ -82,7 +85,9 @@ class Trainer {
  private:
   void plan_memory();
   bool fits(std::size_t photos_held) const;
-  bool scales() const { return options_.dtype == DType::f16; }  // its gradients underflow; bf16 has the range of float32
+  bool scales() const {
+    return options_.dtype == DType::f16;
+  }  // its gradients underflow; bf16 has the range of float32
   SampleRequest batch_request(int samples) const;
   void refresh_compute();
   void reset_report();

@@ -53,7 +53,9 @@ std::string tuning_path(const std::string& path, KernelChoice* choice) {
   if (!named.empty()) return named == kOff ? "" : named;
   const fs::path folder = cache_folder();
   constexpr std::size_t kDigits = 12;
-  return folder.empty() ? "" : (folder / "tsugi" / ("tuning-" + sha256_hex(choice->device()).substr(0, kDigits) + ".json")).string();
+  return folder.empty()
+             ? ""
+             : (folder / "tsugi" / ("tuning-" + sha256_hex(choice->device()).substr(0, kDigits) + ".json")).string();
 }
 
 TuningUse apply_tuning(Backend& backend, const TuningSource& source) {
@@ -85,8 +87,8 @@ TuningUse apply_tuning(Backend& backend, const TuningSource& source) {
   if (!source.say) return use;
   if (!use.ignored.empty()) source.say("warning: tuning ignored: " + use.ignored + anew);
   if (use.changed > 0)
-    source.say("kernels as tuned: " + std::to_string(use.changed) + " of " + std::to_string(use.calls) + " known calls take another than by default (" +
-               use.path + ")");
+    source.say("kernels as tuned: " + std::to_string(use.changed) + " of " + std::to_string(use.calls) +
+               " known calls take another than by default (" + use.path + ")");
   return use;
 }
 

@@ -12,7 +12,8 @@ namespace tsugi {
 
 /// Where the choices come from, and who hears of it.
 struct TuningSource {
-  /// A tuning file, which must be there; "auto": TSUGI_TUNING where that is set, else the user's cache folder; "off": none.
+  /// A tuning file, which must be there; "auto": TSUGI_TUNING where that is set, else the user's cache folder; "off":
+  /// none.
   std::string path = "auto";
   FileLog* files = nullptr;                          ///< where the file is recorded when it is opened; may be null
   std::function<void(const std::string&)> say = {};  ///< a line on what is used, or a warning; empty = nobody listens
@@ -27,7 +28,8 @@ struct TuningUse {
   int changed = 0;      ///< that another kernel than the default computes
 };
 
-/// The file that `path` (as TuningSource::path) means for this backend; "" = none. In the cache folder ($XDG_CACHE_HOME, else
+/// The file that `path` (as TuningSource::path) means for this backend; "" = none. In the cache folder
+/// ($XDG_CACHE_HOME, else
 /// ~/.cache) every device has a file of its own: tsugi/tuning-<digits of the device>.json.
 std::string tuning_path(const std::string& path, KernelChoice* choice);
 

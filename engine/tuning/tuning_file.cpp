@@ -23,8 +23,9 @@ constexpr std::size_t kDigits = 64;
 constexpr const char* kDigestKey = "\"sha256\": \"";
 
 constexpr std::array<int Conv2dShape::*, 12> kShapeFields = {
-    {&Conv2dShape::n, &Conv2dShape::h, &Conv2dShape::w, &Conv2dShape::c, &Conv2dShape::k, &Conv2dShape::r, &Conv2dShape::s,
-     &Conv2dShape::stride_h, &Conv2dShape::stride_w, &Conv2dShape::pad_h, &Conv2dShape::pad_w, &Conv2dShape::groups}};
+    {&Conv2dShape::n, &Conv2dShape::h, &Conv2dShape::w, &Conv2dShape::c, &Conv2dShape::k, &Conv2dShape::r,
+     &Conv2dShape::s, &Conv2dShape::stride_h, &Conv2dShape::stride_w, &Conv2dShape::pad_h, &Conv2dShape::pad_w,
+     &Conv2dShape::groups}};
 
 Json shape_json(const Conv2dShape& shape) {
   Json json = Json::array();
@@ -33,13 +34,16 @@ Json shape_json(const Conv2dShape& shape) {
 }
 
 /// The text with the digits of its digest blanked, and the digest of that.
-std::string digest_of(std::string text, std::size_t digits) { return sha256_hex(text.replace(digits, kDigits, kDigits, '0')); }
+std::string digest_of(std::string text, std::size_t digits) {
+  return sha256_hex(text.replace(digits, kDigits, kDigits, '0'));
+}
 
 /// Where the digits of a file's digest stand: in its last line but one. Throws Error where there are none.
 std::size_t digits_of(const std::string& text, const std::string& place) {
   const std::size_t key = text.rfind(kDigestKey);
   const std::size_t digits = key == std::string::npos ? key : key + std::string(kDigestKey).size();
-  if (digits == std::string::npos || digits + kDigits > text.size()) throw Error(place + ": has no digest; it was cut off, or tsugi tune did not write it");
+  if (digits == std::string::npos || digits + kDigits > text.size())
+    throw Error(place + ": has no digest; it was cut off, or tsugi tune did not write it");
   return digits;
 }
 
@@ -53,17 +57,23 @@ Enum named(const std::string& name, const std::array<Enum, N>& known, const std:
 KernelCall call_from(const Json& json, const std::string& place) {
   KernelCall call;
   call.op = named(json.at("op").get<std::string>(),
-                  std::array<KernelOp, 3>{{KernelOp::conv2d_forward, KernelOp::conv2d_backward_data, KernelOp::conv2d_backward_weight}}, place);
-  call.dtype = named(json.at("dtype").get<std::string>(), std::array<DType, 3>{{DType::f32, DType::f16, DType::bf16}}, place);
+                  std::array<KernelOp, 3>{
+                      {KernelOp::conv2d_forward, KernelOp::conv2d_backward_data, KernelOp::conv2d_backward_weight}},
+                  place);
+  call.dtype =
+      named(json.at("dtype").get<std::string>(), std::array<DType, 3>{{DType::f32, DType::f16, DType::bf16}}, place);
   call.dense = json.at("dense").get<bool>();
   const Json& shape = json.at("shape");
   if (!shape.is_array() || shape.size() != kShapeFields.size())
-    throw Error(place + ": \"shape\" is " + shown(shape.dump()) + ", " + std::to_string(kShapeFields.size()) + " sizes expected");
+    throw Error(place + ": \"shape\" is " + shown(shape.dump()) + ", " + std::to_string(kShapeFields.size()) +
+                " sizes expected");
   constexpr std::int64_t kLargest = 1 << 24;
   for (std::size_t i = 0; i < kShapeFields.size(); ++i) {
     const bool whole = shape[i].is_number_integer();
     const std::int64_t size = whole ? shape[i].get<std::int64_t>() : -1;
-    if (size < 0 || size > kLargest) throw Error(place + ": \"shape\" is " + shown(shape.dump()) + ", sizes from 0 to " + std::to_string(kLargest) + " expected");
+    if (size < 0 || size > kLargest)
+      throw Error(place + ": \"shape\" is " + shown(shape.dump()) + ", sizes from 0 to " + std::to_string(kLargest) +
+                  " expected");
     call.shape.*kShapeFields[i] = static_cast<int>(size);
   }
   validate(call.shape, place.c_str());
@@ -82,7 +92,8 @@ TuningFile file_from(const Json& json, const std::string& place) {
     const std::string at = place + ": calls[" + std::to_string(file.calls.size()) + "]";
     TunedKernel tuned;
     tuned.call = call_from(one, at);
-    if (!seen.emplace(tuned.call, true).second) throw Error(at + ": " + describe(tuned.call) + " stands twice in the file");
+    if (!seen.emplace(tuned.call, true).second)
+      throw Error(at + ": " + describe(tuned.call) + " stands twice in the file");
     tuned.kernel = one.at("kernel").get<std::string>();
     tuned.default_kernel = one.at("default").get<std::string>();
     tuned.seconds = one.at("seconds").get<double>();
@@ -95,7 +106,8 @@ TuningFile file_from(const Json& json, const std::string& place) {
 }  // namespace
 
 int TuningFile::changed() const {
-  return static_cast<int>(std::count_if(calls.begin(), calls.end(), [](const TunedKernel& one) { return one.kernel != one.default_kernel; }));
+  return static_cast<int>(std::count_if(calls.begin(), calls.end(),
+                                        [](const TunedKernel& one) { return one.kernel != one.default_kernel; }));
 }
 
 TuningFile tuning_file_for(const KernelChoice& choice, const std::string& date) {
@@ -106,7 +118,8 @@ TuningFile merged(const TuningFile& older, const TuningFile& newer) {
   TuningFile file = newer;
   if (older.device != newer.device || older.driver != newer.driver || older.kernels != newer.kernels) return file;
   for (const TunedKernel& one : older.calls) {
-    const bool known = std::any_of(newer.calls.begin(), newer.calls.end(), [&](const TunedKernel& other) { return other.call == one.call; });
+    const bool known = std::any_of(newer.calls.begin(), newer.calls.end(),
+                                   [&](const TunedKernel& other) { return other.call == one.call; });
     if (!known) file.calls.push_back(one);
   }
   return file;
@@ -124,8 +137,10 @@ std::string to_json(const TuningFile& file) {
   text.resize(text.size() - 2);  // the calls come a line each
   text += ",\n \"calls\": [";
   for (const TunedKernel& one : file.calls) {
-    const Json line{{"op", name_of(one.call.op)}, {"dtype", name_of(one.call.dtype)}, {"dense", one.call.dense}, {"shape", shape_json(one.call.shape)},
-                    {"kernel", one.kernel}, {"default", one.default_kernel}, {"seconds", one.seconds}, {"default_seconds", one.default_seconds}};
+    const Json line{{"op", name_of(one.call.op)}, {"dtype", name_of(one.call.dtype)},
+                    {"dense", one.call.dense},    {"shape", shape_json(one.call.shape)},
+                    {"kernel", one.kernel},       {"default", one.default_kernel},
+                    {"seconds", one.seconds},     {"default_seconds", one.default_seconds}};
     text += (text.back() == '[' ? "\n  " : ",\n  ") + line.dump();
   }
   text += "\n ],\n " + std::string(kDigestKey) + std::string(kDigits, '0') + "\"\n}\n";
@@ -139,9 +154,11 @@ TuningFile parse_tuning_file(const std::string& text, const std::string& place) 
   const auto schema = json.find(kSchemaKey);
   if (schema == json.end()) throw Error(place + ": has no \"" + kSchemaKey + "\": not a tuning file");
   if (*schema != kTuningSchema)
-    throw Error(place + ": \"" + kSchemaKey + "\" is " + shown(schema->dump()) + ", this version reads " + std::to_string(kTuningSchema));
+    throw Error(place + ": \"" + kSchemaKey + "\" is " + shown(schema->dump()) + ", this version reads " +
+                std::to_string(kTuningSchema));
   const std::size_t digits = digits_of(text, place);
-  if (text.substr(digits, kDigits) != digest_of(text, digits)) throw Error(place + ": its digest does not fit: it was changed after tsugi tune wrote it");
+  if (text.substr(digits, kDigits) != digest_of(text, digits))
+    throw Error(place + ": its digest does not fit: it was changed after tsugi tune wrote it");
   try {
     return file_from(json, place);
   } catch (const Json::exception& error) {
@@ -161,7 +178,8 @@ std::string difference(const TuningFile& file, const KernelChoice& choice) {
   if (file.device != choice.device()) return differs("device", file.device, choice.device());
   if (file.driver != choice.driver()) return differs("driver", file.driver, choice.driver());
   constexpr std::size_t kShort = 12;
-  if (file.kernels != choice.kernels()) return differs("kernels", file.kernels.substr(0, kShort), choice.kernels().substr(0, kShort));
+  if (file.kernels != choice.kernels())
+    return differs("kernels", file.kernels.substr(0, kShort), choice.kernels().substr(0, kShort));
   return "";
 }
 
@@ -175,7 +193,8 @@ std::string inc_rows(const TuningFile& file) {
   }
   std::sort(lines.begin(), lines.end());
   lines.erase(std::unique(lines.begin(), lines.end()), lines.end());
-  std::string text = "// Rows tuned for a shape by tsugi " + file.version + " on " + file.device + " (" + file.driver + "), " + file.date + ".\n";
+  std::string text = "// Rows tuned for a shape by tsugi " + file.version + " on " + file.device + " (" + file.driver +
+                     "), " + file.date + ".\n";
   for (const std::string& line : lines) text += line;
   return text;
 }

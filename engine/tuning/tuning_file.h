@@ -1,5 +1,6 @@
-// What `tsugi tune` found out on one device: the file that the commands read before they compute, and the rows to ship with the
-// kernels. JSON, with a digest over all of it; what it holds is believed only where device, driver and kernels are the same.
+// What `tsugi tune` found out on one device: the file that the commands read before they compute, and the rows to ship
+// with the kernels. JSON, with a digest over all of it; what it holds is believed only where device, driver and kernels
+// are the same.
 #pragma once
 
 #include <string>
@@ -15,15 +16,15 @@ constexpr int kTuningSchema = 1;
 
 struct TunedKernel {
   KernelCall call;
-  std::string kernel;            ///< the winner
-  std::string default_kernel;    ///< what it was measured against; the same where that stayed
+  std::string kernel;                           ///< the winner
+  std::string default_kernel;                   ///< what it was measured against; the same where that stayed
   double seconds = 0.0, default_seconds = 0.0;  ///< of one call
 };
 
 struct TuningFile {
-  std::string version, date;               ///< of tsugi; UTC
-  std::string device, driver, kernels;     ///< as of KernelChoice
-  std::vector<TunedKernel> calls;          ///< one a call
+  std::string version, date;            ///< of tsugi; UTC
+  std::string device, driver, kernels;  ///< as of KernelChoice
+  std::vector<TunedKernel> calls;       ///< one a call
 
   int changed() const;  ///< calls that another kernel than the default computes
 };
@@ -31,7 +32,8 @@ struct TuningFile {
 /// Where, when and for what: everything but the calls.
 TuningFile tuning_file_for(const KernelChoice& choice, const std::string& date);
 
-/// Takes over the calls of `newer`; those that only `older` has stay, where both are of the same device, driver and kernels.
+/// Takes over the calls of `newer`; those that only `older` has stay, where both are of the same device, driver and
+/// kernels.
 TuningFile merged(const TuningFile& older, const TuningFile& newer);
 
 std::string to_json(const TuningFile& file);

@@ -7,22 +7,22 @@ namespace tsugi {
 
 /// Strengths of the random variants. A strength of 0 switches its part off. Ranges are symmetric around "unchanged".
 struct AugmentStrength {
-  float mirror = 0.5f;        ///< probability of a left-right flip
-  float rotation = 12.0f;     ///< degrees, +-
-  float scale = 0.12f;        ///< relative zoom, +-
-  float shift = 0.08f;         ///< of the output's width and height, +-
-  float brightness = 0.2f;    ///< added, in units of full scale, +-
-  float contrast = 0.4f;      ///< relative gain around mid grey, +-
+  float mirror = 0.5f;      ///< probability of a left-right flip
+  float rotation = 12.0f;   ///< degrees, +-
+  float scale = 0.12f;      ///< relative zoom, +-
+  float shift = 0.08f;      ///< of the output's width and height, +-
+  float brightness = 0.2f;  ///< added, in units of full scale, +-
+  float contrast = 0.4f;    ///< relative gain around mid grey, +-
   float blur_probability = 0.25f;
-  float blur_sigma = 1.0f;    ///< output pixels, largest
+  float blur_sigma = 1.0f;  ///< output pixels, largest
   float noise_probability = 0.25f;
   float noise_sigma = 0.03f;  ///< of full scale, largest
 };
 
-/// Batch element i is photo photo_index[i], variant sample_ids[i] % variants; variant 0 is the photo itself (its centre,
-/// unchanged), every other a draw keyed by (seed, epoch, sample_ids[i], purpose). Formula, in this order: bilinear warp (mirror,
-/// rotation, zoom, shift about the centre, edge pixels repeated), blur (separable 5-tap Gaussian, edges repeated),
-/// contrast and brightness, noise (Gaussian), clamp to [0,1], then (value - mean) * inv_std.
+/// Batch element i is photo photo_index[i], variant sample_ids[i] % variants; variant 0 is the photo itself (its
+/// centre, unchanged), every other a draw keyed by (seed, epoch, sample_ids[i], purpose). Formula, in this order:
+/// bilinear warp (mirror, rotation, zoom, shift about the centre, edge pixels repeated), blur (separable 5-tap
+/// Gaussian, edges repeated), contrast and brightness, noise (Gaussian), clamp to [0,1], then (value - mean) * inv_std.
 /// The draw of the parameters is shared by all backends: augment_draw.h.
 struct AugmentForward {
   int n = 1;

@@ -15,8 +15,8 @@ struct BatchNormShape {
 void validate(const BatchNormShape& shape, const char* op);
 
 /// Training: batch statistics (biased variance) normalise; running = (1 - momentum) * running + momentum * batch,
-/// with the unbiased variance (0 for one row), as PyTorch does. Inference, and training with frozen statistics: the running ones normalise
-/// and are left alone, and saved_* get them (backward needs them).
+/// with the unbiased variance (0 for one row), as PyTorch does. Inference, and training with frozen statistics: the
+/// running ones normalise and are left alone, and saved_* get them (backward needs them).
 enum class BatchNormMode : std::uint8_t { batch_statistics, running_statistics };
 
 struct BatchNormForward {

@@ -37,8 +37,8 @@ struct Conv2dForward {
   const void* w = nullptr;      ///< [k,r,s,c/groups]
   const float* bias = nullptr;  ///< [k], or null
   Activation activation;
-  void* y = nullptr;            ///< [n,p,q,k], overwritten
-  void* workspace = nullptr;    ///< Backend::workspace_bytes(shape, dtype) bytes
+  void* y = nullptr;          ///< [n,p,q,k], overwritten
+  void* workspace = nullptr;  ///< Backend::workspace_bytes(shape, dtype) bytes
 };
 
 /// d_x = activation'(x) * (conv_transposed(d_y, w) [+ d_x]), [n,h,w,c].

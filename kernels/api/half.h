@@ -1,6 +1,5 @@
-// float32 <-> float16 in integer arithmetic: the same bits on every machine. Used by compact checkpoints, the reference and the
-// emulator.
-// Source: IEEE 754-2019, binary16; rounding is to nearest, ties to even.
+// float32 <-> float16 in integer arithmetic: the same bits on every machine. Used by compact checkpoints, the reference
+// and the emulator. Source: IEEE 754-2019, binary16; rounding is to nearest, ties to even.
 #pragma once
 
 #include <cstdint>

@@ -8,8 +8,8 @@ namespace {
 
 std::array<int, 15> fields(const KernelCall& call) {
   const Conv2dShape& s = call.shape;
-  return {{static_cast<int>(call.op), static_cast<int>(call.dtype), call.dense ? 1 : 0, s.n, s.h, s.w, s.c, s.k, s.r, s.s, s.stride_h,
-           s.stride_w, s.pad_h, s.pad_w, s.groups}};
+  return {{static_cast<int>(call.op), static_cast<int>(call.dtype), call.dense ? 1 : 0, s.n, s.h, s.w, s.c, s.k, s.r,
+           s.s, s.stride_h, s.stride_w, s.pad_h, s.pad_w, s.groups}};
 }
 
 }  // namespace
@@ -29,7 +29,8 @@ std::string describe(const Conv2dShape& s) {
 }
 
 std::string describe(const KernelCall& call) {
-  return std::string(name_of(call.op)) + " " + name_of(call.dtype) + " of " + describe(call.shape) + (call.dense ? " (a dense layer)" : "");
+  return std::string(name_of(call.op)) + " " + name_of(call.dtype) + " of " + describe(call.shape) +
+         (call.dense ? " (a dense layer)" : "");
 }
 
 }  // namespace tsugi

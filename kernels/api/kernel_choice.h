@@ -1,4 +1,5 @@
-// Which kernel computes a call, where a backend has several that can: what the tuner measures and what a tuning file sets.
+// Which kernel computes a call, where a backend has several that can: what the tuner measures and what a tuning file
+// sets.
 #pragma once
 
 #include <string>
@@ -33,14 +34,15 @@ std::string describe(const Conv2dShape& shape);
 /// "conv2d_forward f32 of [8,64,64,3] with 32 filters of 3x3, ...": a call in messages.
 std::string describe(const KernelCall& call);
 
-/// The choice itself. A backend that has one gives it by Backend::kernel_choice(). Same choices, same bits: another kernel may
-/// add in another order, so that results differ by rounding.
+/// The choice itself. A backend that has one gives it by Backend::kernel_choice(). Same choices, same bits: another
+/// kernel may add in another order, so that results differ by rounding.
 class KernelChoice {
  public:
   virtual ~KernelChoice() = default;
 
   // -- what times depend on beside the call: measurements hold where all three are the same --------------------------
-  virtual std::string device() const = 0;   ///< "AMD EPYC 9655, 2 threads, AVX-512"; "NVIDIA Tegra X1, sm_53, 1 multiprocessor"
+  virtual std::string device()
+      const = 0;  ///< "AMD EPYC 9655, 2 threads, AVX-512"; "NVIDIA Tegra X1, sm_53, 1 multiprocessor"
   virtual std::string driver() const = 0;   ///< versions of what the kernels run on or call: "oneDNN 2.6.3"
   virtual std::string kernels() const = 0;  ///< digest of the kernels' sources and of how they were compiled
 

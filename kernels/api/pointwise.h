@@ -25,8 +25,8 @@ struct ActivationBackward {
   void* d_x = nullptr;
 };
 
-/// y = mask ? x / (1 - rate) : 0. Element e of sample i draws philox(seed, epoch, sample_ids[i], purpose, e / 4).v[e % 4]
-/// and is kept when uniform01(draw) >= rate.
+/// y = mask ? x / (1 - rate) : 0. Element e of sample i draws philox(seed, epoch, sample_ids[i], purpose, e / 4).v[e %
+/// 4] and is kept when uniform01(draw) >= rate.
 struct DropoutForward {
   int n = 1;                   ///< samples
   std::size_t per_sample = 1;  ///< elements of one sample

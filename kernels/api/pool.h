@@ -31,8 +31,8 @@ struct PoolForward {
   DType dtype = DType::f32;
   const void* x = nullptr;         ///< [n,h,w,c]
   void* y = nullptr;               ///< [n,p,q,c], overwritten
-  std::uint8_t* argmax = nullptr;  ///< [n,p,q,c] position in the window (row * s + column; ties: the first); max only, null
-                                   ///< when no backward pass follows
+  std::uint8_t* argmax = nullptr;  ///< [n,p,q,c] position in the window (row * s + column; ties: the first); max only,
+                                   ///< null when no backward pass follows
 };
 
 /// Routes d_y to the maxima (or spreads it evenly). With `activation` set, the pooled output y (saved by the forward

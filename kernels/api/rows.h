@@ -22,8 +22,8 @@
   ROW(f32, 53, 999, 32, 32, 8, 4, 4)            \
   ROW(f16, 53, 999, 64, 64, 8, 8, 4)
 
-// Depthwise: m pixels x n channels a block; k is not used. A thread has thread_m pixels (rows of 4) x thread_n channels,
-// or one channel where they do not come in vectors of thread_n. Backward weight: m output pixels a step.
+// Depthwise: m pixels x n channels a block; k is not used. A thread has thread_m pixels (rows of 4) x thread_n
+// channels, or one channel where they do not come in vectors of thread_n. Backward weight: m output pixels a step.
 #define TSUGI_CONV2D_FORWARD_DEPTHWISE_ROWS(ROW) \
   ROW(f32, 53, 999, 128, 32, 1, 8, 4)            \
   ROW(f16, 53, 999, 128, 32, 1, 8, 4)

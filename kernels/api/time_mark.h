@@ -1,5 +1,5 @@
-// A place in a device's stream of work, and the time at which the device got there: how work is timed without making the
-// host wait between ops.
+// A place in a device's stream of work, and the time at which the device got there: how work is timed without making
+// the host wait between ops.
 #pragma once
 
 namespace tsugi {

@@ -46,17 +46,17 @@ struct Activation {
 /// Everything that changes from step to step. It lies in device memory and ops read it by pointer, so that
 /// one captured graph serves every step: the host writes this struct, nothing else.
 struct StepState {
-  std::uint64_t seed = 0;   ///< key of every random draw
-  std::uint32_t epoch = 0;  ///< with the sample id and a purpose, the counter of a draw (philox.h)
-  std::uint32_t step = 0;   ///< optimizer steps done before this one
-  float lr = 0.0f;          ///< learning rate of this step
+  std::uint64_t seed = 0;         ///< key of every random draw
+  std::uint32_t epoch = 0;        ///< with the sample id and a purpose, the counter of a draw (philox.h)
+  std::uint32_t step = 0;         ///< optimizer steps done before this one
+  float lr = 0.0f;                ///< learning rate of this step
   float adam_correction1 = 1.0f;  ///< 1 - beta1^(step+1)
   float adam_correction2 = 1.0f;  ///< 1 - beta2^(step+1)
 };
 
 /// Dynamic loss scaling of float16 training. It lies in device memory and changes there, so that no step waits for the
-/// host: softmax_cross_entropy multiplies the gradient by `scale`, gradient_norm takes it out again and decides, and the
-/// update obeys. The rule and its constants are those of torch.cuda.amp.GradScaler.
+/// host: softmax_cross_entropy multiplies the gradient by `scale`, gradient_norm takes it out again and decides, and
+/// the update obeys. The rule and its constants are those of torch.cuda.amp.GradScaler.
 struct LossScale {
   float scale = 65536.0f;        ///< a power of two: multiplying and dividing by it is exact
   std::uint32_t good_steps = 0;  ///< finite gradients in a row since the scale last changed

@@ -5,9 +5,9 @@
 #include <type_traits>
 
 #include "kernels/cpu/element.h"
+#include "kernels/cpu/lanes.h"
 #include "kernels/cpu/ops.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/cpu/lanes.h"
 
 namespace tsugi {
 namespace cpu {
@@ -215,8 +215,9 @@ void accumulate_gradients(const BatchNormBackward& op, Act act, Range rows, doub
   for (std::size_t r = rows.begin; r < rows.end; r += kBlockRows) {
     for_channel_groups(c, [&](std::size_t c0, std::size_t lanes, auto vectors) {
       const std::size_t at = r * c + c0;
-      sum_gradients_group<decltype(vectors)::value>(act, x + at, y + at, d_y + at, c, std::min(kBlockRows, rows.end - r),
-                                                    lanes, op.saved_mean + c0, sum_g + c0, sum_gx + c0);
+      sum_gradients_group<decltype(vectors)::value>(act, x + at, y + at, d_y + at, c,
+                                                    std::min(kBlockRows, rows.end - r), lanes, op.saved_mean + c0,
+                                                    sum_g + c0, sum_gx + c0);
     });
   }
 }
@@ -240,7 +241,8 @@ void gradient_group(const GradientGroup<T>& t, Act act, std::size_t c, std::size
         const FloatVector g = backward_lanes(act, load_lanes(t.y + at), load_lanes(t.d_y + at));
         const FloatVector centred = load_lanes(t.x + at) - load_lanes(t.mean + j);
         store_lanes(t.d_x + at, g * load_lanes(t.a + j) - centred * load_lanes(t.b + j) - load_lanes(t.m + j));
-        if (t.d_residual != nullptr) store_lanes(t.d_residual + at, t.add_residual ? load_lanes(t.d_residual + at) + g : g);
+        if (t.d_residual != nullptr)
+          store_lanes(t.d_residual + at, t.add_residual ? load_lanes(t.d_residual + at) + g : g);
       }
     } else {
       for (std::size_t j = 0; j < lanes; ++j) {
@@ -330,9 +332,9 @@ void batch_norm_forward(const BatchNormForward& op, int threads) {
       if (op.saved_inv_std != nullptr) op.saved_inv_std[i] = inv_std;
     }
     with_activation(op.activation, [&](auto act) {
-      parallel_for(parts, rows, c, [&](std::size_t begin, std::size_t end) {
-        normalise<T>(op, act, scale, shift, begin, end);
-      }, kBlockRows);
+      parallel_for(
+          parts, rows, c, [&](std::size_t begin, std::size_t end) { normalise<T>(op, act, scale, shift, begin, end); },
+          kBlockRows);
     });
   });
 }
@@ -349,9 +351,9 @@ void batch_norm_backward(const BatchNormBackward& op, int threads) {
                                 scratch.second(part));
       });
       finish_gradients(op, scratch, parts);
-      parallel_for(parts, rows, c, [&](std::size_t begin, std::size_t end) {
-        backward_rows<T>(op, act, scratch, begin, end);
-      }, kBlockRows);
+      parallel_for(
+          parts, rows, c, [&](std::size_t begin, std::size_t end) { backward_rows<T>(op, act, scratch, begin, end); },
+          kBlockRows);
     });
   });
 }

@@ -7,8 +7,8 @@
 #include "kernels/cpu/conv2d_direct_plan.h"
 #include "kernels/cpu/conv2d_direct_weight.h"
 #include "kernels/cpu/cpu_info.h"
-#include "kernels/cpu/parallel.h"
 #include "kernels/cpu/lanes.h"
+#include "kernels/cpu/parallel.h"
 
 namespace tsugi {
 namespace cpu {
@@ -96,7 +96,8 @@ struct BackwardDataEpilogue {
       __builtin_prefetch(d_x + t.next_row, 1, 2);
       if (t.channels == kMaxVectors * kLanes) {
         for (int j = 0; j < kMaxVectors * kLanes; j += kLanes) {
-          const FloatVector sums = load_lanes(t.sums + i * t.step + j), g = kAccumulate ? sums + load_lanes(d_x + j) : sums;
+          const FloatVector sums = load_lanes(t.sums + i * t.step + j),
+                            g = kAccumulate ? sums + load_lanes(d_x + j) : sums;
           store_lanes(d_x + j, Act::kMasks ? backward_lanes(act, load_lanes(x + j), g) : g);
         }
       } else {
@@ -153,7 +154,8 @@ struct BlockRows {
   /// The input bytes that are inside the image.
   Range bytes(const Gather& g) const {
     const std::size_t row = static_cast<std::size_t>(g.in_w) * phase->input.pixel_bytes;
-    const int begin = std::min(std::max(first_read, 0), g.in_h), end = std::max(begin, std::min(first_read + rows_read, g.in_h));
+    const int begin = std::min(std::max(first_read, 0), g.in_h),
+              end = std::max(begin, std::min(first_read + rows_read, g.in_h));
     return Range{(image * g.in_h + begin) * row, (image * g.in_h + end) * row};
   }
 
@@ -174,8 +176,9 @@ void gather_blocks(const Gather& g, const char* in, const char* packed, char* bu
                      buffer);
     const Range next = i + 1 < range.end ? BlockRows(g, i + 1).bytes(g) : Range{0, 0};
     const std::size_t tiles = static_cast<std::size_t>((phase.columns + kMaxRows - 1) / kMaxRows);
-    Prefetcher prefetcher(in + next.begin, in + next.end,
-                          tiles * static_cast<std::size_t>(g.panels()) * static_cast<std::size_t>(block.last - block.first));
+    Prefetcher prefetcher(
+        in + next.begin, in + next.end,
+        tiles * static_cast<std::size_t>(g.panels()) * static_cast<std::size_t>(block.last - block.first));
     for (int panel = 0; panel < g.panels(); ++panel) {
       const char* weights = packed + phase.packed_offset + static_cast<std::size_t>(panel) * phase.steps * 2 * 64;
       for (int row = block.first; row < block.last; ++row) {
@@ -198,7 +201,8 @@ void run_gather(const Gather& g, const void* in, const void* weights, void* work
   pack_weights(g, weights, packed, threads);
   parallel(threads, [&](int part) {
     const Range range = split(static_cast<std::size_t>(g.n) * g.blocks, threads, part);
-    char* buffer = packed + round_up(g.packed_bytes, 64) + static_cast<std::size_t>(part) * round_up(g.buffer_bytes, 4096);
+    char* buffer =
+        packed + round_up(g.packed_bytes, 64) + static_cast<std::size_t>(part) * round_up(g.buffer_bytes, 4096);
     gather_blocks(g, static_cast<const char*>(in), packed, buffer, range, epilogue);
   });
 }
@@ -230,8 +234,9 @@ struct Conv2dDirect::Impl {
   const Plan& plan(const Conv2dShape& s, DType dtype) {
     const auto found = plans.find(Key{s, dtype});
     if (found != plans.end()) return found->second;
-    return plans.emplace(Key{s, dtype}, Plan{forward_gather(s, dtype), backward_data_gather(s, dtype),
-                                             plan_backward_weight(s, dtype, threads)})
+    return plans
+        .emplace(Key{s, dtype}, Plan{forward_gather(s, dtype), backward_data_gather(s, dtype),
+                                     plan_backward_weight(s, dtype, threads)})
         .first->second;
   }
 };

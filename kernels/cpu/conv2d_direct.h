@@ -11,7 +11,6 @@
 namespace tsugi {
 namespace cpu {
 
-
 class Conv2dDirect {
  public:
   explicit Conv2dDirect(int threads);

@@ -42,11 +42,10 @@ void plan_segments(const Gather& g, Phase& phase) {
   const int channels = g.in_c;
   for (int block = 0; block < phase.input.blocks; ++block) {
     for (const Tap& tap : phase.taps) {
-      const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(tap.row - phase.top) *
-                                    static_cast<std::ptrdiff_t>(phase.input.row_bytes) +
-                                block * static_cast<std::ptrdiff_t>(phase.input.block_bytes) +
-                                (tap.column - phase.input.first_column) *
-                                    static_cast<std::ptrdiff_t>(phase.input.column_bytes);
+      const std::ptrdiff_t at =
+          static_cast<std::ptrdiff_t>(tap.row - phase.top) * static_cast<std::ptrdiff_t>(phase.input.row_bytes) +
+          block * static_cast<std::ptrdiff_t>(phase.input.block_bytes) +
+          (tap.column - phase.input.first_column) * static_cast<std::ptrdiff_t>(phase.input.column_bytes);
       const int left = (channels - block * kLanes * per_element + per_element - 1) / per_element;
       phase.segments.push_back(Segment{at, std::min(left, kLanes)});
     }
@@ -64,16 +63,17 @@ void flatten_taps(const Gather& g, Phase& phase) {
   phase.flat_channels = channels;
   phase.segments.clear();
   for (const Tap& tap : rows) {
-    phase.segments.push_back(Segment{static_cast<std::ptrdiff_t>(tap.row - phase.top) *
-                                         static_cast<std::ptrdiff_t>(phase.input.row_bytes),
-                                     (channels + g.channels_per_element() - 1) / g.channels_per_element()});
+    phase.segments.push_back(
+        Segment{static_cast<std::ptrdiff_t>(tap.row - phase.top) * static_cast<std::ptrdiff_t>(phase.input.row_bytes),
+                (channels + g.channels_per_element() - 1) / g.channels_per_element()});
   }
   phase.taps = rows;
 }
 
 /// Packs two vectors of lanes from weights whose output channels are neighbours: whole elements only.
 inline void pack_neighbours(const float* from, std::ptrdiff_t in_weight, int elements, float* packed) {
-  for (int i = 0; i < elements; ++i) std::memcpy(packed + i * 2 * kLanes, from + i * in_weight, 2 * kLanes * sizeof(float));
+  for (int i = 0; i < elements; ++i)
+    std::memcpy(packed + i * 2 * kLanes, from + i * in_weight, 2 * kLanes * sizeof(float));
 }
 inline void pack_neighbours(const Bf16* from, std::ptrdiff_t in_weight, int elements, Bf16* packed) {
   for (int i = 0; i < elements; ++i) {
@@ -121,8 +121,8 @@ void pack_panel(const Gather& g, const Phase& phase, const T* weights, int panel
     const int length = phase.segments[static_cast<std::size_t>(i)].length;
     const int first = g.flat ? 0 : i / taps * kLanes * g.channels_per_element();
     const int channels = g.flat ? phase.flat_channels : g.in_c;
-    pack_segment(g, weights + phase.taps[static_cast<std::size_t>(i % taps)].weight, panel, vectors, first,
-                 channels, length, reinterpret_cast<T*>(to));
+    pack_segment(g, weights + phase.taps[static_cast<std::size_t>(i % taps)].weight, panel, vectors, first, channels,
+                 length, reinterpret_cast<T*>(to));
     to += static_cast<std::size_t>(length) * vectors * 64;
   }
 }

@@ -41,7 +41,7 @@ class Prefetcher {
 
 /// One position of the filter: relative to the output pixel's input pixel, and where its weights lie.
 struct Tap {
-  int row, column;     ///< input row = output row * stride + row
+  int row, column;        ///< input row = output row * stride + row
   std::ptrdiff_t weight;  ///< element offset into K,R,S,C
 };
 
@@ -64,9 +64,9 @@ struct Phase {
 /// A whole pass: out[n, row, column, o] = sum over taps and reduction channels of in * weight.
 struct Gather {
   int n = 0, in_h = 0, in_w = 0, in_c = 0, out_h = 0, out_w = 0, out_c = 0;
-  int stride = 1;       ///< of input pixels, for one output pixel
+  int stride = 1;  ///< of input pixels, for one output pixel
   int stride_w = 1;
-  int out_step_h = 1, out_step_w = 1;  ///< between the output pixels of a phase
+  int out_step_h = 1, out_step_w = 1;            ///< between the output pixels of a phase
   std::ptrdiff_t out_weight = 0, in_weight = 0;  ///< weight elements from one output (input) channel to the next
   DType dtype = DType::f32;
   bool flat = false;

@@ -71,8 +71,8 @@ void make_x_pairs(const DirectWeightPlan& plan, const char* padded, char* x) {
   const std::size_t step = static_cast<std::size_t>(plan.shape.stride_w) * 64;
   for (int copy = 0; copy < plan.x_copies; ++copy) {
     for (int block = 0; block < plan.channel_blocks; block += 2) {
-      const char* first = padded + static_cast<std::size_t>(block / 2) * plan.input.block_bytes +
-                          static_cast<std::size_t>(copy) * 64;
+      const char* first =
+          padded + static_cast<std::size_t>(block / 2) * plan.input.block_bytes + static_cast<std::size_t>(copy) * 64;
       char* low = x + copy * plan.x_copy + block * plan.x_block;
       const bool both = block + 1 < plan.channel_blocks;
       char* high = both ? low + plan.x_block : unused;
@@ -165,7 +165,8 @@ void add_products(const DirectWeightPlan& plan, const char* x, const char* d_y, 
       for (int group = 0; group < plan.groups; ++group) {
         const char* a = x + plan.x_group(group) + block * plan.x_block;
         prefetcher.advance();
-        float* out = sums + group * group_size + static_cast<std::ptrdiff_t>(block) * plan.block_width * plan.filters + k;
+        float* out =
+            sums + group * group_size + static_cast<std::ptrdiff_t>(block) * plan.block_width * plan.filters + k;
         for (int tile = 0; tile < tiles; ++tile) {
           const int begin = width * tile / tiles, end = width * (tile + 1) / tiles;
           channel_tile_function(plan.dtype, end - begin, vectors)(
@@ -190,7 +191,8 @@ void sum_blocks(const DirectWeightPlan& plan, const Conv2dBackwardWeight& op, in
   const Scratch scratch(plan, op.workspace, thread);
   std::fill(scratch.sums, scratch.sums + plan.sums_count(), 0.0f);
   std::fill(scratch.bias, scratch.bias + plan.filters, 0.0);
-  const std::size_t x_image = static_cast<std::size_t>(s.h) * s.w * s.c, d_y_row = static_cast<std::size_t>(s.q()) * s.k;
+  const std::size_t x_image = static_cast<std::size_t>(s.h) * s.w * s.c,
+                    d_y_row = static_cast<std::size_t>(s.q()) * s.k;
   const Range range = split(static_cast<std::size_t>(s.n) * plan.blocks, plan.threads, thread);
   for (std::size_t i = range.begin; i < range.end; ++i) {
     const std::size_t image = i / plan.blocks;
@@ -202,7 +204,9 @@ void sum_blocks(const DirectWeightPlan& plan, const Conv2dBackwardWeight& op, in
     const char* x_end = static_cast<const char*>(op.x) + s.x_count() * sizeof(T);
     const std::size_t x_bytes = static_cast<std::size_t>(last - first) * s.stride_h * s.w * s.c * sizeof(T);
     const int parts = (last - first + plan.part_rows - 1) / plan.part_rows;
-    const char* x_next = std::min(x_end, x + static_cast<std::size_t>(std::max(0, last * s.stride_h - s.pad_h + s.r - s.stride_h)) * s.w * s.c * sizeof(T));
+    const char* x_next =
+        std::min(x_end, x + static_cast<std::size_t>(std::max(0, last * s.stride_h - s.pad_h + s.r - s.stride_h)) *
+                                s.w * s.c * sizeof(T));
     Prefetcher prefetcher(x_next, x_next + std::min(x_bytes, static_cast<std::size_t>(x_end - x_next)),
                           group_count(plan) * static_cast<std::size_t>(parts));
     for (int row = first; row < last; row += plan.part_rows) {
@@ -221,7 +225,8 @@ void write_block(const DirectWeightPlan& plan, const Conv2dBackwardWeight& op, i
   const int width = plan.flat ? plan.block_width : std::min(plan.block_width, s.c - block * plan.block_width);
   const std::size_t thread_floats = plan.thread_bytes() / sizeof(float);
   const float* sums = Scratch(plan, op.workspace, 0).sums;
-  const std::size_t at = (static_cast<std::size_t>(group) * plan.channel_blocks + block) * plan.block_width * plan.filters;
+  const std::size_t at =
+      (static_cast<std::size_t>(group) * plan.channel_blocks + block) * plan.block_width * plan.filters;
   const std::size_t filter_size = static_cast<std::size_t>(s.r) * s.s * s.c;
   float* d_w = op.d_w + (plan.flat ? static_cast<std::size_t>(group) * s.s * s.c
                                    : static_cast<std::size_t>(group) * s.c + block * plan.block_width);
@@ -230,8 +235,8 @@ void write_block(const DirectWeightPlan& plan, const Conv2dBackwardWeight& op, i
     for (int i = 0; i < width; ++i) {
       float sum[kLanes] = {};
       for (int part = 0; part < plan.threads; ++part) {
-        const float* from =
-            sums + static_cast<std::size_t>(part) * thread_floats + at + static_cast<std::size_t>(i) * plan.filters + k0;
+        const float* from = sums + static_cast<std::size_t>(part) * thread_floats + at +
+                            static_cast<std::size_t>(i) * plan.filters + k0;
         for (int j = 0; j < kLanes; ++j) sum[j] += from[j];
       }
       float* to = d_w + static_cast<std::size_t>(k0) * filter_size + i;

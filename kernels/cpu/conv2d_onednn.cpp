@@ -68,9 +68,23 @@ struct Conv2dOnednn::Impl {
   onednn::Cache<Entry> cache;
 
   static onednn::Key key(Pass pass, const Conv2dShape& s, DType dtype, const Flags& f) {
-    return onednn::Key{static_cast<std::int32_t>(pass), static_cast<std::int32_t>(dtype), s.n, s.h, s.w, s.c, s.k, s.r,
-                       s.s, s.stride_h, s.stride_w, s.pad_h, s.pad_w, s.groups, f.bias ? 1 : 0,
-                       static_cast<std::int32_t>(f.activation.kind), onednn::bits_of(f.activation.slope),
+    return onednn::Key{static_cast<std::int32_t>(pass),
+                       static_cast<std::int32_t>(dtype),
+                       s.n,
+                       s.h,
+                       s.w,
+                       s.c,
+                       s.k,
+                       s.r,
+                       s.s,
+                       s.stride_h,
+                       s.stride_w,
+                       s.pad_h,
+                       s.pad_w,
+                       s.groups,
+                       f.bias ? 1 : 0,
+                       static_cast<std::int32_t>(f.activation.kind),
+                       onednn::bits_of(f.activation.slope),
                        static_cast<std::int32_t>(f.write)};
   }
 

@@ -15,7 +15,8 @@
 namespace tsugi {
 namespace cpu {
 
-/// Every op checks its struct, then runs on `threads` threads before it returns. One object serves one thread at a time.
+/// Every op checks its struct, then runs on `threads` threads before it returns. One object serves one thread at a
+/// time.
 class CpuBackend : public Backend, public KernelChoice {
  public:
   /// threads: 0 = all cores. Throws Error on a negative count.
@@ -33,7 +34,9 @@ class CpuBackend : public Backend, public KernelChoice {
   void fill_zero(void* memory, std::size_t bytes) override;
   void synchronize() override {}
   double fma_burst(DType dtype, int steps, float*) override { return cpu::fma_burst(dtype, steps, threads_); }
-  void copy_burst(const void* from, std::size_t bytes, void* to) override { cpu::copy_burst(from, bytes, to, threads_); }
+  void copy_burst(const void* from, std::size_t bytes, void* to) override {
+    cpu::copy_burst(from, bytes, to, threads_);
+  }
 
   KernelChoice* kernel_choice() override { return this; }
   std::string device() const override;

@@ -33,7 +33,8 @@ template <typename Op, typename Bytes>
 void require_workspace(const Op& op, const char* name, const Bytes& bytes) {
   if (op.workspace != nullptr) return;
   const std::size_t needed = bytes();
-  if (needed != 0) throw Error(std::string(name) + ": workspace is null, expected " + std::to_string(needed) + " bytes");
+  if (needed != 0)
+    throw Error(std::string(name) + ": workspace is null, expected " + std::to_string(needed) + " bytes");
 }
 
 }  // namespace
@@ -53,13 +54,15 @@ std::string CpuBackend::device() const {
 
 std::string CpuBackend::driver() const {
   const dnnl_version_t* version = dnnl_version();
-  return "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch);
+  return "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
+         std::to_string(version->patch);
 }
 
 void CpuBackend::check(const KernelCall& call) const {
   validate(call.shape, tsugi::name_of(call.op));
   if (!supports(call.dtype))
-    throw Error(std::string(tsugi::name_of(call.op)) + ": dtype is " + tsugi::name_of(call.dtype) + ", which this CPU does not compute in");
+    throw Error(std::string(tsugi::name_of(call.op)) + ": dtype is " + tsugi::name_of(call.dtype) +
+                ", which this CPU does not compute in");
 }
 
 /// A dense layer has one kernel.
@@ -126,7 +129,9 @@ std::size_t CpuBackend::workspace_bytes(const BatchNormShape& shape, DType) cons
 
 std::size_t CpuBackend::workspace_bytes(const AugmentForward& op) const { return augment_workspace_bytes(op); }
 
-std::size_t CpuBackend::workspace_bytes(const GradientNorm& op) const { return gradient_norm_workspace_bytes(op.count); }
+std::size_t CpuBackend::workspace_bytes(const GradientNorm& op) const {
+  return gradient_norm_workspace_bytes(op.count);
+}
 
 void CpuBackend::conv2d_forward(const Conv2dForward& op) {
   validate(op);

@@ -40,10 +40,13 @@ dnnl::inner_product_forward::primitive_desc forward_desc(const dnnl::engine& eng
 
 /// to += from
 void add(const float* from, float* to, std::size_t count, int threads) {
-  parallel_for(threads, count, 1, [=](std::size_t begin, std::size_t end) {
+  parallel_for(
+      threads, count, 1,
+      [=](std::size_t begin, std::size_t end) {
 #pragma omp simd
-    for (std::size_t i = begin; i < end; ++i) to[i] += from[i];
-  }, 64);
+        for (std::size_t i = begin; i < end; ++i) to[i] += from[i];
+      },
+      64);
 }
 
 }  // namespace
@@ -52,8 +55,14 @@ struct DenseOnednn::Impl {
   onednn::Cache<Entry> cache;
 
   static onednn::Key key(Pass pass, const DenseShape& s, DType dtype, bool bias, Activation activation) {
-    return onednn::Key{static_cast<std::int32_t>(pass), static_cast<std::int32_t>(dtype), s.n, s.in, s.out,
-                       bias ? 1 : 0, static_cast<std::int32_t>(activation.kind), onednn::bits_of(activation.slope)};
+    return onednn::Key{static_cast<std::int32_t>(pass),
+                       static_cast<std::int32_t>(dtype),
+                       s.n,
+                       s.in,
+                       s.out,
+                       bias ? 1 : 0,
+                       static_cast<std::int32_t>(activation.kind),
+                       onednn::bits_of(activation.slope)};
   }
 
   static std::size_t bind_scratch(Bound& bound, const memory::desc& desc) {

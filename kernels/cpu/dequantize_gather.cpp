@@ -17,7 +17,8 @@ void dequantize_gather(const DequantizeGather& op, int threads) {
         const std::uint8_t* from = op.rows + (op.index[p / pixels] * pixels + p % pixels) * c;
         T* to = x + p * c;
 #pragma omp simd
-        for (std::size_t k = 0; k < c; ++k) to[k] = from_float<T>(op.offset[k] + op.scale[k] * static_cast<float>(from[k]));
+        for (std::size_t k = 0; k < c; ++k)
+          to[k] = from_float<T>(op.offset[k] + op.scale[k] * static_cast<float>(from[k]));
       }
     });
   });

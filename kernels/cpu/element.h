@@ -72,9 +72,12 @@ struct LeakyRelu {
 template <typename F>
 void with_activation(Activation activation, F&& f) {
   switch (activation.kind) {
-    case ActivationKind::none: return f(NoActivation(activation));
-    case ActivationKind::relu: return f(Relu(activation));
-    case ActivationKind::leaky_relu: return f(LeakyRelu(activation));
+    case ActivationKind::none:
+      return f(NoActivation(activation));
+    case ActivationKind::relu:
+      return f(Relu(activation));
+    case ActivationKind::leaky_relu:
+      return f(LeakyRelu(activation));
   }
 }
 
@@ -82,9 +85,12 @@ void with_activation(Activation activation, F&& f) {
 template <typename F>
 void with_dtype(DType dtype, const char* op, F&& f) {
   switch (dtype) {
-    case DType::f32: return f(float{});
-    case DType::bf16: return f(Bf16{});
-    default: throw Error(std::string(op) + ": dtype is " + name_of(dtype) + ", the CPU computes in f32 or bf16");
+    case DType::f32:
+      return f(float{});
+    case DType::bf16:
+      return f(Bf16{});
+    default:
+      throw Error(std::string(op) + ": dtype is " + name_of(dtype) + ", the CPU computes in f32 or bf16");
   }
 }
 

@@ -58,7 +58,9 @@ inline FloatVector forward_lanes(LeakyRelu act, FloatVector x) { return x < 0.0f
 
 inline FloatVector backward_lanes(NoActivation, FloatVector, FloatVector d_y) { return d_y; }
 inline FloatVector backward_lanes(Relu, FloatVector y, FloatVector d_y) { return y > 0.0f ? d_y : FloatVector{}; }
-inline FloatVector backward_lanes(LeakyRelu act, FloatVector y, FloatVector d_y) { return y > 0.0f ? d_y : act.slope * d_y; }
+inline FloatVector backward_lanes(LeakyRelu act, FloatVector y, FloatVector d_y) {
+  return y > 0.0f ? d_y : act.slope * d_y;
+}
 
 }  // namespace cpu
 }  // namespace tsugi

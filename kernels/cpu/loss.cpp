@@ -28,7 +28,8 @@ RowMax largest(const T* logits, int classes) {
   return best;
 }
 
-/// What distillation adds to a sample: its weight and loss, and the two softmaxes at the temperature (p the teacher's, q the sample's own).
+/// What distillation adds to a sample: its weight and loss, and the two softmaxes at the temperature (p the teacher's,
+/// q the sample's own).
 struct Distilled {
   float weight = 0.0f, loss = 0.0f;
   float inverse_temperature = 1.0f;
@@ -46,7 +47,8 @@ Distilled distil(const SoftmaxCrossEntropy& op, std::size_t i, const T* logits) 
   d.q_largest = largest(logits, op.teacher_classes).value;
   float p_sum = 0.0f, q_sum = 0.0f, difference = 0.0f;
   for (int j = 0; j < op.teacher_classes; ++j) {
-    const float a = (teacher[j] - d.p_largest) * d.inverse_temperature, b = (to_float(logits[j]) - d.q_largest) * d.inverse_temperature;
+    const float a = (teacher[j] - d.p_largest) * d.inverse_temperature,
+                b = (to_float(logits[j]) - d.q_largest) * d.inverse_temperature;
     const float e = std::exp(a);
     p_sum += e;
     q_sum += std::exp(b);
@@ -75,8 +77,8 @@ void sample_cross_entropy(const SoftmaxCrossEntropy& op, std::size_t i) {
   }
   const float log_sum = std::log(sum);
   const float count = static_cast<float>(op.classes);
-  const float loss = (1.0f - op.smoothing) * (log_sum - (label_logit - best.value)) +
-                     op.smoothing * (log_sum - logit_sum / count);
+  const float loss =
+      (1.0f - op.smoothing) * (log_sum - (label_logit - best.value)) + op.smoothing * (log_sum - logit_sum / count);
   op.sample_loss[i] = d.weight == 0.0f ? loss : (1.0f - d.weight) * loss + d.weight * d.loss;
   if (op.predicted != nullptr) op.predicted[i] = std::isnan(sum) ? -1 : best.index;
   if (op.d_logits == nullptr) return;

@@ -62,13 +62,13 @@ class Bound {
 
   template <std::size_t N>
   void run(const dnnl::stream& stream, const void* const (&pointers)[N]) {
-    if (N != memories_.size()) throw Error("onednn: " + std::to_string(N) + " arguments, " +
-                                           std::to_string(memories_.size()) + " are bound");
+    if (N != memories_.size())
+      throw Error("onednn: " + std::to_string(N) + " arguments, " + std::to_string(memories_.size()) + " are bound");
     for (std::size_t i = 0; i < N; ++i) memories_[i].set_data_handle(const_cast<void*>(pointers[i]));
     if (!ran_) require_headroom();  // some code is made when it is first needed
     ran_ = true;
-    const dnnl_status_t status = dnnl_primitive_execute(primitive_.get(), stream.get(), static_cast<int>(N),
-                                                        arguments_.data());
+    const dnnl_status_t status =
+        dnnl_primitive_execute(primitive_.get(), stream.get(), static_cast<int>(N), arguments_.data());
     if (status == dnnl_out_of_memory) throw std::bad_alloc();
     if (status != dnnl_success) throw Error("onednn: a primitive failed with status " + std::to_string(status));
   }

@@ -23,14 +23,18 @@ double sum_of_squares(const float* g, std::size_t count) {
   return wide;
 }
 
-/// Calls f(begin, end, weight_decay) so that a range lies on one side of the border between decayed elements and others.
+/// Calls f(begin, end, weight_decay) so that a range lies on one side of the border between decayed elements and
+/// others.
 template <typename F>
 void for_each_range(const UpdateBuffers& b, float weight_decay, int threads, const F& f) {
-  parallel_for(threads, b.count, 4, [&](std::size_t begin, std::size_t end) {
-    const std::size_t border = std::min(std::max(b.decayed, begin), end);
-    if (begin < border) f(begin, border, weight_decay);
-    if (border < end) f(border, end, 0.0f);
-  }, 64);
+  parallel_for(
+      threads, b.count, 4,
+      [&](std::size_t begin, std::size_t end) {
+        const std::size_t border = std::min(std::max(b.decayed, begin), end);
+        if (begin < border) f(begin, border, weight_decay);
+        if (border < end) f(border, end, 0.0f);
+      },
+      64);
 }
 
 /// What follows every update of w[begin, end): the copy that the kernels compute with.

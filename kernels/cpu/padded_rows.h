@@ -11,15 +11,15 @@ namespace cpu {
 /// How a buffer of padded rows is laid out. Blocked: [row][block][column][64 bytes], a block being 64 bytes of
 /// channels (the rest of the last block is zero). Flat: [row][column][channels], for very few channels.
 struct PaddedRows {
-  int h = 0, w = 0;                ///< of the image
-  int first_column = 0;            ///< image column of buffer column 0; may be negative
-  int columns = 0;                 ///< of the buffer
-  std::size_t pixel_bytes = 0;     ///< of the image: channels * element size
+  int h = 0, w = 0;             ///< of the image
+  int first_column = 0;         ///< image column of buffer column 0; may be negative
+  int columns = 0;              ///< of the buffer
+  std::size_t pixel_bytes = 0;  ///< of the image: channels * element size
   bool flat = false;
-  int blocks = 0;                  ///< 1 when flat
-  std::size_t column_bytes = 0;    ///< of the buffer: 64, or pixel_bytes when flat
-  std::size_t block_bytes = 0;     ///< columns * column_bytes (when flat: rounded up, with room to read past the end)
-  std::size_t row_bytes = 0;       ///< blocks * block_bytes
+  int blocks = 0;                ///< 1 when flat
+  std::size_t column_bytes = 0;  ///< of the buffer: 64, or pixel_bytes when flat
+  std::size_t block_bytes = 0;   ///< columns * column_bytes (when flat: rounded up, with room to read past the end)
+  std::size_t row_bytes = 0;     ///< blocks * block_bytes
 
   void lay_out() {
     blocks = flat ? 1 : static_cast<int>((pixel_bytes + 63) / 64);

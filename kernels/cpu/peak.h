@@ -1,4 +1,5 @@
-// The processor's limits, for benchmarks to time: multiply-adds with nothing to load, and a copy with nothing to compute.
+// The processor's limits, for benchmarks to time: multiply-adds with nothing to load, and a copy with nothing to
+// compute.
 #pragma once
 
 #include <cstddef>

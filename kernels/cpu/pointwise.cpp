@@ -12,10 +12,13 @@ void activation_forward(const ActivationForward& op, int threads) {
     with_activation(op.activation, [&](auto act) {
       const T* x = static_cast<const T*>(op.x);
       T* y = static_cast<T*>(op.y);
-      parallel_for(threads, op.count, 1, [=](std::size_t begin, std::size_t end) {
+      parallel_for(
+          threads, op.count, 1,
+          [=](std::size_t begin, std::size_t end) {
 #pragma omp simd
-        for (std::size_t i = begin; i < end; ++i) y[i] = from_float<T>(act.forward(to_float(x[i])));
-      }, 64);
+            for (std::size_t i = begin; i < end; ++i) y[i] = from_float<T>(act.forward(to_float(x[i])));
+          },
+          64);
     });
   });
 }
@@ -28,17 +31,20 @@ void activation_backward(const ActivationBackward& op, int threads) {
       const T* d_y = static_cast<const T*>(op.d_y);
       T* d_x = static_cast<T*>(op.d_x);
       const bool accumulate = op.write == Write::accumulate;
-      parallel_for(threads, op.count, 1, [=](std::size_t begin, std::size_t end) {
-        if (accumulate) {
+      parallel_for(
+          threads, op.count, 1,
+          [=](std::size_t begin, std::size_t end) {
+            if (accumulate) {
 #pragma omp simd
-          for (std::size_t i = begin; i < end; ++i)
-            d_x[i] = from_float<T>(to_float(d_x[i]) + act.backward(to_float(y[i]), to_float(d_y[i])));
-        } else {
+              for (std::size_t i = begin; i < end; ++i)
+                d_x[i] = from_float<T>(to_float(d_x[i]) + act.backward(to_float(y[i]), to_float(d_y[i])));
+            } else {
 #pragma omp simd
-          for (std::size_t i = begin; i < end; ++i)
-            d_x[i] = from_float<T>(act.backward(to_float(y[i]), to_float(d_y[i])));
-        }
-      }, 64);
+              for (std::size_t i = begin; i < end; ++i)
+                d_x[i] = from_float<T>(act.backward(to_float(y[i]), to_float(d_y[i])));
+            }
+          },
+          64);
     });
   });
 }
@@ -50,10 +56,14 @@ void add_forward(const AddForward& op, int threads) {
       const T* a = static_cast<const T*>(op.a);
       const T* b = static_cast<const T*>(op.b);
       T* y = static_cast<T*>(op.y);
-      parallel_for(threads, op.count, 1, [=](std::size_t begin, std::size_t end) {
+      parallel_for(
+          threads, op.count, 1,
+          [=](std::size_t begin, std::size_t end) {
 #pragma omp simd
-        for (std::size_t i = begin; i < end; ++i) y[i] = from_float<T>(act.forward(to_float(a[i]) + to_float(b[i])));
-      }, 64);
+            for (std::size_t i = begin; i < end; ++i)
+              y[i] = from_float<T>(act.forward(to_float(a[i]) + to_float(b[i])));
+          },
+          64);
     });
   });
 }
@@ -65,10 +75,13 @@ void cast(const Cast& op, int threads) {
       using To = decltype(to_element);
       const From* from = static_cast<const From*>(op.from);
       To* to = static_cast<To*>(op.to);
-      parallel_for(threads, op.count, 1, [=](std::size_t begin, std::size_t end) {
+      parallel_for(
+          threads, op.count, 1,
+          [=](std::size_t begin, std::size_t end) {
 #pragma omp simd
-        for (std::size_t i = begin; i < end; ++i) to[i] = from_float<To>(to_float(from[i]));
-      }, 64);
+            for (std::size_t i = begin; i < end; ++i) to[i] = from_float<To>(to_float(from[i]));
+          },
+          64);
     });
   });
 }

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "kernels/cpu/element.h"
+#include "kernels/cpu/lanes.h"
 #include "kernels/cpu/ops.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/cpu/lanes.h"
 
 namespace tsugi {
 namespace cpu {
@@ -30,8 +30,7 @@ Window covering(int at, int stride, int pad, int size, int outputs) {
 
 /// Windows of 2x2 that do not overlap: the fast paths.
 bool is_2x2(const PoolShape& s) {
-  return s.r == 2 && s.s == 2 && s.stride_h == 2 && s.stride_w == 2 && s.pad_h == 0 &&
-         s.pad_w == 0;
+  return s.r == 2 && s.s == 2 && s.stride_h == 2 && s.stride_w == 2 && s.pad_h == 0 && s.pad_w == 0;
 }
 
 /// Whether `value` replaces the maximum: ties keep the first, and a NaN stays.
@@ -61,7 +60,8 @@ template <typename T>
 void average_2x2_pixel(const T* x0, const T* x1, std::size_t c, T* y) {
   std::size_t i = 0;
   for (; i + kVector <= c; i += kVector)
-    store_lanes(y + i, 0.25f * (load_lanes(x0 + i) + load_lanes(x0 + c + i) + load_lanes(x1 + i) + load_lanes(x1 + c + i)));
+    store_lanes(y + i,
+                0.25f * (load_lanes(x0 + i) + load_lanes(x0 + c + i) + load_lanes(x1 + i) + load_lanes(x1 + c + i)));
   for (; i < c; ++i)
     y[i] = from_float<T>(0.25f * (to_float(x0[i]) + to_float(x0[c + i]) + to_float(x1[i]) + to_float(x1[c + i])));
 }
@@ -224,7 +224,8 @@ void gather(const PoolBackward& op, Act act, std::size_t n, int h, int w, std::s
         for (std::size_t i = 0; i < lanes; ++i)
           sum[i] += argmax[i] == position ? act.backward(to_float(y[i]), to_float(d_y[i])) : 0.0f;
       } else {
-        const Window rows = window(p, s.stride_h, s.pad_h, s.r, s.h), columns = window(q, s.stride_w, s.pad_w, s.s, s.w);
+        const Window rows = window(p, s.stride_h, s.pad_h, s.r, s.h),
+                     columns = window(q, s.stride_w, s.pad_w, s.s, s.w);
         const float scale = 1.0f / static_cast<float>((rows.end - rows.begin) * (columns.end - columns.begin));
 #pragma omp simd
         for (std::size_t i = 0; i < lanes; ++i) sum[i] += to_float(d_y[i]) * scale;
@@ -268,8 +269,8 @@ void backward_row_2x2(const PoolBackward& op, Act act, std::size_t row) {
     const std::size_t corner = row * 2 * pitch + q * 2 * c;
     T* d_x = static_cast<T*>(op.d_x) + corner;
     if (s.kind == PoolKind::max) {
-      max_2x2_backward_pixel(act, d_y, act.kMasks ? static_cast<const T*>(op.y) + at : d_y, op.argmax + at, c, d_x, pitch,
-                             op.write == Write::accumulate);
+      max_2x2_backward_pixel(act, d_y, act.kMasks ? static_cast<const T*>(op.y) + at : d_y, op.argmax + at, c, d_x,
+                             pitch, op.write == Write::accumulate);
     } else {
       average_2x2_backward_pixel(act, d_y, act.kMasks ? static_cast<const T*>(op.x) + corner : d_x, c, d_x, pitch,
                                  op.write == Write::accumulate);

@@ -8,9 +8,9 @@ namespace tsugi {
 namespace reference {
 
 // Each function is the definition in kernels/api of the struct that it takes. The template argument is the type of the
-// elements behind the struct's void pointers, whatever its `dtype` says: double (gradient checks), float, Bfloat16 or Float16.
-// Everything is computed in double and rounded once, when stored. Arguments are not checked here: validate(op) first.
-// All pointers are host memory; workspaces are not used.
+// elements behind the struct's void pointers, whatever its `dtype` says: double (gradient checks), float, Bfloat16 or
+// Float16. Everything is computed in double and rounded once, when stored. Arguments are not checked here: validate(op)
+// first. All pointers are host memory; workspaces are not used.
 
 template <typename T>
 void conv2d_forward(const Conv2dForward& op);

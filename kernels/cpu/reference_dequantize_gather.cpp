@@ -12,7 +12,8 @@ void dequantize_gather(const DequantizeGather& op) {
   for (std::size_t i = 0; i < static_cast<std::size_t>(op.n); ++i) {
     for (std::size_t e = 0; e < count; ++e) {
       const double level = static_cast<double>(op.rows[op.index[i] * count + e]);
-      x[i * count + e] = static_cast<T>(static_cast<double>(op.offset[e % c]) + static_cast<double>(op.scale[e % c]) * level);
+      x[i * count + e] =
+          static_cast<T>(static_cast<double>(op.offset[e % c]) + static_cast<double>(op.scale[e % c]) * level);
     }
   }
 }

@@ -24,7 +24,8 @@ RowSoftmax row_softmax(const T* row, int classes, double temperature = 1.0) {
     if (static_cast<double>(row[j]) > static_cast<double>(row[result.predicted])) result.predicted = j;
   }
   result.largest = static_cast<double>(row[result.predicted]);
-  for (int j = 0; j < classes; ++j) result.sum += std::exp((static_cast<double>(row[j]) - result.largest) / temperature);
+  for (int j = 0; j < classes; ++j)
+    result.sum += std::exp((static_cast<double>(row[j]) - result.largest) / temperature);
   return result;
 }
 
@@ -47,7 +48,8 @@ Distilled distil(const SoftmaxCrossEntropy& op, int n, const T* row) {
   result.weight = static_cast<double>(op.distillation[n]);
   const double temperature = static_cast<double>(op.temperature);
   const float* teacher = op.teacher + static_cast<std::size_t>(n) * op.teacher_classes;
-  const RowSoftmax theirs = row_softmax(teacher, op.teacher_classes, temperature), own = row_softmax(row, op.teacher_classes, temperature);
+  const RowSoftmax theirs = row_softmax(teacher, op.teacher_classes, temperature),
+                   own = row_softmax(row, op.teacher_classes, temperature);
   for (int j = 0; j < op.teacher_classes; ++j) {
     const double log_p = log_probability(theirs, static_cast<double>(teacher[j]), temperature);
     const double log_q = log_probability(own, static_cast<double>(row[j]), temperature);
@@ -61,7 +63,8 @@ Distilled distil(const SoftmaxCrossEntropy& op, int n, const T* row) {
 
 template <typename T>
 void softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
-  const double smoothing = static_cast<double>(op.smoothing), loss_scale = op.loss_scale == nullptr ? 1.0 : static_cast<double>(op.loss_scale->scale);
+  const double smoothing = static_cast<double>(op.smoothing),
+               loss_scale = op.loss_scale == nullptr ? 1.0 : static_cast<double>(op.loss_scale->scale);
   const double scale = static_cast<double>(op.grad_scale) * loss_scale;
   for (int n = 0; n < op.n; ++n) {
     const int label = op.labels[n];
@@ -82,7 +85,8 @@ void softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
       if (target != 0.0) loss -= target * log_softmax;  // 0 * -inf is no loss
       if (op.d_logits == nullptr) continue;
       T* d_row = static_cast<T*>(op.d_logits) + first;
-      const double d_label = std::exp(log_softmax) - target, d_teacher = distilled.d_logits[static_cast<std::size_t>(j)];
+      const double d_label = std::exp(log_softmax) - target,
+                   d_teacher = distilled.d_logits[static_cast<std::size_t>(j)];
       d_row[j] = static_cast<T>(scale * ((1.0 - weight) * d_label + weight * d_teacher));
     }
     op.sample_loss[n] = static_cast<float>((1.0 - weight) * loss + weight * distilled.loss);

@@ -21,9 +21,9 @@
 namespace tsugi {
 namespace cpu {
 
-constexpr int kLanes = 16;     ///< elements of a vector
-constexpr int kMaxVectors = 2; ///< vectors of a tile
-constexpr int kMaxRows = 13;   ///< rows of a tile: 26 sums, two vectors of b and a of 32 registers
+constexpr int kLanes = 16;      ///< elements of a vector
+constexpr int kMaxVectors = 2;  ///< vectors of a tile
+constexpr int kMaxRows = 13;    ///< rows of a tile: 26 sums, two vectors of b and a of 32 registers
 
 typedef float Vector __attribute__((vector_size(64), may_alias));
 typedef float UnalignedVector __attribute__((vector_size(64), aligned(4), may_alias));
@@ -48,8 +48,9 @@ struct MathBf16 {
 
 /// Pairs of 32 channels of two pixels: low[i] = (first[i], second[i]) for the first 16, high for the others.
 inline void interleave_32(const char* first, const char* second, char* low, char* high) {
-  alignas(64) static constexpr std::uint16_t kLowIndex[32] = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
-                                                              8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+  alignas(64) static constexpr std::uint16_t kLowIndex[32] = {0,  32, 1,  33, 2,  34, 3,  35, 4,  36, 5,
+                                                              37, 6,  38, 7,  39, 8,  40, 9,  41, 10, 42,
+                                                              11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
   const __m512i low_index = _mm512_load_si512(kLowIndex);
   const __m512i high_index = _mm512_add_epi16(low_index, _mm512_set1_epi16(16));
   const __m512i a = _mm512_loadu_si512(first), b = _mm512_loadu_si512(second);
@@ -65,8 +66,8 @@ struct Segment {
 
 /// Output pixels x output channels: rows of a are pixels, a step of the reduction is the next element of a.
 struct PixelTile {
-  const char* a;           ///< element 0 of row 0 of segment offset 0
-  std::ptrdiff_t row_step; ///< bytes from one row of a to the next
+  const char* a;            ///< element 0 of row 0 of segment offset 0
+  std::ptrdiff_t row_step;  ///< bytes from one row of a to the next
   const Segment* segments;
   int segment_count;
   const char* b;  ///< [steps of all segments][vectors][16] elements
@@ -148,8 +149,7 @@ void channel_tile(const ChannelTile& t) {
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v)
-      *reinterpret_cast<Vector*>(t.sums + i * t.sums_step + v * kLanes) = sum[i][v];
+    for (int v = 0; v < kVectors; ++v) *reinterpret_cast<Vector*>(t.sums + i * t.sums_step + v * kLanes) = sum[i][v];
   }
 }
 

@@ -6,10 +6,10 @@ namespace tsugi {
 namespace TSUGI_GPU {
 
 /// x[i,e] = offset[e % c] + scale[e % c] * rows[index[i],e].
-/// Grid: rows of the batch x parts of a row, grid-stride over a row; a thread owns N neighbouring elements. A warp reads
-/// 32 N consecutive bytes and writes 512 consecutive bytes (N > 1); the tables, a few hundred bytes, come from the cache.
-/// Moves rows and x once. N > 1: c is a multiple of N, rows are aligned to N bytes, x to 16, the tables to 4 N.
-/// Overwrites.
+/// Grid: rows of the batch x parts of a row, grid-stride over a row; a thread owns N neighbouring elements. A warp
+/// reads 32 N consecutive bytes and writes 512 consecutive bytes (N > 1); the tables, a few hundred bytes, come from
+/// the cache. Moves rows and x once. N > 1: c is a multiple of N, rows are aligned to N bytes, x to 16, the tables to 4
+/// N. Overwrites.
 template <typename T, int N>
 __global__ void __launch_bounds__(kBlockThreads) dequantize_row(const DequantizeGather op) {
   const std::size_t row = blockIdx.x, count = static_cast<std::size_t>(op.count);
@@ -50,7 +50,8 @@ void run(Runtime& runtime, const DequantizeGather& op) {
   const unsigned vectors = static_cast<unsigned>(op.count / (vector ? kWidth : 1));
   const unsigned parts = (vectors + kBlockThreads - 1) / kBlockThreads, most = 64;
   const dim3 grid(static_cast<unsigned>(op.n), parts < most ? parts : most);
-  runtime.launch("dequantize_gather", vector ? &dequantize_row<T, kWidth> : &dequantize_row<T, 1>, grid, kBlockThreads, op);
+  runtime.launch("dequantize_gather", vector ? &dequantize_row<T, kWidth> : &dequantize_row<T, 1>, grid, kBlockThreads,
+                 op);
 }
 
 }  // namespace

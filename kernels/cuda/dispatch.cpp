@@ -88,7 +88,8 @@ std::size_t Dispatch::row_for(KernelOp op, const Conv2dShape& shape, DType dtype
 
 bool Dispatch::offers(std::size_t index, const KernelCall& call) const {
   const Row& candidate = row(index);
-  return candidate.dtype == call.dtype && candidate.min_sm <= device_.sm && candidate.max_sm >= device_.sm && covers(index, call.shape);
+  return candidate.dtype == call.dtype && candidate.min_sm <= device_.sm && candidate.max_sm >= device_.sm &&
+         covers(index, call.shape);
 }
 
 std::size_t Dispatch::default_row(KernelOp op, const Conv2dShape& shape, DType dtype) const {

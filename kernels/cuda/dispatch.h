@@ -1,5 +1,6 @@
-// Picks the registry row of a convolution: the pinned one, else the one that was chosen for exactly this shape here, else
-// the one that the tables have for it, else the row of the lowest estimated cost for this architecture (kernels/tuning).
+// Picks the registry row of a convolution: the pinned one, else the one that was chosen for exactly this shape here,
+// else the one that the tables have for it, else the row of the lowest estimated cost for this architecture
+// (kernels/tuning).
 #pragma once
 
 #include <map>

@@ -90,7 +90,8 @@ std::string GpuBackend::description() const {
 
 std::string GpuBackend::device() const {
   const DeviceInfo& info = runtime_->info();
-  return info.name + ", sm_" + std::to_string(info.sm) + ", " + std::to_string(info.multiprocessors) + (info.multiprocessors == 1 ? " multiprocessor" : " multiprocessors");
+  return info.name + ", sm_" + std::to_string(info.sm) + ", " + std::to_string(info.multiprocessors) +
+         (info.multiprocessors == 1 ? " multiprocessor" : " multiprocessors");
 }
 
 std::vector<std::string> GpuBackend::candidates(const KernelCall& call) const {

@@ -45,8 +45,8 @@ struct SoftmaxCrossEntropyParams {
   float temperature;
 };
 
-/// The teacher's part of a sample's loss: w, T^2 * KL(p || q), and what gives p (the teacher's softmax at temperature T)
-/// and q (the sample's own) again.
+/// The teacher's part of a sample's loss: w, T^2 * KL(p || q), and what gives p (the teacher's softmax at temperature
+/// T) and q (the sample's own) again.
 struct Distilled {
   float weight = 0.0f, loss = 0.0f;
   float p_largest = 0.0f, p_inverse = 0.0f, q_largest = 0.0f, q_inverse = 0.0f;
@@ -182,9 +182,9 @@ dim3 row_grid(int n) { return dim3(static_cast<unsigned>((n + kLossThreads / kWa
 }  // namespace
 
 void softmax_cross_entropy(Runtime& runtime, const SoftmaxCrossEntropy& op) {
-  const SoftmaxCrossEntropyParams params{op.n,           op.classes,      op.smoothing,       op.grad_scale,  op.logits,
-                                         op.labels,      op.sample_loss,  op.predicted,       op.d_logits,    op.loss_scale,
-                                         op.teacher,     op.distillation, op.teacher_classes, op.temperature};
+  const SoftmaxCrossEntropyParams params{op.n,       op.classes,      op.smoothing,       op.grad_scale, op.logits,
+                                         op.labels,  op.sample_loss,  op.predicted,       op.d_logits,   op.loss_scale,
+                                         op.teacher, op.distillation, op.teacher_classes, op.temperature};
   const bool narrow = op.dtype == DType::f16;
   if (op.teacher != nullptr) {
     runtime.launch("softmax_cross_entropy_distilled",

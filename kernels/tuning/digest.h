@@ -3,7 +3,8 @@
 
 namespace tsugi {
 
-/// A digest of everything under kernels/ and of how it was compiled, 64 hex digits: times measured with another one say nothing.
+/// A digest of everything under kernels/ and of how it was compiled, 64 hex digits: times measured with another one say
+/// nothing.
 const char* kernels_digest();
 
 }  // namespace tsugi

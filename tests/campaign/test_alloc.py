@@ -4,6 +4,7 @@ No output is half-written.
     test_alloc.py                 some k of each command, drawn anew (TSUGI_TEST_SEED repeats them)
     test_alloc.py --all           every k; --command NAME of one command; --each N of N drawn ones
 alloc_shim/shim.cpp makes them fail."""
+
 import argparse
 import concurrent.futures
 import json
@@ -28,8 +29,7 @@ COMMANDS = {
     "predict": ("predict", "good", "people/1/1.jpg", "people/1/2.png", "--json", "--threads", "2"),
     "eval": ("eval", "good", "--photos", "people", "--json", "--threads", "2"),
     "pretrain": ("pretrain", "people", "-o", "out", *TRAIN),
-    "pretrain --continue": ("pretrain", "people", "--continue", "good", "-o", "out", "--epochs", "2",
-                            "--threads", "2"),
+    "pretrain --continue": ("pretrain", "people", "--continue", "good", "-o", "out", "--epochs", "2", "--threads", "2"),
     "bundle": ("bundle", "good", "--photos", "people", "--fraction", "0.5", "-o", "out", "--threads", "2"),
     "resume": ("resume", "good.tar", "--personal", "new", "-o", "out", "--epochs", "1", "--threads", "2"),
     "compact": ("compact", "good", "-o", "out", "--as", "int8"),
@@ -38,7 +38,9 @@ COMMANDS = {
 }
 # What ends a process inside a library that cannot report says so: tools/ending.h, libgomp, libarchive.
 ANNOUNCED = re.compile(r"^(tsugi: error: |libgomp: |Fatal Internal Error|.*[Oo]ut of memory)", re.MULTILINE)
-BEFORE_MAIN = re.compile(r"terminate called after throwing an instance of '(std|St9)(::)?bad_alloc'")  # a library's own start
+BEFORE_MAIN = re.compile(
+    r"terminate called after throwing an instance of '(std|St9)(::)?bad_alloc'"
+)  # a library's own start
 OLD = b"the old file"
 
 
@@ -48,11 +50,23 @@ def count_file(folder):
 
 def run(folder, arguments, k, times):
     """(exit status, stdout, stderr) with the k-th allocation failing; 0 = none."""
-    fault = {"LD_PRELOAD": SHIM, "TSUGI_ALLOC_FAIL": str(k), "TSUGI_ALLOC_TIMES": str(times),
-             "TSUGI_ALLOC_COUNT": count_file(folder)}
-    done = subprocess.run([support.BINARY, *arguments, "--quiet"], cwd=folder, text=True, timeout=120, errors="replace",
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          env=support.environment(**fault))
+    fault = {
+        "LD_PRELOAD": SHIM,
+        "TSUGI_ALLOC_FAIL": str(k),
+        "TSUGI_ALLOC_TIMES": str(times),
+        "TSUGI_ALLOC_COUNT": count_file(folder),
+    }
+    done = subprocess.run(
+        [support.BINARY, *arguments, "--quiet"],
+        cwd=folder,
+        text=True,
+        timeout=120,
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=support.environment(**fault),
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -90,8 +104,10 @@ class Campaign:
 
     def prepare(self):
         def tsugi(*arguments):
-            subprocess.run([support.BINARY, *arguments, "--quiet"], cwd=self.template, check=True,
-                           env=support.environment())
+            subprocess.run(
+                [support.BINARY, *arguments, "--quiet"], cwd=self.template, check=True, env=support.environment()
+            )
+
         with open(os.path.join(self.template, "tiny.json"), "w") as file:
             json.dump(support.TINY_MODEL, file)
         tsugi("synth", "people", "--people", "2", "--photos", "5", "--size", "32")
@@ -171,6 +187,7 @@ def without_clock(stdout):
 def png(w, h):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
     rows = b"".join(b"\0" + bytes((x * 9 + y * 5 + c * 80) % 256 for x in range(w) for c in range(3)) for y in range(h))
     header = struct.pack(">IIBBBBB", w, h, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
@@ -191,6 +208,7 @@ def main():
     def draw(source, count):
         every = range(1, count + 1)
         return every if options.all else sorted(source.sample(every, min(count, options.each)))
+
     campaign = Campaign()
     try:
         campaign.prepare()

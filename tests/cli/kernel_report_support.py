@@ -1,4 +1,5 @@
 """What the tests of tools/kernel_report share: the kept rows, and result files of bench_gpu_ops as they could come from a GPU."""
+
 import json
 import os
 import sys
@@ -25,15 +26,35 @@ def line(share, row=ROW, contender=None, layer="conv", **changes):
     """A result with this share of peak, warm, and half of it cold."""
     shape = {**SHAPE, **changes}
     flops = results.flops_of(shape)
-    timings = {key: {"seconds": flops / (s * PEAK), "gflops": s * PEAK / 1e9, "peak_share": s, "ratio_to_cudnn": 1.0}
-               for key, s in (("warm", share), ("cold", share / 2))}
-    return {"op": row.split()[0] if row else "conv2d_forward", "model": "model", "layer": layer, "dtype": "f32", "shape": shape,
-            "contender": row if contender is None else contender, "row": row, **timings}
+    timings = {
+        key: {"seconds": flops / (s * PEAK), "gflops": s * PEAK / 1e9, "peak_share": s, "ratio_to_cudnn": 1.0}
+        for key, s in (("warm", share), ("cold", share / 2))
+    }
+    return {
+        "op": row.split()[0] if row else "conv2d_forward",
+        "model": "model",
+        "layer": layer,
+        "dtype": "f32",
+        "shape": shape,
+        "contender": row if contender is None else contender,
+        "row": row,
+        **timings,
+    }
 
 
 def document(*lines, device=TURING):
-    return {"device": device, "smoke": False, "shapes_left_out": 0, "results": list(lines),
-            "limits": {"f32_flops_per_s": PEAK, "f16_pairs_flops_per_s": 2 * PEAK, "f16_matrix_flops_per_s": 0.0, "copy_bytes_per_s": COPY}}
+    return {
+        "device": device,
+        "smoke": False,
+        "shapes_left_out": 0,
+        "results": list(lines),
+        "limits": {
+            "f32_flops_per_s": PEAK,
+            "f16_pairs_flops_per_s": 2 * PEAK,
+            "f16_matrix_flops_per_s": 0.0,
+            "copy_bytes_per_s": COPY,
+        },
+    }
 
 
 class Files(unittest.TestCase):

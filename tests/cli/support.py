@@ -1,5 +1,6 @@
 """What the tests of the command line share: running the binary in a folder of its own, looking at what it left there, and
 reading its files by the formats' descriptions alone. Standard library only."""
+
 import hashlib
 import json
 import os
@@ -16,16 +17,29 @@ REPORTED = 99  # how a process ends that a sanitizer stopped: a status that no c
 CRASH = re.compile(r"(Address|Leak|Thread)Sanitizer|runtime error:|terminate called|Segmentation fault|Assertion")
 
 # Every kind of state that training has: weights, running statistics, moments, and dropout's randomness.
-TINY_MODEL = {"name": "tiny", "training": {"lr": 0.05}, "input": [16, 16, 3], "layers": [
-    {"type": "conv2d", "name": "conv1", "filters": 4, "kernel": 3, "stride": 2, "pad": 1},
-    {"type": "batch_norm", "name": "bn1"}, {"type": "relu"}, {"type": "dropout", "rate": 0.2},
-    {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"}]}
+TINY_MODEL = {
+    "name": "tiny",
+    "training": {"lr": 0.05},
+    "input": [16, 16, 3],
+    "layers": [
+        {"type": "conv2d", "name": "conv1", "filters": 4, "kernel": 3, "stride": 2, "pad": 1},
+        {"type": "batch_norm", "name": "bn1"},
+        {"type": "relu"},
+        {"type": "dropout", "rate": 0.2},
+        {"type": "global_average_pool"},
+        {"type": "flatten"},
+        {"type": "dense", "name": "head", "units": "classes"},
+    ],
+}
 TINY = ("--model", "tiny.json", "--epochs", "1", "--augment", "2", "--batch", "8", "--threads", "1")
 
 
 def environment(**more):
     # Tests share the cores: waiting threads must not spin. What somebody once tuned on this machine must not change results.
-    reports = {f"{name}_OPTIONS": f"{os.environ.get(f'{name}_OPTIONS', '')}:exitcode={REPORTED}:print_stacktrace=1" for name in ("ASAN", "UBSAN", "TSAN")}
+    reports = {
+        f"{name}_OPTIONS": f"{os.environ.get(f'{name}_OPTIONS', '')}:exitcode={REPORTED}:print_stacktrace=1"
+        for name in ("ASAN", "UBSAN", "TSAN")
+    }
     return {**os.environ, **reports, "OMP_WAIT_POLICY": "passive", "LC_ALL": "C.UTF-8", "TSUGI_TUNING": "off", **more}
 
 
@@ -56,9 +70,17 @@ class CommandLine(unittest.TestCase):
     @classmethod
     def tsugi(cls, *arguments, status=0, **options):
         """Runs the binary; fails on any other exit status, on a signal, and on what a crash or a sanitizer writes."""
-        done = subprocess.run([BINARY, *map(str, arguments)], cwd=options.pop("cwd", cls.folder), text=True, timeout=300,
-                              stdin=subprocess.DEVNULL, stdout=options.pop("stdout", subprocess.PIPE), stderr=subprocess.PIPE,
-                              env=environment(**options.pop("env", {})), **options)
+        done = subprocess.run(
+            [BINARY, *map(str, arguments)],
+            cwd=options.pop("cwd", cls.folder),
+            text=True,
+            timeout=300,
+            stdin=subprocess.DEVNULL,
+            stdout=options.pop("stdout", subprocess.PIPE),
+            stderr=subprocess.PIPE,
+            env=environment(**options.pop("env", {})),
+            **options,
+        )
         told = f"tsugi {' '.join(map(str, arguments))}\nexit status {done.returncode}, {status} expected\n{done.stdout}\n{done.stderr}"
         if done.returncode != status or CRASH.search(done.stderr):
             raise AssertionError(told)
@@ -106,7 +128,7 @@ class CommandLine(unittest.TestCase):
 def parse_safetensors(data):
     """(header, body): the header with its "__metadata__", tensors by name."""
     (length,) = struct.unpack("<Q", data[:8])
-    return json.loads(data[8:8 + length]), data[8 + length:]
+    return json.loads(data[8 : 8 + length]), data[8 + length :]
 
 
 def build_safetensors(header, body, length=None):
@@ -117,15 +139,17 @@ def build_safetensors(header, body, length=None):
     found = re.search(rb'"sha256":"([0-9a-f]{64})"', data)
     if found is None:
         return data
-    blank = data[:found.start(1)] + b"0" * 64 + data[found.end(1):]
-    return blank[:found.start(1)] + hashlib.sha256(blank).hexdigest().encode() + blank[found.end(1):]
+    blank = data[: found.start(1)] + b"0" * 64 + data[found.end(1) :]
+    return blank[: found.start(1)] + hashlib.sha256(blank).hexdigest().encode() + blank[found.end(1) :]
 
 
 def tensors(data):
     """{name: (dtype, shape, bytes)} of a .safetensors file."""
     header, body = parse_safetensors(data)
     header.pop("__metadata__", None)
-    return {name: (entry["dtype"], entry["shape"], body[slice(*entry["data_offsets"])]) for name, entry in header.items()}
+    return {
+        name: (entry["dtype"], entry["shape"], body[slice(*entry["data_offsets"])]) for name, entry in header.items()
+    }
 
 
 def main():

@@ -1,5 +1,6 @@
 """--audit: what the file says about a command, and that it is there however the command ends. That it misses nothing is in
 test_privacy.py."""
+
 import hashlib
 import json
 import os
@@ -11,7 +12,18 @@ import tarfile
 
 import support
 
-AUDITED = ("pretrain", "bundle", "resume", "eval", "predict", "compact", "inspect", "experiment handover", "experiment report", "plan")
+AUDITED = (
+    "pretrain",
+    "bundle",
+    "resume",
+    "eval",
+    "predict",
+    "compact",
+    "inspect",
+    "experiment handover",
+    "experiment report",
+    "plan",
+)
 
 
 class Audit(support.CommandLine):
@@ -40,7 +52,13 @@ class Audit(support.CommandLine):
 
     def check(self, entry, role, personal, times=None):
         content = self.read(entry["path"])
-        expected = {"role": role, "personal": personal, "complete": True, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        expected = {
+            "role": role,
+            "personal": personal,
+            "complete": True,
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
         self.assertEqual({key: entry[key] for key in expected}, expected)
         if times is not None:
             self.assertEqual(entry["times"], times)
@@ -68,7 +86,9 @@ class Audit(support.CommandLine):
         self.assertIn("standard input", audit["scope"])
 
     def test_resume_reads_a_bundle_and_personal_photos_and_writes_a_personal_checkpoint(self):
-        audit = self.audit("resume", "handover.tar", "--personal", "tony", "-o", "new", "--metrics", "m.jsonl", *support.TINY[2:])
+        audit = self.audit(
+            "resume", "handover.tar", "--personal", "tony", "-o", "new", "--metrics", "m.jsonl", *support.TINY[2:]
+        )
         self.check(self.one(audit["read"], "handover.tar"), "bundle", False, 1)
         self.check_photos(audit["read"], {f"tony/{self.tony}": True})
         self.check(self.one(audit["written"], "new"), "checkpoint", True)
@@ -76,8 +96,15 @@ class Audit(support.CommandLine):
         self.assertEqual({entry["path"] for entry in audit["written"]}, {"new", "m.jsonl"})
         self.assertEqual(audit["scratch"], [])
         photo_bytes = sum(entry["bytes"] for entry in audit["read"] if entry["role"] == "photo")
-        self.assertEqual(audit["totals"]["read"], {"files": 7, "bytes": photo_bytes + len(self.read("handover.tar")),
-                                                   "personal_files": 6, "personal_bytes": photo_bytes})
+        self.assertEqual(
+            audit["totals"]["read"],
+            {
+                "files": 7,
+                "bytes": photo_bytes + len(self.read("handover.tar")),
+                "personal_files": 6,
+                "personal_bytes": photo_bytes,
+            },
+        )
 
     def test_pretrain_reads_photos_and_a_model(self):
         folders = {f"people/{name}": False for name in os.listdir(self.path("people"))}
@@ -86,7 +113,13 @@ class Audit(support.CommandLine):
         self.check(self.one(audit["read"], "tiny.json"), "model", False)
         self.check(self.one(audit["written"], "new"), "checkpoint", False)
         self.check(self.one(audit["written"], "m.jsonl"), "metrics", False)
-        self.check(self.one(self.audit("pretrain", "people", "-o", "newer", "--continue", "new", "--epochs", "2")["read"], "new"), "checkpoint", False)
+        self.check(
+            self.one(
+                self.audit("pretrain", "people", "-o", "newer", "--continue", "new", "--epochs", "2")["read"], "new"
+            ),
+            "checkpoint",
+            False,
+        )
 
     def test_bundle_reads_the_training_photos_and_what_it_packs_and_no_other(self):
         audit = self.audit("bundle", "server", "--photos", "people", "--fraction", "1", "-o", "b.tar")
@@ -96,13 +129,19 @@ class Audit(support.CommandLine):
         none = self.audit("bundle", "server", "--photos", "people", "--fraction", "0", "--no-test", "-o", "b.tar")
         with tarfile.open(self.path("handover.tar")) as tar:
             tests = {name.replace("test/", "people/", 1) for name in tar.getnames() if name.startswith("test/")}
-        everything = {os.path.join("people", name, file) for name in os.listdir(self.path("people")) for file in os.listdir(self.path("people", name))}
+        everything = {
+            os.path.join("people", name, file)
+            for name in os.listdir(self.path("people"))
+            for file in os.listdir(self.path("people", name))
+        }
         self.assertEqual(len(tests), 2)
         self.assertEqual({entry["path"] for entry in none["read"] if entry["role"] == "photo"}, everything - tests)
 
     def test_eval_and_predict_tell_personal_photos_from_others(self):
         audit = self.audit("eval", "device", "--photos", "everyone", "--all")
-        self.check_photos(audit["read"], {f"everyone/{name}": name == self.tony for name in os.listdir(self.path("everyone"))})
+        self.check_photos(
+            audit["read"], {f"everyone/{name}": name == self.tony for name in os.listdir(self.path("everyone"))}
+        )
         self.check(self.one(audit["read"], "device"), "checkpoint", True)
         self.assertEqual(audit["written"], [])
         photo = f"tony/{self.tony}/" + min(os.listdir(self.path("tony", self.tony)))
@@ -114,25 +153,63 @@ class Audit(support.CommandLine):
         audit = self.audit("compact", "device", "-o", "small")
         self.check(self.one(audit["read"], "device"), "checkpoint", True)
         self.check(self.one(audit["written"], "small"), "checkpoint", True)
-        for name, role, personal in (("device", "checkpoint", True), ("handover.tar", "bundle", False), ("tiny.json", "model", False)):
+        for name, role, personal in (
+            ("device", "checkpoint", True),
+            ("handover.tar", "bundle", False),
+            ("tiny.json", "model", False),
+        ):
             audit = self.audit("inspect", name)
             first, whole = audit["read"]
-            self.assertEqual([first["path"], first["role"], first["bytes"]], [name, "first bytes", min(512, len(self.read(name)))])
+            self.assertEqual(
+                [first["path"], first["role"], first["bytes"]], [name, "first bytes", min(512, len(self.read(name)))]
+            )
             self.assertEqual(first["sha256"], hashlib.sha256(self.read(name)[:512]).hexdigest())
             self.check(whole, role, personal)
         self.assertEqual(self.audit("inspect", "faces-cnn")["read"], [])
 
     def test_an_experiment_is_personal_from_beginning_to_end(self):
-        grid = ["experiment", "handover", "--general", "people", "--personal", f"tony/{self.tony}", "--people", "2", "--fractions", "0.5", "--seeds", "1",
-                "--methods", "default", "--model", "tiny.json", "--epochs", "1", "--handover-epochs", "1", "--augment", "2", "--threads", "1", "-o", "grid"]
+        grid = [
+            "experiment",
+            "handover",
+            "--general",
+            "people",
+            "--personal",
+            f"tony/{self.tony}",
+            "--people",
+            "2",
+            "--fractions",
+            "0.5",
+            "--seeds",
+            "1",
+            "--methods",
+            "default",
+            "--model",
+            "tiny.json",
+            "--epochs",
+            "1",
+            "--handover-epochs",
+            "1",
+            "--augment",
+            "2",
+            "--threads",
+            "1",
+            "-o",
+            "grid",
+        ]
         audit = self.audit(*grid, preexec_fn=lambda: os.umask(0))
         folders = {f"people/{name}": False for name in os.listdir(self.path("people"))}
         self.check_photos(audit["read"], {**folders, f"tony/{self.tony}": True})
         self.check(self.one(audit["read"], "tiny.json"), "model", False)
         written = {entry["path"]: entry for entry in audit["written"]}
         self.assertTrue(all(entry["personal"] for entry in written.values()))
-        there = {os.path.join(folder, name)[len(self.folder) + 1:] for folder, _, names in os.walk(self.path("grid")) for name in names}
-        self.assertEqual(there - set(written), {"grid/.lock"} | {path for path in there if path.endswith((".svg", ".png"))})  # gnuplot's own
+        there = {
+            os.path.join(folder, name)[len(self.folder) + 1 :]
+            for folder, _, names in os.walk(self.path("grid"))
+            for name in names
+        }
+        self.assertEqual(
+            there - set(written), {"grid/.lock"} | {path for path in there if path.endswith((".svg", ".png"))}
+        )  # gnuplot's own
         self.check(written["grid/cells/p2_s1_default_f0.5.json"], "cell", True, 1)
         self.check(written["grid/index.html"], "report", True, 1)
         report = self.audit("experiment", "report", "grid")
@@ -144,10 +221,24 @@ class Audit(support.CommandLine):
         self.assertFalse(os.stat(self.path("grid")).st_mode & 0o077)
 
     def test_plan_counts_photos_and_opens_none(self):
-        audit = self.audit("plan", "--device", "jetson-nano", "--model", "tiny.json", "--photos", "people", "--save-device", "nano.json")
+        audit = self.audit(
+            "plan",
+            "--device",
+            "jetson-nano",
+            "--model",
+            "tiny.json",
+            "--photos",
+            "people",
+            "--save-device",
+            "nano.json",
+        )
         self.assertEqual({entry["path"] for entry in audit["read"]}, {"tiny.json"})
         self.check(self.one(audit["written"], "nano.json"), "device description", False)
-        self.check(self.one(self.audit("plan", "--device", "nano.json", "--photos", "9")["read"], "nano.json"), "device description", False)
+        self.check(
+            self.one(self.audit("plan", "--device", "nano.json", "--photos", "9")["read"], "nano.json"),
+            "device description",
+            False,
+        )
 
     def test_a_failed_command_leaves_what_it_had_opened_and_why_it_failed(self):
         audit = self.audit("eval", "server", "--photos", "missing", status=1)
@@ -157,10 +248,16 @@ class Audit(support.CommandLine):
         self.write("cut", self.read("server")[:-1])
         audit = self.audit("inspect", "cut", status=1)
         self.assertIn("cut: ", audit["error"])
-        cut = self.one([entry for entry in audit["read"] if entry["role"] == "checkpoint"], "cut")  # refused by its header
+        cut = self.one(
+            [entry for entry in audit["read"] if entry["role"] == "checkpoint"], "cut"
+        )  # refused by its header
         self.assertEqual((cut["complete"], cut["bytes"], cut["personal"]), (False, None, False))
         shutil.copytree(self.path("people"), self.path("broken"))
-        broken = [os.path.join("broken", name, file) for name in os.listdir(self.path("broken")) for file in os.listdir(self.path("broken", name))]
+        broken = [
+            os.path.join("broken", name, file)
+            for name in os.listdir(self.path("broken"))
+            for file in os.listdir(self.path("broken", name))
+        ]
         for path in broken:
             self.write(path, "text " + path)
         audit = self.audit("pretrain", "broken", "-o", "never", *support.TINY, status=1)
@@ -178,8 +275,15 @@ class Audit(support.CommandLine):
 
     def stopped(self, arguments, after):
         """The audit of a command that gets SIGINT when `after` is in a line of its stderr."""
-        with subprocess.Popen([support.BINARY, *arguments, "--audit", "stopped.json"], cwd=self.folder, env=support.environment(), text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        with subprocess.Popen(
+            [support.BINARY, *arguments, "--audit", "stopped.json"],
+            cwd=self.folder,
+            env=support.environment(),
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        ) as process:
             said = ""
             for line in process.stderr:
                 said += line
@@ -193,15 +297,24 @@ class Audit(support.CommandLine):
         return audit
 
     def test_a_stopped_command_leaves_it_too(self):
-        audit = self.stopped(["pretrain", "people", "-o", "new", "--model", "tiny.json", "--epochs", "100000", "--threads", "1"], "epoch 1 ")
+        audit = self.stopped(
+            ["pretrain", "people", "-o", "new", "--model", "tiny.json", "--epochs", "100000", "--threads", "1"],
+            "epoch 1 ",
+        )
         self.check(self.one(audit["written"], "new"), "checkpoint", False)
         self.tsugi("pretrain", "people", "-o", "large", "--model", "faces-cnn", "--epochs", "0")
-        audit = self.stopped(["eval", "large", "--photos", "people", "--all", "--device", "reference"], "device reference")
+        audit = self.stopped(
+            ["eval", "large", "--photos", "people", "--all", "--device", "reference"], "device reference"
+        )
         self.check(self.one(audit["read"], "large"), "checkpoint", False)
         self.assertIn("no result", audit["error"])
 
     def test_an_audit_file_that_cannot_be(self):
-        for path, word in {"missing/audit.json": "No such file", "people": "is a folder", "/dev/full": "device"}.items():
+        for path, word in {
+            "missing/audit.json": "No such file",
+            "people": "is a folder",
+            "/dev/full": "device",
+        }.items():
             self.refuses(["inspect", "server", "--audit", path], path, word)
         # The same file as another of the command's, also by another name.
         self.refuses(["inspect", "server", "--audit", "./server"], "server and ./server are the same file", status=2)
@@ -210,11 +323,15 @@ class Audit(support.CommandLine):
         photo = os.path.join("people", min(os.listdir(self.path("people"))))
         photo = os.path.join(photo, min(os.listdir(self.path(photo))))
         os.link(self.path(photo), self.path("link"))
-        self.refuses(["eval", "server", "--photos", "people", "--all", "--audit", "link"], f"link: is the same file as {photo}")
+        self.refuses(
+            ["eval", "server", "--photos", "people", "--all", "--audit", "link"], f"link: is the same file as {photo}"
+        )
 
     def test_a_disk_that_is_full_when_it_is_written(self):
         limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-        self.refuses(["inspect", "server", "--audit", "audit-full.json"], "audit-full.json", "File too large", preexec_fn=limit)
+        self.refuses(
+            ["inspect", "server", "--audit", "audit-full.json"], "audit-full.json", "File too large", preexec_fn=limit
+        )
 
 
 if __name__ == "__main__":

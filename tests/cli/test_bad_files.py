@@ -1,5 +1,6 @@
 """Damaged and hostile checkpoints and bundles, given to every command that opens them: one clear line of error that names the place,
 exit status 1, no file changed. Files whose bytes were changed on purpose get a new digest, so that the checks behind it are reached."""
+
 import copy
 import gzip
 import hashlib
@@ -31,9 +32,14 @@ class Checkpoints(support.CommandLine):
         cls.header, cls.body = support.parse_safetensors(cls.data)
 
     def readers(self):  # inspect first: it reads, and computes with nothing
-        return (["inspect", "bad"], ["eval", "bad", "--photos", "people"], ["predict", "bad", self.photo],
-                ["bundle", "bad", "--photos", "people", "-o", "out"], ["compact", "bad", "-o", "out"],
-                ["pretrain", "people", "--continue", "bad", "-o", "out"])
+        return (
+            ["inspect", "bad"],
+            ["eval", "bad", "--photos", "people"],
+            ["predict", "bad", self.photo],
+            ["bundle", "bad", "--photos", "people", "-o", "out"],
+            ["compact", "bad", "-o", "out"],
+            ["pretrain", "people", "--continue", "bad", "-o", "out"],
+        )
 
     def refuses_file(self, data, *words, commands=1):
         """The first `commands` of those that read checkpoints refuse these bytes."""
@@ -45,7 +51,9 @@ class Checkpoints(support.CommandLine):
         header = copy.deepcopy(self.header)
         body = change(header, header["__metadata__"]) if body is None else body
         with self.subTest(words):
-            self.refuses_file(support.build_safetensors(header, self.body if body is None else body), *words, commands=commands)
+            self.refuses_file(
+                support.build_safetensors(header, self.body if body is None else body), *words, commands=commands
+            )
 
     def test_the_crafted_file_is_fine_before_it_is_changed(self):
         self.write("bad", support.build_safetensors(self.header, self.body))
@@ -70,7 +78,9 @@ class Checkpoints(support.CommandLine):
     def test_a_checkpoint_with_any_byte_flipped(self):
         (length,) = struct.unpack("<Q", self.data[:8])
         places = [0, 1, 7, 8, 8 + length - 1, 8 + length, len(self.data) - 1]
-        places += [self.random.randrange(8, 8 + length) for _ in range(20)] + [self.random.randrange(8 + length, len(self.data)) for _ in range(20)]
+        places += [self.random.randrange(8, 8 + length) for _ in range(20)] + [
+            self.random.randrange(8 + length, len(self.data)) for _ in range(20)
+        ]
         for place in places:
             with self.subTest(place=place):
                 changed = bytearray(self.data)
@@ -95,11 +105,17 @@ class Checkpoints(support.CommandLine):
         def offsets(begin, end, of=name):
             def change(header, metadata):
                 header[of]["data_offsets"] = [begin, end]
+
             return change
 
         begin, end = self.header[name]["data_offsets"]
         other_begin, other_end = self.header[other]["data_offsets"]
-        self.refuses_header(offsets(*self.header[name]["data_offsets"][:1], begin + other_end - other_begin, of=other), "conv1", "overlap", commands=6)
+        self.refuses_header(
+            offsets(*self.header[name]["data_offsets"][:1], begin + other_end - other_begin, of=other),
+            "conv1",
+            "overlap",
+            commands=6,
+        )
         self.refuses_header(offsets(end, begin), name, f"{end} to {begin}")
         self.refuses_header(offsets(begin, len(self.body) + 4), name, len(self.body))
         self.refuses_header(offsets(begin, (1 << 64) - 1), name, len(self.body))
@@ -122,6 +138,7 @@ class Checkpoints(support.CommandLine):
 
     def test_shapes_that_the_model_does_not_have(self):
         """Checkpoints that are whole, but not of their model: whoever computes with them refuses them."""
+
         def both(header, metadata):
             for name in ("conv1.weight", "momentum/conv1.weight"):
                 header[name]["shape"] = [2, 3, 3, 6]
@@ -152,6 +169,7 @@ class Checkpoints(support.CommandLine):
         def field(name, value):
             def change(header, metadata):
                 metadata[name] = value
+
             return change
 
         def drop(name):
@@ -159,7 +177,19 @@ class Checkpoints(support.CommandLine):
 
         for name in ("model", "progress", "tensors", "format", "version", "kind"):
             self.refuses_header(drop(name), name, commands=6)
-        for name in ("model", "class_names", "progress", "preprocessing", "settings", "provenance", "metrics", "tensors", "format", "version", "kind"):
+        for name in (
+            "model",
+            "class_names",
+            "progress",
+            "preprocessing",
+            "settings",
+            "provenance",
+            "metrics",
+            "tensors",
+            "format",
+            "version",
+            "kind",
+        ):
             self.refuses_header(field(name, "{]"), name, commands=6)
         self.refuses_header(drop("class_names"), "0 people", commands=5)
         self.refuses_header(drop("sha256"), "digest", commands=6)
@@ -176,9 +206,14 @@ class Checkpoints(support.CommandLine):
         self.refuses_header(text, "bad")
 
     def test_settings_and_preprocessing_out_of_range(self):
-        for name, change, words in (("settings", {"batch": -5}, ["batch", "-5"]), ("settings", {"lr": 1e30}, ["lr"]), ("settings", {"speed": 1}, ["speed"]),
-                                    ("preprocessing", {"size": 100000}, ["size", "100000"]), ("preprocessing", {"crop": -1}, ["crop", "-1"]),
-                                    ("preprocessing", {"std": [0, 1, 1]}, ["std"])):
+        for name, change, words in (
+            ("settings", {"batch": -5}, ["batch", "-5"]),
+            ("settings", {"lr": 1e30}, ["lr"]),
+            ("settings", {"speed": 1}, ["speed"]),
+            ("preprocessing", {"size": 100000}, ["size", "100000"]),
+            ("preprocessing", {"crop": -1}, ["crop", "-1"]),
+            ("preprocessing", {"std": [0, 1, 1]}, ["std"]),
+        ):
             with self.subTest(change):
                 header = copy.deepcopy(self.header)
                 value = json.loads(header["__metadata__"][name])
@@ -189,7 +224,13 @@ class Checkpoints(support.CommandLine):
                     self.refuses(command, "bad", *words)
 
     def test_other_files_in_its_place(self):
-        for content in (self.read(self.photo), b"text\n", b"{}", gzip.compress(self.data), struct.pack("<Q", 2) + b"{}"):
+        for content in (
+            self.read(self.photo),
+            b"text\n",
+            b"{}",
+            gzip.compress(self.data),
+            struct.pack("<Q", 2) + b"{}",
+        ):
             self.write("bad", content)
             for command in self.readers():
                 with self.subTest(command[0], content=content[:8]):
@@ -217,8 +258,16 @@ class Checkpoints(support.CommandLine):
         self.write("bad", packed(gzip.compress(inner, mtime=0)))
         self.tsugi("eval", "bad", "--photos", "people")
         bomb = gzip.compress(b"\0" * (32 << 20))
-        for content, size in ((body[:len(body) // 2], None), (b"text", None), (bomb, None), (bomb, 10**30), (bomb, -1), (body, len(inner) + 1),
-                              (gzip.compress(inner[:-1]), len(inner) - 1), (gzip.compress(struct.pack("<Q", 1 << 62) + inner[8:]), None)):
+        for content, size in (
+            (body[: len(body) // 2], None),
+            (b"text", None),
+            (bomb, None),
+            (bomb, 10**30),
+            (bomb, -1),
+            (body, len(inner) + 1),
+            (gzip.compress(inner[:-1]), len(inner) - 1),
+            (gzip.compress(struct.pack("<Q", 1 << 62) + inner[8:]), None),
+        ):
             with self.subTest(content=content[:4], size=size):
                 self.write("bad", packed(content, size))
                 self.refuses(["eval", "bad", "--photos", "people"], "bad", "pack")
@@ -244,9 +293,18 @@ class Bundles(support.CommandLine):
         """Writes bad.tar: (name, bytes) or (TarInfo, bytes) each. With `manifest`, its manifest is made to fit the members."""
         if manifest:
             listed = json.loads(members[0][1])
-            listed["members"] = [{"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest(),
-                                  "role": {"photos": "train", "test": "test", "tensors": "tensors"}.get(name.split("/")[0], "checkpoint")}
-                                 for name, content in members[1:] if isinstance(name, str)]
+            listed["members"] = [
+                {
+                    "name": name,
+                    "size": len(content),
+                    "sha256": hashlib.sha256(content).hexdigest(),
+                    "role": {"photos": "train", "test": "test", "tensors": "tensors"}.get(
+                        name.split("/")[0], "checkpoint"
+                    ),
+                }
+                for name, content in members[1:]
+                if isinstance(name, str)
+            ]
             members = [(members[0][0], json.dumps(listed).encode()), *members[1:]]
         out = io.BytesIO()
         with tarfile.open(fileobj=out, mode="w", format=form.get("format", tarfile.GNU_FORMAT)) as tar:
@@ -274,8 +332,20 @@ class Bundles(support.CommandLine):
 
     def test_names_that_lead_out_of_the_bundle(self):
         photo = self.members[2][1]
-        for name in ("../evil.jpg", "photos/../../evil.jpg", "photos/../evil.jpg", "/etc/evil.jpg", "photos/Ann/../evil.jpg", "photos//evil.jpg",
-                     "photos/./evil.jpg", "photos/Ann/a/b.jpg", "photos/evil.jpg", "photos/Ann/", "other/Ann/a.jpg", "photos/Ann/a\nb.jpg"):
+        for name in (
+            "../evil.jpg",
+            "photos/../../evil.jpg",
+            "photos/../evil.jpg",
+            "/etc/evil.jpg",
+            "photos/Ann/../evil.jpg",
+            "photos//evil.jpg",
+            "photos/./evil.jpg",
+            "photos/Ann/a/b.jpg",
+            "photos/evil.jpg",
+            "photos/Ann/",
+            "other/Ann/a.jpg",
+            "photos/Ann/a\nb.jpg",
+        ):
             with self.subTest(name):
                 self.pack([*self.members, (name, photo)])
                 self.refuses_bundle()
@@ -284,7 +354,14 @@ class Bundles(support.CommandLine):
 
     def test_links_folders_and_devices(self):
         name = self.members[2][0]
-        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE):
+        for kind in (
+            tarfile.SYMTYPE,
+            tarfile.LNKTYPE,
+            tarfile.DIRTYPE,
+            tarfile.FIFOTYPE,
+            tarfile.CHRTYPE,
+            tarfile.BLKTYPE,
+        ):
             with self.subTest(kind):
                 self.pack([*self.members[:2], self.link(name, kind, "/etc/passwd"), *self.members[3:]], manifest=False)
                 self.refuses_bundle("plain file")
@@ -303,7 +380,12 @@ class Bundles(support.CommandLine):
         self.refuses_bundle("tensors/knowledge.safetensors")
         self.pack([*head, *photos, ("tensors/knowledge.safetensors", arrays)])
         self.refuses_bundle("tensors/knowledge.safetensors", "before all photos")
-        for name in ("tensors/../evil.safetensors", "tensors/a/b.safetensors", "tensors/A.safetensors", "tensors/a.txt"):
+        for name in (
+            "tensors/../evil.safetensors",
+            "tensors/a/b.safetensors",
+            "tensors/A.safetensors",
+            "tensors/a.txt",
+        ):
             with self.subTest(name):
                 self.pack([*head, (name, arrays), *photos])
                 self.refuses_bundle("tensors/<name>.safetensors")
@@ -332,15 +414,23 @@ class Bundles(support.CommandLine):
             name, content = self.members[place]
             changed = content[:-1] + bytes([content[-1] ^ 1])
             with self.subTest(name):
-                self.pack([*self.members[:place], (name, changed), *self.members[place + 1:]], manifest=False)
-                self.refuses_bundle(name, "digest", hashlib.sha256(content).hexdigest(), hashlib.sha256(changed).hexdigest())
-                self.pack([*self.members[:place], (name, content + b"x"), *self.members[place + 1:]], manifest=False)
+                self.pack([*self.members[:place], (name, changed), *self.members[place + 1 :]], manifest=False)
+                self.refuses_bundle(
+                    name, "digest", hashlib.sha256(content).hexdigest(), hashlib.sha256(changed).hexdigest()
+                )
+                self.pack([*self.members[:place], (name, content + b"x"), *self.members[place + 1 :]], manifest=False)
                 self.refuses_bundle(name, len(content), len(content) + 1)
 
     def test_a_manifest_of_another_checkpoint(self):
-        for field, value, words in (("class_names", ["Ann", "Bob"], ["classes"]), ("model_sha256", "0" * 64, ["0" * 64]), ("fraction", 7, ["fraction", "7"]),
-                                    ("strategy", "best", ["best", "stratified"]), ("version", 99, ["99"]), ("members", [], ["checkpoint.safetensors"]),
-                                    ("seed", -1, ["seed"])):
+        for field, value, words in (
+            ("class_names", ["Ann", "Bob"], ["classes"]),
+            ("model_sha256", "0" * 64, ["0" * 64]),
+            ("fraction", 7, ["fraction", "7"]),
+            ("strategy", "best", ["best", "stratified"]),
+            ("version", 99, ["99"]),
+            ("members", [], ["checkpoint.safetensors"]),
+            ("seed", -1, ["seed"]),
+        ):
             with self.subTest(field):
                 manifest = json.loads(self.members[0][1])
                 manifest[field] = value
@@ -360,7 +450,9 @@ class Bundles(support.CommandLine):
         with tarfile.open(self.path("good.tar")) as tar:
             spans = [(member.offset_data, member.size) for member in tar]
         end = (sum(spans[-1]) + 511) // 512 * 512
-        for size in [0, 1, 511, 512, 513, end - 1, end, end + 512, len(data) - 1] + [self.random.randrange(end) for _ in range(12)]:
+        for size in [0, 1, 511, 512, 513, end - 1, end, end + 512, len(data) - 1] + [
+            self.random.randrange(end) for _ in range(12)
+        ]:
             with self.subTest(size=size):
                 self.write("bad.tar", data[:size])
                 self.refuses(["resume", "bad.tar", "--personal", "new", "-o", "device"], "bad.tar")
@@ -368,11 +460,19 @@ class Bundles(support.CommandLine):
             begin, size = self.random.choice(spans)
             place = begin + self.random.randrange(size)
             with self.subTest(place=place):
-                self.write("bad.tar", data[:place] + bytes([data[place] ^ 1 << self.random.randrange(8)]) + data[place + 1:])
+                self.write(
+                    "bad.tar", data[:place] + bytes([data[place] ^ 1 << self.random.randrange(8)]) + data[place + 1 :]
+                )
                 self.refuses(["resume", "bad.tar", "--personal", "new", "-o", "device"], "bad.tar")
 
     def test_other_files_in_its_place(self):
-        for content, word in ((self.read("good"), "checkpoint"), (gzip.compress(self.read("good.tar")), "compressed"), (b"text", "tar"), (b"\0" * 10240, "tar"), (b"", "tar")):
+        for content, word in (
+            (self.read("good"), "checkpoint"),
+            (gzip.compress(self.read("good.tar")), "compressed"),
+            (b"text", "tar"),
+            (b"\0" * 10240, "tar"),
+            (b"", "tar"),
+        ):
             with self.subTest(content=content[:8]):
                 self.write("bad.tar", content)
                 self.refuses(self.resume(), "bad.tar", word)

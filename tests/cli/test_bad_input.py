@@ -1,5 +1,6 @@
 """Bad folders, photos, models, options, disks and learning rates: each is one clear line of error, exit status 1 or 2, and changes no
 file. What breaks checkpoints and bundles is in test_bad_files.py."""
+
 import json
 import math
 import os
@@ -19,13 +20,15 @@ def png_header(width, height):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
+    )
 
 
 def with_jpeg_size(photo, width, height):
     """The JPEG with another size in its frame header."""
     at = next(i for i in range(len(photo)) if photo[i] == 0xFF and photo[i + 1] in (0xC0, 0xC1, 0xC2))
-    return photo[:at + 5] + struct.pack(">HH", height, width) + photo[at + 9:]
+    return photo[: at + 5] + struct.pack(">HH", height, width) + photo[at + 9 :]
 
 
 class Photos(support.CommandLine):
@@ -43,9 +46,13 @@ class Photos(support.CommandLine):
         os.makedirs(self.path("vacant", "Ann"))
         self.write("file", "text")
         shutil.copytree(self.path("people", self.names[0]), self.path("loose"))
-        for folder, words in {"missing": ["missing: no such folder"], "empty": ["empty: is empty", "each person"],
-                              "vacant": ["vacant/Ann: holds no photo"], "file": ["file: is not a folder"],
-                              "loose": ["loose: holds 6 photos but no folder", "each person"]}.items():
+        for folder, words in {
+            "missing": ["missing: no such folder"],
+            "empty": ["empty: is empty", "each person"],
+            "vacant": ["vacant/Ann: holds no photo"],
+            "file": ["file: is not a folder"],
+            "loose": ["loose: holds 6 photos but no folder", "each person"],
+        }.items():
             with self.subTest(folder):
                 self.refuses(["pretrain", folder, *self.train[2:]], *words)
         self.tsugi(*self.train)
@@ -81,7 +88,11 @@ class Photos(support.CommandLine):
     def test_a_name_that_the_checkpoint_knows_already(self):
         self.tsugi(*self.train)
         self.tsugi("bundle", "out.safetensors", "--photos", "people", "-o", "handover.tar")
-        self.refuses(["resume", "handover.tar", "--personal", f"people/{self.names[0]}", "-o", "device"], self.names[0], "already")
+        self.refuses(
+            ["resume", "handover.tar", "--personal", f"people/{self.names[0]}", "-o", "device"],
+            self.names[0],
+            "already",
+        )
 
     def test_people_whom_the_checkpoint_does_not_know(self):
         self.tsugi(*self.train)
@@ -90,11 +101,15 @@ class Photos(support.CommandLine):
         self.refuses(["bundle", "out.safetensors", "--photos", "others", "-o", "b.tar"], "others", stranger, "2 people")
 
     def test_a_broken_photo_is_skipped_and_listed_and_too_many_fail_the_run(self):
-        broken = {"text": (b"not a photo", "neither a JPEG nor a PNG"), "empty": (b"", "is empty"),
-                  "cut": (self.good[:len(self.good) // 2], "truncated"), "cut at its end": (self.good[:-1], "truncated"),
-                  "large JPEG": (with_jpeg_size(self.good, 60000, 60000), "60000 x 60000 = 3600000000 pixels"),
-                  "large PNG": (png_header(60000, 60000), "60000 x 60000 = 3600000000 pixels"),
-                  "cut PNG": (png_header(8, 8)[:20], "truncated")}
+        broken = {
+            "text": (b"not a photo", "neither a JPEG nor a PNG"),
+            "empty": (b"", "is empty"),
+            "cut": (self.good[: len(self.good) // 2], "truncated"),
+            "cut at its end": (self.good[:-1], "truncated"),
+            "large JPEG": (with_jpeg_size(self.good, 60000, 60000), "60000 x 60000 = 3600000000 pixels"),
+            "large PNG": (png_header(60000, 60000), "60000 x 60000 = 3600000000 pixels"),
+            "cut PNG": (png_header(8, 8)[:20], "truncated"),
+        }
         second = self.first.replace("_0001", "_0002")
         for name, (content, reason) in broken.items():
             with self.subTest(name):
@@ -137,12 +152,16 @@ class Models(support.CommandLine):
 
     def test_models_that_cannot_be(self):
         layers = lambda model: model["layers"]
-        self.refuses_model(lambda m: layers(m).insert(1, {"type": "conv3d", "filters": 4}), "layer 2", "conv3d", "conv2d")
+        self.refuses_model(
+            lambda m: layers(m).insert(1, {"type": "conv3d", "filters": 4}), "layer 2", "conv3d", "conv2d"
+        )
         self.refuses_model(lambda m: layers(m)[0].update(filter=4), "layer 1 (conv1)", '"filter"')
         self.refuses_model(lambda m: layers(m)[0].update(filters=-4), "layer 1 (conv1)", '"filters" is -4')
         self.refuses_model(lambda m: layers(m)[0].update(kernel=99), "conv1", "99x99", "18x18")
         self.refuses_model(lambda m: layers(m)[0].update(groups=3), "conv1", "4", "3")
-        self.refuses_model(lambda m: layers(m).insert(1, {"type": "add", "inputs": ["conv1", "input"]}), "add", "8x8x4", "16x16x3")
+        self.refuses_model(
+            lambda m: layers(m).insert(1, {"type": "add", "inputs": ["conv1", "input"]}), "add", "8x8x4", "16x16x3"
+        )
         self.refuses_model(lambda m: layers(m).insert(1, {"type": "relu", "input": "nobody"}), "layer 2", '"nobody"')
         self.refuses_model(lambda m: layers(m)[-1].update(units=5), "(head)", "classes")
         self.refuses_model(lambda m: layers(m).clear(), "layers")
@@ -154,18 +173,40 @@ class Models(support.CommandLine):
         self.refuses_model(lambda m: m.update(extra=1), "extra")
 
     def test_models_that_are_no_models(self):
-        for text, word in {"": "JSON", "{": "JSON", "[]": "object", '{"layers": [], "layers": []}': "layers", "[" * 5000: ""}.items():
+        for text, word in {
+            "": "JSON",
+            "{": "JSON",
+            "[]": "object",
+            '{"layers": [], "layers": []}': "layers",
+            "[" * 5000: "",
+        }.items():
             with self.subTest(text[:40]):
                 self.write("model.json", text)
                 self.refuses(["pretrain", "people", "-o", "out", "--model", "model.json"], "model.json", word)
         self.refuses(["pretrain", "people", "-o", "out", "--model", "faces-huge"], "faces-huge", "faces-resnet")
 
 
-
 class Explosion(support.CommandLine):
     def explode(self, *more):
-        return ["pretrain", "people", "-o", "out.safetensors", "--continue", "out.safetensors", "--precision", "fp32", "--schedule", "constant",
-                "--epochs", "300", "--lr", "1000", "--weight-decay", "1", *more]
+        return [
+            "pretrain",
+            "people",
+            "-o",
+            "out.safetensors",
+            "--continue",
+            "out.safetensors",
+            "--precision",
+            "fp32",
+            "--schedule",
+            "constant",
+            "--epochs",
+            "300",
+            "--lr",
+            "1000",
+            "--weight-decay",
+            "1",
+            *more,
+        ]
 
     def setUp(self):
         shutil.rmtree(self.path("people"), ignore_errors=True)
@@ -198,18 +239,37 @@ class Options(support.CommandLine):
 
     def test_values_out_of_range_are_wrong_usage(self):
         for option, value, *words in (
-                ("--epochs", "-1", "epochs is -1", "0 to"), ("--epochs", "many", "--epochs", "many"), ("--batch", "0", "batch is 0", "1 to 65536"),
-                ("--augment", "0", "augment", "0", "1 to"), ("--augment", "-3", "--augment", "-3"), ("--test-fraction", "1.5", "test_fraction is 1.5", "0.9"),
-                ("--lr", "-1", "lr is -1", "0 to 1000"), ("--lr", "nan", "lr"), ("--momentum", "1", "momentum is 1"), ("--threads", "-1", "--threads", "-1"),
-                ("--optimizer", "magic", "magic", "sgd, adam, adamw"), ("--schedule", "magic", "magic", "cosine"),
-                ("--precision", "fp8", "--precision", "fp8", "bf16"), ("--memory", "lots", "lots", "512M"), ("--memory", "-1G", "-1G", "512M"),
-                ("--compact", "int4", "--compact", "int4", "int8"), ("--size", "99999", "--size", "99999"), ("--crop", "2", "--crop", "2"),
-                ("--checkpoint-every", "-1", "--checkpoint-every", "-1"), ("--label-smoothing", "1", "label_smoothing is 1", "0.99"),
-                ("--balanced", "perhaps", "--balanced", "perhaps")):
+            ("--epochs", "-1", "epochs is -1", "0 to"),
+            ("--epochs", "many", "--epochs", "many"),
+            ("--batch", "0", "batch is 0", "1 to 65536"),
+            ("--augment", "0", "augment", "0", "1 to"),
+            ("--augment", "-3", "--augment", "-3"),
+            ("--test-fraction", "1.5", "test_fraction is 1.5", "0.9"),
+            ("--lr", "-1", "lr is -1", "0 to 1000"),
+            ("--lr", "nan", "lr"),
+            ("--momentum", "1", "momentum is 1"),
+            ("--threads", "-1", "--threads", "-1"),
+            ("--optimizer", "magic", "magic", "sgd, adam, adamw"),
+            ("--schedule", "magic", "magic", "cosine"),
+            ("--precision", "fp8", "--precision", "fp8", "bf16"),
+            ("--memory", "lots", "lots", "512M"),
+            ("--memory", "-1G", "-1G", "512M"),
+            ("--compact", "int4", "--compact", "int4", "int8"),
+            ("--size", "99999", "--size", "99999"),
+            ("--crop", "2", "--crop", "2"),
+            ("--checkpoint-every", "-1", "--checkpoint-every", "-1"),
+            ("--label-smoothing", "1", "label_smoothing is 1", "0.99"),
+            ("--balanced", "perhaps", "--balanced", "perhaps"),
+        ):
             with self.subTest(f"{option} {value}"):
                 self.refuses([*self.train, option, value], *words, status=2)
-        for command in (["bundle", "x", "--photos", "people", "-o", "b", "--fraction", "2"], ["bundle", "x", "--photos", "people", "-o", "b", "--strategy", "best"],
-                        ["synth", "drawn", "--people", "0"], ["inspect", "faces-cnn", "--batch", "0"], ["predict", "x", "y", "--top", "0"]):
+        for command in (
+            ["bundle", "x", "--photos", "people", "-o", "b", "--fraction", "2"],
+            ["bundle", "x", "--photos", "people", "-o", "b", "--strategy", "best"],
+            ["synth", "drawn", "--people", "0"],
+            ["inspect", "faces-cnn", "--batch", "0"],
+            ["predict", "x", "y", "--top", "0"],
+        ):
             with self.subTest(command):
                 self.refuses(command, command[-2], command[-1], status=2)
 
@@ -217,12 +277,16 @@ class Options(support.CommandLine):
         here = {device["name"]: device["available"] for device in self.result("doctor")["devices"]}
         for device in ("cuda", "cudnn", "simt"):
             if not here[device]:  # not in this build, or no GPU: which of the two is told
-                self.refuses([*self.train, "--device", device], "device cu" if device != "simt" else "device simt", "this ")
+                self.refuses(
+                    [*self.train, "--device", device], "device cu" if device != "simt" else "device simt", "this "
+                )
         self.refuses([*self.train, "--device", "abacus"], "abacus", "auto, cpu, cuda, cudnn, simt, reference")
         if here["simt"]:
             for device in ("simt:", "simt:x", "simt:-1", "simt:7500", "simt:99", "simt:053", "simt:20"):
                 self.refuses([*self.train, "--device", device], f"device {device}", "53, 60", "75, 80")
-        self.refuses([*self.train, "--device", "cpu", "--precision", "fp16"], "fp16", "device cpu", "does not compute in it")
+        self.refuses(
+            [*self.train, "--device", "cpu", "--precision", "fp16"], "fp16", "device cpu", "does not compute in it"
+        )
 
     def test_a_memory_budget_that_no_batch_fits_in(self):
         self.refuses([*self.train, "--memory", "1K"], "--memory", "one sample", "MiB")
@@ -239,13 +303,22 @@ class Outputs(support.CommandLine):
         cls.people("new", 1, first=4)
 
     def commands(self, output):
-        return (["pretrain", "people", "-o", output, *support.TINY], ["compact", "c.safetensors", "-o", output],
-                ["bundle", "c.safetensors", "--photos", "people", "-o", output],
-                ["resume", "handover.tar", "--personal", "new", "-o", output, *support.TINY[2:]])
+        return (
+            ["pretrain", "people", "-o", output, *support.TINY],
+            ["compact", "c.safetensors", "-o", output],
+            ["bundle", "c.safetensors", "--photos", "people", "-o", output],
+            ["resume", "handover.tar", "--personal", "new", "-o", output, *support.TINY[2:]],
+        )
 
     def test_outputs_that_cannot_be(self):
-        for output, word in {"missing/out": "No such file", "people": "is a folder", "c.safetensors/out": "Not a directory", "/proc/out": "/proc/out",
-                             "/dev/full": "device", "x" * 300: "too long"}.items():
+        for output, word in {
+            "missing/out": "No such file",
+            "people": "is a folder",
+            "c.safetensors/out": "Not a directory",
+            "/proc/out": "/proc/out",
+            "/dev/full": "device",
+            "x" * 300: "too long",
+        }.items():
             for command in self.commands(output):
                 with self.subTest(f"{command[0]} -o {output[:20]}"):
                     self.refuses(command, output, word)
@@ -258,9 +331,12 @@ class Outputs(support.CommandLine):
         self.assertNotIn("epoch 1", done.stderr)
 
     def test_an_output_that_is_also_the_input(self):
-        for command in (["bundle", "c.safetensors", "--photos", "people", "-o", "c.safetensors"], ["compact", "c.safetensors", "-o", "./c.safetensors"],
-                        ["resume", "handover.tar", "--personal", "new", "-o", "people/../handover.tar"],
-                        ["pretrain", "people", "-o", "out", "--metrics", "out"]):
+        for command in (
+            ["bundle", "c.safetensors", "--photos", "people", "-o", "c.safetensors"],
+            ["compact", "c.safetensors", "-o", "./c.safetensors"],
+            ["resume", "handover.tar", "--personal", "new", "-o", "people/../handover.tar"],
+            ["pretrain", "people", "-o", "out", "--metrics", "out"],
+        ):
             with self.subTest(command[0]):
                 self.refuses(command, command[-1], "same file", status=2)
         photo = os.path.join("new", os.listdir(self.path("new"))[0])
@@ -271,12 +347,20 @@ class Outputs(support.CommandLine):
         self.addCleanup(os.remove, self.path("linked"))
         resume = ["resume", "handover.tar", "--personal", "new", *support.TINY[2:]]
         train = ["pretrain", "people", *support.TINY]
-        for command, *words in (([*resume, "-o", "out", "--metrics", "handover.tar"], "same file"), ([*resume, "-o", photo], "a photo of new"),
-                                ([*resume, "-o", "out", "--audit", photo], "--audit", "a photo of new"), ([*train, "-o", "tiny.json"], "same file"),
-                                ([*train, "-o", general], "a photo of people"), (["compact", "c.safetensors", "-o", "linked"], "same file"),
-                                (["predict", "c.safetensors", photo, "--audit", photo], "same file"),
-                                (["pretrain", "people", "--continue", "c.safetensors", "-o", "out", "--metrics", "c.safetensors"], "same file"),
-                                (["bundle", "c.safetensors", "--photos", "people", "-o", general], "--output", "a photo of people")):
+        for command, *words in (
+            ([*resume, "-o", "out", "--metrics", "handover.tar"], "same file"),
+            ([*resume, "-o", photo], "a photo of new"),
+            ([*resume, "-o", "out", "--audit", photo], "--audit", "a photo of new"),
+            ([*train, "-o", "tiny.json"], "same file"),
+            ([*train, "-o", general], "a photo of people"),
+            (["compact", "c.safetensors", "-o", "linked"], "same file"),
+            (["predict", "c.safetensors", photo, "--audit", photo], "same file"),
+            (
+                ["pretrain", "people", "--continue", "c.safetensors", "-o", "out", "--metrics", "c.safetensors"],
+                "same file",
+            ),
+            (["bundle", "c.safetensors", "--photos", "people", "-o", general], "--output", "a photo of people"),
+        ):
             with self.subTest(command):
                 self.refuses(command, command[-1] if command[-2].startswith("-") else "", *words, status=2)
 
@@ -287,28 +371,57 @@ class Outputs(support.CommandLine):
         self.refuses([*self.commands("out")[3], "--personal-photos", "-1"], "--personal-photos", "-1", status=2)
 
     def test_an_output_may_lie_beside_the_photos_and_a_run_goes_on_in_place(self):
-        self.tsugi("pretrain", "people", *support.TINY, "-o", "people/1.safetensors", "--metrics", "1")  # 1 is also the value of --epochs
-        self.tsugi("pretrain", "people", "--continue", "people/1.safetensors", "-o", "people/1.safetensors", "--epochs", "2", "--augment", "2")
+        self.tsugi(
+            "pretrain", "people", *support.TINY, "-o", "people/1.safetensors", "--metrics", "1"
+        )  # 1 is also the value of --epochs
+        self.tsugi(
+            "pretrain",
+            "people",
+            "--continue",
+            "people/1.safetensors",
+            "-o",
+            "people/1.safetensors",
+            "--epochs",
+            "2",
+            "--augment",
+            "2",
+        )
         for name in ("people/1.safetensors", "1"):
             os.remove(self.path(name))
 
     def test_a_bundle_is_no_checkpoint_and_the_other_way_round(self):
-        for command in (["bundle", "handover.tar", "--photos", "people", "-o", "b.tar"], ["eval", "handover.tar", "--photos", "people"],
-                        ["compact", "handover.tar", "-o", "small"], ["pretrain", "people", "-o", "out", "--continue", "handover.tar"]):
+        for command in (
+            ["bundle", "handover.tar", "--photos", "people", "-o", "b.tar"],
+            ["eval", "handover.tar", "--photos", "people"],
+            ["compact", "handover.tar", "-o", "small"],
+            ["pretrain", "people", "-o", "out", "--continue", "handover.tar"],
+        ):
             self.refuses(command, "handover.tar: looks like a bundle, a checkpoint (.safetensors) expected")
-        self.refuses(["resume", "c.safetensors", "--personal", "new", "-o", "out"], "c.safetensors: looks like a checkpoint, a bundle")
+        self.refuses(
+            ["resume", "c.safetensors", "--personal", "new", "-o", "out"],
+            "c.safetensors: looks like a checkpoint, a bundle",
+        )
 
     def test_pipes_and_devices_in_place_of_files(self):
         os.makedirs(self.path("piped", "Ann"))
         pipe = os.path.join("piped", "Ann", "1.jpg")
         os.mkfifo(self.path(pipe))
         self.addCleanup(shutil.rmtree, self.path("piped"))
-        refused = lambda command, *words: self.assertRegex(self.tsugi(*command, "--quiet", status=1).stderr, ".*".join(words))
+        refused = lambda command, *words: self.assertRegex(
+            self.tsugi(*command, "--quiet", status=1).stderr, ".*".join(words)
+        )
         for path in (pipe, "/dev/zero", "people"):
-            for command in (["resume", path, "--personal", "new", "-o", "out"], ["bundle", path, "--photos", "people", "-o", "b.tar"],
-                            ["eval", path, "--photos", "people"], ["predict", path, "x.jpg"], ["predict", "c.safetensors", path], ["inspect", path],
-                            ["compact", path, "-o", "small"], ["pretrain", "people", "-o", "out", "--continue", path],
-                            ["pretrain", "people", "-o", "out", "--model", path]):
+            for command in (
+                ["resume", path, "--personal", "new", "-o", "out"],
+                ["bundle", path, "--photos", "people", "-o", "b.tar"],
+                ["eval", path, "--photos", "people"],
+                ["predict", path, "x.jpg"],
+                ["predict", "c.safetensors", path],
+                ["inspect", path],
+                ["compact", path, "-o", "small"],
+                ["pretrain", "people", "-o", "out", "--continue", path],
+                ["pretrain", "people", "-o", "out", "--model", path],
+            ):
                 with self.subTest(command):
                     refused(command, path, "is a folder, a pipe or a device, a regular file is expected")
         refused(["resume", "handover.tar", "--personal", "piped/Ann", "-o", "out"], "piped/Ann", "holds no photo")
@@ -318,8 +431,13 @@ class Outputs(support.CommandLine):
         before = self.snapshot()
         for pause in (0, 0.005, 0.01, 0.02, 0.04):
             for command in self.commands("interrupted")[1:3]:
-                process = subprocess.Popen([support.BINARY, *command, "--quiet"], cwd=self.folder, env=support.environment(),
-                                           stderr=subprocess.PIPE, text=True)
+                process = subprocess.Popen(
+                    [support.BINARY, *command, "--quiet"],
+                    cwd=self.folder,
+                    env=support.environment(),
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
                 time.sleep(pause)
                 process.send_signal(signal.SIGINT)
                 told = process.communicate(timeout=60)[1]

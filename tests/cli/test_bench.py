@@ -1,4 +1,5 @@
 """tsugi bench: measuring, result files, comparisons as table, CSV and page; and --profile on training commands."""
+
 import csv
 import html.parser
 import io
@@ -15,13 +16,42 @@ SMOKE = ("bench", "--smoke", "--threads", "1", "--device", "cpu")
 
 def example(seconds, peak, copy, **context):
     """A result file with points of made/b16, {layer: (seconds, flops, bytes)}."""
-    entries = [{"name": f"made/b16/{layer}/conv2d_forward/f32/cold_median", "run_name": f"made/b16/{layer}/conv2d_forward/f32/cold",
-                "run_type": "aggregate", "aggregate_name": "median", "model": "made", "batch": 16, "layer": layer, "op": "conv2d_forward",
-                "dtype": "f32", "cache": "cold", "real_time": 1e9 * time, "cpu_time": 0, "time_unit": "ns", "flops": flops, "bytes": size}
-               for layer, (time, flops, size) in seconds.items()]
-    return json.dumps({"context": {"date": "2026-01-01T00:00:00+00:00", "tsugi_schema": 1, "tsugi_version": "0.1.0", "tsugi_commit": "0123456789ab",
-                                   "device": "cuda", "device_description": "made <up>", "peak_f32_gflops": peak, "copy_gb_per_s": copy, **context},
-                       "benchmarks": entries})
+    entries = [
+        {
+            "name": f"made/b16/{layer}/conv2d_forward/f32/cold_median",
+            "run_name": f"made/b16/{layer}/conv2d_forward/f32/cold",
+            "run_type": "aggregate",
+            "aggregate_name": "median",
+            "model": "made",
+            "batch": 16,
+            "layer": layer,
+            "op": "conv2d_forward",
+            "dtype": "f32",
+            "cache": "cold",
+            "real_time": 1e9 * time,
+            "cpu_time": 0,
+            "time_unit": "ns",
+            "flops": flops,
+            "bytes": size,
+        }
+        for layer, (time, flops, size) in seconds.items()
+    ]
+    return json.dumps(
+        {
+            "context": {
+                "date": "2026-01-01T00:00:00+00:00",
+                "tsugi_schema": 1,
+                "tsugi_version": "0.1.0",
+                "tsugi_commit": "0123456789ab",
+                "device": "cuda",
+                "device_description": "made <up>",
+                "peak_f32_gflops": peak,
+                "copy_gb_per_s": copy,
+                **context,
+            },
+            "benchmarks": entries,
+        }
+    )
 
 
 SERVER = {"conv1": (0.002, 1e10, 1e6), "conv2": (0.001, 1e8, 2.5e8), "conv<3> & 'x'": (0.001, 1e9, 1e7)}
@@ -31,12 +61,23 @@ BOARD = {"conv1": (0.1, 1e10, 1e6), "conv2": (0.06, 1e8, 2.5e8), "conv<3> & 'x'"
 class Measuring(support.CommandLine):
     def test_ops_become_a_table_a_result_file_and_an_object(self):
         done = self.tsugi(*SMOKE, "-o", "ops.json")
-        self.assertRegex(done.stdout.splitlines()[0], r"^model +batch +layer +x +op +cache +time .*% roofline +kernel +peer$")
+        self.assertRegex(
+            done.stdout.splitlines()[0], r"^model +batch +layer +x +op +cache +time .*% roofline +kernel +peer$"
+        )
         self.assertRegex(done.stdout, r"smoke +1 +3x3 +1 +conv2d_backward_weight +cold +[\d.]+ [mu]?s ")
         file = json.loads(self.read("ops.json"))
         context = file["context"]
         self.assertEqual((context["tsugi_schema"], context["device"], context["smoke"]), (1, "cpu", True))
-        for key in ("tsugi_version", "tsugi_commit", "tsugi_build", "device_description", "cpu", "system", "peak_f32_gflops", "copy_gb_per_s"):
+        for key in (
+            "tsugi_version",
+            "tsugi_commit",
+            "tsugi_build",
+            "device_description",
+            "cpu",
+            "system",
+            "peak_f32_gflops",
+            "copy_gb_per_s",
+        ):
             self.assertTrue(context[key], key)
         result = self.result(*SMOKE, "--quiet")
         names = [entry["run_name"] for entry in file["benchmarks"]]
@@ -48,24 +89,64 @@ class Measuring(support.CommandLine):
             self.assertNotIn("error_occurred", entry)
         # oneDNN is the peer of our own kernels, which builds for AVX-512 have.
         own = [entry for entry in file["benchmarks"] if entry.get("peer", entry.get("kernel")) != entry.get("kernel")]
-        self.assertEqual({entry["kernel"] for entry in own}, {entry["kernel"] for entry in file["benchmarks"] if entry.get("kernel") == "direct"})
+        self.assertEqual(
+            {entry["kernel"] for entry in own},
+            {entry["kernel"] for entry in file["benchmarks"] if entry.get("kernel") == "direct"},
+        )
         for entry in own:
             self.assertEqual(entry["peer"], "onednn")
             self.assertAlmostEqual(entry["peer_ratio"], entry["peer_time"] / entry["real_time"])
         self.assertEqual("times as fast as onednn in the geometric mean" in done.stdout, bool(own))
-        self.assertFalse([entry for entry in self.result(*SMOKE, "--no-peer", "--quiet")["benchmarks"] if "peer" in entry])
+        self.assertFalse(
+            [entry for entry in self.result(*SMOKE, "--no-peer", "--quiet")["benchmarks"] if "peer" in entry]
+        )
 
     def test_ops_of_a_model_by_filter_at_a_size(self):
         self.write("tiny.json", json.dumps(support.TINY_MODEL))
-        result = self.result("bench", "--model", "tiny.json", "--size", 8, "--batch", "2,3", "--filter", "/conv1/", "--cache", "warm",
-                             "--min-time", 0.001, "--rounds", 2, "--threads", 1, "--device", "cpu", "--quiet")
-        self.assertEqual([entry["run_name"] for entry in result["benchmarks"]],
-                         [f"tiny/b{batch}/conv1/conv2d_{op}/f32/warm" for batch in (2, 3) for op in ("forward", "backward_weight")])
+        result = self.result(
+            "bench",
+            "--model",
+            "tiny.json",
+            "--size",
+            8,
+            "--batch",
+            "2,3",
+            "--filter",
+            "/conv1/",
+            "--cache",
+            "warm",
+            "--min-time",
+            0.001,
+            "--rounds",
+            2,
+            "--threads",
+            1,
+            "--device",
+            "cpu",
+            "--quiet",
+        )
+        self.assertEqual(
+            [entry["run_name"] for entry in result["benchmarks"]],
+            [f"tiny/b{batch}/conv1/conv2d_{op}/f32/warm" for batch in (2, 3) for op in ("forward", "backward_weight")],
+        )
         self.assertGreaterEqual(result["benchmarks"][0]["repetitions"], 2)
 
     def test_a_step_has_the_fields_that_plans_have(self):
         self.write("tiny.json", json.dumps(support.TINY_MODEL))
-        done = self.tsugi("bench", "--step", "--smoke", "--model", "tiny.json", "--device", "cpu", "--threads", 1, "--json", "-o", "step.json")
+        done = self.tsugi(
+            "bench",
+            "--step",
+            "--smoke",
+            "--model",
+            "tiny.json",
+            "--device",
+            "cpu",
+            "--threads",
+            1,
+            "--json",
+            "-o",
+            "step.json",
+        )
         self.assertRegex(done.stdout, r"(?m)^conv1 +conv2d ")
         result = json.loads(done.stdout.splitlines()[-1])
         self.assertEqual(result, json.loads(self.read("step.json")))
@@ -75,7 +156,9 @@ class Measuring(support.CommandLine):
         for layer in result["layers"]:
             self.assertGreaterEqual(min(layer["forward_s"], layer["backward_s"]), 0)
         # One watched step: the medians are its own parts, and the parts are the whole of it.
-        parts = sum(layer["forward_s"] + layer["backward_s"] for layer in result["layers"]) + sum(result["phases"].values())
+        parts = sum(layer["forward_s"] + layer["backward_s"] for layer in result["layers"]) + sum(
+            result["phases"].values()
+        )
         self.assertAlmostEqual(parts, result["parts_s"], delta=1e-9)
         self.assertAlmostEqual(parts, result["watched_step_s"], delta=1e-9)
 
@@ -94,8 +177,23 @@ class Measuring(support.CommandLine):
         one = min(os.sched_getaffinity(0))
         if not os.path.exists("/proc/self/schedstat"):
             self.skipTest("this kernel does not say who waits for a processor")
-        done = self.tsugi("bench", "--step", "--model", "faces-mobile", "--batch", 8, "--min-time", 0.001, "--threads", 2, "--device", "cpu",
-                          "-o", "noisy.json", preexec_fn=lambda: os.sched_setaffinity(0, {one}))  # two threads, one processor
+        done = self.tsugi(
+            "bench",
+            "--step",
+            "--model",
+            "faces-mobile",
+            "--batch",
+            8,
+            "--min-time",
+            0.001,
+            "--threads",
+            2,
+            "--device",
+            "cpu",
+            "-o",
+            "noisy.json",
+            preexec_fn=lambda: os.sched_setaffinity(0, {one}),
+        )  # two threads, one processor
         if "2 threads" not in done.stderr:
             self.skipTest("this build computes on one thread")
         self.assertRegex(done.stdout, r"(?m)^mind: disturbed: threads waited for a processor \d+ % of the time")
@@ -108,29 +206,29 @@ class Measuring(support.CommandLine):
     def test_wrong_options_and_unknown_names(self):
         self.write("ops.json", "{}")
         for arguments, words in {
-                ("--model", "resnet-19"): ["resnet-19", "resnet-18", "faces-cnn"],
-                ("--device", "toaster"): ["toaster", "cpu"],
-                ("--filter", "nothing", "--model", "faces-cnn", "--batch", "1", "--device", "cpu"): ["0 points", "nothing"],
-                ("--smoke", "--device", "cpu", "--precision", "fp16"): ["fp16", "cpu"],
-                ("--smoke", "-o", "missing/ops.json"): ["missing/ops.json"],
-                ("--compare", "ops.json"): ["ops.json", "context"],
+            ("--model", "resnet-19"): ["resnet-19", "resnet-18", "faces-cnn"],
+            ("--device", "toaster"): ["toaster", "cpu"],
+            ("--filter", "nothing", "--model", "faces-cnn", "--batch", "1", "--device", "cpu"): ["0 points", "nothing"],
+            ("--smoke", "--device", "cpu", "--precision", "fp16"): ["fp16", "cpu"],
+            ("--smoke", "-o", "missing/ops.json"): ["missing/ops.json"],
+            ("--compare", "ops.json"): ["ops.json", "context"],
         }.items():
             with self.subTest(arguments):
                 self.refuses(["bench", *arguments], *words)
         for arguments, words in {
-                ("--batch", "0"): ["--batch"],
-                ("--min-time", "0"): ["--min-time"],
-                ("--min-time", "nan"): ["--min-time"],
-                ("--rounds", "-1"): ["--rounds"],
-                ("--csv", "a.csv"): ["--csv", "without --compare"],
-                ("--step", "--no-peer"): ["--no-peer", "with --step"],
-                ("--memory", "1G"): ["--memory", "without --step"],
-                ("--step", "--cache", "cold"): ["--cache", "with --step"],
-                ("--step", "--model", "faces-cnn,faces-mobile"): ["one model", "2"],
-                ("--compare", "a.json", "b.json", "--step"): ["--step", "with --compare"],
-                ("--compare", "a.json", "b.json", "--html", "a.json"): ["a.json", "same file"],
-                ("--compare", "a.json", "b.json", "--csv", "c", "--html", "c"): ["same file"],
-                ("--compare", "a.json", "b.svg", "--plot", "b"): ["b.svg", "--plot would overwrite"],
+            ("--batch", "0"): ["--batch"],
+            ("--min-time", "0"): ["--min-time"],
+            ("--min-time", "nan"): ["--min-time"],
+            ("--rounds", "-1"): ["--rounds"],
+            ("--csv", "a.csv"): ["--csv", "without --compare"],
+            ("--step", "--no-peer"): ["--no-peer", "with --step"],
+            ("--memory", "1G"): ["--memory", "without --step"],
+            ("--step", "--cache", "cold"): ["--cache", "with --step"],
+            ("--step", "--model", "faces-cnn,faces-mobile"): ["one model", "2"],
+            ("--compare", "a.json", "b.json", "--step"): ["--step", "with --compare"],
+            ("--compare", "a.json", "b.json", "--html", "a.json"): ["a.json", "same file"],
+            ("--compare", "a.json", "b.json", "--csv", "c", "--html", "c"): ["same file"],
+            ("--compare", "a.json", "b.svg", "--plot", "b"): ["b.svg", "--plot would overwrite"],
         }.items():
             with self.subTest(arguments):
                 self.refuses(["bench", *arguments], *words, status=2)
@@ -196,7 +294,9 @@ class Comparing(support.CommandLine):
     def test_the_page_is_well_formed_and_takes_nothing_for_markup(self):
         self.tsugi(*self.both, "--html", "page.html", "--quiet")
         text = self.read("page.html").decode()
-        self.assertEqual(re.findall(r"""(?:src|href)=["'](?!#)[^>]*|@import|url\(|https?://(?!www\.w3\.org)""", text), [])  # needs nothing else
+        self.assertEqual(
+            re.findall(r"""(?:src|href)=["'](?!#)[^>]*|@import|url\(|https?://(?!www\.w3\.org)""", text), []
+        )  # needs nothing else
         xml.etree.ElementTree.fromstring(text.split("\n", 1)[1])
         page = Page(text)
         self.assertEqual(page.open, [])
@@ -242,13 +342,18 @@ class Comparing(support.CommandLine):
     def test_bad_files(self):
         text = example(BOARD, 200, 25)
         for content, words in {
-                "": ["board.json", "JSON"],
-                text[:len(text) // 2]: ["board.json", "JSON"],
-                "[1, 2]": ["board.json", "object"],
-                "{}": ["board.json", "context"],
-                text.replace('"device": "cuda", ', ""): ["board.json", "device"],
-                text.replace('"real_time": 100000000.0', '"real_time": -1'): ["board.json", "benchmarks[0]", "real_time", "-1"],
-                example({"elsewhere": (1, 1, 1)}, 1, 1): ["server.json", "0 of its 3 points"],
+            "": ["board.json", "JSON"],
+            text[: len(text) // 2]: ["board.json", "JSON"],
+            "[1, 2]": ["board.json", "object"],
+            "{}": ["board.json", "context"],
+            text.replace('"device": "cuda", ', ""): ["board.json", "device"],
+            text.replace('"real_time": 100000000.0', '"real_time": -1'): [
+                "board.json",
+                "benchmarks[0]",
+                "real_time",
+                "-1",
+            ],
+            example({"elsewhere": (1, 1, 1)}, 1, 1): ["server.json", "0 of its 3 points"],
         }.items():
             with self.subTest(words):
                 self.write("board.json", content)
@@ -269,11 +374,27 @@ class Profiles(support.CommandLine):
         self.assertRegex(done.stdout, r"(?m)^backward +conv1 +[\d.]+ +[\d.]+ % +\d+ +[\d.]+$")
         events = [event for event in json.loads(self.read("trace.json"))["traceEvents"] if event["ph"] == "X"]
         found = {(event["cat"], event["name"]) for event in events}
-        for part in (("step", "step 1"), ("data", "data"), ("augment", "augment"), ("forward", "conv1"), ("backward", "head"), ("loss", "loss"),
-                     ("update", "update"), ("results", "results"), ("evaluation", "evaluation"), ("checkpoint", "checkpoint")):
+        for part in (
+            ("step", "step 1"),
+            ("data", "data"),
+            ("augment", "augment"),
+            ("forward", "conv1"),
+            ("backward", "head"),
+            ("loss", "loss"),
+            ("update", "update"),
+            ("results", "results"),
+            ("evaluation", "evaluation"),
+            ("checkpoint", "checkpoint"),
+        ):
             self.assertIn(part, found)
-        self.assertEqual([event["ts"] for event in events if event["cat"] == "step"], sorted(event["ts"] for event in events if event["cat"] == "step"))
-        self.refuses(["pretrain", "people", "-o", "x.safetensors", *support.TINY, "--profile", "missing/trace.json"], "missing/trace.json")
+        self.assertEqual(
+            [event["ts"] for event in events if event["cat"] == "step"],
+            sorted(event["ts"] for event in events if event["cat"] == "step"),
+        )
+        self.refuses(
+            ["pretrain", "people", "-o", "x.safetensors", *support.TINY, "--profile", "missing/trace.json"],
+            "missing/trace.json",
+        )
         self.refuses(["pretrain", "people", "-o", "x", *support.TINY, "--profile", "x"], "same file", status=2)
 
 

@@ -1,5 +1,6 @@
 """Small files that ask for a lot of memory: what a command takes is bounded by what a file may hold, and --memory bounds
 the whole process. The peak of each process is measured (ru_maxrss)."""
+
 import json
 import os
 import struct
@@ -16,11 +17,18 @@ LITTLE = 48 * MIB  # what a command may take beyond what it takes for a good fil
 
 def png(w, h, rows, depth=8, color=2):
     """A PNG whose header says w x h and whose data are the chunks of `rows`."""
+
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
     packer = zlib.compressobj(9)
     data = b"".join(packer.compress(row) for row in rows) + packer.flush()
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, depth, color, 0, 0, 0)) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, depth, color, 0, 0, 0))
+        + chunk(b"IDAT", data)
+        + chunk(b"IEND", b"")
+    )
 
 
 class Bombs(support.CommandLine):
@@ -32,21 +40,35 @@ class Bombs(support.CommandLine):
         cls.write("tiny.json", json.dumps(support.TINY_MODEL))
         cls.tsugi("pretrain", "people", "-o", "good", *support.TINY)
         cls.tsugi("bundle", "good", "--photos", "people", "-o", "good.tar")
-        cls.photo = next(os.path.join("people", name, sorted(os.listdir(cls.path("people", name)))[0]) for name in os.listdir(cls.path("people")))
+        cls.photo = next(
+            os.path.join("people", name, sorted(os.listdir(cls.path("people", name)))[0])
+            for name in os.listdir(cls.path("people"))
+        )
         cls.little = cls.peak("predict", "good", cls.photo) + LITTLE
 
     @classmethod
     def peak(cls, *arguments, status=0, words=()):
         """Bytes of memory that the command took at most; fails unless it ends with `status`, and says `words` in one line."""
         with tempfile.TemporaryFile() as stderr:
-            process = subprocess.Popen([support.BINARY, *map(str, arguments), "--quiet"], cwd=cls.folder, stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.DEVNULL, stderr=stderr, env=support.environment())
+            process = subprocess.Popen(
+                [support.BINARY, *map(str, arguments), "--quiet"],
+                cwd=cls.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                env=support.environment(),
+            )
             _, code, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(code)
             stderr.seek(0)
             said = stderr.read().decode(errors="replace")
         told = f"tsugi {' '.join(map(str, arguments))}: exit status {process.returncode}, {usage.ru_maxrss >> 10} MiB\n{said}"
-        if process.returncode != status or support.CRASH.search(said) or not all(str(word) in said for word in words) or said.count("\n") > 1:
+        if (
+            process.returncode != status
+            or support.CRASH.search(said)
+            or not all(str(word) in said for word in words)
+            or said.count("\n") > 1
+        ):
             raise AssertionError(f"{told}\nexpected status {status} and {words}")
         return usage.ru_maxrss << 10
 
@@ -74,10 +96,24 @@ class Bombs(support.CommandLine):
             for i in range(8):
                 self.write(f"large/{person}/{i}.png", large)
         budget = 300 * MIB
-        taken = self.peak("pretrain", "large", "-o", "out", *support.TINY[:-2], "--memory", "300M", "--threads", 4, status=1, words=("16 of 16", "640", "bytes to be decoded"))
+        taken = self.peak(
+            "pretrain",
+            "large",
+            "-o",
+            "out",
+            *support.TINY[:-2],
+            "--memory",
+            "300M",
+            "--threads",
+            4,
+            status=1,
+            words=("16 of 16", "640", "bytes to be decoded"),
+        )
         if MEASURED:
             self.assertLess(taken, budget)
-        middle = png(2000, 2000, (b"\0" + bytes([x % 251 for x in range(3 * 2000)]) for _ in range(2000)))  # 40 MiB each: two at a time
+        middle = png(
+            2000, 2000, (b"\0" + bytes([x % 251 for x in range(3 * 2000)]) for _ in range(2000))
+        )  # 40 MiB each: two at a time
         for person in ("a", "b"):
             for i in range(4):
                 self.write(f"middle/{person}/{i}.png", middle)
@@ -103,14 +139,20 @@ class Bombs(support.CommandLine):
         good, size = self.read("good"), 512 * MIB
         (length,) = struct.unpack("<Q", good[:8])
         header, body = support.parse_safetensors(good)
-        for name, head in {"longer": good, "zeros": b"", "a header of 400 MiB": struct.pack("<Q", 400 * MIB) + good[8:],
-                           "only the header": good[:8 + length]}.items():
+        for name, head in {
+            "longer": good,
+            "zeros": b"",
+            "a header of 400 MiB": struct.pack("<Q", 400 * MIB) + good[8:],
+            "only the header": good[: 8 + length],
+        }.items():
             with self.subTest(name):
                 self.sparse("bad", size, head)
                 for command in (["inspect", "bad"], ["compact", "bad", "-o", "out"], ["predict", "bad", self.photo]):
                     self.takes_little(*command, words=("bad",), more=16 * MIB if name == "zeros" else 0)
         header["big"] = {"dtype": "U8", "shape": [size], "data_offsets": [len(body), len(body) + size]}
-        self.sparse("bad", len(good) + size + 1000, support.build_safetensors(header, body))  # a digest that does not fit
+        self.sparse(
+            "bad", len(good) + size + 1000, support.build_safetensors(header, body)
+        )  # a digest that does not fit
         with self.subTest("a tensor of half a gigabyte"):
             os.truncate(self.path("bad"), 8 + struct.unpack("<Q", self.read_some("bad", 8))[0] + len(body) + size)
             self.takes_little("inspect", "bad", words=("bad", "digest"))
@@ -119,8 +161,12 @@ class Bombs(support.CommandLine):
             with self.subTest(name):
                 self.sparse("bad", size, head)
                 self.takes_little("inspect", "bad", words=("bad",))
-        for command in (["bench", "--compare", "bad"], ["plan", "--device", "bad"], ["pretrain", "people", "--model", "bad", "-o", "out"],
-                        ["predict", "good", "bad.png"]):
+        for command in (
+            ["bench", "--compare", "bad"],
+            ["plan", "--device", "bad"],
+            ["pretrain", "people", "--model", "bad", "-o", "out"],
+            ["predict", "good", "bad.png"],
+        ):
             with self.subTest(command):
                 self.sparse(command[-1] if command[-1].endswith(".png") else "bad", size, b"{")
                 self.takes_little(*command, words=("bad", size))
@@ -145,8 +191,12 @@ class Bombs(support.CommandLine):
 
     def test_json_that_is_deep_or_full(self):
         deep, full = "[" * 100000 + "]" * 100000, '{"a":[' + "0," * 7000000 + "0]}"
-        for command in (["bench", "--compare", "bad"], ["plan", "--device", "bad"], ["pretrain", "people", "--model", "bad", "-o", "out"],
-                        ["tune", "--tuning", "bad", "--budget", "1s"]):
+        for command in (
+            ["bench", "--compare", "bad"],
+            ["plan", "--device", "bad"],
+            ["pretrain", "people", "--model", "bad", "-o", "out"],
+            ["tune", "--tuning", "bad", "--budget", "1s"],
+        ):
             for text in ('{"a":' + deep + "}", full):
                 with self.subTest(command, size=len(text)):
                     self.write("bad", text)
@@ -154,12 +204,22 @@ class Bombs(support.CommandLine):
 
     def test_cells_of_an_experiment_that_are_deep_or_large(self):
         os.makedirs(self.path("report", "cells"), exist_ok=True)
-        self.write("report/experiment.json", json.dumps({"format": "tsugi experiment 1", "identity": {}, "methods": {}}))
-        numbers = ("people seed fraction epochs steps train_photos photos_sent photo_bytes knowledge_bytes feature_bytes accuracy accuracy_general "
-                   "accuracy_personal accuracy_general_before accuracy_start accuracy_general_start accuracy_personal_start step_flops "
-                   "step_flops_share wall_s elapsed_s images_per_s bundle_bytes checkpoint_bytes test_bytes peak_memory_bytes").split()
+        self.write(
+            "report/experiment.json", json.dumps({"format": "tsugi experiment 1", "identity": {}, "methods": {}})
+        )
+        numbers = (
+            "people seed fraction epochs steps train_photos photos_sent photo_bytes knowledge_bytes feature_bytes accuracy accuracy_general "
+            "accuracy_personal accuracy_general_before accuracy_start accuracy_general_start accuracy_personal_start step_flops "
+            "step_flops_share wall_s elapsed_s images_per_s bundle_bytes checkpoint_bytes test_bytes peak_memory_bytes"
+        ).split()
         texts = "method finished device precision tsugi build commit".split()
-        cell = {"kind": "handover", **dict.fromkeys(numbers, 1), **dict.fromkeys(texts, "x"), "persons": [], "settings": "here"}
+        cell = {
+            "kind": "handover",
+            **dict.fromkeys(numbers, 1),
+            **dict.fromkeys(texts, "x"),
+            "persons": [],
+            "settings": "here",
+        }
         for settings in ("[" * 200000 + "]" * 200000, '{"a":"' + " " * (2 * MIB) + '"}'):
             with self.subTest(size=len(settings)):
                 self.write("report/cells/x.json", json.dumps(cell).replace('"here"', settings))

@@ -1,5 +1,6 @@
 """N steps = n steps + checkpoint + new process + N-n steps, bit for bit: runs that are stopped by signals, or killed at
 random moments, end with the weights, moments and metrics of a run that nothing disturbed."""
+
 import json
 import os
 import random
@@ -27,19 +28,54 @@ class Continue(support.CommandLine):
         cls.jobs = {"pretrain": ("pretrain", "people", "--model", "tiny.json", "--threads", "1", *options)}
         cls.tsugi(*cls.jobs["pretrain"], "-o", "pretrain.whole", "--metrics", "pretrain.whole.jsonl")
         cls.tsugi("bundle", "pretrain.whole", "--photos", "people", "--fraction", "0.6", "-o", "handover.tar")
-        cls.jobs["resume"] = ("resume", "handover.tar", "--personal", "new one", "--personal-photos", "3", "--threads", "2", *options)
+        cls.jobs["resume"] = (
+            "resume",
+            "handover.tar",
+            "--personal",
+            "new one",
+            "--personal-photos",
+            "3",
+            "--threads",
+            "2",
+            *options,
+        )
         cls.tsugi(*cls.jobs["resume"], "-o", "resume.whole", "--metrics", "resume.whole.jsonl")
         # Two buffers of moments, float32, warm-up, and gradients that add up over two or more parts of a batch: 48 MiB are the program's.
-        cls.jobs["adamw"] = (*cls.jobs["pretrain"][:-6], "--epochs", "3", "--augment", "40", "--batch", "32", "--optimizer", "adamw", "--lr", "0.01",
-                             "--precision", "fp32", "--memory", f"{(48 << 10) + 405}K", "--clip-norm", "1", "--balanced", "true")
+        cls.jobs["adamw"] = (
+            *cls.jobs["pretrain"][:-6],
+            "--epochs",
+            "3",
+            "--augment",
+            "40",
+            "--batch",
+            "32",
+            "--optimizer",
+            "adamw",
+            "--lr",
+            "0.01",
+            "--precision",
+            "fp32",
+            "--memory",
+            f"{(48 << 10) + 405}K",
+            "--clip-norm",
+            "1",
+            "--balanced",
+            "true",
+        )
         done = cls.tsugi(*cls.jobs["adamw"], "-o", "adamw.whole", "--metrics", "adamw.whole.jsonl")
         assert "in micro-batches of" in done.stderr, done.stderr
 
     def start(self, job, name, *more):
         """The job in a process of its own, its stderr in a file, so that nothing ever waits for a reader."""
         with open(self.path(f"{name}.stderr"), "w") as stderr:
-            return subprocess.Popen([support.BINARY, *self.jobs[job], "-o", name, "--metrics", f"{name}.jsonl", *more], cwd=self.folder,
-                                    env=support.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr)
+            return subprocess.Popen(
+                [support.BINARY, *self.jobs[job], "-o", name, "--metrics", f"{name}.jsonl", *more],
+                cwd=self.folder,
+                env=support.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
 
     def wait_for(self, process, happened, what):
         """Until happened() or the process has ended; True in the first case."""
@@ -64,10 +100,14 @@ class Continue(support.CommandLine):
         self.assertTrue(self.read(name) == self.read(f"{job}.whole"), "the files differ")
         times = [json.loads(line)["wall_s"] for line in self.read(f"{name}.jsonl").decode().splitlines()]
         self.assertTrue(all(times) and times == sorted(times), times)  # those of earlier processes are kept
-        lines = [[re.sub(r'"wall_s":[0-9.e-]+,', "", line) for line in self.read(f"{file}.jsonl").decode().splitlines()]
-                 for file in (f"{job}.whole", name)]
+        lines = [
+            [re.sub(r'"wall_s":[0-9.e-]+,', "", line) for line in self.read(f"{file}.jsonl").decode().splitlines()]
+            for file in (f"{job}.whole", name)
+        ]
         self.assertEqual(lines[1], lines[0])
-        self.assertEqual(len(lines[0]), 5 if job == "resume" else 3)  # a hand-over's begin before its first step and end with averaged weights
+        self.assertEqual(
+            len(lines[0]), 5 if job == "resume" else 3
+        )  # a hand-over's begin before its first step and end with averaged weights
         self.assertNotIn("wall_s", lines[0][0])
 
     def stop(self, job, sign, longest):
@@ -93,8 +133,11 @@ class Continue(support.CommandLine):
             longest /= 2
             self.assertGreater(longest, 1e-4, "the run always ends before its signal comes")
             stderr = self.stop(job, sign, longest)
-        told = re.search(rf"^tsugi: error: stopped after step (\d+); the work is saved in {re.escape(name)}\. Go on with: tsugi (.*)$",
-                         stderr, re.M)
+        told = re.search(
+            rf"^tsugi: error: stopped after step (\d+); the work is saved in {re.escape(name)}\. Go on with: tsugi (.*)$",
+            stderr,
+            re.M,
+        )
         self.assertTrue(told, stderr)
         progress = self.progress(name)
         self.assertEqual(progress["step"], int(told[1]))
@@ -102,7 +145,10 @@ class Continue(support.CommandLine):
         self.assertFalse([file for file in os.listdir(self.folder) if ".tmp-" in file])
         # The very command that it told finishes the job.
         words = shlex.split(told[2])
-        self.assertEqual((words[0], words[words.index("--continue") + 1], words[words.index("-o") + 1]), (self.jobs[job][0], name, name))
+        self.assertEqual(
+            (words[0], words[words.index("--continue") + 1], words[words.index("-o") + 1]),
+            (self.jobs[job][0], name, name),
+        )
         self.tsugi(*words)
         self.assert_same(job, name)
         for file in (name, f"{name}.jsonl"):

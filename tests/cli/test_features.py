@@ -1,4 +1,5 @@
 """Activations instead of photos, as a user does it: bundle --as features, inspect, resume, eval, predict; and what is refused."""
+
 import hashlib
 import json
 import os
@@ -9,13 +10,25 @@ import tarfile
 import support
 
 OPTIONS = ("--epochs", "2", "--augment", "3", "--batch", "8", "--threads", "1")
-MODEL = {"name": "small", "training": {"lr": 0.05}, "input": [32, 32, 3], "layers": [
-    {"type": "conv2d", "name": "stem", "filters": 8, "kernel": 3, "stride": 2, "pad": 1}, {"type": "relu", "name": "stem_out"},
-    {"type": "conv2d", "name": "conv1", "filters": 8, "kernel": 3, "pad": 1}, {"type": "batch_norm", "name": "bn1"},
-    {"type": "add", "name": "sum", "inputs": ["bn1", "stem_out"]}, {"type": "relu", "name": "out1"},
-    {"type": "conv2d", "name": "conv2", "filters": 8, "kernel": 3, "stride": 2, "pad": 1}, {"type": "batch_norm", "name": "bn2"},
-    {"type": "relu", "name": "out2"}, {"type": "global_average_pool", "name": "gap"}, {"type": "flatten", "name": "flat"},
-    {"type": "dense", "name": "head", "units": "classes"}]}
+MODEL = {
+    "name": "small",
+    "training": {"lr": 0.05},
+    "input": [32, 32, 3],
+    "layers": [
+        {"type": "conv2d", "name": "stem", "filters": 8, "kernel": 3, "stride": 2, "pad": 1},
+        {"type": "relu", "name": "stem_out"},
+        {"type": "conv2d", "name": "conv1", "filters": 8, "kernel": 3, "pad": 1},
+        {"type": "batch_norm", "name": "bn1"},
+        {"type": "add", "name": "sum", "inputs": ["bn1", "stem_out"]},
+        {"type": "relu", "name": "out1"},
+        {"type": "conv2d", "name": "conv2", "filters": 8, "kernel": 3, "stride": 2, "pad": 1},
+        {"type": "batch_norm", "name": "bn2"},
+        {"type": "relu", "name": "out2"},
+        {"type": "global_average_pool", "name": "gap"},
+        {"type": "flatten", "name": "flat"},
+        {"type": "dense", "name": "head", "units": "classes"},
+    ],
+}
 
 
 class Features(support.CommandLine):
@@ -27,13 +40,38 @@ class Features(support.CommandLine):
         cls.write("model.json", json.dumps(MODEL))
         cls.tsugi("pretrain", "people", "-o", "server.safetensors", "--model", "model.json", *OPTIONS)
         cls.bundled = cls.bundle("features.tar", "--cut", "out1", "--variants", "3")
-        cls.resumed = cls.result("resume", "features.tar", "--personal", "new", "-o", "device.safetensors", "--epochs", "2", "--threads", "1",
-                                 "--keep", "trained")
+        cls.resumed = cls.result(
+            "resume",
+            "features.tar",
+            "--personal",
+            "new",
+            "-o",
+            "device.safetensors",
+            "--epochs",
+            "2",
+            "--threads",
+            "1",
+            "--keep",
+            "trained",
+        )
 
     @classmethod
     def bundle(cls, output, *options, checkpoint="server.safetensors"):
-        return cls.result("bundle", checkpoint, "--photos", "people", "--fraction", "0.5", "--as", "features", "-o", output,
-                          "--threads", "1", *options)
+        return cls.result(
+            "bundle",
+            checkpoint,
+            "--photos",
+            "people",
+            "--fraction",
+            "0.5",
+            "--as",
+            "features",
+            "-o",
+            output,
+            "--threads",
+            "1",
+            *options,
+        )
 
     def members(self, name):
         with tarfile.open(self.path(name)) as tar:
@@ -41,8 +79,15 @@ class Features(support.CommandLine):
 
     def test_no_photo_leaves_and_the_bytes_are_stated(self):
         members = self.members("features.tar")
-        self.assertEqual(list(members), ["manifest.json", "checkpoint.safetensors", "tensors/activations.safetensors",
-                                         "tensors/knowledge.safetensors"])
+        self.assertEqual(
+            list(members),
+            [
+                "manifest.json",
+                "checkpoint.safetensors",
+                "tensors/activations.safetensors",
+                "tensors/knowledge.safetensors",
+            ],
+        )
         arrays = support.tensors(members["tensors/activations.safetensors"])
         photos, tests = self.bundled["photos"], self.bundled["test_photos"]
         self.assertGreater(photos, 0)
@@ -52,7 +97,9 @@ class Features(support.CommandLine):
         self.assertEqual(self.bundled["bytes_features"], (3 * photos + tests) * 16 * 16 * 8)
         header, _ = support.parse_safetensors(members["tensors/activations.safetensors"])
         files = sum((json.loads(header["__metadata__"][key]) for key in ("train_files", "test_files")), [])
-        self.assertEqual(self.bundled["bytes_photos_instead"], sum(os.path.getsize(self.path("people", file)) for file in files))
+        self.assertEqual(
+            self.bundled["bytes_photos_instead"], sum(os.path.getsize(self.path("people", file)) for file in files)
+        )
         self.assertEqual(self.bundled["cut"], "out1")
         self.assertEqual(self.bundled["variants"], 3)
         self.assertLess(self.bundled["step_flops_share"], 1)
@@ -60,8 +107,20 @@ class Features(support.CommandLine):
             self.assertNotIn(self.read(f"people/{file}"), self.read("features.tar"))
 
     def test_people_read_what_travels_and_what_a_step_costs(self):
-        done = self.tsugi("bundle", "server.safetensors", "--photos", "people", "--fraction", "0.5", "--as", "features", "-o", "said.tar",
-                          "--variants", "2")
+        done = self.tsugi(
+            "bundle",
+            "server.safetensors",
+            "--photos",
+            "people",
+            "--fraction",
+            "0.5",
+            "--as",
+            "features",
+            "-o",
+            "said.tar",
+            "--variants",
+            "2",
+        )
         for part in ("activations of", "for photos of", "% of the whole model's FLOPs"):
             self.assertIn(part, done.stdout)
 
@@ -76,16 +135,46 @@ class Features(support.CommandLine):
             self.assertEqual(after[name][2] == data, fixed, f"{name}: frozen below the cut, trained above")
         self.assertEqual(after["head.weight"][1], [4, 8])
         evaluated = self.result("eval", "device.safetensors", "--photos", "people")
-        self.assertEqual(evaluated["accuracy"], self.resumed["accuracy_general"], "eval sees the same test photos, decoded")
-        predicted = self.result("predict", "device.safetensors", self.path("new", self.new, sorted(os.listdir(self.path("new", self.new)))[0]))
+        self.assertEqual(
+            evaluated["accuracy"], self.resumed["accuracy_general"], "eval sees the same test photos, decoded"
+        )
+        predicted = self.result(
+            "predict",
+            "device.safetensors",
+            self.path("new", self.new, sorted(os.listdir(self.path("new", self.new)))[0]),
+        )
         self.assertEqual(len(predicted["predictions"]), 1)
 
     def test_a_run_is_the_same_twice_and_goes_on_after_a_stop(self):
         self.bundle("again.tar", "--cut", "out1", "--variants", "3")
         self.assertEqual(self.read("again.tar"), self.read("features.tar"))
-        self.tsugi("resume", "features.tar", "--personal", "new", "-o", "one.safetensors", "--epochs", "1", "--threads", "1", "--quiet")
-        done = self.result("resume", "features.tar", "--personal", "new", "--continue", "one.safetensors", "-o", "two.safetensors",
-                           "--epochs", "2", "--threads", "1")
+        self.tsugi(
+            "resume",
+            "features.tar",
+            "--personal",
+            "new",
+            "-o",
+            "one.safetensors",
+            "--epochs",
+            "1",
+            "--threads",
+            "1",
+            "--quiet",
+        )
+        done = self.result(
+            "resume",
+            "features.tar",
+            "--personal",
+            "new",
+            "--continue",
+            "one.safetensors",
+            "-o",
+            "two.safetensors",
+            "--epochs",
+            "2",
+            "--threads",
+            "1",
+        )
         self.assertEqual(done["epochs"], 2)
 
     def test_inspect_lists_the_layers_and_a_bundle_s_arrays(self):
@@ -102,7 +191,9 @@ class Features(support.CommandLine):
     def test_compact_checkpoints_and_no_test_photos(self):
         result = self.bundle("small.tar", "--cut", "out1", "--variants", "2", "--compact", "int8", "--no-test")
         self.assertEqual(result["test_photos"], 0)
-        done = self.result("resume", "small.tar", "--personal", "new", "-o", "small.safetensors", "--epochs", "1", "--threads", "1")
+        done = self.result(
+            "resume", "small.tar", "--personal", "new", "-o", "small.safetensors", "--epochs", "1", "--threads", "1"
+        )
         self.assertIsNone(done["accuracy_general"])
         self.assertIsNotNone(done["accuracy_personal"])
 
@@ -113,9 +204,21 @@ class Features(support.CommandLine):
         self.refuses((*bundle, "--cut", "conv1"), "conv1", "sum reads stem_out", "out1")
         self.refuses((*bundle, "--variants", "0"), "--variants", status=2)
         self.refuses((*bundle, "--as", "pixels"), "--as", status=2)
-        self.refuses(("bundle", "server.safetensors", "--photos", "people", "-o", "no.tar", "--cut", "out1"), "--cut", "--as features", status=2)
-        self.refuses(("bundle", "server.safetensors", "--photos", "people", "-o", "no.tar", "--variants", "4"), "--variants", "--as features", status=2)
-        self.refuses(("resume", "features.tar", "--personal", "new", "-o", "no.safetensors", "--augment", "5"), "3 variants", "5")
+        self.refuses(
+            ("bundle", "server.safetensors", "--photos", "people", "-o", "no.tar", "--cut", "out1"),
+            "--cut",
+            "--as features",
+            status=2,
+        )
+        self.refuses(
+            ("bundle", "server.safetensors", "--photos", "people", "-o", "no.tar", "--variants", "4"),
+            "--variants",
+            "--as features",
+            status=2,
+        )
+        self.refuses(
+            ("resume", "features.tar", "--personal", "new", "-o", "no.safetensors", "--augment", "5"), "3 variants", "5"
+        )
 
     def rebuilt(self, name, change):
         """features.tar with its members changed and its manifest made to fit."""
@@ -137,8 +240,15 @@ class Features(support.CommandLine):
         self.tsugi("pretrain", "people", "-o", "other.safetensors", "--model", "model.json", "--seed", "9", *OPTIONS)
         self.bundle("other.tar", "--cut", "out1", "--variants", "3", checkpoint="other.safetensors")
         other = self.members("other.tar")
-        name = self.rebuilt("mixed.tar", lambda members: members.update({"tensors/activations.safetensors": other["tensors/activations.safetensors"]}))
-        self.refuses(("resume", name, "--personal", "new", "-o", "no.safetensors"), "mixed.tar", "weights below out1", "digest")
+        name = self.rebuilt(
+            "mixed.tar",
+            lambda members: members.update(
+                {"tensors/activations.safetensors": other["tensors/activations.safetensors"]}
+            ),
+        )
+        self.refuses(
+            ("resume", name, "--personal", "new", "-o", "no.safetensors"), "mixed.tar", "weights below out1", "digest"
+        )
 
     def test_cut_and_hostile_arrays_are_refused(self):
         activations = "tensors/activations.safetensors"
@@ -148,13 +258,20 @@ class Features(support.CommandLine):
                 text, body = support.parse_safetensors(members[activations])
                 change(text)
                 members[activations] = support.build_safetensors(text, body)
+
             return spoil
 
         resume = ("--personal", "new", "-o", "no.safetensors")
         name = self.rebuilt("cut.tar", lambda members: members.update({activations: members[activations][:-100]}))
         self.refuses(("resume", name, *resume), "activations")
-        name = self.rebuilt("label.tar", header(lambda text: text["__metadata__"].update(
-            train_files=text["__metadata__"]["train_files"].replace(self.general[0], "Somebody"))))
+        name = self.rebuilt(
+            "label.tar",
+            header(
+                lambda text: text["__metadata__"].update(
+                    train_files=text["__metadata__"]["train_files"].replace(self.general[0], "Somebody")
+                )
+            ),
+        )
         self.refuses(("resume", name, *resume), "Somebody", "3 people")
         name = self.rebuilt("model.tar", header(lambda text: text["__metadata__"].update(model_sha256="0" * 64)))
         self.refuses(("resume", name, *resume), "model", "digest")

@@ -1,9 +1,24 @@
 """tsugi explains itself: help with an example for every command, usage when it is called wrongly."""
+
 import re
 
 import support
 
-COMMANDS = ("synth", "pretrain", "bundle", "resume", "eval", "predict", "compact", "inspect", "experiment", "bench", "plan", "tune", "doctor")
+COMMANDS = (
+    "synth",
+    "pretrain",
+    "bundle",
+    "resume",
+    "eval",
+    "predict",
+    "compact",
+    "inspect",
+    "experiment",
+    "bench",
+    "plan",
+    "tune",
+    "doctor",
+)
 NESTED = (("experiment", "handover"), ("experiment", "report"))
 
 
@@ -49,15 +64,15 @@ class Help(support.CommandLine):
 
     def test_wrong_usage_names_what_is_wrong_and_where_help_is(self):
         for arguments, words in {
-                ("pretarin", "photos"): ["pretarin", "pretrain"],
-                ("pretrain", "photos"): ["--output"],
-                ("pretrain", "-o", "x"): ["PHOTOS"],
-                ("resume", "x.tar", "-o", "x"): ["--personal"],
-                ("bundle", "x", "-o", "x"): ["--photos"],
-                ("predict", "x.safetensors"): ["IMAGE"],
-                ("inspect",): ["FILE"],
-                ("eval", "x", "--photos", "y", "--colour"): ["--colour"],
-                ("doctor", "more"): ["more"],
+            ("pretarin", "photos"): ["pretarin", "pretrain"],
+            ("pretrain", "photos"): ["--output"],
+            ("pretrain", "-o", "x"): ["PHOTOS"],
+            ("resume", "x.tar", "-o", "x"): ["--personal"],
+            ("bundle", "x", "-o", "x"): ["--photos"],
+            ("predict", "x.safetensors"): ["IMAGE"],
+            ("inspect",): ["FILE"],
+            ("eval", "x", "--photos", "y", "--colour"): ["--colour"],
+            ("doctor", "more"): ["more"],
         }.items():
             with self.subTest(arguments):
                 done = self.refuses(arguments, *words, status=2)

@@ -31,7 +31,7 @@ def checked(output, told):
     """The text of what a command wrote; fails on a byte that is not UTF-8, and on anything that a terminal obeys."""
     text = output.decode()  # strict
     found = HARMFUL.search(text)
-    assert not found, f"{told}: {found.group()!r} in {text[max(0, found.start() - 60):found.end() + 20]!r}"
+    assert not found, f"{told}: {found.group()!r} in {text[max(0, found.start() - 60) : found.end() + 20]!r}"
     for line in text.splitlines():
         assert line.strip() != "tsugi: error: fake", told
     return text

@@ -1,5 +1,6 @@
 """tools/kernel_report: bytes a FLOP and predicted shares by hand and against the tiles, and the command. Reads the rows that tests/machine_code
 keeps: no compiler and no network needed."""
+
 import json
 import os
 import subprocess
@@ -27,8 +28,12 @@ def figures(name, arch, counts=None, slots=None):
 
 class Registry(unittest.TestCase):
     def test_every_row_has_kernels_and_every_kernel_a_row(self):
-        named = {(row.name, arch) for name, arch in ROWS for row in getattr(registry.kernel_of(name, REGISTRY), "rows", ())}
-        self.assertEqual(named, {(row.name, arch) for row in REGISTRY for arch in chips.CHIPS if row.min_sm <= int(arch[3:])})
+        named = {
+            (row.name, arch) for name, arch in ROWS for row in getattr(registry.kernel_of(name, REGISTRY), "rows", ())
+        }
+        self.assertEqual(
+            named, {(row.name, arch) for row in REGISTRY for arch in chips.CHIPS if row.min_sm <= int(arch[3:])}
+        )
         self.assertIn(("conv2d_forward gemm f32 128x64x8 8x8", "sm_53"), named)
         self.assertIn(("conv2d_backward_weight direct f32 32x9x1 8x9", "sm_75"), named)
         alone = {name for name, _ in ROWS if name.startswith("conv2d_") and not registry.kernel_of(name, REGISTRY)}
@@ -37,18 +42,26 @@ class Registry(unittest.TestCase):
     def test_a_launcher_takes_one_kernel_of_its_row_by_the_shape(self):
         shape = dict(n=1, h=8, w=8, c=64, k=64, r=3, s=3, stride_h=1, stride_w=1, pad_h=1, pad_w=1, groups=1)
         for name, changes, suffix in (
-                ("conv2d_forward gemm f32 128x128x8 8x8", {}, "by 4"), ("conv2d_forward gemm f32 128x128x8 8x8", {"c": 12}, "by 1"),
-                ("conv2d_forward gemm_1x1 f32 32x32x8 4x4", {"c": 12}, "by 4"), ("conv2d_backward_data gemm f32 64x64x8 8x4", {"k": 12}, "by 1"),
-                ("conv2d_backward_weight gemm f32 64x64x8 8x4", {"k": 12}, "by 4"),
-                ("conv2d_forward direct f32 128x64x1 8x8", {"c": 3}, "DirectFilter(3, 1)"),
-                ("conv2d_forward direct f32 128x64x1 8x8", {"c": 1}, "DirectAnyFilter"),
-                ("conv2d_backward_weight direct f32 32x9x1 8x9", {"c": 3, "stride_w": 2}, "by 6"),
-                ("conv2d_forward depthwise f16 128x32x1 8x4", {"groups": 64}, "DepthwiseFilter(3, 1) by 4"),
-                ("conv2d_forward depthwise f16 128x32x1 8x4", {"groups": 64, "stride_h": 2}, "8x4 by 4"),
-                ("conv2d_backward_data winograd f32 128x32x8 4x4", {}, "conv2d_winograd"), ("conv2d_forward mma f16 64x64x32 4x8", {}, "4x8")):
+            ("conv2d_forward gemm f32 128x128x8 8x8", {}, "by 4"),
+            ("conv2d_forward gemm f32 128x128x8 8x8", {"c": 12}, "by 1"),
+            ("conv2d_forward gemm_1x1 f32 32x32x8 4x4", {"c": 12}, "by 4"),
+            ("conv2d_backward_data gemm f32 64x64x8 8x4", {"k": 12}, "by 1"),
+            ("conv2d_backward_weight gemm f32 64x64x8 8x4", {"k": 12}, "by 4"),
+            ("conv2d_forward direct f32 128x64x1 8x8", {"c": 3}, "DirectFilter(3, 1)"),
+            ("conv2d_forward direct f32 128x64x1 8x8", {"c": 1}, "DirectAnyFilter"),
+            ("conv2d_backward_weight direct f32 32x9x1 8x9", {"c": 3, "stride_w": 2}, "by 6"),
+            ("conv2d_forward depthwise f16 128x32x1 8x4", {"groups": 64}, "DepthwiseFilter(3, 1) by 4"),
+            ("conv2d_forward depthwise f16 128x32x1 8x4", {"groups": 64, "stride_h": 2}, "8x4 by 4"),
+            ("conv2d_backward_data winograd f32 128x32x8 4x4", {}, "conv2d_winograd"),
+            ("conv2d_forward mma f16 64x64x32 4x8", {}, "4x8"),
+        ):
             start = next(row for row in REGISTRY if row.name == name).kernel({**shape, **changes})
             self.assertTrue(start.endswith(suffix), (name, start))
-            fitting = [kernel for kernel, arch in ROWS if arch == "sm_75" and (kernel == start or kernel.startswith(start + " "))]
+            fitting = [
+                kernel
+                for kernel, arch in ROWS
+                if arch == "sm_75" and (kernel == start or kernel.startswith(start + " "))
+            ]
             self.assertEqual(len(fitting), 1, (start, fitting))
 
 
@@ -72,10 +85,14 @@ class BytesAFlop(unittest.TestCase):
                 continue
             width = 8 if kernel.variant == "half2" else int(name.split(" by ")[1].split()[0])
             rows_at_once = ROWS[name, arch]["threads"] * width // tile.k
-            if tile.m % rows_at_once or tile.n % rows_at_once:  # some threads have nothing to load, but the instruction is there
+            if (
+                tile.m % rows_at_once or tile.n % rows_at_once
+            ):  # some threads have nothing to load, but the instruction is there
                 self.assertGreater(found["global_bytes_per_flop"], found["tile_bytes_per_flop"], name)
             else:
-                self.assertAlmostEqual(found["global_bytes_per_flop"], found["tile_bytes_per_flop"], msg=f"{name} {arch}")
+                self.assertAlmostEqual(
+                    found["global_bytes_per_flop"], found["tile_bytes_per_flop"], msg=f"{name} {arch}"
+                )
                 checked += 1
         self.assertGreater(checked, 80)
         tile = registry.kernel_of(GEMM, REGISTRY)
@@ -95,19 +112,30 @@ class Predicted(unittest.TestCase):
             if not kernel or kernel.dtype != "f32" or kernel.variant == "winograd":
                 continue
             share = hot["counts"]["FFMA"] / hot["slots"]
-            self.assertAlmostEqual(figures(name, arch)["predicted"], share if arch == "sm_53" else min(1.0, 2 * share), msg=f"{name} {arch}")
+            self.assertAlmostEqual(
+                figures(name, arch)["predicted"],
+                share if arch == "sm_53" else min(1.0, 2 * share),
+                msg=f"{name} {arch}",
+            )
         self.assertEqual(figures(GEMM, "sm_53")["limited_by"], "issue slots")
         self.assertEqual(figures(GEMM, "sm_75")["limited_by"], "arithmetic")
 
     def test_float16_by_each_kind_of_instruction(self):
         for name, arch, share in (
-                ("conv2d_forward mma f16 128x128x32 8x8", "sm_75", 1.0), ("conv2d_forward half2 f16 128x64x32 8x4", "sm_75", 0.5),
-                ("conv2d_forward gemm f16 64x64x8 8x4 by 4", "sm_75", 0.25)):
+            ("conv2d_forward mma f16 128x128x32 8x8", "sm_75", 1.0),
+            ("conv2d_forward half2 f16 128x64x32 8x4", "sm_75", 0.5),
+            ("conv2d_forward gemm f16 64x64x8 8x4 by 4", "sm_75", 0.25),
+        ):
             self.assertAlmostEqual(figures(name, arch)["predicted"], share, msg=name)
         # Its FFMA counts half of HFMA2's peak; of half2's 16 products a run, 15 are HFMA2.
-        for name, factor in (("conv2d_forward gemm f16 64x64x8 8x4 by 4", 0.5), ("conv2d_forward half2 f16 128x64x32 8x4", 16 / 15)):
+        for name, factor in (
+            ("conv2d_forward gemm f16 64x64x8 8x4 by 4", 0.5),
+            ("conv2d_forward half2 f16 128x64x32 8x4", 16 / 15),
+        ):
             hot = ROWS[name, "sm_53"]["hot"]
-            self.assertAlmostEqual(figures(name, "sm_53")["predicted"], factor * hot["counts"][hot["math"]] / hot["slots"], msg=name)
+            self.assertAlmostEqual(
+                figures(name, "sm_53")["predicted"], factor * hot["counts"][hot["math"]] / hot["slots"], msg=name
+            )
 
     def test_winograd_is_counted_in_the_flops_that_it_saves(self):
         hot = ROWS["conv2d_winograd", "sm_53"]["hot"]
@@ -116,7 +144,9 @@ class Predicted(unittest.TestCase):
     def test_shared_memory_limits_where_no_bytes_are_shared(self):
         found = figures(GEMM, "sm_53", {"FFMA": 1024, "LDS.128": 256}, 1100)
         requested = 256 * 16 / 2048
-        distinct = requested - (64 - 12) * 16 / 2048  # of a term's 64 bytes a lane, 12 would do: 24 words for 32 lanes; 16 terms
+        distinct = (
+            requested - (64 - 12) * 16 / 2048
+        )  # of a term's 64 bytes a lane, 12 would do: 24 words for 32 lanes; 16 terms
         self.assertEqual(found["limited_by"], "shared memory")
         self.assertAlmostEqual(found["predicted"], 128 / (256 * distinct))
         self.assertAlmostEqual(found["without_broadcasts"], 128 / (256 * requested))
@@ -128,26 +158,41 @@ class Predicted(unittest.TestCase):
         for entry in nano["efficiencies"]:
             variant = variants.get((entry["variant"], entry["dtype"]))
             for m, n, share in entry["tiles"] if variant and entry["op"].startswith("conv2d_") else ():
-                row = next(row for row in REGISTRY if (row.op, row.variant, row.dtype) == (entry["op"], variant, entry["dtype"])
-                           and row.tile[:2] == (m, n))
+                row = next(
+                    row
+                    for row in REGISTRY
+                    if (row.op, row.variant, row.dtype) == (entry["op"], variant, entry["dtype"])
+                    and row.tile[:2] == (m, n)
+                )
                 name = row.stem + ("" if variant == "half2" else " by 4")
                 self.assertAlmostEqual(ROWS[name, "sm_53"]["hot"]["share"] / 100, share, delta=0.0011, msg=name)
                 checked += 1
         self.assertGreater(checked, 20)
         for arch, device in DEVICES.items():
-            self.assertAlmostEqual(device["peak"]["f16"] / device["peak"]["f32"], chips.peak_flops(arch, "f16") / chips.peak_flops(arch, "f32"), 2)
+            self.assertAlmostEqual(
+                device["peak"]["f16"] / device["peak"]["f32"],
+                chips.peak_flops(arch, "f16") / chips.peak_flops(arch, "f32"),
+                2,
+            )
 
 
 class Command(unittest.TestCase):
     def run_report(self, *arguments, status=0, **environment):
-        done = subprocess.run([sys.executable, PROGRAM, *arguments], capture_output=True, text=True, timeout=60,
-                              env={**os.environ, **environment})
+        done = subprocess.run(
+            [sys.executable, PROGRAM, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, **environment},
+        )
         self.assertEqual(done.returncode, status, done.stdout[-500:] + done.stderr)
         self.assertNotIn("Traceback", done.stderr)
         return done
 
     def test_a_table_and_json(self):
-        text = self.run_report("--baseline", "--arch", "sm_53", "--filter", "forward GEMM f32", "--sort", "predicted").stdout
+        text = self.run_report(
+            "--baseline", "--arch", "sm_53", "--filter", "forward GEMM f32", "--sort", "predicted"
+        ).stdout
         self.assertIn("not measured", text.splitlines()[0])
         kernels = [line for line in text.splitlines() if line.startswith("conv2d_forward gemm")]
         self.assertIn("128x128x8 8x8 by 4", kernels[0])
@@ -157,7 +202,11 @@ class Command(unittest.TestCase):
         self.assertIn("not measured", everything["about"])
 
     def test_wrong_usage_is_said(self):
-        for arguments, text in ((["--arch", "sm_99"], "sm_53"), (["--sort", "colour"], "predicted"), (["--filter", "no such"], "no kernel of")):
+        for arguments, text in (
+            (["--arch", "sm_99"], "sm_53"),
+            (["--sort", "colour"], "predicted"),
+            (["--filter", "no such"], "no kernel of"),
+        ):
             self.assertIn(text, self.run_report("--baseline", *arguments, status=2).stderr)
 
     def test_without_compilers_it_is_skipped_and_says_what_helps(self):

@@ -1,4 +1,5 @@
 """tools/kernel_report and result files that are damaged, of another kind or made up: each is refused, by name, place and what was expected."""
+
 import csv
 import json
 import os
@@ -23,7 +24,7 @@ class Hostile(Files):
     def changed(self, text, **path_and_value):
         """A good file with one value at results[0] or the top replaced ("limits__copy_bytes_per_s"); REMOVE removes it."""
         one = document(line(0.5))
-        (path, value), = path_and_value.items()
+        ((path, value),) = path_and_value.items()
         *way, last = path.split("__")
         at = one
         for step in way:
@@ -66,7 +67,11 @@ class Hostile(Files):
         self.refused(json.dumps(document(line(0.5))).replace("0.5", "NaN").encode(), "NaN")
         self.refused(json.dumps(document(line(0.5))).replace("1000000000000.0", "1e999").encode(), "f32_flops_per_s")
         self.refused(json.dumps(document()).replace("50000000000.0", "9" * 5000).encode(), "not JSON")
-        for path, text in ((self.folder, "not a file"), (self.folder + "/none", "No such file"), ("/dev/zero", "not a file")):
+        for path, text in (
+            (self.folder, "not a file"),
+            (self.folder + "/none", "No such file"),
+            ("/dev/zero", "not a file"),
+        ):
             with self.assertRaisesRegex(results.Invalid, text):
                 results.load(path)
         large = self.file(b"")
@@ -78,7 +83,7 @@ class Hostile(Files):
         seed = int(os.environ.get("TSUGI_TEST_SEED") or random.randrange(1 << 32))
         draw, good = random.Random(seed), json.dumps(document(line(0.5), line(0.6, k=64))).encode()
         for _ in range(300):
-            bad = bytearray(good[:draw.randrange(len(good))] if draw.random() < 0.3 else good)
+            bad = bytearray(good[: draw.randrange(len(good))] if draw.random() < 0.3 else good)
             for _ in range(draw.randrange(4) if bad else 0):
                 bad[draw.randrange(len(bad))] = draw.choice(b'0-9.eE"{}[],:nt\\\x00\xff ')
             try:
@@ -92,19 +97,31 @@ class Hostile(Files):
         evil = "=x\x1b[31m\u009b1m\u202e\n@"
         path = self.file(document(line(0.5, layer=evil), device=f"{evil}, sm_75, x"), "a\u202e\x1b.json")
         table = os.path.join(self.folder, "t\u009b.csv")
-        for arguments in (["--result", path, "--filter", "forward gemm f32"], ["--result", path, "--csv", table], ["--" + evil], ["--filter", evil], ["--result", evil],
-                          ["--result", self.file({**document(), evil: evil, "device": evil}, "b.json")]):
+        for arguments in (
+            ["--result", path, "--filter", "forward gemm f32"],
+            ["--result", path, "--csv", table],
+            ["--" + evil],
+            ["--filter", evil],
+            ["--result", evil],
+            ["--result", self.file({**document(), evil: evil, "device": evil}, "b.json")],
+        ):
             done = subprocess.run([sys.executable, PROGRAM, "--baseline", *arguments], capture_output=True, timeout=60)
             for text in (done.stdout.decode(), done.stderr.decode()):
                 self.assertTrue(all(one.isprintable() for one in text.splitlines()), text)
         with open(table, encoding="utf-8") as file:
             fields = [field for row in csv.reader(file) for field in row]
         self.assertIn("'=x\\x1b[31m\\x9b1m\\u202e\\n@", fields)
-        self.assertFalse([field for field in fields if field[:1] in tuple("=+@") or (field[:1] == "-" and not field[1:2].isdigit())])
+        self.assertFalse(
+            [field for field in fields if field[:1] in tuple("=+@") or (field[:1] == "-" and not field[1:2].isdigit())]
+        )
 
     def test_the_command_says_which_file_and_ends_with_1(self):
-        done = subprocess.run([sys.executable, PROGRAM, "--baseline", "--result", self.file(b"{", "bad.json")],
-                              capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, PROGRAM, "--baseline", "--result", self.file(b"{", "bad.json")],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn("bad.json: not JSON, or cut off", done.stderr)
 

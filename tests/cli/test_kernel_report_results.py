@@ -1,4 +1,5 @@
 """tools/kernel_report beside result files of bench_gpu_ops: what is joined with what, and the page and tables that come out."""
+
 import csv
 import io
 import unittest
@@ -13,10 +14,19 @@ import terminal
 
 class Joining(Files):
     def test_shapes_of_a_kernel_are_summed_up_beside_its_prediction(self):
-        found, notes = self.joined(document(line(0.2), line(0.6, k=64), line(0.5, k=128), line(0.1, c=12), line(0.9, row="", contender="cudnn nhwc")))
-        self.assertEqual({key[0] for key in found}, {ROW + " by 4", ROW + " by 1 as 64x64x8 8x4"})  # 12 channels: element by element
+        found, notes = self.joined(
+            document(
+                line(0.2), line(0.6, k=64), line(0.5, k=128), line(0.1, c=12), line(0.9, row="", contender="cudnn nhwc")
+            )
+        )
+        self.assertEqual(
+            {key[0] for key in found}, {ROW + " by 4", ROW + " by 1 as 64x64x8 8x4"}
+        )  # 12 channels: element by element
         record = found[ROW + " by 4", "sm_75", "NVIDIA GeForce RTX 2080 Ti"]
-        self.assertEqual((record["shapes"], record["median"], record["best"], record["best_shape"]), (3, 0.5, 0.6, "2x8x8x64, 64 of 1x1"))
+        self.assertEqual(
+            (record["shapes"], record["median"], record["best"], record["best_shape"]),
+            (3, 0.5, 0.6, "2x8x8x64, 64 of 1x1"),
+        )
         self.assertAlmostEqual(record["best_over_predicted"], 0.6 / record["predicted"])
         self.assertEqual([shape["warm_share"] for shape in record["measurements"]], [0.6, 0.5, 0.2])
         self.assertIn("0.json: NVIDIA GeForce RTX 2080 Ti, sm_75, 4 measurements", notes[0])
@@ -30,23 +40,45 @@ class Joining(Files):
         self.assertEqual(results.compulsory_bytes(weights), 2 * (128 * 64 + 128 * 32) + 4 * 64 * 32)
 
     def test_nothing_counts_twice(self):
-        found, _ = self.joined(document(line(0.3, contender="dispatch"), line(0.5), line(0.7, layer="other"), line(0.4, contender="dispatch", k=64)))
+        found, _ = self.joined(
+            document(
+                line(0.3, contender="dispatch"),
+                line(0.5),
+                line(0.7, layer="other"),
+                line(0.4, contender="dispatch", k=64),
+            )
+        )
         record = found[ROW + " by 4", "sm_75", "NVIDIA GeForce RTX 2080 Ti"]
         # Two layers of one shape: their median. Dispatch counts only where the row was not measured by itself.
         self.assertEqual([round(shape["warm_share"], 9) for shape in record["measurements"]], [0.6, 0.4])
 
     def test_each_architecture_with_its_own_and_newer_ones_without_a_ratio(self):
-        found, notes = self.joined(document(line(0.5)), document(line(0.6), device=MAXWELL), document(line(0.7), device="NVIDIA H100, sm_90, x"),
-                                   document(line(0.7), device="Old, sm_50, x"))
+        found, notes = self.joined(
+            document(line(0.5)),
+            document(line(0.6), device=MAXWELL),
+            document(line(0.7), device="NVIDIA H100, sm_90, x"),
+            document(line(0.7), device="Old, sm_50, x"),
+        )
         name = ROW + " by 4"
-        self.assertEqual(set(found), {(name, "sm_75", "NVIDIA GeForce RTX 2080 Ti"), (name, "sm_53", "NVIDIA Tegra X1"),
-                                      (name, "sm_75", "NVIDIA H100 (elsewhere)")})
+        self.assertEqual(
+            set(found),
+            {
+                (name, "sm_75", "NVIDIA GeForce RTX 2080 Ti"),
+                (name, "sm_53", "NVIDIA Tegra X1"),
+                (name, "sm_75", "NVIDIA H100 (elsewhere)"),
+            },
+        )
         self.assertIsNone(found[name, "sm_75", "NVIDIA H100 (elsewhere)"]["best_over_predicted"])
         self.assertIn("measured elsewhere", notes[2])
         self.assertIn("left out", notes[3])
 
     def test_rows_that_this_registry_does_not_have_are_named(self):
-        _, notes = self.joined(document(line(0.5, row="conv2d_forward gemm f32 999x1x1 1x1"), line(0.5, row="conv2d_forward mma f16 64x64x32 4x8")))
+        _, notes = self.joined(
+            document(
+                line(0.5, row="conv2d_forward gemm f32 999x1x1 1x1"),
+                line(0.5, row="conv2d_forward mma f16 64x64x32 4x8"),
+            )
+        )
         self.assertIn("no kernel here for conv2d_forward gemm f32 999x1x1 1x1, conv2d_forward mma", notes[-1])
 
 
@@ -62,15 +94,20 @@ class Outputs(Files):
         self.assertNotIn("<script>alert", text)
         self.assertNotIn("\x1b", text)
         self.assertIn("not measured", text)
-        root = xml.etree.ElementTree.fromstring(text.split("\n", 1)[1])  # as XML: every tag closed, every & and < escaped
-        table, = (element for element in root.iter("table") if element.get("id") == "points")
+        root = xml.etree.ElementTree.fromstring(
+            text.split("\n", 1)[1]
+        )  # as XML: every tag closed, every & and < escaped
+        (table,) = (element for element in root.iter("table") if element.get("id") == "points")
         rows = [[cell for cell in row] for row in table.iter("tr")]
         self.assertEqual(len(rows), 1 + len(self.made))
         self.assertEqual({len(row) for row in rows}, {len(report.COLUMNS)})
         for head, cell in ((head, cell) for row in rows[1:] for head, cell in zip(rows[0], row)):
             self.assertEqual(head.get("data-n") == "1", cell.get("data-v") is not None)
             float(cell.get("data-v") or 0)
-        self.assertIn('<script>alert(1)</script> & "GPU" \\x1b[31m', {"".join(cell.itertext()) for row in rows[1:3] for cell in row})
+        self.assertIn(
+            '<script>alert(1)</script> & "GPU" \\x1b[31m',
+            {"".join(cell.itertext()) for row in rows[1:3] for cell in row},
+        )
 
     def test_the_csv_has_a_line_a_record(self):
         lines = list(csv.reader(io.StringIO(page.csv_text(self.made, self.notes, ""))))

@@ -1,5 +1,6 @@
 """The main job as a user does it: synth, pretrain, bundle, resume, eval, predict, inspect, compact; and what lands on stdout,
 on stderr, on a terminal, and in the files."""
+
 import errno
 import fcntl
 import json
@@ -14,8 +15,25 @@ import threading
 
 import support
 
-PRETRAIN = {"accuracy", "epochs", "steps", "wall_s", "images_per_s", "peak_memory_bytes", "device", "precision", "checkpoint"}
-RESUME = PRETRAIN | {"accuracy_general", "accuracy_general_before", "accuracy_personal", "accuracy_general_start", "accuracy_personal_start", "kept"}
+PRETRAIN = {
+    "accuracy",
+    "epochs",
+    "steps",
+    "wall_s",
+    "images_per_s",
+    "peak_memory_bytes",
+    "device",
+    "precision",
+    "checkpoint",
+}
+RESUME = PRETRAIN | {
+    "accuracy_general",
+    "accuracy_general_before",
+    "accuracy_personal",
+    "accuracy_general_start",
+    "accuracy_personal_start",
+    "kept",
+}
 METRICS = {"wall_s", "step", "epoch", "loss", "accuracy", "train_accuracy"}
 
 
@@ -35,11 +53,31 @@ class MainJob(support.CommandLine):
         cls.general = cls.people("people", 3)
         cls.new = cls.people("new", 1, first=4)[0]
         options = ("--size", "32", "--epochs", "2", "--augment", "2", "--batch", "8", "--threads", "1")
-        cls.pretrained = cls.result("pretrain", "people", "-o", "server.safetensors", "--model", "faces-mobile",
-                                    "--metrics", "server.jsonl", *options)
-        cls.bundled = cls.result("bundle", "server.safetensors", "--photos", "people", "--fraction", "0.5", "-o", "handover.tar")
-        cls.resumed = cls.result("resume", "handover.tar", "--personal", "new", "-o", "device.safetensors",
-                                 "--metrics", "device.jsonl", *options[2:])
+        cls.pretrained = cls.result(
+            "pretrain",
+            "people",
+            "-o",
+            "server.safetensors",
+            "--model",
+            "faces-mobile",
+            "--metrics",
+            "server.jsonl",
+            *options,
+        )
+        cls.bundled = cls.result(
+            "bundle", "server.safetensors", "--photos", "people", "--fraction", "0.5", "-o", "handover.tar"
+        )
+        cls.resumed = cls.result(
+            "resume",
+            "handover.tar",
+            "--personal",
+            "new",
+            "-o",
+            "device.safetensors",
+            "--metrics",
+            "device.jsonl",
+            *options[2:],
+        )
 
     def rows(self, name):
         return [json.loads(line) for line in self.read(name).decode().splitlines()]
@@ -57,14 +95,19 @@ class MainJob(support.CommandLine):
         self.assertEqual(self.resumed["accuracy_general_before"], self.pretrained["accuracy"])
 
     def test_metrics_are_a_json_line_an_evaluation(self):
-        for name, result, more in (("server", self.pretrained, set()), ("device", self.resumed, {"accuracy_general", "accuracy_personal"})):
+        for name, result, more in (
+            ("server", self.pretrained, set()),
+            ("device", self.resumed, {"accuracy_general", "accuracy_personal"}),
+        ):
             rows = self.rows(f"{name}.jsonl")
             if more:  # a hand-over begins with what the new person's row can do before any step
                 start = rows.pop(0)
                 self.assertEqual((start["epoch"], start["step"], start["loss"]), (0, 0, None))
                 self.assertTrue(0 < start["wall_s"] < rows[0]["wall_s"])
                 self.assertTrue(all(0 <= start[field] <= 1 for field in {"accuracy"} | more))
-                end = rows.pop()  # and ends with what was made of the trained weights, or with the start again: draws decide it here
+                end = (
+                    rows.pop()
+                )  # and ends with what was made of the trained weights, or with the start again: draws decide it here
                 self.assertEqual((end["epoch"], end["step"], end["loss"]), (2, result["steps"], None))
                 self.assertIn(result["kept"], ("trained", "start"))
                 for field in {"accuracy"} | more:
@@ -83,7 +126,18 @@ class MainJob(support.CommandLine):
 
     def test_every_line_says_of_which_network_it_is(self):
         for epochs in (0, 1):
-            told = self.tsugi("resume", "handover.tar", "--personal", "new", "-o", "told.safetensors", "--epochs", epochs, "--augment", "2").stderr
+            told = self.tsugi(
+                "resume",
+                "handover.tar",
+                "--personal",
+                "new",
+                "-o",
+                "told.safetensors",
+                "--epochs",
+                epochs,
+                "--augment",
+                "2",
+            ).stderr
             lines = [line.split("  test accuracy ")[0] for line in told.splitlines() if "  test accuracy " in line]
             self.assertEqual(re.sub(r"[0-9.]+$", "x", "|".join(lines[1:-1])), "epoch 1  loss x" if epochs else "", told)
             self.assertEqual((lines[0], lines[-1]), ("before the first step", "the network it ends with"), told)
@@ -108,18 +162,37 @@ class MainJob(support.CommandLine):
         self.assertEqual([member["name"] for member in manifest["members"]], names[1:])
         self.assertEqual((manifest["strategy"], manifest["fraction"]), ("stratified", 0.5))
         self.assertTrue({"photos", "bytes", "fraction", "strategy"} <= set(self.bundled))
-        self.assertEqual((self.bundled["photos"], self.bundled["bytes"]), (len(photos), os.path.getsize(self.path("handover.tar"))))
+        self.assertEqual(
+            (self.bundled["photos"], self.bundled["bytes"]), (len(photos), os.path.getsize(self.path("handover.tar")))
+        )
         self.assertEqual(self.bundled["bytes_knowledge"], sizes["tensors/knowledge.safetensors"])
         self.assertEqual(self.bundled["bytes_checkpoint"], sizes["checkpoint.safetensors"])
         self.assertEqual(self.bundled["bytes_photos"], sum(sizes[name] for name in photos))
         self.assertEqual(self.bundled["bytes_test_photos"], sum(sizes[name] for name in tests))
         width = support.tensors(self.read("server.safetensors"))["head.weight"][1][1]
-        self.assertEqual({name: (kind, shape) for name, (kind, shape, _) in knowledge.items()},
-                         {"logits": ("F16", [len(photos), 3]), "feature_mean": ("F32", [3, width]),
-                          "feature_covariance": ("F32", [width, width]), "feature_count": ("F32", [3])})
+        self.assertEqual(
+            {name: (kind, shape) for name, (kind, shape, _) in knowledge.items()},
+            {
+                "logits": ("F16", [len(photos), 3]),
+                "feature_mean": ("F32", [3, width]),
+                "feature_covariance": ("F32", [width, width]),
+                "feature_count": ("F32", [3]),
+            },
+        )
 
     def test_a_bundle_can_leave_knowledge_and_test_photos_out(self):
-        bare = self.result("bundle", "server.safetensors", "--photos", "people", "--fraction", "0.5", "-o", "bare.tar", "--no-knowledge", "--no-test")
+        bare = self.result(
+            "bundle",
+            "server.safetensors",
+            "--photos",
+            "people",
+            "--fraction",
+            "0.5",
+            "-o",
+            "bare.tar",
+            "--no-knowledge",
+            "--no-test",
+        )
         self.assertEqual((bare["bytes_knowledge"], bare["test_photos"], bare["photos"]), (0, 0, self.bundled["photos"]))
         self.assertEqual(self.result("inspect", "bare.tar")["bundle"]["tensors"], {})
 
@@ -128,9 +201,13 @@ class MainJob(support.CommandLine):
         for strategy in ("stratified", "herding", "k-center", "typical", "random"):
             with self.subTest(strategy):
                 more = ("--strategy", strategy, "--threads", "1")
-                made = self.result("bundle", "server.safetensors", "--photos", "people", "--fraction", "0.4", "-o", "chosen.tar", *more)
+                made = self.result(
+                    "bundle", "server.safetensors", "--photos", "people", "--fraction", "0.4", "-o", "chosen.tar", *more
+                )
                 self.assertEqual(made["strategy"], strategy)
-                self.result("bundle", "server.safetensors", "--photos", "people", "--fraction", "0.4", "-o", "again.tar", *more)
+                self.result(
+                    "bundle", "server.safetensors", "--photos", "people", "--fraction", "0.4", "-o", "again.tar", *more
+                )
                 self.assertEqual(self.read("chosen.tar"), self.read("again.tar"))
                 with tarfile.open(self.path("chosen.tar")) as tar:
                     self.assertEqual(json.load(tar.extractfile("manifest.json"))["strategy"], strategy)
@@ -139,7 +216,9 @@ class MainJob(support.CommandLine):
                 if strategy != "random":
                     self.assertEqual({name.split("/")[1] for name in chosen[strategy]}, set(self.general))
                 self.assertIn(f"{strategy} choice", self.tsugi("inspect", "chosen.tar").stdout)
-        unknown = self.tsugi("bundle", "server.safetensors", "--photos", "people", "-o", "b.tar", "--strategy", "best", status=2).stderr
+        unknown = self.tsugi(
+            "bundle", "server.safetensors", "--photos", "people", "-o", "b.tar", "--strategy", "best", status=2
+        ).stderr
         for strategy in chosen:
             self.assertIn(strategy, unknown)
 
@@ -176,9 +255,19 @@ class MainJob(support.CommandLine):
         self.assertEqual((server["personal_classes"], server["provenance"]["personal"]), ([], False))
         self.assertEqual(server["bundle"]["photos"], self.bundled["photos"])
         arrays = {array["name"]: array for array in server["bundle"]["tensors"]["knowledge"]}
-        self.assertEqual(arrays["logits"], {"name": "logits", "type": "f16", "shape": [self.bundled["photos"], 3], "bytes": 6 * self.bundled["photos"]})
+        self.assertEqual(
+            arrays["logits"],
+            {
+                "name": "logits",
+                "type": "f16",
+                "shape": [self.bundled["photos"], 3],
+                "bytes": 6 * self.bundled["photos"],
+            },
+        )
         self.assertEqual(arrays["feature_count"]["bytes"], 12)
-        self.assertRegex(self.tsugi("inspect", "handover.tar").stdout, rf"knowledge +logits +f16 +{self.bundled['photos']}x3 ")
+        self.assertRegex(
+            self.tsugi("inspect", "handover.tar").stdout, rf"knowledge +logits +f16 +{self.bundled['photos']}x3 "
+        )
         model = self.result("inspect", "faces-mobile", "--classes", "3")
         self.assertEqual(model["parameters"], server["parameters"])
         for text in (self.tsugi("inspect", "device.safetensors").stdout, self.tsugi("inspect", "handover.tar").stdout):
@@ -186,7 +275,10 @@ class MainJob(support.CommandLine):
                 self.assertIn(word, text)
 
     def test_inspect_says_in_words_whose_photos_a_checkpoint_learnt_from(self):
-        device, server = self.tsugi("inspect", "device.safetensors").stdout, self.tsugi("inspect", "server.safetensors").stdout
+        device, server = (
+            self.tsugi("inspect", "device.safetensors").stdout,
+            self.tsugi("inspect", "server.safetensors").stdout,
+        )
         self.assertIn(f"learnt from personal photos: of {self.new} (the other {len(self.general)} are general)", device)
         self.assertIn("keep it on its device; tsugi bundle refuses it", device)
         self.assertIn("learnt from personal photos: of nobody; tsugi bundle accepts it", server)
@@ -194,17 +286,25 @@ class MainJob(support.CommandLine):
     def test_personal_checkpoints_are_not_bundled(self):
         refused = ["--photos", "people", "-o", "leak.tar"]
         self.refuses(["bundle", "device.safetensors", *refused], "device.safetensors", self.new, "personal")
-        self.refuses(["bundle", "device.safetensors", *refused, "--fraction", "0", "--no-test", "--no-knowledge"], self.new, "personal")
+        self.refuses(
+            ["bundle", "device.safetensors", *refused, "--fraction", "0", "--no-test", "--no-knowledge"],
+            self.new,
+            "personal",
+        )
         self.tsugi("compact", "device.safetensors", "--as", "int8", "-o", "small")
         self.refuses(["bundle", "small", *refused], "small", self.new, "personal")
-        self.tsugi("pretrain", "people", "--continue", "small", "-o", "on", "--epochs", "3", "--augment", "1")  # general people only
+        self.tsugi(
+            "pretrain", "people", "--continue", "small", "-o", "on", "--epochs", "3", "--augment", "1"
+        )  # general people only
         self.refuses(["bundle", "on", *refused], "on", self.new, "personal")
 
     def test_no_detour_makes_a_personal_checkpoint_general(self):
         self.tsugi("compact", "device.safetensors", "--as", "int8", "-o", "detour")
         self.refuses(["bundle", "detour", "--photos", "people", "-o", "leak.tar"], "detour", self.new, "personal")
         # Trained on with nothing but general photos: what was learnt before is still inside.
-        self.tsugi("pretrain", "people", "--continue", "device.safetensors", "--epochs", "9", "--augment", "1", "-o", "detour")
+        self.tsugi(
+            "pretrain", "people", "--continue", "device.safetensors", "--epochs", "9", "--augment", "1", "-o", "detour"
+        )
         self.refuses(["bundle", "detour", "--photos", "people", "-o", "leak.tar"], "detour", self.new, "personal")
         self.assertEqual(self.result("inspect", "detour")["personal_classes"], [self.new])
 
@@ -219,12 +319,27 @@ class MainJob(support.CommandLine):
             self.assertLessEqual(len(body) * share, full)
             self.assertIn("accuracy", self.result("eval", kind, "--photos", "people"))
             self.result("bundle", kind, "--photos", "people", "-o", f"{kind}.tar")
-            resumed = self.result("resume", f"{kind}.tar", "--personal", "new", "-o", f"{kind}.device", "--epochs", "1", "--batch", "8")
+            resumed = self.result(
+                "resume", f"{kind}.tar", "--personal", "new", "-o", f"{kind}.device", "--epochs", "1", "--batch", "8"
+            )
             self.assertEqual(set(resumed), RESUME)
-            self.assertFalse([name for name in support.tensors(self.read(kind)) if "/" in name], "moments in a compact checkpoint")
+            self.assertFalse(
+                [name for name in support.tensors(self.read(kind)) if "/" in name], "moments in a compact checkpoint"
+            )
 
     def test_a_checkpoint_trains_on_for_more_epochs(self):
-        result = self.result("pretrain", "people", "--continue", "server.safetensors", "-o", "longer", "--epochs", "3", "--metrics", "longer.jsonl")
+        result = self.result(
+            "pretrain",
+            "people",
+            "--continue",
+            "server.safetensors",
+            "-o",
+            "longer",
+            "--epochs",
+            "3",
+            "--metrics",
+            "longer.jsonl",
+        )
         self.assertEqual(result["epochs"], 3)
         rows = self.rows("longer.jsonl")
         # The clock's times are in the run's own metrics file alone: a checkpoint holds none.
@@ -255,9 +370,16 @@ class Output(support.CommandLine):
     def commands(self):
         photo = "people/" + sorted(os.listdir(self.path("people")))[0]
         photo += "/" + os.listdir(self.path(photo))[0]
-        return (self.train, ("eval", "c.safetensors", "--photos", "people"), ("predict", "c.safetensors", photo),
-                ("inspect", "c.safetensors"), ("compact", "c.safetensors", "-o", "small"), ("doctor",),
-                ("bundle", "c.safetensors", "--photos", "people", "-o", "b.tar"), ("synth", f"drawn{self.drawn()}", "--photos", "1", "--people", "1"))
+        return (
+            self.train,
+            ("eval", "c.safetensors", "--photos", "people"),
+            ("predict", "c.safetensors", photo),
+            ("inspect", "c.safetensors"),
+            ("compact", "c.safetensors", "-o", "small"),
+            ("doctor",),
+            ("bundle", "c.safetensors", "--photos", "people", "-o", "b.tar"),
+            ("synth", f"drawn{self.drawn()}", "--photos", "1", "--people", "1"),
+        )
 
     def drawn(self):
         return sum(name.startswith("drawn") for name in os.listdir(self.folder))
@@ -282,7 +404,9 @@ class Output(support.CommandLine):
         done = self.tsugi(*self.train)
         self.assertEqual(len(done.stdout.splitlines()), 2, done.stdout)
         self.assertRegex(done.stdout, r"^test accuracy .*checkpoint\n.* c\.safetensors\n$")
-        self.assertRegex(done.stderr, r"device cpu.*\nmodel tiny, .*\nbatch 8, memory .*\nepoch 1  loss .*  test accuracy ")
+        self.assertRegex(
+            done.stderr, r"device cpu.*\nmodel tiny, .*\nbatch 8, memory .*\nepoch 1  loss .*  test accuracy "
+        )
         self.assertNotIn("\r", done.stderr + done.stdout)
         self.assertNotIn("images/s", done.stderr)
 
@@ -307,11 +431,30 @@ class Output(support.CommandLine):
                     return
                 seen.append(part)
 
-        train = ("pretrain", "people", "-o", "watched", "--model", "tiny.json", "--epochs", "2", "--augment", "20", "--batch", "8")
+        train = (
+            "pretrain",
+            "people",
+            "-o",
+            "watched",
+            "--model",
+            "tiny.json",
+            "--epochs",
+            "2",
+            "--augment",
+            "20",
+            "--batch",
+            "8",
+        )
         reader = threading.Thread(target=drain)
         reader.start()
-        done = subprocess.run([support.BINARY, *train], cwd=self.folder, stdout=subprocess.PIPE, stderr=terminal,
-                              env=support.environment(), timeout=300)
+        done = subprocess.run(
+            [support.BINARY, *train],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            env=support.environment(),
+            timeout=300,
+        )
         os.close(terminal)
         reader.join()
         os.close(main_end)

@@ -1,4 +1,5 @@
 """resume's means against forgetting, as a user switches them on."""
+
 import json
 
 import support
@@ -16,7 +17,10 @@ class NotForgetting(support.CommandLine):
         cls.resume = ("resume", "handover.tar", "--personal", "new", *support.TINY[4:])
 
     def test_frozen_layers_stay_and_a_finished_run_goes_on_with_them_until_told_otherwise(self):
-        self.assertIn("frozen until bn1: 20 parameters learn", self.tsugi(*self.resume, "-o", "frozen", "--epochs", "1", "--freeze-until", "bn1").stderr)
+        self.assertIn(
+            "frozen until bn1: 20 parameters learn",
+            self.tsugi(*self.resume, "-o", "frozen", "--epochs", "1", "--freeze-until", "bn1").stderr,
+        )
         server, frozen = support.tensors(self.read("server")), support.tensors(self.read("frozen"))
         lower = [name for name in server if "conv1." in name or "bn1." in name]
         self.assertGreaterEqual(len(lower), 6)
@@ -35,17 +39,37 @@ class NotForgetting(support.CommandLine):
     def test_distillation_is_on_where_asked_and_remembered(self):
         self.resume = [*self.resume, "--keep", "trained"]
         self.assertNotIn("distilling", self.tsugi(*self.resume, "-o", "plain", "--epochs", "1").stderr)
-        done = self.tsugi(*self.resume, "-o", "taught", "--epochs", "1", "--distill", "0.5", "--distill-temperature", "3")
-        self.assertRegex(done.stderr, r"distilling what the received network says of 8 of 13 training photos; the bundle has it of 8")
-        self.assertIn("13 of 13", self.tsugi(*self.resume, "-o", "all", "--epochs", "1", "--distill", "0.5", "--distill-personal", "true").stderr)
-        self.assertNotEqual(support.tensors(self.read("taught"))["head.weight"], support.tensors(self.read("plain"))["head.weight"])
+        done = self.tsugi(
+            *self.resume, "-o", "taught", "--epochs", "1", "--distill", "0.5", "--distill-temperature", "3"
+        )
+        self.assertRegex(
+            done.stderr, r"distilling what the received network says of 8 of 13 training photos; the bundle has it of 8"
+        )
+        self.assertIn(
+            "13 of 13",
+            self.tsugi(
+                *self.resume, "-o", "all", "--epochs", "1", "--distill", "0.5", "--distill-personal", "true"
+            ).stderr,
+        )
+        self.assertNotEqual(
+            support.tensors(self.read("taught"))["head.weight"], support.tensors(self.read("plain"))["head.weight"]
+        )
         self.tsugi("bundle", "server", "--photos", "people", "--fraction", "0.5", "-o", "plain.tar", "--no-knowledge")
-        computed = self.tsugi("resume", "plain.tar", *self.resume[2:], "-o", "computed", "--epochs", "1", "--distill", "0.5").stderr
+        computed = self.tsugi(
+            "resume", "plain.tar", *self.resume[2:], "-o", "computed", "--epochs", "1", "--distill", "0.5"
+        ).stderr
         self.assertIn("8 of 13 training photos; the bundle has it of 0", computed)
-        self.assertIn("distilling", self.tsugi(*self.resume, "--continue", "taught", "-o", "more", "--epochs", "2").stderr)
+        self.assertIn(
+            "distilling", self.tsugi(*self.resume, "--continue", "taught", "-o", "more", "--epochs", "2").stderr
+        )
 
     def test_weights_and_temperatures_that_cannot_be(self):
-        for option, value in (("--distill", "1.5"), ("--distill", "-1"), ("--distill-temperature", "0"), ("--distill-personal", "perhaps")):
+        for option, value in (
+            ("--distill", "1.5"),
+            ("--distill", "-1"),
+            ("--distill-temperature", "0"),
+            ("--distill-personal", "perhaps"),
+        ):
             with self.subTest(option=option, value=value):
                 self.refuses([*self.resume, "-o", "out", option, value], option, value, status=2)
         self.refuses(["pretrain", "people", "-o", "out", "--distill", "0.5"], "--distill", status=2)

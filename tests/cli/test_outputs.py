@@ -1,5 +1,6 @@
 """What commands leave behind: who may read it, temporaries of the dead, two runs on one output, outputs that cannot be written to their end,
 the same bytes from the same input. (A full disk while a file is written: test_bad_input.py.)"""
+
 import fcntl
 import json
 import os
@@ -35,15 +36,46 @@ class Outputs(support.CommandLine):
 
     def test_what_personal_photos_taught_is_its_owner_s_alone(self):
         personal = ["own", "own.jsonl", "own.trace", "own.audit", "small", "on", "on.jsonl", "seen.audit"]
-        self.open_umask(*self.resume, "-o", "own", "--metrics", "own.jsonl", "--profile", "own.trace", "--audit", "own.audit")
+        self.open_umask(
+            *self.resume, "-o", "own", "--metrics", "own.jsonl", "--profile", "own.trace", "--audit", "own.audit"
+        )
         self.open_umask("compact", "own", "-o", "small")
         shutil.copytree(self.path("people"), self.path("everyone"))
         shutil.copytree(self.path("tony", self.tony), self.path("everyone", self.tony))
-        self.open_umask("pretrain", "everyone", "--continue", "small", "-o", "on", "--metrics", "on.jsonl", "--epochs", "2", "--threads", "1")
-        self.open_umask("predict", "server", f"tony/{self.tony}/{os.listdir(self.path('tony', self.tony))[0]}", "--audit", "seen.audit")
+        self.open_umask(
+            "pretrain",
+            "everyone",
+            "--continue",
+            "small",
+            "-o",
+            "on",
+            "--metrics",
+            "on.jsonl",
+            "--epochs",
+            "2",
+            "--threads",
+            "1",
+        )
+        self.open_umask(
+            "predict",
+            "server",
+            f"tony/{self.tony}/{os.listdir(self.path('tony', self.tony))[0]}",
+            "--audit",
+            "seen.audit",
+        )
         self.assertEqual(self.modes(personal), dict.fromkeys(personal, "0o600"))
         general = ["general", "general.jsonl", "general.audit"]
-        self.open_umask("pretrain", "people", "-o", "general", "--metrics", "general.jsonl", "--audit", "general.audit", *support.TINY)
+        self.open_umask(
+            "pretrain",
+            "people",
+            "-o",
+            "general",
+            "--metrics",
+            "general.jsonl",
+            "--audit",
+            "general.audit",
+            *support.TINY,
+        )
         self.assertEqual(self.modes(general), dict.fromkeys(general, "0o666"))
 
     def test_a_file_that_is_replaced_keeps_its_mode(self):
@@ -64,13 +96,31 @@ class Outputs(support.CommandLine):
             fcntl.flock(living, fcntl.LOCK_EX)
             self.tsugi("pretrain", "people", "-o", "stale", "--metrics", "stale.jsonl", *support.TINY)
             left = {name for name in os.listdir(self.folder) if name.startswith("stale")}
-        self.assertEqual(left, {"stale", "stale.jsonl", "stale2.tmp-77777-0", "stale.tmp", "stale.tmp-notes", "stale.tmp-alive-1", "stale.tmp-2-2"})
+        self.assertEqual(
+            left,
+            {
+                "stale",
+                "stale.jsonl",
+                "stale2.tmp-77777-0",
+                "stale.tmp",
+                "stale.tmp-notes",
+                "stale.tmp-alive-1",
+                "stale.tmp-2-2",
+            },
+        )
         self.tsugi("compact", "server", "-o", "stale")
         self.assertNotIn("stale.tmp-2-2", os.listdir(self.folder))
 
     def start(self, *arguments, stderr=subprocess.DEVNULL, **options):
-        process = subprocess.Popen([support.BINARY, *arguments], cwd=self.folder, env=support.environment(), stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=stderr, **options)
+        process = subprocess.Popen(
+            [support.BINARY, *arguments],
+            cwd=self.folder,
+            env=support.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            **options,
+        )
         self.addCleanup(lambda: process.poll() is None and (process.kill(), process.wait()))
         return process
 
@@ -82,30 +132,61 @@ class Outputs(support.CommandLine):
             self.assertLess(time.monotonic(), end, f"{name} took more than a minute")
             time.sleep(0.01)
 
-    endless = ("pretrain", "people", *support.TINY[:2], "--epochs", "100000", "--augment", "2", "--batch", "8", "--threads", "1")
+    endless = (
+        "pretrain",
+        "people",
+        *support.TINY[:2],
+        "--epochs",
+        "100000",
+        "--augment",
+        "2",
+        "--batch",
+        "8",
+        "--threads",
+        "1",
+    )
 
     def test_two_runs_on_one_output(self):
         process = self.start(*self.endless, "-o", "busy", "--metrics", "busy.jsonl")
         self.wait_for("busy", process)
-        for arguments in (("pretrain", "people", "-o", "busy", *support.TINY), ("compact", "server", "-o", "busy"), (*self.resume, "-o", "./busy"),
-                          ("pretrain", "people", "-o", "other", "--metrics", "busy.jsonl", *support.TINY),
-                          ("bundle", "server", "--photos", "people", "-o", "busy"), ("inspect", "server", "--audit", "busy")):
+        for arguments in (
+            ("pretrain", "people", "-o", "busy", *support.TINY),
+            ("compact", "server", "-o", "busy"),
+            (*self.resume, "-o", "./busy"),
+            ("pretrain", "people", "-o", "other", "--metrics", "busy.jsonl", *support.TINY),
+            ("bundle", "server", "--photos", "people", "-o", "busy"),
+            ("inspect", "server", "--audit", "busy"),
+        ):
             done = self.tsugi(*arguments, "--quiet", status=1)
-            self.assertRegex(done.stderr, rf"^tsugi: error: \S*busy\S*: is being written by another run, process {process.pid}, one at a time expected\n$")
+            self.assertRegex(
+                done.stderr,
+                rf"^tsugi: error: \S*busy\S*: is being written by another run, process {process.pid}, one at a time expected\n$",
+            )
         self.assertNotIn("other", os.listdir(self.folder))
         self.assertIsNone(process.poll())
         process.kill()
         process.wait()
         self.tsugi("compact", "server", "-o", "busy")
-        self.assertEqual({name for name in os.listdir(self.folder) if "busy" in name and ".tmp-" not in name}, {"busy", "busy.jsonl"})
+        self.assertEqual(
+            {name for name in os.listdir(self.folder) if "busy" in name and ".tmp-" not in name}, {"busy", "busy.jsonl"}
+        )
 
     # -- outputs that cannot be written to their end ----------------------------------------------------------------------
 
     def test_a_full_disk_behind_standard_output(self):
         photo = f"tony/{self.tony}/{os.listdir(self.path('tony', self.tony))[0]}"
-        for arguments in (["--help"], ["--version"], ["pretrain", "--help"], ["inspect", "server"], ["inspect", "faces-resnet", "--json"], ["doctor"],
-                          ["eval", "server", "--photos", "people", "--all", "--json"], ["predict", "server", photo],
-                          ["compact", "server", "-o", "out", "--json", "--quiet"], ["plan", "--device", "jetson-nano", "--photos", "100", "--json"]):
+        for arguments in (
+            ["--help"],
+            ["--version"],
+            ["pretrain", "--help"],
+            ["inspect", "server"],
+            ["inspect", "faces-resnet", "--json"],
+            ["doctor"],
+            ["eval", "server", "--photos", "people", "--all", "--json"],
+            ["predict", "server", photo],
+            ["compact", "server", "-o", "out", "--json", "--quiet"],
+            ["plan", "--device", "jetson-nano", "--photos", "100", "--json"],
+        ):
             with self.subTest(arguments), open("/dev/full", "w") as full:
                 done = self.tsugi(*arguments, stdout=full, status=1)
                 self.assertRegex(done.stderr, r"tsugi: error: standard output cannot be written")
@@ -118,11 +199,18 @@ class Outputs(support.CommandLine):
                 done = self.tsugi("inspect", "faces-resnet", "--json", stdout=out, preexec_fn=limit, status=1)
                 self.assertIn("standard output cannot be written", done.stderr)
         with open(self.path("cut.json"), "w") as out:
-            self.tsugi("inspect", "faces-resnet", "--json", stdout=out, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (whole, whole)))
+            self.tsugi(
+                "inspect",
+                "faces-resnet",
+                "--json",
+                stdout=out,
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (whole, whole)),
+            )
 
     def test_a_result_does_not_go_into_a_file_because_standard_output_is_closed(self):
         def close(*descriptors):
             return lambda: [os.close(descriptor) for descriptor in descriptors]
+
         self.tsugi("compact", "server", "-o", "good")
         for descriptors, status in (((1,), 1), ((0, 1, 2), 1), ((2,), 0), ((0,), 0)):
             with self.subTest(descriptors):
@@ -139,14 +227,19 @@ class Outputs(support.CommandLine):
         act(process)
         self.assertEqual(process.wait(timeout=60), 1)
         said = self.read(f"{name}.stderr").decode()
-        self.assertIn(f"; the work is saved in {name}. Go on with: tsugi pretrain people --continue {name} -o {name}", said)
+        self.assertIn(
+            f"; the work is saved in {name}. Go on with: tsugi pretrain people --continue {name} -o {name}", said
+        )
 
     def test_a_closed_terminal_and_spent_processor_time_save_the_work(self):
         def twice(sign):
             return lambda process: (process.send_signal(sign), time.sleep(0.001), process.send_signal(sign))
+
         self.stopped("hangup", twice(signal.SIGHUP))
         self.stopped("spent", twice(signal.SIGXCPU))
-        self.stopped("limited", lambda process: None, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (1, 60)))
+        self.stopped(
+            "limited", lambda process: None, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (1, 60))
+        )
 
     def test_signals_that_are_ignored_stay_ignored(self):
         ignore = lambda: [signal.signal(sign, signal.SIG_IGN) for sign in (signal.SIGHUP, signal.SIGINT)]
@@ -164,8 +257,14 @@ class Outputs(support.CommandLine):
 
     def test_a_reader_that_goes_away_does_not_end_a_training(self):
         reading, writing = os.pipe()
-        process = subprocess.Popen([support.BINARY, "pretrain", "people", "-o", "piped", *support.TINY], cwd=self.folder, env=support.environment(),
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writing)
+        process = subprocess.Popen(
+            [support.BINARY, "pretrain", "people", "-o", "piped", *support.TINY],
+            cwd=self.folder,
+            env=support.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=writing,
+        )
         os.close(writing)
         os.close(reading)
         self.assertEqual(process.wait(timeout=60), 0)
@@ -177,11 +276,21 @@ class Outputs(support.CommandLine):
         made = {}
         for turn in range(3):
             time.sleep(0.01)
-            for name, arguments in {"a": ("pretrain", "people", *support.TINY), "a.tar": ("bundle", "a", "--photos", "people"),
-                                    "f.tar": ("bundle", "a", "--photos", "people", "--as", "features", "--cut", "conv1", "--variants", "2"),
-                                    "b": ("resume", "a.tar", "--personal", "tony", *support.TINY[2:]),
-                                    "c": ("resume", "f.tar", "--personal", "tony", *(x for x in support.TINY[2:6] if x not in ("--augment", "2"))),
-                                    "d": ("compact", "b", "--as", "int8"), "e": ("pretrain", "people", "--continue", "a", "--epochs", "2", "--threads", "1")}.items():
+            for name, arguments in {
+                "a": ("pretrain", "people", *support.TINY),
+                "a.tar": ("bundle", "a", "--photos", "people"),
+                "f.tar": ("bundle", "a", "--photos", "people", "--as", "features", "--cut", "conv1", "--variants", "2"),
+                "b": ("resume", "a.tar", "--personal", "tony", *support.TINY[2:]),
+                "c": (
+                    "resume",
+                    "f.tar",
+                    "--personal",
+                    "tony",
+                    *(x for x in support.TINY[2:6] if x not in ("--augment", "2")),
+                ),
+                "d": ("compact", "b", "--as", "int8"),
+                "e": ("pretrain", "people", "--continue", "a", "--epochs", "2", "--threads", "1"),
+            }.items():
                 self.tsugi(*arguments, "-o", name, "--quiet")
                 self.assertEqual(self.read(name), made.setdefault(name, self.read(name)), f"{name}, turn {turn}")
 
@@ -218,7 +327,20 @@ class Photos(support.CommandLine):
         return ("pretrain", "people", "--continue", checkpoint, "-o", "on", "--epochs", "2", "--threads", "1")
 
     def device_goes_on(self, bundle="handover.tar"):
-        return ("resume", bundle, "--personal", f"tony/{self.tony}", "--continue", "device", "-o", "on", "--epochs", "2", "--threads", "1")
+        return (
+            "resume",
+            bundle,
+            "--personal",
+            f"tony/{self.tony}",
+            "--continue",
+            "device",
+            "-o",
+            "on",
+            "--epochs",
+            "2",
+            "--threads",
+            "1",
+        )
 
     def exchange(self, one, other):
         self.write("exchange", self.read(one))
@@ -236,16 +358,22 @@ class Photos(support.CommandLine):
 
     def test_photos_that_were_added_removed_and_exchanged_are_told_by_name(self):
         first, last = self.photos(f"people/{self.first}"), self.photos(f"people/{self.last}")
-        in_people = lambda path: path[len("people/"):]
+        in_people = lambda path: path[len("people/") :]
         shutil.copy(self.path(first[0]), self.path("people", self.first, "new.jpg"))
-        self.refuses(self.goes_on(), "server: began with 15 training photos and 3 test photos", f"1 is new ({self.first}/new.jpg)")
+        self.refuses(
+            self.goes_on(),
+            "server: began with 15 training photos and 3 test photos",
+            f"1 is new ({self.first}/new.jpg)",
+        )
         os.remove(self.path("people", self.first, "new.jpg"))
         self.exchange(first[0], last[0])
         self.refuses(self.goes_on(), "2 have other content", in_people(first[0]), in_people(last[0]))
         self.exchange(first[0], last[0])
         os.rename(self.path(first[1]), self.path("people", self.first, "renamed.jpg"))
         os.remove(self.path(last[1]))
-        self.refuses(self.goes_on(), "2 are missing", in_people(first[1]), in_people(last[1]), "1 is new", "renamed.jpg")
+        self.refuses(
+            self.goes_on(), "2 are missing", in_people(first[1]), in_people(last[1]), "1 is new", "renamed.jpg"
+        )
 
     def test_personal_photos_and_bundles_too(self):
         tony = self.photos(f"tony/{self.tony}")

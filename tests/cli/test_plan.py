@@ -1,4 +1,5 @@
 """tsugi plan: predictions with the fields of measurements, budgets, and devices and files that are none."""
+
 import json
 import os
 import unittest
@@ -22,7 +23,15 @@ class Predicting(support.CommandLine):
         for device in ("jetson-nano", "rtx-2080ti"):
             page = self.tsugi("plan", "--device", device, "--model", "faces-cnn", *PHOTOS, "--link", "10Mbit/s").stdout
             self.assertIn("derived, not measured", page)
-            for word in ("kernels/README.md", "assumed", "conv1", "step of faces-cnn, batch 64, fp32", "epoch:", "to send it:", "arena"):
+            for word in (
+                "kernels/README.md",
+                "assumed",
+                "conv1",
+                "step of faces-cnn, batch 64, fp32",
+                "epoch:",
+                "to send it:",
+                "arena",
+            ):
                 self.assertIn(word, page)
         result = self.result(*NANO, *PHOTOS, "--link", "10Mbit/s", "--quiet")
         self.assertEqual(result["basis"], "derived, not measured")
@@ -47,8 +56,10 @@ class Predicting(support.CommandLine):
         common = ("--model", "tiny.json", "--batch", "4", "--precision", "fp32", "--quiet")
         plan = self.result(*THIS, *common)
         step = self.result("bench", "--step", "--smoke", "--size", "16", "--device", "cpu", "--threads", "1", *common)
-        self.assertEqual([(one["layer"], one["op"], one["forward_flops"]) for one in plan["layers"]],
-                         [(one["layer"], one["op"], one["forward_flops"]) for one in step["layers"]])
+        self.assertEqual(
+            [(one["layer"], one["op"], one["forward_flops"]) for one in plan["layers"]],
+            [(one["layer"], one["op"], one["forward_flops"]) for one in step["layers"]],
+        )
         for key in ("model", "precision", "batch", "micro_batch", "arena_bytes", "device_bytes"):
             self.assertEqual(plan[key], step[key], key)
         self.assertGreater(plan["step_s"], 0)
@@ -66,13 +77,29 @@ class Predicting(support.CommandLine):
         self.assertLess(abs(plan["peak_memory_bytes"] / step["peak_memory_bytes"] - 1), 0.1)
 
     def test_a_machine_that_measured_itself_is_a_device_elsewhere(self):
-        here = self.result(*THIS, "--model", "faces-cnn", "--batch", "16", "--precision", "fp32", "--save-device", "here.json", "--quiet")
-        there = self.result("plan", "--device", "here.json", "--model", "faces-cnn", "--batch", "16", "--threads", "1", "--quiet")
+        here = self.result(
+            *THIS,
+            "--model",
+            "faces-cnn",
+            "--batch",
+            "16",
+            "--precision",
+            "fp32",
+            "--save-device",
+            "here.json",
+            "--quiet",
+        )
+        there = self.result(
+            "plan", "--device", "here.json", "--model", "faces-cnn", "--batch", "16", "--threads", "1", "--quiet"
+        )
         for one, other in zip(there["layers"], here["layers"]):  # but for the rounding of units
             for key in ("forward_s", "backward_s"):
                 self.assertAlmostEqual(one[key] / other[key], 1, places=9)
         self.assertTrue(there["measured"])
-        self.assertIn("measured by the device itself", self.tsugi("plan", "--device", "here.json", "--model", "faces-mobile").stdout)
+        self.assertIn(
+            "measured by the device itself",
+            self.tsugi("plan", "--device", "here.json", "--model", "faces-mobile").stdout,
+        )
 
     def test_a_bundle_is_as_large_as_planned(self):
         self.needs_emulator()
@@ -80,8 +107,31 @@ class Predicting(support.CommandLine):
         self.write("tiny.json", json.dumps(support.TINY_MODEL))
         self.tsugi("pretrain", "people", "-o", "server.safetensors", *support.TINY)
         for compact in ("none", "fp16", "int8"):
-            made = self.result("bundle", "server.safetensors", "--photos", "people", "--fraction", "0.5", "--compact", compact, "-o", f"{compact}.tar")
-            plan = self.result("plan", "--device", "jetson-nano", "--model", "tiny.json", "--photos", "people", "--fraction", "0.5", "--compact", compact)
+            made = self.result(
+                "bundle",
+                "server.safetensors",
+                "--photos",
+                "people",
+                "--fraction",
+                "0.5",
+                "--compact",
+                compact,
+                "-o",
+                f"{compact}.tar",
+            )
+            plan = self.result(
+                "plan",
+                "--device",
+                "jetson-nano",
+                "--model",
+                "tiny.json",
+                "--photos",
+                "people",
+                "--fraction",
+                "0.5",
+                "--compact",
+                compact,
+            )
             self.assertEqual(plan["photos_sent"], made["photos"])
             self.assertEqual(made["bytes"], os.path.getsize(self.path(f"{compact}.tar")))
             self.assertLess(abs(plan["bundle_bytes"] / made["bytes"] - 1), 0.1, (compact, plan, made))
@@ -90,16 +140,26 @@ class Predicting(support.CommandLine):
     def test_the_largest_fraction_fits_and_says_what_binds(self):
         self.needs_emulator()
         whole = self.result(*NANO, *PHOTOS, "--fraction", 1, "--link", "1MB/s", "--quiet")
-        for option, value, binding, field in (("--max-time", f"{whole['training_s'] / 2}s", "time", "training_s"),
-                                              ("--max-memory", str(whole["peak_memory_bytes"] - 5000000), "memory", "peak_memory_bytes"),
-                                              ("--max-transfer", str(whole["bundle_bytes"] - 2000000), "transfer", "bundle_bytes"),
-                                              ("--max-transfer", f"{whole['transfer_s'] - 2}s", "transfer", "transfer_s")):
+        for option, value, binding, field in (
+            ("--max-time", f"{whole['training_s'] / 2}s", "time", "training_s"),
+            ("--max-memory", str(whole["peak_memory_bytes"] - 5000000), "memory", "peak_memory_bytes"),
+            ("--max-transfer", str(whole["bundle_bytes"] - 2000000), "transfer", "bundle_bytes"),
+            ("--max-transfer", f"{whole['transfer_s'] - 2}s", "transfer", "transfer_s"),
+        ):
             with self.subTest(option):
                 found = self.result(*NANO, *PHOTOS, option, value, "--link", "1MB/s", "--quiet")
                 self.assertEqual(found["binding"], binding)
                 self.assertTrue(0 < found["fraction"] < 1)
                 self.assertLessEqual(found[field], float(value.rstrip("s")) * (1 + 1e-9))
-                more = self.result(*NANO, *PHOTOS, "--fraction", (found["photos_sent"] + (20 if binding == "time" else 1)) / 783, "--link", "1MB/s", "--quiet")
+                more = self.result(
+                    *NANO,
+                    *PHOTOS,
+                    "--fraction",
+                    (found["photos_sent"] + (20 if binding == "time" else 1)) / 783,
+                    "--link",
+                    "1MB/s",
+                    "--quiet",
+                )
                 self.assertGreater(more[field], float(value.rstrip("s")))
         page = self.tsugi(*NANO, *PHOTOS, "--max-time", "10h").stdout
         self.assertIn("largest fraction: 1 (783 of 783 photos); everything fits, no budget binds", page)
@@ -119,12 +179,31 @@ class Predicting(support.CommandLine):
         self.needs_emulator()
         self.write("tiny.json", json.dumps(support.TINY_MODEL))
         self.tsugi(*THIS, "--model", "faces-cnn", "--save-device", "here.json", "--precision", "fp32", "--quiet")
-        made = {"context": {"tsugi_schema": 1, "tsugi_version": "0.1.0", "tsugi_commit": "0123456789ab", "device": "cpu", "board": "A board", "date": "2026-01-01"},
-                "benchmarks": []}
+        made = {
+            "context": {
+                "tsugi_schema": 1,
+                "tsugi_version": "0.1.0",
+                "tsugi_commit": "0123456789ab",
+                "device": "cpu",
+                "board": "A board",
+                "date": "2026-01-01",
+            },
+            "benchmarks": [],
+        }
         plan = self.result("plan", "--device", "here.json", "--model", "faces-cnn", "--batch", "16", "--quiet")
         step = {key: plan[key] for key in ("model", "precision", "batch", "layers", "peak_memory_bytes")}
         self.write("board.json", json.dumps({**made, **step, "step_s": 1.5}))
-        with_result = ("plan", "--device", "here.json", "--model", "faces-cnn", "--batch", "16", "--result", "board.json")
+        with_result = (
+            "plan",
+            "--device",
+            "here.json",
+            "--model",
+            "faces-cnn",
+            "--batch",
+            "16",
+            "--result",
+            "board.json",
+        )
         page = self.tsugi(*with_result).stdout
         self.assertIn("measured by the device itself, and by these runs", page)
         self.assertIn("mind: this is tsugi", page)
@@ -139,49 +218,71 @@ class Predicting(support.CommandLine):
         self.needs_emulator()
         self.write("bad.json", "{")
         self.write("empty.json", "{}")
-        self.write("window.json", json.dumps({"name": "window", "input": [8, 8, 3], "layers": [
-            {"type": "conv2d", "filters": 4, "kernel": 11}, {"type": "flatten"}, {"type": "dense", "units": "classes"}]}))
+        self.write(
+            "window.json",
+            json.dumps(
+                {
+                    "name": "window",
+                    "input": [8, 8, 3],
+                    "layers": [
+                        {"type": "conv2d", "filters": 4, "kernel": 11},
+                        {"type": "flatten"},
+                        {"type": "dense", "units": "classes"},
+                    ],
+                }
+            ),
+        )
         for arguments, words in {
-                ("--device", "toaster"): ["toaster", "jetson-nano", "this"],
-                ("--device", "bad.json"): ["bad.json", "JSON"],
-                ("--device", "empty.json"): ["empty.json", "tsugi_device"],
-                ("--device", "jetson-nano", "--model", "resnet-19"): ["resnet-19", "faces-cnn"],
-                ("--device", "jetson-nano", "--model", "window.json"): ["conv2d", "11x11", "8x8"],
-                ("--device", "jetson-nano", "--size", "1"): ["1"],
-                ("--device", "jetson-nano", "--precision", "bf16"): ["bf16"],
-                ("--device", "jetson-nano", "--batch", "4096"): ["batch 4096", "jetson-nano", "free"],
-                ("--device", "jetson-nano", "--batch", "65536"): ["65536"],
-                ("--device", "jetson-nano", "--memory", "1K"): ["--memory"],
-                ("--device", "jetson-nano", "--freeze-until", "nowhere"): ["nowhere"],
-                ("--device", "jetson-nano", "--photos", "0"): ["--photos", "0"],
-                ("--device", "jetson-nano", "--photos", "missing"): ["missing"],
-                ("--device", "jetson-nano", "--photos", "100", "--fraction", "0"): ["0 of 80", "at least 1"],
-                ("--device", "jetson-nano", "--photos", "100", "--link", "fast"): ["--link", "fast"],
-                ("--device", "jetson-nano", "--photos", "100", "--link", "0Mbit/s"): ["--link", "0Mbit/s"],
-                ("--device", "jetson-nano", "--photos", "100", "--max-time", "0"): ["--max-time", "0"],
-                ("--device", "jetson-nano", "--photos", "100", "--max-time", "0.001s"): ["--max-time", "0.001 s", "1 photos need"],
-                ("--device", "jetson-nano", "--photos", "100", "--max-memory", "1M"): ["--max-memory", "MB"],
-                ("--device", "jetson-nano", "--photos", "100", "--max-memory", "0"): ["memory"],
-                ("--device", "jetson-nano", "--photos", "100", "--max-transfer", "1K"): ["--max-transfer", "MB"],
-                ("--device", "jetson-nano", "--photos", "100", "--max-transfer", "5s"): ["--max-transfer", "--link"],
-                ("--device", "jetson-nano", "--save-device", "missing/x.json"): ["missing/x.json"],
+            ("--device", "toaster"): ["toaster", "jetson-nano", "this"],
+            ("--device", "bad.json"): ["bad.json", "JSON"],
+            ("--device", "empty.json"): ["empty.json", "tsugi_device"],
+            ("--device", "jetson-nano", "--model", "resnet-19"): ["resnet-19", "faces-cnn"],
+            ("--device", "jetson-nano", "--model", "window.json"): ["conv2d", "11x11", "8x8"],
+            ("--device", "jetson-nano", "--size", "1"): ["1"],
+            ("--device", "jetson-nano", "--precision", "bf16"): ["bf16"],
+            ("--device", "jetson-nano", "--batch", "4096"): ["batch 4096", "jetson-nano", "free"],
+            ("--device", "jetson-nano", "--batch", "65536"): ["65536"],
+            ("--device", "jetson-nano", "--memory", "1K"): ["--memory"],
+            ("--device", "jetson-nano", "--freeze-until", "nowhere"): ["nowhere"],
+            ("--device", "jetson-nano", "--photos", "0"): ["--photos", "0"],
+            ("--device", "jetson-nano", "--photos", "missing"): ["missing"],
+            ("--device", "jetson-nano", "--photos", "100", "--fraction", "0"): ["0 of 80", "at least 1"],
+            ("--device", "jetson-nano", "--photos", "100", "--link", "fast"): ["--link", "fast"],
+            ("--device", "jetson-nano", "--photos", "100", "--link", "0Mbit/s"): ["--link", "0Mbit/s"],
+            ("--device", "jetson-nano", "--photos", "100", "--max-time", "0"): ["--max-time", "0"],
+            ("--device", "jetson-nano", "--photos", "100", "--max-time", "0.001s"): [
+                "--max-time",
+                "0.001 s",
+                "1 photos need",
+            ],
+            ("--device", "jetson-nano", "--photos", "100", "--max-memory", "1M"): ["--max-memory", "MB"],
+            ("--device", "jetson-nano", "--photos", "100", "--max-memory", "0"): ["memory"],
+            ("--device", "jetson-nano", "--photos", "100", "--max-transfer", "1K"): ["--max-transfer", "MB"],
+            ("--device", "jetson-nano", "--photos", "100", "--max-transfer", "5s"): ["--max-transfer", "--link"],
+            ("--device", "jetson-nano", "--save-device", "missing/x.json"): ["missing/x.json"],
         }.items():
             with self.subTest(arguments):
                 self.refuses(["plan", *arguments], *words)
         for arguments, words in {
-                (): ["--device"],
-                ("--device", "jetson-nano", "--batch", "0"): ["--batch"],
-                ("--device", "jetson-nano", "--smoke"): ["--smoke", "--device this"],
-                ("--device", "jetson-nano", "--resume"): ["--resume", "without --photos"],
-                ("--device", "jetson-nano", "--photos", "9", "--resume", "--freeze-until", "stem"): ["--resume", "--freeze-until"],
-                ("--device", "bad.json", "--save-device", "./bad.json"): ["same file", "bad.json"],
-                ("--device", "this", "--result", "bad.json", "--save-device", "bad.json"): ["same file", "bad.json"],
-                ("--device", "jetson-nano", "--save-device", ""): ["--save-device", "empty"],
-                ("--device", "jetson-nano", "--fraction", "0.5"): ["--fraction", "without --photos"],
-                ("--device", "jetson-nano", "--max-time", "1h"): ["--max-time", "without --photos"],
-                ("--device", "jetson-nano", "--photos", "100", "--fraction", "1.5"): ["--fraction"],
-                ("--device", "jetson-nano", "--photos", "100", "--fraction", "0.5", "--max-time", "1h"): ["--fraction", "--max-time"],
-                ("--device", "jetson-nano", "--photos", "100", "--epochs", "0"): ["--epochs"],
+            (): ["--device"],
+            ("--device", "jetson-nano", "--batch", "0"): ["--batch"],
+            ("--device", "jetson-nano", "--smoke"): ["--smoke", "--device this"],
+            ("--device", "jetson-nano", "--resume"): ["--resume", "without --photos"],
+            ("--device", "jetson-nano", "--photos", "9", "--resume", "--freeze-until", "stem"): [
+                "--resume",
+                "--freeze-until",
+            ],
+            ("--device", "bad.json", "--save-device", "./bad.json"): ["same file", "bad.json"],
+            ("--device", "this", "--result", "bad.json", "--save-device", "bad.json"): ["same file", "bad.json"],
+            ("--device", "jetson-nano", "--save-device", ""): ["--save-device", "empty"],
+            ("--device", "jetson-nano", "--fraction", "0.5"): ["--fraction", "without --photos"],
+            ("--device", "jetson-nano", "--max-time", "1h"): ["--max-time", "without --photos"],
+            ("--device", "jetson-nano", "--photos", "100", "--fraction", "1.5"): ["--fraction"],
+            ("--device", "jetson-nano", "--photos", "100", "--fraction", "0.5", "--max-time", "1h"): [
+                "--fraction",
+                "--max-time",
+            ],
+            ("--device", "jetson-nano", "--photos", "100", "--epochs", "0"): ["--epochs"],
         }.items():
             with self.subTest(arguments):
                 self.refuses(["plan", *arguments], *words, status=2)

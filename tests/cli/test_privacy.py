@@ -1,5 +1,6 @@
 """What leaves a process, seen from outside by strace: no command that touches photos or checkpoints makes a network call, writes
 anything but the outputs that it was told, or opens a file that its --audit does not list with the right digest."""
+
 import hashlib
 import json
 import os
@@ -11,11 +12,62 @@ import sys
 import support
 
 CALLS = "%network,%file,fchdir,memfd_create,open_by_handle_at,io_uring_setup"
-NETWORK = {"socket", "socketpair", "bind", "connect", "listen", "accept", "accept4", "sendto", "recvfrom", "sendmsg", "recvmsg", "sendmmsg",
-           "recvmmsg", "shutdown", "getsockname", "getpeername", "getsockopt", "setsockopt", "io_uring_setup"}
-CHANGES = {"creat", "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat", "link", "linkat", "symlink",
-           "symlinkat", "mknod", "mknodat", "truncate", "chmod", "fchmodat", "chown", "lchown", "fchownat", "utime", "utimes", "utimensat",
-           "futimesat", "setxattr", "lsetxattr", "removexattr", "lremovexattr", "mount", "umount2", "chroot", "pivot_root"}
+NETWORK = {
+    "socket",
+    "socketpair",
+    "bind",
+    "connect",
+    "listen",
+    "accept",
+    "accept4",
+    "sendto",
+    "recvfrom",
+    "sendmsg",
+    "recvmsg",
+    "sendmmsg",
+    "recvmmsg",
+    "shutdown",
+    "getsockname",
+    "getpeername",
+    "getsockopt",
+    "setsockopt",
+    "io_uring_setup",
+}
+CHANGES = {
+    "creat",
+    "rename",
+    "renameat",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "rmdir",
+    "mkdir",
+    "mkdirat",
+    "link",
+    "linkat",
+    "symlink",
+    "symlinkat",
+    "mknod",
+    "mknodat",
+    "truncate",
+    "chmod",
+    "fchmodat",
+    "chown",
+    "lchown",
+    "fchownat",
+    "utime",
+    "utimes",
+    "utimensat",
+    "futimesat",
+    "setxattr",
+    "lsetxattr",
+    "removexattr",
+    "lremovexattr",
+    "mount",
+    "umount2",
+    "chroot",
+    "pivot_root",
+}
 SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib/", "/lib64/")
 CALL = re.compile(r"(\w+)\((.*)\)\s+= (-?\d+|\?)")
 OPEN = re.compile(r'AT_FDCWD, "((?:[^"\\]|\\.)*)", ([A-Z_|0-9]+)')
@@ -28,7 +80,7 @@ def calls_of(trace):
     for line in trace.splitlines():
         thread, call = line.split(None, 1)
         if call.endswith("<unfinished ...>"):
-            begun[thread] = call[:-len("<unfinished ...>")]
+            begun[thread] = call[: -len("<unfinished ...>")]
             continue
         resumed = re.match(r"<\.\.\. \w+ resumed>(.*)", call)
         if resumed:
@@ -41,8 +93,16 @@ def calls_of(trace):
 
 
 def strace(command, trace, cwd, **options):
-    return subprocess.run(["strace", "-f", "-qq", "-s", "4096", "-e", f"trace={CALLS}", "-e", "signal=none", "-o", trace, *command], cwd=cwd,
-                          text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300, **options)
+    return subprocess.run(
+        ["strace", "-f", "-qq", "-s", "4096", "-e", f"trace={CALLS}", "-e", "signal=none", "-o", trace, *command],
+        cwd=cwd,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=300,
+        **options,
+    )
 
 
 class Privacy(support.CommandLine):
@@ -61,7 +121,9 @@ class Privacy(support.CommandLine):
     def trace(self, *command):
         """The system calls of a command that succeeds: [(name, arguments)]."""
         # LeakSanitizer uses ptrace itself. TMPDIR: whatever goes to a temporary folder is below this one, and is found.
-        environment = support.environment(TMPDIR=self.path("tmp"), ASAN_OPTIONS=f"exitcode={support.REPORTED}:detect_leaks=0")
+        environment = support.environment(
+            TMPDIR=self.path("tmp"), ASAN_OPTIONS=f"exitcode={support.REPORTED}:detect_leaks=0"
+        )
         done = strace(command, self.path("tmp", "trace"), self.folder, env=environment)
         self.assertEqual(done.returncode, 0, done.stderr)
         trace = self.read("tmp/trace").decode()
@@ -96,7 +158,9 @@ class Privacy(support.CommandLine):
         calls = self.trace(support.BINARY, *arguments, "--audit", "audit.json")
         self.assertEqual([call for call in calls if call[0] in NETWORK], [])
         self.assertEqual([name for name, _ in calls].count("execve"), 1)
-        self.assertFalse({"chdir", "fchdir", "memfd_create", "open_by_handle_at"} & {name for name, _ in calls})  # ways round what is checked below
+        self.assertFalse(
+            {"chdir", "fchdir", "memfd_create", "open_by_handle_at"} & {name for name, _ in calls}
+        )  # ways round what is checked below
         read, written = self.opened(calls)
         told = {self.absolute(path) for path in [*outputs, "audit.json"]}
         self.assertEqual({re.sub(r"\.tmp-\d+-\d+$", "", path) for path in written}, told)
@@ -104,35 +168,79 @@ class Privacy(support.CommandLine):
 
         audit = json.loads(self.read("audit.json"))
         self.assertEqual({self.absolute(entry["path"]) for entry in audit["read"]}, read)
-        self.assertEqual({self.absolute(entry["path"]) for entry in audit["written"]}, told - {self.absolute("audit.json")})
+        self.assertEqual(
+            {self.absolute(entry["path"]) for entry in audit["written"]}, told - {self.absolute("audit.json")}
+        )
         self.assertEqual(audit["scratch"], [])
         whole = set()
-        replaced = {entry["path"] for entry in audit["written"]}  # --continue reads the metrics that it then writes anew
+        replaced = {
+            entry["path"] for entry in audit["written"]
+        }  # --continue reads the metrics that it then writes anew
         for entry in [entry for entry in audit["read"] if entry["path"] not in replaced] + audit["written"]:
             content = self.read(entry["path"])
-            self.assertEqual(entry["sha256"], hashlib.sha256(content[:entry["bytes"]]).hexdigest(), entry)
+            self.assertEqual(entry["sha256"], hashlib.sha256(content[: entry["bytes"]]).hexdigest(), entry)
             if entry["bytes"] == len(content):
                 whole.add(entry["path"])
         self.assertEqual(whole, {entry["path"] for entry in audit["read"] + audit["written"]})
         temporaries = {path for path in written if re.search(r"\.tmp-\d+-\d+$", path) and "audit.json" not in path}
         patterns = {re.escape(self.absolute(entry["temporary"])).replace(r"\*", r"\d+") for entry in audit["written"]}
-        self.assertTrue(all(any(re.fullmatch(pattern, path) for pattern in patterns) for path in temporaries), temporaries)
+        self.assertTrue(
+            all(any(re.fullmatch(pattern, path) for pattern in patterns) for path in temporaries), temporaries
+        )
         return audit
 
     def test_resume(self):
-        audit = self.check(["new", "m.jsonl"], "resume", "handover.tar", "--personal", f"tony/{self.tony}", "-o", "new", *self.train,
-                           "--checkpoint-every", "1")
-        self.assertEqual({entry["path"] for entry in audit["read"] if entry["personal"]},
-                         {f"tony/{self.tony}/{name}" for name in os.listdir(self.path("tony", self.tony))})
+        audit = self.check(
+            ["new", "m.jsonl"],
+            "resume",
+            "handover.tar",
+            "--personal",
+            f"tony/{self.tony}",
+            "-o",
+            "new",
+            *self.train,
+            "--checkpoint-every",
+            "1",
+        )
+        self.assertEqual(
+            {entry["path"] for entry in audit["read"] if entry["personal"]},
+            {f"tony/{self.tony}/{name}" for name in os.listdir(self.path("tony", self.tony))},
+        )
 
     def test_resume_of_an_interrupted_hand_over(self):
-        self.check(["new", "m.jsonl"], "resume", "handover.tar", "--personal", f"tony/{self.tony}", "--continue", "device", "-o", "new", *self.train)
+        self.check(
+            ["new", "m.jsonl"],
+            "resume",
+            "handover.tar",
+            "--personal",
+            f"tony/{self.tony}",
+            "--continue",
+            "device",
+            "-o",
+            "new",
+            *self.train,
+        )
 
     def test_resume_on_the_emulated_gpu(self):
         if not {device["name"]: device["available"] for device in self.result("doctor")["devices"]}["simt"]:
             self.skipTest("no device simt in this build")
-        self.check(["new"], "resume", "handover.tar", "--personal", f"tony/{self.tony}", "-o", "new", "--device", "simt", "--epochs", "1",
-                   "--augment", "1", "--threads", "1")
+        self.check(
+            ["new"],
+            "resume",
+            "handover.tar",
+            "--personal",
+            f"tony/{self.tony}",
+            "-o",
+            "new",
+            "--device",
+            "simt",
+            "--epochs",
+            "1",
+            "--augment",
+            "1",
+            "--threads",
+            "1",
+        )
 
     def test_eval(self):
         shutil.copytree(self.path("people"), self.path("everyone"))
@@ -150,7 +258,21 @@ class Privacy(support.CommandLine):
         self.check(["b.tar"], "bundle", "server", "--photos", "people", "-o", "b.tar")
 
     def test_features_instead_of_photos(self):
-        self.check(["f.tar"], "bundle", "server", "--photos", "people", "--as", "features", "--cut", "conv1", "--variants", "2", "-o", "f.tar")
+        self.check(
+            ["f.tar"],
+            "bundle",
+            "server",
+            "--photos",
+            "people",
+            "--as",
+            "features",
+            "--cut",
+            "conv1",
+            "--variants",
+            "2",
+            "-o",
+            "f.tar",
+        )
         self.check(["new", "m.jsonl"], "resume", "f.tar", "--personal", f"tony/{self.tony}", "-o", "new", *self.train)
 
     def test_compact_and_inspect(self):

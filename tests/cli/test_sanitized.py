@@ -1,5 +1,6 @@
 """Under the sanitizer presets every script here runs a sanitized command line, and what a sanitizer reports fails it, whatever exit status the script
 expects. Skipped elsewhere."""
+
 import os
 import sys
 
@@ -18,7 +19,9 @@ class Sanitized(support.CommandLine):
         options = support.environment()["ASAN_OPTIONS"] + ":max_allocation_size_mb=1:allocator_may_return_null=0"
         command = ("synth", "people", "--people", 1, "--photos", 1, "--size", 1024)  # a picture of more than a megabyte
         for status in (0, 1, 2, support.REPORTED):
-            with self.assertRaisesRegex(AssertionError, f"exit status {support.REPORTED}, {status} expected(.|\n)*AddressSanitizer"):
+            with self.assertRaisesRegex(
+                AssertionError, f"exit status {support.REPORTED}, {status} expected(.|\n)*AddressSanitizer"
+            ):
                 self.tsugi(*command, status=status, env={"ASAN_OPTIONS": options})
 
 

@@ -1,4 +1,5 @@
 """How many threads there are and how they wait for each other, as doctor says it. Nothing here is timed: bench/busy_machine.py is for that."""
+
 import json
 import os
 import subprocess
@@ -11,8 +12,17 @@ SETTINGS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 class Waiting(support.CommandLine):
     def doctor(self, preexec_fn=None, **settings):
         environment = {key: value for key, value in support.environment().items() if key not in SETTINGS}
-        done = subprocess.run([support.BINARY, "doctor", "--json"], cwd=self.folder, text=True, timeout=300, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environment, **settings), preexec_fn=preexec_fn)
+        done = subprocess.run(
+            [support.BINARY, "doctor", "--json"],
+            cwd=self.folder,
+            text=True,
+            timeout=300,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(environment, **settings),
+            preexec_fn=preexec_fn,
+        )
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout.splitlines()[-1])
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """third_party/onednn.cmake takes the versions of oneDNN that the code is written for, and says of any other what to type."""
+
 import os
 import pathlib
 import subprocess

@@ -190,7 +190,9 @@ TEST_CASE("reading a missing file, or one above the limit, is an error with both
   CHECK(error_of([&] { read_file(folder / "none"); }) ==
         (folder / "none") + ": cannot be opened: No such file or directory");
   write_file_atomically(folder / "file", "12345");
-  CHECK(error_of([&] { read_file(folder / "file", {4, {}, ""}); }) == (folder / "file") + ": has 5 bytes, at most 4 expected");
+  CHECK(error_of([&] {
+          read_file(folder / "file", {4, {}, ""});
+        }) == (folder / "file") + ": has 5 bytes, at most 4 expected");
   CHECK(read_file(folder / "file", {5, {}, ""}).size() == 5);
 }
 

@@ -82,7 +82,10 @@ TEST_CASE("what was opened and not read or written to its end stays in the log a
   const ScratchFolder folder;
   write_file_atomically(folder / "large", std::string(101, 'x'));
   FileLog log;
-  CHECK(contains(error_of([&] { read_file(folder / "large", {100, {"photo", &log}, "Ann/1.jpg"}); }), "Ann/1.jpg: has 101 bytes, at most 100"));
+  CHECK(contains(error_of([&] {
+                   read_file(folder / "large", {100, {"photo", &log}, "Ann/1.jpg"});
+                 }),
+                 "Ann/1.jpg: has 101 bytes, at most 100"));
   {
     AtomicFile file(folder / "out", {"checkpoint", &log});
     file.write("abc", 3);
@@ -109,7 +112,10 @@ TEST_CASE("pipes, folders and devices are refused at once, and stay in the log")
   REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
   FileLog log;
   for (const std::string& path : {folder / "pipe", folder / ".", std::string("/dev/null")})
-    CHECK(contains(error_of([&] { read_file(path, {100, {"photo", &log}, ""}); }), path + ": is a folder, a pipe or a device, a regular file"));
+    CHECK(contains(error_of([&] {
+                     read_file(path, {100, {"photo", &log}, ""});
+                   }),
+                   path + ": is a folder, a pipe or a device, a regular file"));
   CHECK(log.uses().size() == 3);
 }
 
@@ -130,7 +136,8 @@ TEST_CASE("everything at or below a personal path is personal, and nothing besid
 
 TEST_CASE("the current folder can be the personal one") {
   FileLog log;
-  const FileRecord one({"photo", &log}, FileAccess::read, "1.jpg"), other({"photo", &log}, FileAccess::read, "../2.jpg");
+  const FileRecord one({"photo", &log}, FileAccess::read, "1.jpg"),
+      other({"photo", &log}, FileAccess::read, "../2.jpg");
   log.personal(".");
   CHECK(log.uses()[0].personal);
   CHECK(!log.uses()[1].personal);

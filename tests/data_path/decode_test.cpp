@@ -203,8 +203,8 @@ TEST_CASE("reduction averages: a fine checkerboard becomes grey, and the mean br
     for (int i = 0; i < side * side; ++i) board.rgb.insert(board.rgb.end(), 3, (i / side + i % side) % 2 ? 255 : 0);
     Image out{16, 16, Bytes(16 * 16 * 3)};
     crop_and_resize(board, 0.9f, 16, out.rgb.data());
-    // A triangle over t source pixels would leave less than 1 / t^2 of the finest alternation, 2 of 255 for t >= 2 * 5.6,
-    // and the smoother cubic leaves less. Where the filter meets the picture's edge it is cut: twice that.
+    // A triangle over t source pixels would leave less than 1 / t^2 of the finest alternation, 2 of 255 for t >= 2
+    // * 5.6, and the smoother cubic leaves less. Where the filter meets the picture's edge it is cut: twice that.
     for (const int value : out.rgb) CHECK(std::abs(value - 127.5) <= 4.5);
   }
 }

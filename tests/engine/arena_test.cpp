@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::size_t kAlign = 256;
 
-std::size_t end_of(const BufferRequest& request, std::size_t offset) { return offset + (request.bytes + kAlign - 1) / kAlign * kAlign; }
+std::size_t end_of(const BufferRequest& request, std::size_t offset) {
+  return offset + (request.bytes + kAlign - 1) / kAlign * kAlign;
+}
 
 TEST_CASE("the arena never gives one byte to two tensors that live at the same time") {
   const std::uint64_t seed = fresh_seed();
@@ -31,7 +33,8 @@ TEST_CASE("the arena never gives one byte to two tensors that live at the same t
       highest = std::max(highest, end_of(requests[i], plan.offsets[i]));
       for (std::size_t j = 0; j < i; ++j) {
         const bool in_time = requests[i].first <= requests[j].last && requests[j].first <= requests[i].last;
-        const bool in_space = plan.offsets[i] < plan.offsets[j] + requests[j].bytes && plan.offsets[j] < plan.offsets[i] + requests[i].bytes;
+        const bool in_space = plan.offsets[i] < plan.offsets[j] + requests[j].bytes &&
+                              plan.offsets[j] < plan.offsets[i] + requests[i].bytes;
         CHECK_FALSE((in_time && in_space));
       }
     }

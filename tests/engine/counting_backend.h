@@ -38,7 +38,9 @@ class CountingBackend : public Backend {
   bool captures() const override { return inner_->captures(); }
   void begin_capture() override { inner_->begin_capture(); }
   std::unique_ptr<CapturedWork> end_capture() override { return inner_->end_capture(); }
-  void copy_to_device(void* to, const void* from, std::size_t bytes) override { inner_->copy_to_device(to, from, bytes); }
+  void copy_to_device(void* to, const void* from, std::size_t bytes) override {
+    inner_->copy_to_device(to, from, bytes);
+  }
   void copy_to_host(void* to, const void* from, std::size_t bytes) override { inner_->copy_to_host(to, from, bytes); }
   void fill_zero(void* memory, std::size_t bytes) override { inner_->fill_zero(memory, bytes); }
   void synchronize() override { inner_->synchronize(); }
@@ -50,19 +52,33 @@ class CountingBackend : public Backend {
   std::size_t workspace_bytes(const AugmentForward& op) const override { return inner_->workspace_bytes(op); }
   std::size_t workspace_bytes(const GradientNorm& op) const override { return inner_->workspace_bytes(op); }
   void conv2d_forward(const Conv2dForward& op) override { inner_->conv2d_forward(op); }
-  void conv2d_backward_data(const Conv2dBackwardData& op) override { ++backward_calls["conv2d_backward_data"], inner_->conv2d_backward_data(op); }
-  void conv2d_backward_weight(const Conv2dBackwardWeight& op) override { ++backward_calls["conv2d_backward_weight"], inner_->conv2d_backward_weight(op); }
+  void conv2d_backward_data(const Conv2dBackwardData& op) override {
+    ++backward_calls["conv2d_backward_data"], inner_->conv2d_backward_data(op);
+  }
+  void conv2d_backward_weight(const Conv2dBackwardWeight& op) override {
+    ++backward_calls["conv2d_backward_weight"], inner_->conv2d_backward_weight(op);
+  }
   void dense_forward(const DenseForward& op) override { inner_->dense_forward(op); }
-  void dense_backward_data(const DenseBackwardData& op) override { ++backward_calls["dense_backward_data"], inner_->dense_backward_data(op); }
-  void dense_backward_weight(const DenseBackwardWeight& op) override { ++backward_calls["dense_backward_weight"], inner_->dense_backward_weight(op); }
+  void dense_backward_data(const DenseBackwardData& op) override {
+    ++backward_calls["dense_backward_data"], inner_->dense_backward_data(op);
+  }
+  void dense_backward_weight(const DenseBackwardWeight& op) override {
+    ++backward_calls["dense_backward_weight"], inner_->dense_backward_weight(op);
+  }
   void batch_norm_forward(const BatchNormForward& op) override { inner_->batch_norm_forward(op); }
-  void batch_norm_backward(const BatchNormBackward& op) override { ++backward_calls["batch_norm_backward"], inner_->batch_norm_backward(op); }
+  void batch_norm_backward(const BatchNormBackward& op) override {
+    ++backward_calls["batch_norm_backward"], inner_->batch_norm_backward(op);
+  }
   void pool_forward(const PoolForward& op) override { inner_->pool_forward(op); }
   void pool_backward(const PoolBackward& op) override { ++backward_calls["pool_backward"], inner_->pool_backward(op); }
   void activation_forward(const ActivationForward& op) override { inner_->activation_forward(op); }
-  void activation_backward(const ActivationBackward& op) override { ++backward_calls["activation_backward"], inner_->activation_backward(op); }
+  void activation_backward(const ActivationBackward& op) override {
+    ++backward_calls["activation_backward"], inner_->activation_backward(op);
+  }
   void dropout_forward(const DropoutForward& op) override { inner_->dropout_forward(op); }
-  void dropout_backward(const DropoutBackward& op) override { ++backward_calls["dropout_backward"], inner_->dropout_backward(op); }
+  void dropout_backward(const DropoutBackward& op) override {
+    ++backward_calls["dropout_backward"], inner_->dropout_backward(op);
+  }
   void add_forward(const AddForward& op) override { inner_->add_forward(op); }
   void cast(const Cast& op) override { inner_->cast(op); }
   void softmax_cross_entropy(const SoftmaxCrossEntropy& op) override { inner_->softmax_cross_entropy(op); }

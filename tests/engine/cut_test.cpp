@@ -17,7 +17,8 @@ namespace {
 constexpr int kClasses = 3, kBatch = 2;
 
 /// A stem, a residual block, and a tail behind it.
-constexpr const char* kResidual = R"({"type": "conv2d", "name": "stem", "filters": 5, "kernel": 3, "pad": 1}, {"type": "relu", "name": "stem_out"},
+constexpr const char* kResidual =
+    R"({"type": "conv2d", "name": "stem", "filters": 5, "kernel": 3, "pad": 1}, {"type": "relu", "name": "stem_out"},
     {"type": "conv2d", "name": "conv1", "filters": 5, "kernel": 3, "pad": 1}, {"type": "batch_norm", "name": "bn1"},
     {"type": "add", "name": "sum", "inputs": ["bn1", "stem_out"]}, {"type": "relu", "name": "out"},
     {"type": "dropout", "name": "drop", "rate": 0.3}, {"type": "conv2d", "name": "conv2", "filters": 4, "kernel": 3, "stride": 2},
@@ -35,13 +36,15 @@ std::vector<std::string> names(const std::vector<CutPlace>& places) {
 /// Parameters of a layout by name, so that parts get the values of the whole.
 class Weights {
  public:
-  Weights(const Model& model, std::uint64_t seed) : layout_(model, kClasses), parameters_(layout_.count()), statistics_(layout_.statistics_count()) {
+  Weights(const Model& model, std::uint64_t seed)
+      : layout_(model, kClasses), parameters_(layout_.count()), statistics_(layout_.statistics_count()) {
     initialise_parameters(layout_, model, seed, parameters_.data());
     initialise_statistics(layout_, statistics_.data());
     std::mt19937_64 random(seed);
     std::uniform_real_distribution<float> draw(0.5f, 1.5f);
     for (const ParameterInfo& info : layout_.parameters())
-      if (info.name.find("gamma") != std::string::npos || info.name.find("bet") != std::string::npos || info.name.find("bias") != std::string::npos)
+      if (info.name.find("gamma") != std::string::npos || info.name.find("bet") != std::string::npos ||
+          info.name.find("bias") != std::string::npos)
         for (std::size_t i = 0; i < info.count; ++i) parameters_[info.offset + i] = draw(random);
     for (const ParameterInfo& info : layout_.statistics())
       for (std::size_t i = 0; i < info.count; ++i) statistics_[info.offset + i] = draw(random);
@@ -69,12 +72,15 @@ class Weights {
   }
 
  private:
-  static void copy(const std::vector<ParameterInfo>& wanted, const std::vector<ParameterInfo>& known, const std::vector<float>& from, std::vector<float>& to) {
+  static void copy(const std::vector<ParameterInfo>& wanted, const std::vector<ParameterInfo>& known,
+                   const std::vector<float>& from, std::vector<float>& to) {
     for (const ParameterInfo& info : wanted) {
-      const auto found = std::find_if(known.begin(), known.end(), [&](const ParameterInfo& k) { return k.name == info.name; });
+      const auto found =
+          std::find_if(known.begin(), known.end(), [&](const ParameterInfo& k) { return k.name == info.name; });
       REQUIRE(found != known.end());
       REQUIRE(found->shape == info.shape);
-      std::copy_n(from.begin() + static_cast<std::ptrdiff_t>(found->offset), info.count, to.begin() + static_cast<std::ptrdiff_t>(info.offset));
+      std::copy_n(from.begin() + static_cast<std::ptrdiff_t>(found->offset), info.count,
+                  to.begin() + static_cast<std::ptrdiff_t>(info.offset));
     }
   }
 
@@ -103,7 +109,8 @@ TEST_CASE("lower and upper part together compute what the whole model computes, 
     for (const float value : whole) largest = std::max(largest, std::fabs(value));
     REQUIRE(largest > 0.0f);
     for (const CutPlace& place : cut_places(model, kClasses)) {
-      if (model.layers.size() > 20 && place.layer.find("_out") == std::string::npos && place.layer != "stem_bn") continue;  // the reference is slow
+      if (model.layers.size() > 20 && place.layer.find("_out") == std::string::npos && place.layer != "stem_bn")
+        continue;  // the reference is slow
       CAPTURE(place.layer);
       const ModelCut cut = cut_model(model, place.layer);
       CHECK(cut.lower.layers.size() + cut.upper.layers.size() == model.layers.size());
@@ -111,7 +118,8 @@ TEST_CASE("lower and upper part together compute what the whole model computes, 
       CHECK(cut.upper.input == place.shape);
       const std::vector<float> parts = weights.run(*backend, cut.upper, weights.run(*backend, cut.lower, input));
       REQUIRE(parts.size() == whole.size());
-      // A cut inside a fused chain stores what the whole kept in double: a rounding or two more, 2^-24 each, through a few layers.
+      // A cut inside a fused chain stores what the whole kept in double: a rounding or two more, 2^-24 each, through a
+      // few layers.
       for (std::size_t i = 0; i < whole.size(); ++i) CHECK(std::fabs(parts[i] - whole[i]) <= 1e-5f * largest);
     }
   }
@@ -121,9 +129,11 @@ TEST_CASE("a model can be cut where one value crosses, and nowhere else") {
   CHECK(names(cut_places(residual(), kClasses)) ==
         std::vector<std::string>{"stem", "stem_out", "sum", "out", "drop", "conv2", "bn2", "act2", "gap", "flat"});
   const std::vector<std::string> resnet = names(cut_places(find_model("faces-resnet"), 30));
-  for (const char* legal : {"stem", "stem_bn", "stem_out", "block1_out", "block2_out", "block3_add", "block4_out", "block5_out"})
+  for (const char* legal :
+       {"stem", "stem_bn", "stem_out", "block1_out", "block2_out", "block3_add", "block4_out", "block5_out"})
     CHECK(std::count(resnet.begin(), resnet.end(), legal) == 1);
-  for (const char* crossed : {"block1_conv1", "block1_bn2", "block2_pool", "block2_proj_bn", "block4_bn2", "block5_conv1", "head"})
+  for (const char* crossed :
+       {"block1_conv1", "block1_bn2", "block2_pool", "block2_proj_bn", "block4_bn2", "block5_conv1", "head"})
     CHECK(std::count(resnet.begin(), resnet.end(), crossed) == 0);
 }
 
@@ -134,18 +144,24 @@ TEST_CASE("a layer that cannot be cut at is refused with the reason and the laye
   expect_parts(refusal("head"), {"head", "nothing would be left to train", "stem, stem_out"});
   expect_parts(refusal("conv1"), {"conv1", "sum reads stem_out", "stem, stem_out, sum"});
   expect_parts(refusal("bn1"), {"bn1", "sum reads stem_out"});
-  const Model flat = parse_model(model_json(R"({"type": "flatten", "name": "flat"}, {"type": "dense", "name": "fc", "units": 4},
-      {"type": "dense", "name": "head", "units": "classes"})"), "flat");
+  const Model flat =
+      parse_model(model_json(R"({"type": "flatten", "name": "flat"}, {"type": "dense", "name": "fc", "units": 4},
+      {"type": "dense", "name": "head", "units": "classes"})"),
+                  "flat");
   expect_parts(error_of([&] { cut_model(flat, "flat"); }), {"flat", "nothing is computed", "cut at fc"});
   const Model around = parse_model(model_json(R"({"type": "conv2d", "name": "conv", "filters": 3, "kernel": 1},
-      {"type": "add", "name": "sum", "inputs": ["conv", "input"]}, {"type": "flatten", "name": "flat"}, {"type": "dense", "name": "head", "units": "classes"})"), "around");
+      {"type": "add", "name": "sum", "inputs": ["conv", "input"]}, {"type": "flatten", "name": "flat"}, {"type": "dense", "name": "head", "units": "classes"})"),
+                                   "around");
   expect_parts(error_of([&] { cut_model(around, "conv"); }), {"conv", "sum reads the model's input"});
-  const Model one = parse_model(model_json(R"({"type": "flatten", "name": "flat"}, {"type": "dense", "name": "head", "units": "classes"})"), "one");
+  const Model one = parse_model(
+      model_json(R"({"type": "flatten", "name": "flat"}, {"type": "dense", "name": "head", "units": "classes"})"),
+      "one");
   expect_parts(error_of([&] { default_cut(one, 2); }), {"cannot be cut at any layer"});
 }
 
-/// FLOPs a training step counts a sample, from the costs of the whole model: forward, the weights' gradient, and the input's gradient where
-/// the input is trained, too. first: the first layer that is trained; earlier ones cost nothing (their output is stored) or are not there.
+/// FLOPs a training step counts a sample, from the costs of the whole model: forward, the weights' gradient, and the
+/// input's gradient where the input is trained, too. first: the first layer that is trained; earlier ones cost nothing
+/// (their output is stored) or are not there.
 double counted_flops(const Model& model, int classes, int first) {
   const std::vector<LayerCost> costs = layer_costs(model, classes);
   double flops = 0.0;
@@ -169,7 +185,8 @@ TEST_CASE("at the default cut a training step costs at least four times less, co
     CHECK(upper == place.training_flops);
     CHECK(place.share == doctest::Approx(upper / whole));
     CHECK(whole >= 4.0 * upper);
-    CHECK(upper > counted_flops(model, 30, static_cast<int>(model.layers.size()) - 1));  // more than the head is trained
+    CHECK(upper >
+          counted_flops(model, 30, static_cast<int>(model.layers.size()) - 1));  // more than the head is trained
     CHECK(model.layers[static_cast<std::size_t>(cut)].type != LayerType::flatten);
   }
   CHECK(default_cut(find_model("faces-resnet"), 30).layer == "block4_out");  // behind its ReLU, not before
@@ -183,13 +200,16 @@ TEST_CASE("where no cut is cheap enough the default is the cheapest") {
   CHECK(cheapest.training_flops == 2.0 * 2.0 * 4 * kClasses);  // the head's forward and its weights' gradient, 4 inputs
 }
 
-NamedTensor tensor(const std::string& name, std::vector<float> values) { return make_tensor(name, {static_cast<std::int64_t>(values.size())}, values.data()); }
+NamedTensor tensor(const std::string& name, std::vector<float> values) {
+  return make_tensor(name, {static_cast<std::int64_t>(values.size())}, values.data());
+}
 
 TEST_CASE("a checkpoint's parts hold every tensor once, and join to the whole again") {
   const ModelCut cut = cut_model(residual(), "out");
   Checkpoint whole;
   whole.class_names = {"a", "b"};
-  whole.parameters = {tensor("stem.weight", {1, 2}), tensor("conv1.weight", {3}), tensor("conv2.weight", {4}), tensor("head.bias", {5})};
+  whole.parameters = {tensor("stem.weight", {1, 2}), tensor("conv1.weight", {3}), tensor("conv2.weight", {4}),
+                      tensor("head.bias", {5})};
   whole.statistics = {tensor("bn1.running_mean", {6}), tensor("bn2.running_mean", {7})};
   whole.moments["momentum"] = whole.parameters;
   CheckpointParts parts = split_checkpoint(whole, cut, "ckpt");

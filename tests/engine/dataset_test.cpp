@@ -1,4 +1,5 @@
-// Who takes part in a run: a choice of people, personal people after the general ones, and a cap on their training photos.
+// Who takes part in a run: a choice of people, personal people after the general ones, and a cap on their training
+// photos.
 #include "engine/train/dataset.h"
 
 #include <algorithm>
@@ -26,7 +27,8 @@ TEST_CASE("a choice of people keeps their photos, sorted by name, and nobody els
   const PhotoFolder chosen = only_people(folder, {"p3", "p1"}, "photos");
   CHECK(chosen.class_names == std::vector<std::string>{"p1", "p3"});
   REQUIRE(chosen.photos.size() == 6);
-  for (std::size_t i = 0; i < 6; ++i) CHECK(chosen.photos[i].class_name == chosen.class_names[static_cast<std::size_t>(chosen.labels[i])]);
+  for (std::size_t i = 0; i < 6; ++i)
+    CHECK(chosen.photos[i].class_name == chosen.class_names[static_cast<std::size_t>(chosen.labels[i])]);
   expect_parts(error_of([&] { only_people(folder, {"p1", "nobody"}, "photos"); }), {"photos", "nobody", "4"});
 }
 
@@ -35,7 +37,8 @@ TEST_CASE("personal people come after the general ones and may not be among them
   CHECK(both.class_names == std::vector<std::string>{"p0", "p1", "p2", "p3"});
   CHECK(both.labels == std::vector<int>{0, 0, 0, 1, 1, 1, 2, 2, 3, 3});
   CHECK(both.photos.size() == 10);
-  expect_parts(error_of([] { with_personal(folder_of(3, 2), folder_of(1, 2, 1), "personal"); }), {"personal", "p1", "3 general"});
+  expect_parts(error_of([] { with_personal(folder_of(3, 2), folder_of(1, 2, 1), "personal"); }),
+               {"personal", "p1", "3 general"});
 }
 
 TEST_CASE("the cap counts the training photos of each class from the first capped one on") {
@@ -50,7 +53,9 @@ TEST_CASE("the cap counts the training photos of each class from the first cappe
   CHECK(split.train.size() == 6);
 }
 
-TEST_CASE("a device alone trains on chosen general people and capped personal ones, and its checkpoint says whose photos it saw") {
+TEST_CASE(
+    "a device alone trains on chosen general people and capped personal ones, and its checkpoint says whose photos it "
+    "saw") {
   const ScratchFolder folder;
   write_photos(make_photos(4, 5), folder / "general");
   write_photos(make_photos(1, 10, 4), folder / "personal");

@@ -1,5 +1,5 @@
-// What a device with its own memory asks of the trainer: photos that come a batch at a time, plans that fit, recorded steps, and
-// float16 with its loss scale. The emulator stands for the GPU.
+// What a device with its own memory asks of the trainer: photos that come a batch at a time, plans that fit, recorded
+// steps, and float16 with its loss scale. The emulator stands for the GPU.
 #include <cmath>
 #include <memory>
 
@@ -17,9 +17,11 @@ constexpr int kPlenty = 1 << 30;
 
 /// A layer of every kind that keeps state or draws, small enough for the emulator.
 Model tiny() {
-  return parse_model(model_json(R"({"type": "conv2d", "filters": 4, "kernel": 3, "stride": 2, "pad": 1}, {"type": "batch_norm"},
+  return parse_model(
+      model_json(R"({"type": "conv2d", "filters": 4, "kernel": 3, "stride": 2, "pad": 1}, {"type": "batch_norm"},
       {"type": "relu"}, {"type": "max_pool", "kernel": 2}, {"type": "dropout", "rate": 0.3}, {"type": "flatten"},
-      {"type": "dense", "units": "classes"})"), "test");
+      {"type": "dense", "units": "classes"})"),
+      "test");
 }
 
 TrainSettings tiny_settings() {
@@ -29,7 +31,8 @@ TrainSettings tiny_settings() {
 }
 
 /// A budget that `model` keeps with micro-batches only.
-std::size_t half_the_arena(Backend& backend, const Model& model, const PhotoSet& set, const TrainSettings& settings, DType dtype) {
+std::size_t half_the_arena(Backend& backend, const Model& model, const PhotoSet& set, const TrainSettings& settings,
+                           DType dtype) {
   Training::Options options;
   options.trainer.dtype = dtype;
   const MemoryPlan plan = Training(backend, model, set, settings, options).trainer.memory();
@@ -97,7 +100,8 @@ TEST_CASE("a batch that does not fit the device names what is needed, what is fr
   const PhotoSet set = make_photos(3, 4);
   const Model model = with_input_size(find_model("faces-cnn"), 16);
   LimitedBackend backend(make_cpu_backend(1), std::size_t{36} << 20);
-  expect_parts(error_of([&] { Training(backend, model, set, short_settings()); }), {"batch 7", "needs", "free", "--memory", "--batch 3"});
+  expect_parts(error_of([&] { Training(backend, model, set, short_settings()); }),
+               {"batch 7", "needs", "free", "--memory", "--batch 3"});
   CHECK(backend.live_bytes == 0);
 }
 
@@ -126,7 +130,8 @@ Training::Options in_float16() {
 
 std::vector<float> weights_of(const Training& training) {
   std::vector<float> weights(training.network.layout().count());
-  training.network.backend().copy_to_host(weights.data(), training.network.parameters(), weights.size() * sizeof(float));
+  training.network.backend().copy_to_host(weights.data(), training.network.parameters(),
+                                          weights.size() * sizeof(float));
   return weights;
 }
 
@@ -170,7 +175,8 @@ TEST_CASE("a gradient that overflows float16 is left out, and training goes on w
     CHECK(training.trainer.progress().loss_scale_good_steps == 1);
     if (kind == OptimizerKind::adamw) {
       // The first update that counts is Adam's first: its step is lr, whatever was left out before it.
-      const float lr = learning_rate(settings.schedule, settings.optimizer.lr, static_cast<std::uint32_t>(left_out), 4, settings.epochs);
+      const float lr = learning_rate(settings.schedule, settings.optimizer.lr, static_cast<std::uint32_t>(left_out), 4,
+                                     settings.epochs);
       float largest = 0.0f;
       const std::vector<float> now = weights_of(training);
       for (std::size_t i = 0; i < now.size(); ++i) largest = std::max(largest, std::fabs(now[i] - start[i]));
@@ -260,13 +266,15 @@ std::size_t used_of_arena(Training& training, int steps, unsigned char pattern) 
   return used;
 }
 
-/// What was planned is what is used: the arena's last tensor ends in its last 256 bytes (offsets are aligned to that), and whatever lay
-/// in the arena before a step changes nothing. A backend that wrote behind the arena would be seen by the emulator.
+/// What was planned is what is used: the arena's last tensor ends in its last 256 bytes (offsets are aligned to that),
+/// and whatever lay in the arena before a step changes nothing. A backend that wrote behind the arena would be seen by
+/// the emulator.
 void expect_arena_used(Backend& backend, Backend& other, const Model& model, DType dtype) {
   const PhotoSet set = make_photos(3, 4);
   Training::Options options;
   options.trainer.dtype = dtype;
-  Training training(backend, model, set, tiny_settings(), options), untouched(other, model, set, tiny_settings(), options);
+  Training training(backend, model, set, tiny_settings(), options),
+      untouched(other, model, set, tiny_settings(), options);
   const std::size_t planned = training.trainer.memory().arena;
   REQUIRE(training.trainer.arena().bytes() == planned);
   // A byte may be what it was by chance: not in two patterns, or not in three steps.

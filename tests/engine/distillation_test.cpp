@@ -16,8 +16,10 @@ namespace {
 constexpr int kPeople = 3, kEach = 4, kPhotos = kPeople * kEach;
 
 Model small() {
-  return parse_model(model_json(R"({"type": "conv2d", "filters": 6, "kernel": 3, "stride": 2, "pad": 1}, {"type": "relu"},
-      {"type": "max_pool", "kernel": 2}, {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"})"), "test");
+  return parse_model(
+      model_json(R"({"type": "conv2d", "filters": 6, "kernel": 3, "stride": 2, "pad": 1}, {"type": "relu"},
+      {"type": "max_pool", "kernel": 2}, {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"})"),
+      "test");
 }
 
 std::vector<std::uint32_t> all_photos() {
@@ -26,12 +28,14 @@ std::vector<std::uint32_t> all_photos() {
   return photos;
 }
 
-/// A teacher that knows the first two people and has an opinion of each of the three that is not their label's; of every third photo none.
+/// A teacher that knows the first two people and has an opinion of each of the three that is not their label's; of
+/// every third photo none.
 Teacher opinionated(int classes = 2) {
   Teacher teacher;
   teacher.classes = classes;
   for (int i = 0; i < kPhotos; ++i) {
-    for (int j = 0; j < classes; ++j) teacher.logits.push_back(3.0f * std::sin(static_cast<float>(5 * (i / kEach) + 3 * j)));
+    for (int j = 0; j < classes; ++j)
+      teacher.logits.push_back(3.0f * std::sin(static_cast<float>(5 * (i / kEach) + 3 * j)));
     teacher.known.push_back(i % 3 != 2);
   }
   return teacher;
@@ -54,7 +58,8 @@ std::vector<double> log_softmax(const float* logits, int classes, double tempera
   for (int j = 0; j < classes; ++j) largest = std::max(largest, static_cast<double>(logits[j]) / temperature);
   for (int j = 0; j < classes; ++j) sum += std::exp(static_cast<double>(logits[j]) / temperature - largest);
   std::vector<double> result;
-  for (int j = 0; j < classes; ++j) result.push_back(static_cast<double>(logits[j]) / temperature - largest - std::log(sum));
+  for (int j = 0; j < classes; ++j)
+    result.push_back(static_cast<double>(logits[j]) / temperature - largest - std::log(sum));
   return result;
 }
 
@@ -66,7 +71,8 @@ Predictions said_by(const Network& network, const PhotoSource& source, const std
 
 /// T^2 KL(teacher || network) of one photo.
 double distance(const float* teacher, const float* logits, int classes, double temperature) {
-  const std::vector<double> p = log_softmax(teacher, classes, temperature), q = log_softmax(logits, classes, temperature);
+  const std::vector<double> p = log_softmax(teacher, classes, temperature),
+                            q = log_softmax(logits, classes, temperature);
   double sum = 0.0;
   for (std::size_t j = 0; j < p.size(); ++j) sum += std::exp(p[j]) * (p[j] - q[j]);
   return temperature * temperature * sum;
@@ -86,7 +92,8 @@ double distance_of(Training& training, const Teacher& teacher) {
   for (std::size_t i = 0; i < kPhotos; ++i) {
     if (!teacher.known[i]) continue;
     ++photos;
-    sum += distance(&teacher.logits[i * static_cast<std::size_t>(teacher.classes)], &now.logits[i * kPeople], teacher.classes, 2.0);
+    sum += distance(&teacher.logits[i * static_cast<std::size_t>(teacher.classes)], &now.logits[i * kPeople],
+                    teacher.classes, 2.0);
   }
   return sum / photos;
 }
@@ -108,7 +115,8 @@ TEST_CASE("a step's loss is the label's and the teacher's, weighted, where the p
       for (int j = 0; j < kPeople; ++j) {
         const double smoothing = static_cast<double>(settings.label_smoothing);
         label -= (smoothing / kPeople + (j == set.labels[i] ? 1.0 - smoothing : 0.0)) * q[static_cast<std::size_t>(j)];
-        CHECK(std::exp(q[static_cast<std::size_t>(j)]) == doctest::Approx(before.probabilities[i * kPeople + static_cast<std::size_t>(j)]).epsilon(1e-5));
+        CHECK(std::exp(q[static_cast<std::size_t>(j)]) ==
+              doctest::Approx(before.probabilities[i * kPeople + static_cast<std::size_t>(j)]).epsilon(1e-5));
       }
       const double w = teacher.known[i] ? static_cast<double>(weight) : 0.0;
       expected += (1.0 - w) * label + w * distance(&teacher.logits[i * 2], logits, 2, 2.0);
@@ -121,7 +129,8 @@ TEST_CASE("a network comes to say what its teacher says, and keeps to the labels
   const PhotoSet set = make_photos(kPeople, kEach);
   const std::unique_ptr<Backend> backend = make_cpu_backend(1);
   const Teacher teacher = opinionated();
-  Training taught(*backend, small(), set, plain_settings(1.0f), with_teacher(teacher)), alone(*backend, small(), set, plain_settings(0.0f));
+  Training taught(*backend, small(), set, plain_settings(1.0f), with_teacher(teacher)),
+      alone(*backend, small(), set, plain_settings(0.0f));
   const double start = distance_of(taught, teacher);
   REQUIRE(start > 0.5);
   taught.steps(40);
@@ -168,14 +177,16 @@ TEST_CASE("a teacher goes with micro-batches, checkpoints, a recorded step and e
   Training parts(*reference, small(), set, settings, options);
   REQUIRE(parts.trainer.memory().micro_batch < 6);
   CHECK(whole.steps(1)[0].loss == doctest::Approx(parts.steps(1)[0].loss).epsilon(1e-6));
-  for (std::size_t i = 0; i < whole.network.layout().count(); ++i)  // gradients differ by their float32 sums' order: 1e-6
+  for (std::size_t i = 0; i < whole.network.layout().count();
+       ++i)  // gradients differ by their float32 sums' order: 1e-6
     CHECK(whole.network.parameters()[i] == doctest::Approx(parts.network.parameters()[i]).epsilon(1e-5).scale(0.1));
 
   const std::unique_ptr<RegistryBackend> simt = emulator(75);
   if (simt == nullptr) return;
   expect_same_ends(*simt, DType::f32);
   expect_same_ends(*simt, DType::f16);
-  Training on_cpu(*cpu, small(), set, settings, with_teacher(opinionated())), on_simt(*simt, small(), set, settings, with_teacher(opinionated()));
+  Training on_cpu(*cpu, small(), set, settings, with_teacher(opinionated())),
+      on_simt(*simt, small(), set, settings, with_teacher(opinionated()));
   const StepTotals a = on_cpu.steps(4)[3], b = on_simt.steps(4)[3];
   CHECK(a.loss == doctest::Approx(b.loss).epsilon(1e-4));  // four steps of float32 rounding in two orders
 }
@@ -213,10 +224,13 @@ TEST_CASE("a teacher is the stored logits, else what the network says, of person
     CHECK(teacher.logits[2] == 7.0f);
     CHECK(teacher.logits[3] == -7.0f);
     for (const std::size_t i : {0u, 1u, 4u, 5u, 6u, 7u})
-      if (i > 1 || include_new) CHECK(teacher.logits[i] == doctest::Approx(said.logits[i]).epsilon(1e-5).scale(0.01));  // in another batch size
+      if (i > 1 || include_new)
+        CHECK(teacher.logits[i] == doctest::Approx(said.logits[i]).epsilon(1e-5).scale(0.01));  // in another batch size
   }
   CHECK(said.logits[4] != said.logits[6]);
-  expect_parts(error_of([&] { make_teacher(received, training.source, photos, {{"p0/0.png", {1.0f}}}, false, "handover.tar"); }),
+  expect_parts(error_of([&] {
+                 make_teacher(received, training.source, photos, {{"p0/0.png", {1.0f}}}, false, "handover.tar");
+               }),
                {"handover.tar", "1 logits", "p0/0.png", "2 people"});
 }
 
@@ -224,7 +238,8 @@ TEST_CASE("stored logits go to the bundle's training photos in their order") {
   Bundle bundle;
   CHECK(stored_logits(bundle, small(), "handover.tar").empty());
   bundle.checkpoint.class_names = {"p0", "p1"};
-  bundle.photos = {{"p0", "a.jpg", false, nullptr, ""}, {"p0", "b.jpg", true, nullptr, ""}, {"p1", "c.jpg", false, nullptr, ""}};
+  bundle.photos = {
+      {"p0", "a.jpg", false, nullptr, ""}, {"p0", "b.jpg", true, nullptr, ""}, {"p1", "c.jpg", false, nullptr, ""}};
   Knowledge knowledge;
   knowledge.classes = 2;
   knowledge.width = feature_width(small(), 2);
@@ -233,7 +248,8 @@ TEST_CASE("stored logits go to the bundle's training photos in their order") {
   knowledge.feature_covariance.assign(knowledge.width * knowledge.width, 0.0f);
   knowledge.feature_count = {1.0f, 1.0f};
   bundle.tensors[kKnowledgeName] = write_knowledge(knowledge);
-  CHECK(stored_logits(bundle, small(), "handover.tar") == StoredLogits{{"p0/a.jpg", {1.0f, -2.0f}}, {"p1/c.jpg", {3.0f, 0.5f}}});
+  CHECK(stored_logits(bundle, small(), "handover.tar") ==
+        StoredLogits{{"p0/a.jpg", {1.0f, -2.0f}}, {"p1/c.jpg", {3.0f, 0.5f}}});
   bundle.photos.pop_back();
   expect_parts(error_of([&] { stored_logits(bundle, small(), "handover.tar"); }), {"handover.tar", "logits"});
 }
@@ -258,7 +274,8 @@ TEST_CASE("a teacher that does not fit is refused with both values") {
   expect_parts(error(opinionated(), 1.5f), {"--distill", "1.5", "0 to 1"});
   TrainSettings cold = plain_settings(0.5f);
   cold.distillation_temperature = 0.0f;
-  expect_parts(error_of([&] { Training(*backend, small(), set, cold, with_teacher(opinionated())); }), {"--distill-temperature", "0", "0.1"});
+  expect_parts(error_of([&] { Training(*backend, small(), set, cold, with_teacher(opinionated())); }),
+               {"--distill-temperature", "0", "0.1"});
 }
 
 }  // namespace

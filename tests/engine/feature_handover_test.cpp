@@ -1,5 +1,5 @@
-// Hand-overs with activations instead of photos: the arrays and what must not pass for them, and whole runs whose result is an ordinary
-// checkpoint with its lower part as it was.
+// Hand-overs with activations instead of photos: the arrays and what must not pass for them, and whole runs whose
+// result is an ordinary checkpoint with its lower part as it was.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -16,7 +16,8 @@
 namespace tsugi::test {
 namespace {
 
-constexpr const char* kLayers = R"({"type": "conv2d", "name": "conv1", "filters": 6, "kernel": 3, "stride": 2}, {"type": "batch_norm", "name": "bn1"},
+constexpr const char* kLayers =
+    R"({"type": "conv2d", "name": "conv1", "filters": 6, "kernel": 3, "stride": 2}, {"type": "batch_norm", "name": "bn1"},
     {"type": "relu", "name": "out1"}, {"type": "dropout", "rate": 0.2}, {"type": "conv2d", "name": "conv2", "filters": 5, "kernel": 3},
     {"type": "batch_norm", "name": "bn2"}, {"type": "relu", "name": "out2"}, {"type": "global_average_pool", "name": "gap"}, {"type": "flatten"},
     {"type": "dense", "name": "head", "units": "classes"})";
@@ -65,8 +66,8 @@ TEST_CASE("activations stand in for photos: as many, named, a quarter of a float
   CHECK(f.train.size() == 12 * kVariants * 7 * 7 * 6);
   CHECK(f.test.size() == 3 * 7 * 7 * 6);
 
-  // Test photos through the whole network, and their activations through the upper part: the same predictions, and losses that the error
-  // of a level moves by little.
+  // Test photos through the whole network, and their activations through the upper part: the same predictions, and
+  // losses that the error of a level moves by little.
   const std::unique_ptr<Backend> backend = make_backend("cpu", 1);
   Network whole(*backend, server.model, server.checkpoint.class_names);
   whole.load(server.checkpoint, "server");
@@ -88,7 +89,8 @@ TEST_CASE("activations stand in for photos: as many, named, a quarter of a float
   CHECK(got.predicted == wanted.predicted);
 }
 
-TEST_CASE("a hand-over with features makes an ordinary checkpoint: the lower part as received, the upper part trained") {
+TEST_CASE(
+    "a hand-over with features makes an ordinary checkpoint: the lower part as received, the upper part trained") {
   const Server server;
   for (const CheckpointKind kind : {CheckpointKind::full, CheckpointKind::int8}) {
     CAPTURE(static_cast<int>(kind));
@@ -110,7 +112,8 @@ TEST_CASE("a hand-over with features makes an ordinary checkpoint: the lower par
       CHECK(tensor_of(device.statistics, name).data == tensor_of(received.statistics, name).data);
     for (const char* name : {"conv2.weight", "bn2.gamma", "head.weight"})
       CHECK(tensor_of(device.parameters, name).data != tensor_of(received.parameters, name).data);
-    CHECK(tensor_of(device.statistics, "bn2.running_mean").data != tensor_of(received.statistics, "bn2.running_mean").data);
+    CHECK(tensor_of(device.statistics, "bn2.running_mean").data !=
+          tensor_of(received.statistics, "bn2.running_mean").data);
     CHECK(device.moments.at("momentum").size() == device.parameters.size());
 
     // It loads into the whole model.
@@ -136,10 +139,12 @@ TEST_CASE("an interrupted hand-over with features goes on to the same weights") 
     HandoverRequest rest = server.request(bundle, "rest.safetensors");
     rest.continue_from = server.folder / "part.safetensors";
     resume(rest, {});
-    const Checkpoint a = read_checkpoint(server.folder / "whole.safetensors"), b = read_checkpoint(server.folder / "rest.safetensors");
+    const Checkpoint a = read_checkpoint(server.folder / "whole.safetensors"),
+                     b = read_checkpoint(server.folder / "rest.safetensors");
     REQUIRE(a.parameters.size() == b.parameters.size());
     for (std::size_t i = 0; i < a.parameters.size(); ++i) CHECK(a.parameters[i].data == b.parameters[i].data);
-    for (std::size_t i = 0; i < a.moments.at("momentum").size(); ++i) CHECK(a.moments.at("momentum")[i].data == b.moments.at("momentum")[i].data);
+    for (std::size_t i = 0; i < a.moments.at("momentum").size(); ++i)
+      CHECK(a.moments.at("momentum")[i].data == b.moments.at("momentum")[i].data);
     for (std::size_t i = 0; i < a.statistics.size(); ++i) CHECK(a.statistics[i].data == b.statistics[i].data);
   }
 }
@@ -149,10 +154,14 @@ TEST_CASE("activations that are still being computed can be stopped, and nothing
   const Bundle bundle = server.features();
   RunObserver observer;
   observer.should_stop = [] { return true; };
-  expect_parts(error_of([&] { resume(server.request(bundle, "out.safetensors"), observer); }), {"stopped before the first step"});
+  expect_parts(error_of([&] { resume(server.request(bundle, "out.safetensors"), observer); }),
+               {"stopped before the first step"});
   Bundle photos = server.photos;
   const std::unique_ptr<Backend> backend = make_backend("cpu", 1);
-  expect_parts(error_of([&] { pack_features(photos, *backend, {"out1", 1, 1}, "server", observer); }), {"stopped", "nothing was written"});
+  expect_parts(error_of([&] {
+                 pack_features(photos, *backend, {"out1", 1, 1}, "server", observer);
+               }),
+               {"stopped", "nothing was written"});
   CHECK_FALSE(std::ifstream(server.folder / "out.safetensors").good());
 }
 
@@ -235,7 +244,10 @@ TEST_CASE("samples of another shape than the model reads are refused before anyt
   PhotoSource source(*backend, store);
   Network network(*backend, parse_model(model_json(kLayers, 16), "tiny"), photos.class_names);
   network.initialise(1);
-  expect_parts(error_of([&] { Trainer(network, source, {0, 1}, short_settings(), {}); }), {"training", "32x32x3", "16x16x3"});
+  expect_parts(error_of([&] {
+                 Trainer(network, source, {0, 1}, short_settings(), {});
+               }),
+               {"training", "32x32x3", "16x16x3"});
   expect_parts(error_of([&] { Inference(network, 1).run(source, {0}); }), {"inference", "32x32x3", "16x16x3"});
 }
 
@@ -254,14 +266,18 @@ NamedTensor& array(SafetensorsFile& file, const std::string& name) {
   return file.tensors[0];
 }
 
-void set_float(NamedTensor& tensor, std::size_t index, float value) { std::memcpy(tensor.data.data() + index * sizeof value, &value, sizeof value); }
+void set_float(NamedTensor& tensor, std::size_t index, float value) {
+  std::memcpy(tensor.data.data() + index * sizeof value, &value, sizeof value);
+}
 
 TEST_CASE("features of another model or of other weights are refused with both digests") {
   const Server server;
-  expect_parts(refusal(server, [](Bundle&, SafetensorsFile& file) { file.metadata["model_sha256"] = std::string(64, 'a'); }),
-               {"handover.tar: activations", "model", "aaaa", "checkpoint's"});
-  expect_parts(refusal(server, [](Bundle& bundle, SafetensorsFile&) { set_float(bundle.checkpoint.parameters[0], 0, 7.0f); }),
-               {"weights below out1", "digest"});
+  expect_parts(
+      refusal(server, [](Bundle&, SafetensorsFile& file) { file.metadata["model_sha256"] = std::string(64, 'a'); }),
+      {"handover.tar: activations", "model", "aaaa", "checkpoint's"});
+  expect_parts(
+      refusal(server, [](Bundle& bundle, SafetensorsFile&) { set_float(bundle.checkpoint.parameters[0], 0, 7.0f); }),
+      {"weights below out1", "digest"});
   // Other weights above the cut are fine: the activations do not depend on them.
   Bundle bundle = server.features();
   for (NamedTensor& tensor : bundle.checkpoint.parameters)
@@ -280,7 +296,8 @@ TEST_CASE("hostile arrays of features are refused by name, and leave no file beh
   expect({"7x7x6", "out2", "5x5x5"}, [](File& f) { f.metadata["layer"] = "out2"; });
   for (const char* variants : {"0", "-1", "4", "10001", "99999999999999999999", "", "x", "3.0"}) {
     CAPTURE(variants);
-    expect_parts(refusal(server, [&](Bundle&, File& f) { f.metadata["variants"] = variants; }), {"activations", "expected"});
+    expect_parts(refusal(server, [&](Bundle&, File& f) { f.metadata["variants"] = variants; }),
+                 {"activations", "expected"});
   }
   for (const char* missing : {"layer", "variants", "model_sha256", "lower_sha256", "train_files", "test_files"})
     expect({"has no", missing}, [&](File& f) { f.metadata.erase(missing); });
@@ -302,18 +319,31 @@ TEST_CASE("features with bad numbers, names or extents are refused by name") {
   }
   for (const float bad : {nan, infinity, -infinity})
     expect({"channel 5", "offset", "finite"}, [&](File& f) { set_float(array(f, "offset"), 5, bad); });
-  expect({"array scale", "f32 of 1"}, [](File& f) { array(f, "scale").dtype = DType::u8; array(f, "scale").data.resize(6); });
-  expect({"scale", "5 entries", "6 expected"}, [](File& f) { array(f, "scale").shape = {5}; array(f, "scale").data.resize(20); });
+  expect({"array scale", "f32 of 1"}, [](File& f) {
+    array(f, "scale").dtype = DType::u8;
+    array(f, "scale").data.resize(6);
+  });
+  expect({"scale", "5 entries", "6 expected"}, [](File& f) {
+    array(f, "scale").shape = {5};
+    array(f, "scale").data.resize(20);
+  });
   expect({"array test", "u8 of 4"}, [](File& f) { array(f, "test").shape = {3, 7 * 7 * 6}; });
   expect({"array train", "12x3x7x6x7", "7x7x6"}, [](File& f) { array(f, "train").shape = {12, 3, 7, 6, 7}; });
-  expect({"train_files", "12 names", "11 photos"}, [](File& f) { array(f, "train").shape[0] = 11; array(f, "train").data.resize(11 * 3 * 7 * 7 * 6); });
+  expect({"train_files", "12 names", "11 photos"}, [](File& f) {
+    array(f, "train").shape[0] = 11;
+    array(f, "train").data.resize(11 * 3 * 7 * 7 * 6);
+  });
   expect({"train_files", "no list"}, [](File& f) { f.metadata["train_files"] = "{"; });
   expect({"test_files", "no list"}, [](File& f) { f.metadata["test_files"] = "[1, 2, 3]"; });
-  expect({"stranger", "3 people"}, [](File& f) { f.metadata["test_files"] = R"(["p0/x.png", "p1/y.png", "stranger/1.png"])"; });
+  expect({"stranger", "3 people"},
+         [](File& f) { f.metadata["test_files"] = R"(["p0/x.png", "p1/y.png", "stranger/1.png"])"; });
   expect({"p1/x.png", "twice"}, [](File& f) { f.metadata["test_files"] = R"(["p0/y.png", "p1/x.png", "p1/x.png"])"; });
   for (const char* name : {"p0", "p0/", "/x", "p0/../x", "p0/a/b", "p0/\\n", "../x"}) {
     CAPTURE(name);
-    expect_parts(refusal(server, [&](Bundle&, File& f) { f.metadata["test_files"] = std::string("[\"p0/x.png\", \"p1/y.png\", \"") + name + "\"]"; }),
+    expect_parts(refusal(server,
+                         [&](Bundle&, File& f) {
+                           f.metadata["test_files"] = std::string("[\"p0/x.png\", \"p1/y.png\", \"") + name + "\"]";
+                         }),
                  {"test_files"});
   }
   CHECK_FALSE(std::ifstream(server.folder / "out.safetensors").good());
@@ -321,7 +351,8 @@ TEST_CASE("features with bad numbers, names or extents are refused by name") {
 
 TEST_CASE("photos beside features, another number of variants and another bundle's interrupted run are refused") {
   const Server server;
-  expect_parts(refusal(server, [&](Bundle& bundle, SafetensorsFile&) { bundle.photos = server.photos.photos; }), {"15 photos", "one of both"});
+  expect_parts(refusal(server, [&](Bundle& bundle, SafetensorsFile&) { bundle.photos = server.photos.photos; }),
+               {"15 photos", "one of both"});
   const Bundle bundle = server.features();
   HandoverRequest request = server.request(bundle, "out.safetensors");
   request.train.overrides = R"({"epochs": 1, "variants": 5})";
@@ -335,7 +366,10 @@ TEST_CASE("photos beside features, another number of variants and another bundle
   for (const std::uint32_t variants : {0u, 10001u}) {
     Bundle photos = server.photos;
     const std::unique_ptr<Backend> backend = make_backend("cpu", 1);
-    expect_parts(error_of([&] { pack_features(photos, *backend, {"out1", variants, 1}, "server", {}); }), {"variants", "1 to 10000"});
+    expect_parts(error_of([&] {
+                   pack_features(photos, *backend, {"out1", variants, 1}, "server", {});
+                 }),
+                 {"variants", "1 to 10000"});
   }
   CHECK_FALSE(std::ifstream(server.folder / "out.safetensors").good());
 }

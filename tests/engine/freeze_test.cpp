@@ -1,4 +1,5 @@
-// --freeze-until: what is frozen stays bit for bit, costs neither backward work nor memory, and the rest learns as if nothing were.
+// --freeze-until: what is frozen stays bit for bit, costs neither backward work nor memory, and the rest learns as if
+// nothing were.
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -16,12 +17,14 @@ Model small(const std::string& name) { return with_input_size(find_model(name), 
 
 /// Frozen until "pool", the dropout has nobody to pass a gradient on to, and the trained sum joins a frozen branch.
 Model branched() {
-  return parse_model(model_json(R"({"type": "conv2d", "name": "conv1", "filters": 6, "kernel": 3, "pad": 1, "bias": false},
+  return parse_model(
+      model_json(R"({"type": "conv2d", "name": "conv1", "filters": 6, "kernel": 3, "pad": 1, "bias": false},
       {"type": "batch_norm", "name": "bn1"}, {"type": "relu", "name": "stem"}, {"type": "max_pool", "name": "pool", "kernel": 2},
       {"type": "dropout", "name": "drop", "rate": 0.2},
       {"type": "conv2d", "name": "conv2", "filters": 6, "kernel": 3, "pad": 1, "bias": false}, {"type": "batch_norm", "name": "bn2"},
       {"type": "add", "name": "sum", "inputs": ["bn2", "drop"]}, {"type": "relu"}, {"type": "global_average_pool"},
-      {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"})"), "branched");
+      {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"})"),
+      "branched");
 }
 
 TrainSettings frozen_at(const std::string& layer, TrainSettings settings = short_settings()) {
@@ -35,8 +38,10 @@ Checkpoint stored(Training& training) {
   return checkpoint;
 }
 
-/// Every tensor of a frozen layer is as it was, every other one has moved. A tensor's layer stands before the last dot of its name.
-void expect_only_trained(const std::vector<NamedTensor>& before, const std::vector<NamedTensor>& after, const Model& model, int frozen) {
+/// Every tensor of a frozen layer is as it was, every other one has moved. A tensor's layer stands before the last dot
+/// of its name.
+void expect_only_trained(const std::vector<NamedTensor>& before, const std::vector<NamedTensor>& after,
+                         const Model& model, int frozen) {
   REQUIRE(before.size() == after.size());
   for (std::size_t i = 0; i < before.size(); ++i) {
     CAPTURE(before[i].name);
@@ -49,7 +54,8 @@ void expect_only_trained(const std::vector<NamedTensor>& before, const std::vect
 }
 
 /// Three steps with everything trained leave moments that are not zero; then three with the first layers frozen.
-void expect_frozen(Backend& backend, const Model& model, const std::string& layer, OptimizerKind kind, DType dtype = DType::f32) {
+void expect_frozen(Backend& backend, const Model& model, const std::string& layer, OptimizerKind kind,
+                   DType dtype = DType::f32) {
   CAPTURE(model.name);
   CAPTURE(layer);
   CAPTURE(name_of(kind));
@@ -71,25 +77,29 @@ void expect_frozen(Backend& backend, const Model& model, const std::string& laye
   expect_only_trained(before.parameters, after.parameters, model, layers);
   expect_only_trained(before.statistics, after.statistics, model, layers);
   REQUIRE(before.moments.size() == (kind == OptimizerKind::sgd ? 1 : 2));
-  for (const auto& [name, tensors] : before.moments) expect_only_trained(tensors, after.moments.at(name), model, layers);
+  for (const auto& [name, tensors] : before.moments)
+    expect_only_trained(tensors, after.moments.at(name), model, layers);
 }
 
 TEST_CASE("frozen layers keep weights, statistics and moments bit for bit, the others learn") {
   const std::unique_ptr<Backend> backend = make_cpu_backend(1);
   for (const OptimizerKind kind : {OptimizerKind::sgd, OptimizerKind::adamw}) {
-    for (const char* layer : {"conv1", "bn1", "stem", "pool", "drop", "conv2", "bn2", "sum"}) expect_frozen(*backend, branched(), layer, kind);
+    for (const char* layer : {"conv1", "bn1", "stem", "pool", "drop", "conv2", "bn2", "sum"})
+      expect_frozen(*backend, branched(), layer, kind);
     for (const char* layer : {"stem", "block2_proj_bn", "block3_bn1", "block5_out"})
       expect_frozen(*backend, small("faces-resnet"), layer, kind);
     expect_frozen(*backend, small("faces-cnn"), "conv4", kind);
     expect_frozen(*backend, small("faces-mobile"), "depth2", kind);
   }
-  if (backend->supports(DType::bf16)) expect_frozen(*backend, small("faces-resnet"), "block3_bn1", OptimizerKind::sgd, DType::bf16);
+  if (backend->supports(DType::bf16))
+    expect_frozen(*backend, small("faces-resnet"), "block3_bn1", OptimizerKind::sgd, DType::bf16);
 }
 
 TEST_CASE("frozen layers keep everything on the emulated GPU too, in float16 and in a recorded step") {
   const std::unique_ptr<Backend> backend = emulator();
   if (backend == nullptr) return;
-  for (const OptimizerKind kind : {OptimizerKind::sgd, OptimizerKind::adamw}) expect_frozen(*backend, branched(), "bn1", kind);
+  for (const OptimizerKind kind : {OptimizerKind::sgd, OptimizerKind::adamw})
+    expect_frozen(*backend, branched(), "bn1", kind);
   expect_frozen(*backend, branched(), "conv2", OptimizerKind::sgd, DType::f16);
   std::vector<std::vector<std::uint8_t>> ends;
   for (const bool graph : {true, false}) {
@@ -104,7 +114,7 @@ TEST_CASE("frozen layers keep everything on the emulated GPU too, in float16 and
 
 TEST_CASE("what is not frozen gets the gradient that it gets when everything learns") {
   TrainSettings settings = short_settings();
-  settings.frozen_batch_norm = true;  // as the frozen part normalises
+  settings.frozen_batch_norm = true;    // as the frozen part normalises
   settings.optimizer.clip_norm = 0.0f;  // the whole gradient's norm is another
   const std::unique_ptr<Backend> cpu = make_cpu_backend(1), gpu = emulator();
   for (Backend* backend : {cpu.get(), gpu.get()}) {
@@ -159,18 +169,27 @@ TEST_CASE("the backward pass stops at the frozen layers, and the arena keeps not
     const int allocations = backend.allocations;
     training.steps(2);
     CHECK(backend.allocations == allocations);
-    CHECK(backend.peak_bytes + training.store.bytes() <= training.trainer.memory().total() + 16);  // an empty buffer takes a byte
+    CHECK(backend.peak_bytes + training.store.bytes() <=
+          training.trainer.memory().total() + 16);  // an empty buffer takes a byte
     for (auto& [op, calls] : backend.backward_calls) calls /= 2;
     return Calls{backend.backward_calls, training.trainer.memory().arena, backend.peak_bytes};
   };
   using Counts = std::map<std::string, int>;
   const Model cnn = small("faces-cnn");
   const Calls whole = calls_of(cnn, ""), half = calls_of(cnn, "conv4"), head = calls_of(cnn, "fc1");
-  CHECK(whole.backward == Counts{{"conv2d_backward_weight", 6}, {"conv2d_backward_data", 5}, {"dense_backward_weight", 2},
-                                 {"dense_backward_data", 2}, {"pool_backward", 3}, {"dropout_backward", 2}});
+  CHECK(whole.backward == Counts{{"conv2d_backward_weight", 6},
+                                 {"conv2d_backward_data", 5},
+                                 {"dense_backward_weight", 2},
+                                 {"dense_backward_data", 2},
+                                 {"pool_backward", 3},
+                                 {"dropout_backward", 2}});
   // conv5 reads a pool that has nobody behind it to pass a gradient to.
-  CHECK(half.backward == Counts{{"conv2d_backward_weight", 2}, {"conv2d_backward_data", 1}, {"dense_backward_weight", 2},
-                                {"dense_backward_data", 2}, {"pool_backward", 1}, {"dropout_backward", 2}});
+  CHECK(half.backward == Counts{{"conv2d_backward_weight", 2},
+                                {"conv2d_backward_data", 1},
+                                {"dense_backward_weight", 2},
+                                {"dense_backward_data", 2},
+                                {"pool_backward", 1},
+                                {"dropout_backward", 2}});
   CHECK(head.backward == Counts{{"dense_backward_weight", 1}});
   CHECK(half.arena < whole.arena);
   CHECK(head.arena < half.arena);
@@ -178,14 +197,18 @@ TEST_CASE("the backward pass stops at the frozen layers, and the arena keeps not
   CHECK(half.used - head.used == half.arena - head.arena);
 
   const Calls sum = calls_of(branched(), "pool");
-  CHECK(sum.backward == Counts{{"conv2d_backward_weight", 1}, {"batch_norm_backward", 1}, {"dense_backward_weight", 1},
-                               {"dense_backward_data", 1}, {"pool_backward", 1}});
+  CHECK(sum.backward == Counts{{"conv2d_backward_weight", 1},
+                               {"batch_norm_backward", 1},
+                               {"dense_backward_weight", 1},
+                               {"dense_backward_data", 1},
+                               {"pool_backward", 1}});
 
   // With the head alone, a step needs what a prediction does, and the gradient of the logits.
   const Model model = small("faces-resnet");
   const std::unique_ptr<Backend> backend = make_cpu_backend(1);
   const ParameterLayout layout(model, 3);
-  const Program frozen(*backend, model, layout, 3, 64, DType::f32, ProgramMode::training, static_cast<int>(model.layers.size()) - 1),
+  const Program frozen(*backend, model, layout, 3, 64, DType::f32, ProgramMode::training,
+                       static_cast<int>(model.layers.size()) - 1),
       everything(*backend, model, layout, 3, 64, DType::f32, ProgramMode::training),
       prediction(*backend, model, layout, 3, 64, DType::f32, ProgramMode::inference);
   CHECK(frozen.arena_bytes() <= prediction.arena_bytes() + 64 * 3 * sizeof(float) + 1024);
@@ -218,12 +241,15 @@ TEST_CASE("a layer that cannot be frozen is named, with those that can") {
   CHECK(frozen_layers(model, "") == 0);
   CHECK(frozen_layers(model, "conv1") == 1);
   CHECK(frozen_layers(model, "conv2") == 3);
-  expect_parts(error_of([&] { frozen_layers(model, "conv9"); }), {"--freeze-until", "faces-cnn", "conv9", "conv1, relu2, conv2", "fc1"});
+  expect_parts(error_of([&] { frozen_layers(model, "conv9"); }),
+               {"--freeze-until", "faces-cnn", "conv9", "conv1, relu2, conv2", "fc1"});
   expect_parts(error_of([&] { frozen_layers(model, "head"); }), {"--freeze-until", "head", "nothing"});
-  const Model one = parse_model(R"({"name": "t", "input": [1, 1, 3], "layers": [{"type": "dense", "name": "head", "units": "classes"}]})", "t");
+  const Model one = parse_model(
+      R"({"name": "t", "input": [1, 1, 3], "layers": [{"type": "dense", "name": "head", "units": "classes"}]})", "t");
   expect_parts(error_of([&] { frozen_layers(one, "x"); }), {"\"x\"", "none"});
   const std::unique_ptr<Backend> backend = make_cpu_backend(1);
-  expect_parts(error_of([&] { Training(*backend, model, make_photos(3, 4), frozen_at("nowhere")); }), {"nowhere", "conv1"});
+  expect_parts(error_of([&] { Training(*backend, model, make_photos(3, 4), frozen_at("nowhere")); }),
+               {"nowhere", "conv1"});
 }
 
 }  // namespace

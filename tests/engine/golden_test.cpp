@@ -1,5 +1,5 @@
-// One training step of every built-in model against PyTorch's, from tests/data/golden_<model>.safetensors. Weights and inputs are
-// drawn by the formula of tests/data/golden_step.py, exact in float32; dropout has a rate of 0.
+// One training step of every built-in model against PyTorch's, from tests/data/golden_<model>.safetensors. Weights and
+// inputs are drawn by the formula of tests/data/golden_step.py, exact in float32; dropout has a rate of 0.
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -33,7 +33,8 @@ float start_value(const ParameterInfo& info, std::uint32_t stream, std::uint32_t
 std::vector<std::size_t> sampled(std::size_t count, std::uint32_t stream) {
   std::vector<std::size_t> positions;
   for (std::uint32_t i = 0; i < kSamples; ++i)
-    positions.push_back(static_cast<std::size_t>((static_cast<double>(draw(1000 + stream, i)) + 1.0) * 0.5 * static_cast<double>(count)));
+    positions.push_back(static_cast<std::size_t>((static_cast<double>(draw(1000 + stream, i)) + 1.0) * 0.5 *
+                                                 static_cast<double>(count)));
   return positions;
 }
 
@@ -47,7 +48,8 @@ Model without_dropout(const std::string& name) {
 /// golden values by name; a missing one fails.
 class Golden {
  public:
-  explicit Golden(const std::string& model) : file_(read_safetensors(TSUGI_TEST_DATA "/golden_" + model + ".safetensors")) {}
+  explicit Golden(const std::string& model)
+      : file_(read_safetensors(TSUGI_TEST_DATA "/golden_" + model + ".safetensors")) {}
   std::vector<float> operator()(const std::string& name) const {
     const NamedTensor* tensor = find_tensor(file_.tensors, name);
     REQUIRE_MESSAGE(tensor != nullptr, "golden_step.py wrote no " << name << ": run it again");
@@ -68,16 +70,17 @@ void prepare(Bench& bench) {
   std::uint32_t stream = 0;
   for (const ParameterInfo& info : bench.layout().parameters()) {
     ++stream;
-    for (std::size_t i = 0; i < info.count; ++i) bench.parameters()[info.offset + i] = start_value(info, stream, static_cast<std::uint32_t>(i));
+    for (std::size_t i = 0; i < info.count; ++i)
+      bench.parameters()[info.offset + i] = start_value(info, stream, static_cast<std::uint32_t>(i));
   }
   for (std::size_t i = 0; i < bench.input.size(); ++i) bench.input[i] = draw(0, static_cast<std::uint32_t>(i));
   bench.labels = {2, 0};
   initialise_statistics(bench.layout(), bench.statistics().data());
 }
 
-/// Each op rounds to float32 (6e-8) or sums there (a few 1e-7); sixty ops deep, with batch norms over as few as 8 rows that divide by
-/// what is left after the mean is taken off, gradients are good to about 1e-5 of their tensor's norm. kBound leaves a factor of
-/// ten; a wrong epsilon, momentum, decay, mask or layout is off by far more.
+/// Each op rounds to float32 (6e-8) or sums there (a few 1e-7); sixty ops deep, with batch norms over as few as 8 rows
+/// that divide by what is left after the mean is taken off, gradients are good to about 1e-5 of their tensor's norm.
+/// kBound leaves a factor of ten; a wrong epsilon, momentum, decay, mask or layout is off by far more.
 constexpr double kBound = 1e-4;
 
 void expect_golden_step(Backend& backend, const std::string& name) {
@@ -90,10 +93,12 @@ void expect_golden_step(Backend& backend, const std::string& name) {
   const std::vector<float> logits = bench.logits(), want_logits = golden("logits");
   REQUIRE(logits.size() == want_logits.size());
   for (std::size_t i = 0; i < logits.size(); ++i)
-    expect_near("logit", static_cast<double>(logits[i]), static_cast<double>(want_logits[i]), kBound * (1.0 + std::abs(static_cast<double>(want_logits[i]))));
+    expect_near("logit", static_cast<double>(logits[i]), static_cast<double>(want_logits[i]),
+                kBound * (1.0 + std::abs(static_cast<double>(want_logits[i]))));
 
   std::vector<float> updated = bench.parameters();
-  for (const ParameterInfo& info : bench.layout().parameters())  // the gaps are not part of any tensor: a run holds zeros there
+  for (const ParameterInfo& info :
+       bench.layout().parameters())  // the gaps are not part of any tensor: a run holds zeros there
     for (std::size_t i = info.offset + info.count; i % 16 != 0; ++i) gradient[i] = 0.0f;
   OptimizerSettings settings;
   settings.lr = 0.1f;
@@ -110,13 +115,16 @@ void expect_golden_step(Backend& backend, const std::string& name) {
     // A bias before a batch norm has no gradient but rounding: that is why there is an absolute part.
     const double allowed = kBound * want_norm + 1e-6;
     expect_near(info.name + " gradient norm", norm(&gradient[info.offset], info.count), want_norm, allowed);
-    const std::vector<float> want_gradient = golden(info.name + "/gradient"), want_updated = golden(info.name + "/updated");
+    const std::vector<float> want_gradient = golden(info.name + "/gradient"),
+                             want_updated = golden(info.name + "/updated");
     const std::vector<std::size_t> positions = sampled(info.count, stream);
     for (std::size_t i = 0; i < positions.size(); ++i) {
       const std::size_t at = info.offset + positions[i];
-      expect_near(info.name + " gradient", static_cast<double>(gradient[at]), static_cast<double>(want_gradient[i]), allowed);
+      expect_near(info.name + " gradient", static_cast<double>(gradient[at]), static_cast<double>(want_gradient[i]),
+                  allowed);
       // lr (1 + momentum) times the gradient's error, and the roundings of a weight of about 1.
-      expect_near(info.name + " updated", static_cast<double>(updated[at]), static_cast<double>(want_updated[i]), 0.19 * allowed + 3e-7);
+      expect_near(info.name + " updated", static_cast<double>(updated[at]), static_cast<double>(want_updated[i]),
+                  0.19 * allowed + 3e-7);
     }
   }
   stream = 0;
@@ -124,7 +132,8 @@ void expect_golden_step(Backend& backend, const std::string& name) {
     const std::vector<float> want = golden(info.name);
     const std::vector<std::size_t> positions = sampled(info.count, ++stream);
     for (std::size_t i = 0; i < positions.size(); ++i)
-      expect_near(info.name, static_cast<double>(statistics[info.offset + positions[i]]), static_cast<double>(want[i]), 1e-5 * (1.0 + std::abs(static_cast<double>(want[i]))));
+      expect_near(info.name, static_cast<double>(statistics[info.offset + positions[i]]), static_cast<double>(want[i]),
+                  1e-5 * (1.0 + std::abs(static_cast<double>(want[i]))));
   }
   // Nothing in the file is left unchecked: a changed model needs new golden values.
   CHECK(golden.size() == 2 + 3 * bench.layout().parameters().size() + bench.layout().statistics().size());

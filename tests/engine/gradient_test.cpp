@@ -1,5 +1,6 @@
 // Whole networks: the gradient of the loss against central differences, one backend against the other, micro-batches
-// against one batch. The topologies reach every layer type, every fusion and every way a gradient is masked or added up.
+// against one batch. The topologies reach every layer type, every fusion and every way a gradient is masked or added
+// up.
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -31,37 +32,44 @@ const Topology kTopologies[] = {
       {"type": "conv2d", "filters": 6, "kernel": 3, "stride": 2, "pad": 1, "bias": false, "input": "in"}, {"type": "batch_norm"}, {"type": "relu"},
       {"type": "conv2d", "filters": 6, "kernel": 3, "pad": 1, "bias": false}, {"type": "batch_norm", "name": "long"},
       {"type": "add", "name": "sum", "inputs": ["long", "short"]}, {"type": "relu"},
-      {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "units": "classes"})", true},
+      {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "units": "classes"})",
+     true},
     {"identity residual: batch norm + add + relu, two readers", R"(
       {"type": "conv2d", "filters": 5, "kernel": 3, "pad": 1}, {"type": "batch_norm"}, {"type": "relu", "name": "in"},
       {"type": "conv2d", "filters": 5, "kernel": 3, "pad": 1}, {"type": "batch_norm", "name": "long"},
       {"type": "add", "inputs": ["in", "long"]}, {"type": "leaky_relu", "slope": 0.3}, {"type": "max_pool", "kernel": 4},
-      {"type": "flatten"}, {"type": "dense", "units": "classes"})", true},
+      {"type": "flatten"}, {"type": "dense", "units": "classes"})",
+     true},
     {"pre-activation residual: batch norm reads what the add reads too", R"(
       {"type": "conv2d", "filters": 5, "kernel": 3, "pad": 1, "name": "in"}, {"type": "batch_norm"}, {"type": "relu"},
       {"type": "conv2d", "filters": 5, "kernel": 3, "pad": 1, "name": "c1"}, {"type": "add", "name": "s1", "inputs": ["c1", "in"]},
       {"type": "batch_norm"}, {"type": "relu"}, {"type": "conv2d", "filters": 5, "kernel": 3, "pad": 1, "name": "c2"},
       {"type": "add", "name": "s2", "inputs": ["s1", "c2"]}, {"type": "batch_norm"}, {"type": "relu"},
-      {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "units": "classes"})", true},
+      {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "units": "classes"})",
+     true},
     {"batch norm added to its own input", R"(
       {"type": "conv2d", "filters": 5, "kernel": 3, "name": "in"}, {"type": "batch_norm", "name": "bn"},
       {"type": "add", "inputs": ["bn", "in"]}, {"type": "relu"}, {"type": "global_average_pool"}, {"type": "flatten"},
-      {"type": "dense", "units": "classes"})", true},
+      {"type": "dense", "units": "classes"})",
+     true},
     {"batch norm added to its own input, which others read too", R"(
       {"type": "conv2d", "filters": 5, "kernel": 3, "name": "in"}, {"type": "relu", "name": "r"}, {"type": "batch_norm", "name": "bn"},
       {"type": "add", "name": "s", "inputs": ["r", "bn"]}, {"type": "conv2d", "filters": 5, "kernel": 1, "input": "r", "name": "side"},
       {"type": "add", "inputs": ["s", "side"]}, {"type": "relu"}, {"type": "global_average_pool"}, {"type": "flatten"},
-      {"type": "dense", "units": "classes"})", true},
+      {"type": "dense", "units": "classes"})",
+     true},
     {"sum of two batch norms of one value", R"(
       {"type": "conv2d", "filters": 5, "kernel": 3, "name": "in"}, {"type": "relu", "name": "r"}, {"type": "batch_norm", "name": "a"},
       {"type": "batch_norm", "name": "b", "input": "r"}, {"type": "relu", "name": "br"}, {"type": "add", "inputs": ["a", "br"]},
-      {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "units": "classes"})", true},
+      {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "units": "classes"})",
+     true},
     {"a value added to itself", R"(
       {"type": "conv2d", "filters": 5, "kernel": 3}, {"type": "relu", "name": "r"}, {"type": "add", "inputs": ["r", "r"]},
       {"type": "leaky_relu", "slope": 0.4}, {"type": "average_pool", "kernel": 2}, {"type": "flatten"}, {"type": "dense", "units": "classes"})"},
     {"batch norm's output added to itself", R"(
       {"type": "conv2d", "filters": 5, "kernel": 3}, {"type": "batch_norm", "name": "bn"}, {"type": "add", "inputs": ["bn", "bn"]},
-      {"type": "relu"}, {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "units": "classes"})", true},
+      {"type": "relu"}, {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "units": "classes"})",
+     true},
     {"an activated value read by two convolutions", R"(
       {"type": "conv2d", "filters": 5, "kernel": 3, "pad": 1}, {"type": "relu", "name": "r"},
       {"type": "conv2d", "filters": 4, "kernel": 3, "pad": 1, "name": "a"}, {"type": "relu", "name": "ar"},
@@ -85,7 +93,8 @@ const Topology kTopologies[] = {
       {"type": "conv2d", "filters": 4, "kernel": 3, "pad": 1, "groups": "depthwise", "bias": false}, {"type": "batch_norm"}, {"type": "relu"},
       {"type": "conv2d", "filters": 8, "kernel": 3, "stride": 2, "pad": 1, "groups": 2}, {"type": "relu"},
       {"type": "conv2d", "filters": 16, "kernel": 3, "groups": "depthwise"}, {"type": "relu"},
-      {"type": "flatten"}, {"type": "dense", "units": "classes"})", true},
+      {"type": "flatten"}, {"type": "dense", "units": "classes"})",
+     true},
     {"activations that cannot fuse", R"(
       {"type": "relu", "name": "r0"}, {"type": "conv2d", "filters": 5, "kernel": 3, "pad": 1, "name": "c"}, {"type": "relu", "name": "r1"},
       {"type": "leaky_relu", "slope": 0.3, "input": "c", "name": "r2"}, {"type": "leaky_relu", "slope": 0.5, "name": "r3"},
@@ -93,15 +102,18 @@ const Topology kTopologies[] = {
       {"type": "dropout", "rate": 0.2}, {"type": "leaky_relu", "slope": 0.2}, {"type": "dense", "units": "classes"})"},
     {"batch norm on the input", R"(
       {"type": "batch_norm"}, {"type": "relu"}, {"type": "conv2d", "filters": 5, "kernel": 3}, {"type": "relu"},
-      {"type": "global_average_pool"}, {"type": "batch_norm"}, {"type": "flatten"}, {"type": "dense", "units": "classes"})", true},
+      {"type": "global_average_pool"}, {"type": "batch_norm"}, {"type": "flatten"}, {"type": "dense", "units": "classes"})",
+     true},
     {"batch norm and residual of the input itself", R"(
       {"type": "conv2d", "filters": 3, "kernel": 3, "pad": 1}, {"type": "batch_norm", "name": "bn"}, {"type": "add", "inputs": ["bn", "input"]},
       {"type": "relu"}, {"type": "dropout", "rate": 0.3}, {"type": "max_pool", "kernel": 2}, {"type": "flatten"},
-      {"type": "dense", "units": "classes"})", true},
+      {"type": "dense", "units": "classes"})",
+     true},
     {"dropout and pooling of the input", R"(
       {"type": "dropout", "rate": 0.2}, {"type": "max_pool", "kernel": 2}, {"type": "dropout", "rate": 0.2}, {"type": "dropout", "rate": 0.3},
       {"type": "flatten"}, {"type": "dense", "units": 8}, {"type": "relu"}, {"type": "batch_norm"}, {"type": "dropout", "rate": 0.3},
-      {"type": "dense", "units": "classes"})", true},
+      {"type": "dense", "units": "classes"})",
+     true},
     {"one value under two names through flatten", R"(
       {"type": "conv2d", "filters": 4, "kernel": 8, "name": "c"}, {"type": "flatten", "name": "f"}, {"type": "relu", "name": "fr"},
       {"type": "relu", "input": "c", "name": "cr"}, {"type": "flatten", "name": "crf"}, {"type": "flatten", "name": "crff"},
@@ -109,16 +121,18 @@ const Topology kTopologies[] = {
     {"batch norm, activation and in-place dropout before a batch norm", R"(
       {"type": "conv2d", "filters": 5, "kernel": 3}, {"type": "batch_norm"}, {"type": "leaky_relu", "slope": 0.3}, {"type": "dropout", "rate": 0.3},
       {"type": "batch_norm"}, {"type": "relu"}, {"type": "average_pool", "kernel": 2}, {"type": "dropout", "rate": 0.3}, {"type": "flatten"},
-      {"type": "dense", "units": "classes"})", true},
+      {"type": "dense", "units": "classes"})",
+     true},
 };
 
 Model model_of(const Topology& topology) { return parse_model(model_json(topology.layers), topology.name); }
 
-/// Whether d loss / d direction is what the gradient says, at a random direction with a share of the gradient in it, for
-/// one tensor. Bound: logits in float32 carry about 1e-6, so the difference over the smallest step 5e-4 is good to about
-/// 2e-3 in the worst case, while its truncation error at the largest (4e-3) is about 1e-4; 2 % of the tensor's gradient
-/// is far below what one wrong mask, scale or missing term leaves.
-bool right_slope(Bench& bench, const ParameterInfo& info, const std::vector<float>& gradient, double whole, std::mt19937_64& random) {
+/// Whether d loss / d direction is what the gradient says, at a random direction with a share of the gradient in it,
+/// for one tensor. Bound: logits in float32 carry about 1e-6, so the difference over the smallest step 5e-4 is good to
+/// about 2e-3 in the worst case, while its truncation error at the largest (4e-3) is about 1e-4; 2 % of the tensor's
+/// gradient is far below what one wrong mask, scale or missing term leaves.
+bool right_slope(Bench& bench, const ParameterInfo& info, const std::vector<float>& gradient, double whole,
+                 std::mt19937_64& random) {
   const float* g = &gradient[info.offset];
   const double length = norm(g, info.count);
   std::normal_distribution<double> draw(0.0, 1.0 / std::sqrt(static_cast<double>(info.count)));
@@ -135,7 +149,8 @@ bool right_slope(Bench& bench, const ParameterInfo& info, const std::vector<floa
     double loss[2], moved = 0.0;
     for (const int side : {0, 1}) {
       for (std::size_t i = 0; i < info.count; ++i)
-        bench.parameters()[info.offset + i] = start[info.offset + i] + static_cast<float>((side == 0 ? step : -step) * direction[i]);
+        bench.parameters()[info.offset + i] =
+            start[info.offset + i] + static_cast<float>((side == 0 ? step : -step) * direction[i]);
       loss[side] = bench.loss();
     }
     moved = 2.0 * step;
@@ -150,7 +165,8 @@ bool right_slope(Bench& bench, const ParameterInfo& info, const std::vector<floa
 std::set<std::string> wrong_tensors(Bench& bench, std::uint64_t seed) {
   const std::vector<float> gradient = bench.gradient();
   double whole = 0.0;
-  for (const ParameterInfo& info : bench.layout().parameters()) whole += std::pow(norm(&gradient[info.offset], info.count), 2);
+  for (const ParameterInfo& info : bench.layout().parameters())
+    whole += std::pow(norm(&gradient[info.offset], info.count), 2);
   whole = std::sqrt(whole);
   REQUIRE(whole > 1e-3);
   std::mt19937_64 random(seed);
@@ -178,7 +194,8 @@ void check_gradient(Backend& backend, const Topology& topology, int batch, Batch
 }
 
 /// Largest difference of two gradients, tensor by tensor, relative to the tensor and a hundredth of the whole.
-double difference(const Bench&, const ParameterLayout& layout, const std::vector<float>& a, const std::vector<float>& b) {
+double difference(const Bench&, const ParameterLayout& layout, const std::vector<float>& a,
+                  const std::vector<float>& b) {
   double whole = 0.0, worst = 0.0;
   for (const ParameterInfo& info : layout.parameters()) whole += std::pow(norm(&a[info.offset], info.count), 2);
   for (const ParameterInfo& info : layout.parameters()) {
@@ -264,15 +281,16 @@ TEST_CASE("bf16 gradients point the same way as float32's") {
   const std::uint64_t seed = fresh_seed();
   CAPTURE(seed);
   // bf16 rounds to 2^-8; ten ops deep that is about 1 %, and kinks that a rounding crosses move whole elements of these
-  // small networks. One draw can be ill-conditioned: a batch norm over six values that relu left nearly all zero divides
-  // the rounding by a tiny deviation (a cosine of 0.51 was seen). A wrong mask or a missing term turns every draw's
-  // gradient, so the median counts.
+  // small networks. One draw can be ill-conditioned: a batch norm over six values that relu left nearly all zero
+  // divides the rounding by a tiny deviation (a cosine of 0.51 was seen). A wrong mask or a missing term turns every
+  // draw's gradient, so the median counts.
   constexpr int kDraws = 5;
   for (const Topology& topology : kTopologies) {
     INFO("topology: ", std::string(topology.name));
     std::vector<double> cosines;
     for (int draw = 0; draw < kDraws; ++draw) {
-      Bench exact(*cpu, model_of(topology), 6, seed + draw), bench(*cpu, model_of(topology), 6, seed + draw, DType::bf16);
+      Bench exact(*cpu, model_of(topology), 6, seed + draw),
+          bench(*cpu, model_of(topology), 6, seed + draw, DType::bf16);
       cosines.push_back(cosine(exact.gradient(), bench.gradient(), bench.layout()));
     }
     std::nth_element(cosines.begin(), cosines.begin() + kDraws / 2, cosines.end());

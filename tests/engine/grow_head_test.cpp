@@ -9,7 +9,8 @@
 namespace tsugi::test {
 namespace {
 
-constexpr const char* kLayers = R"({"type": "conv2d", "name": "conv1", "filters": 6, "kernel": 3, "stride": 2}, {"type": "batch_norm", "name": "bn1"}, {"type": "relu"},
+constexpr const char* kLayers =
+    R"({"type": "conv2d", "name": "conv1", "filters": 6, "kernel": 3, "stride": 2}, {"type": "batch_norm", "name": "bn1"}, {"type": "relu"},
     {"type": "dropout", "rate": 0.2}, {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"})";
 
 Model tiny_model() { return parse_model(model_json(kLayers, 16), "tiny"); }
@@ -37,9 +38,11 @@ void expect_grown(const std::vector<NamedTensor>& before, const std::vector<Name
       continue;
     }
     CHECK(grown.shape[0] == old.shape[0] + added);
-    REQUIRE(grown.data.size() == old.data.size() / static_cast<std::size_t>(old.shape[0]) * static_cast<std::size_t>(grown.shape[0]));
+    REQUIRE(grown.data.size() ==
+            old.data.size() / static_cast<std::size_t>(old.shape[0]) * static_cast<std::size_t>(grown.shape[0]));
     CHECK(std::memcmp(grown.data.data(), old.data.data(), old.data.size()) == 0);
-    CHECK(std::all_of(grown.data.begin() + static_cast<std::ptrdiff_t>(old.data.size()), grown.data.end(), [](std::uint8_t byte) { return byte == 0; }));
+    CHECK(std::all_of(grown.data.begin() + static_cast<std::ptrdiff_t>(old.data.size()), grown.data.end(),
+                      [](std::uint8_t byte) { return byte == 0; }));
   }
 }
 
@@ -62,7 +65,10 @@ TEST_CASE("a grown head keeps its rows and their moments bit for bit and adds ro
 
 TEST_CASE("a person that the checkpoint knows already is refused by name") {
   Checkpoint checkpoint = trained_checkpoint(OptimizerKind::sgd);
-  expect_parts(error_of([&] { grow_head(checkpoint, tiny_model(), {"somebody", "p1"}, "photos"); }), {"photos", "p1", "3 people"});
+  expect_parts(error_of([&] {
+                 grow_head(checkpoint, tiny_model(), {"somebody", "p1"}, "photos");
+               }),
+               {"photos", "p1", "3 people"});
 }
 
 TEST_CASE("a head that does not fit its people is an error, not a crash") {
@@ -77,7 +83,8 @@ TEST_CASE("a head that does not fit its people is an error, not a crash") {
   expect_parts(error_of([&] { grow_head(nobody, tiny_model(), {"x"}, "photos"); }), {"photos", "0 people"});
   Checkpoint four = trained_checkpoint(OptimizerKind::sgd);
   four.class_names.push_back("p3");
-  expect_parts(error_of([&] { grow_head(four, tiny_model(), {"x"}, "photos"); }), {"photos", "head.weight", "3", "4 people"});
+  expect_parts(error_of([&] { grow_head(four, tiny_model(), {"x"}, "photos"); }),
+               {"photos", "head.weight", "3", "4 people"});
 }
 
 }  // namespace

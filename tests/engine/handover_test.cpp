@@ -14,7 +14,8 @@
 namespace tsugi::test {
 namespace {
 
-constexpr const char* kLayers = R"({"type": "conv2d", "name": "conv1", "filters": 6, "kernel": 3, "stride": 2}, {"type": "batch_norm", "name": "bn1"}, {"type": "relu"},
+constexpr const char* kLayers =
+    R"({"type": "conv2d", "name": "conv1", "filters": 6, "kernel": 3, "stride": 2}, {"type": "batch_norm", "name": "bn1"}, {"type": "relu"},
     {"type": "dropout", "rate": 0.2}, {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"})";
 
 Model tiny_model() { return parse_model(model_json(kLayers, 16), "tiny"); }
@@ -46,8 +47,10 @@ TEST_CASE("a hand-over reports general and personal people, and marks its checkp
   double wall_s = 0.0;
   for (std::string line; std::getline(metrics, line); ++rows) {
     const nlohmann::json row = nlohmann::json::parse(line);
-    for (const char* field : {"wall_s", "step", "epoch", "accuracy", "accuracy_general", "accuracy_personal"}) CHECK(row.at(field).is_number());
-    CHECK(row.at("loss").is_number() == (rows == 1 || rows == 2));  // the first is of before the first step, the last of the averaged weights
+    for (const char* field : {"wall_s", "step", "epoch", "accuracy", "accuracy_general", "accuracy_personal"})
+      CHECK(row.at(field).is_number());
+    CHECK(row.at("loss").is_number() ==
+          (rows == 1 || rows == 2));  // the first is of before the first step, the last of the averaged weights
     CHECK(row.at("epoch") == std::min(rows, 2));
     CHECK((row.at("step") == 0) == (rows == 0));
     CHECK(row.at("wall_s") > wall_s);
@@ -86,7 +89,8 @@ void expect_same_run(const std::string& a_path, const std::string& b_path) {
   CHECK(read_file(a_path) == read_file(b_path));
 }
 
-/// Runs `request` to part.safetensors, stops it after `stop` steps, and goes on by `rest`, which must end as whole.safetensors did.
+/// Runs `request` to part.safetensors, stops it after `stop` steps, and goes on by `rest`, which must end as
+/// whole.safetensors did.
 void expect_same_when_stopped(const Handed& handed, HandoverRequest request, int stop, HandoverRequest rest) {
   int taken = 0;
   RunObserver observer;
@@ -120,11 +124,13 @@ TEST_CASE("a hand-over leaves frozen layers as the server sent them, interrupted
   for (const char* name : {"conv1.weight", "conv1.bias", "bn1.gamma", "bn1.beta"}) {
     CAPTURE(name);
     CHECK(find_tensor(device.parameters, name)->data == find_tensor(handed.server.parameters, name)->data);
-    CHECK(find_tensor(device.moments.at("momentum"), name)->data == find_tensor(handed.server.moments.at("momentum"), name)->data);
+    CHECK(find_tensor(device.moments.at("momentum"), name)->data ==
+          find_tensor(handed.server.moments.at("momentum"), name)->data);
   }
   for (const char* name : {"bn1.running_mean", "bn1.running_var"})
     CHECK(find_tensor(device.statistics, name)->data == find_tensor(handed.server.statistics, name)->data);
-  CHECK(find_tensor(device.parameters, "head.weight")->data != find_tensor(handed.server.parameters, "head.weight")->data);
+  CHECK(find_tensor(device.parameters, "head.weight")->data !=
+        find_tensor(handed.server.parameters, "head.weight")->data);
 
   expect_same_when_stopped(handed, request, 3, handed.request("rest.safetensors"));
 
@@ -141,7 +147,9 @@ TEST_CASE("training that makes old people worse is not kept, interrupted or not"
     request.keep = Keep::better;
     // No old person's photo is sent, nothing says how they do: whatever is learnt cannot be trusted.
     Bundle none = read_bundle(handed.bundle);
-    none.photos.erase(std::remove_if(none.photos.begin(), none.photos.end(), [](const BundlePhoto& photo) { return !photo.test; }), none.photos.end());
+    none.photos.erase(
+        std::remove_if(none.photos.begin(), none.photos.end(), [](const BundlePhoto& photo) { return !photo.test; }),
+        none.photos.end());
     none.fraction = 0.0;
     request.bundle = handed.folder / "none.tar";
     write_bundle(request.bundle, none);
@@ -161,17 +169,22 @@ TEST_CASE("training that makes old people worse is not kept, interrupted or not"
   for (const NamedTensor& tensor : device.parameters) {
     CAPTURE(tensor.name);
     const NamedTensor& old = *find_tensor(handed.server.parameters, tensor.name);
-    CHECK(std::memcmp(tensor.data.data(), old.data.data(), old.data.size()) == 0);  // the head's new row lies behind the old ones
+    CHECK(std::memcmp(tensor.data.data(), old.data.data(), old.data.size()) ==
+          0);  // the head's new row lies behind the old ones
   }
 
-  expect_same_when_stopped(handed, spoilt("part.safetensors"), 1, spoilt("rest.safetensors"));  // metrics, and with them what was kept, included
+  expect_same_when_stopped(handed, spoilt("part.safetensors"), 1,
+                           spoilt("rest.safetensors"));  // metrics, and with them what was kept, included
 
   request.keep = Keep::trained;
   CHECK(resume(request, {}).history.kept == "trained");
-  CHECK(find_tensor(read_checkpoint(handed.folder / "whole.safetensors").parameters, "head.weight")->data != find_tensor(device.parameters, "head.weight")->data);
+  CHECK(find_tensor(read_checkpoint(handed.folder / "whole.safetensors").parameters, "head.weight")->data !=
+        find_tensor(device.parameters, "head.weight")->data);
 }
 
-TEST_CASE("a hand-over ends with the average of the start's and the trained weights, new people's rows scaled and less the margin") {
+TEST_CASE(
+    "a hand-over ends with the average of the start's and the trained weights, new people's rows scaled and less the "
+    "margin") {
   const Handed handed;
   const auto device_of = [&](const std::string& overrides) {
     HandoverRequest request = handed.request("device.safetensors");
@@ -185,12 +198,15 @@ TEST_CASE("a hand-over ends with the average of the start's and the trained weig
   double moved = 0.0;
   for (const NamedTensor& tensor : end.parameters) {
     CAPTURE(tensor.name);
-    const std::vector<float> a = values_of(*find_tensor(start.parameters, tensor.name)), b = values_of(*find_tensor(trained.parameters, tensor.name));
+    const std::vector<float> a = values_of(*find_tensor(start.parameters, tensor.name)),
+                             b = values_of(*find_tensor(trained.parameters, tensor.name));
     const std::vector<float> found = values_of(tensor);
     for (std::size_t i = 0; i < found.size(); ++i) {
       const double margin = tensor.name == "head.bias" && i == 3 ? 1.5 : 0.0;
       const double scale = tensor.name.rfind("head.", 0) == 0 && i >= 3 * found.size() / 4 ? 0.5 : 1.0;
-      CHECK(found[i] == doctest::Approx(scale * (0.75 * static_cast<double>(a[i]) + 0.25 * static_cast<double>(b[i])) - margin).epsilon(1e-5));
+      CHECK(found[i] ==
+            doctest::Approx(scale * (0.75 * static_cast<double>(a[i]) + 0.25 * static_cast<double>(b[i])) - margin)
+                .epsilon(1e-5));
       moved = std::max(moved, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
     }
   }
@@ -211,7 +227,9 @@ TEST_CASE("how much of the trained weights a hand-over ends with goes by the fra
   const auto average_of = [&](const std::string& overrides) {
     request.train.overrides = overrides;
     resume(request, {});
-    return nlohmann::json::parse(read_checkpoint(handed.folder / "device.safetensors").settings).at("average").get<double>();
+    return nlohmann::json::parse(read_checkpoint(handed.folder / "device.safetensors").settings)
+        .at("average")
+        .get<double>();
   };
   CHECK(average_of(R"({"epochs": 1})") == doctest::Approx(0.5));
   CHECK(average_of(R"({"epochs": 1, "average": 0.75})") == 0.75);
@@ -225,7 +243,9 @@ TEST_CASE("a hand-over shortens new people's rows by how long they are fitted, u
     resume(request, {});
     return read_checkpoint(handed.folder / "device.safetensors");
   };
-  const auto scale_of = [](const Checkpoint& device) { return nlohmann::json::parse(device.settings).at("new_row_scale").get<float>(); };
+  const auto scale_of = [](const Checkpoint& device) {
+    return nlohmann::json::parse(device.settings).at("new_row_scale").get<float>();
+  };
   const Checkpoint fitted = device_of(R"({"epochs": 1, "lr": 0, "new_row_scale": 1})");
   const float expected = default_new_row_scale(fitted, "head", 3);
   CHECK(expected < 1.0f);
@@ -276,7 +296,9 @@ TEST_CASE("a finished hand-over that trains on gets its scale and margin once") 
   request.train.run.output = handed.folder / "two.safetensors";
   request.continue_from = handed.folder / "one.safetensors";
   resume(request, {});
-  const auto bias = [&](const char* file) { return values_of(*find_tensor(read_checkpoint(handed.folder / file).parameters, "head.bias")); };
+  const auto bias = [&](const char* file) {
+    return values_of(*find_tensor(read_checkpoint(handed.folder / file).parameters, "head.bias"));
+  };
   CHECK(bias("two.safetensors")[3] == doctest::Approx(bias("one.safetensors")[3]).epsilon(1e-5));
   request.continue_from = handed.folder / "two.safetensors";
   request.train.run.output = handed.folder / "same.safetensors";  // nothing left to train
@@ -298,7 +320,8 @@ double forgotten(const Handed& handed, const Checkpoint& device) {
   const PhotoSource source(*backend, store);
   std::vector<std::uint32_t> photos;
   for (std::uint32_t i = 0; i < store.size(); ++i)
-    if (std::count(handed.server.train_photos.begin(), handed.server.train_photos.end(), store.photo(i).file) != 0) photos.push_back(i);
+    if (std::count(handed.server.train_photos.begin(), handed.server.train_photos.end(), store.photo(i).file) != 0)
+      photos.push_back(i);
   const auto logits_of = [&](const Checkpoint& checkpoint) {
     Network network(*backend, tiny_model(), checkpoint.class_names);
     network.load(checkpoint, "test");
@@ -330,7 +353,8 @@ TEST_CASE("distillation keeps what the received network said, and goes on after 
   const Checkpoint plain = device_of(R"({"epochs": 6, "lr": 0.05, "average": 1})");
   const Checkpoint kept = device_of(R"({"epochs": 6, "lr": 0.05, "average": 1, "distillation": 0.9})");
   CHECK(forgotten(handed, kept) < 0.5 * forgotten(handed, plain));
-  const Checkpoint personal = device_of(R"({"epochs": 6, "lr": 0.05, "average": 1, "distillation": 0.9, "distil_personal": true})");
+  const Checkpoint personal =
+      device_of(R"({"epochs": 6, "lr": 0.05, "average": 1, "distillation": 0.9, "distil_personal": true})");
   CHECK(find_tensor(personal.parameters, "head.weight")->data != find_tensor(kept.parameters, "head.weight")->data);
 
   HandoverRequest request = handed.request("whole.safetensors");
@@ -366,7 +390,8 @@ TEST_CASE("the hand-over takes a number of personal photos, and starts random ro
   request.new_row = NewRow::random;
   resume(request, {});
   const Checkpoint device = read_checkpoint(handed.folder / "few.safetensors");
-  CHECK(std::count_if(device.train_photos.begin(), device.train_photos.end(), [](const std::string& file) { return file.rfind("p3/", 0) == 0; }) == 2);
+  CHECK(std::count_if(device.train_photos.begin(), device.train_photos.end(),
+                      [](const std::string& file) { return file.rfind("p3/", 0) == 0; }) == 2);
 }
 
 TEST_CASE("a personal person none of whose photos can be read is refused by name") {

@@ -1,4 +1,5 @@
-// Imprinting: the mean way by its formula, the fit by what it must reach, replayed old people by their statistics; and who judges.
+// Imprinting: the mean way by its formula, the fit by what it must reach, replayed old people by their statistics; and
+// who judges.
 #include "engine/train/imprint.h"
 
 #include <algorithm>
@@ -13,7 +14,10 @@ namespace {
 
 /// The head alone: its features are the input, so that width is a multiple of three channels.
 Model head_only(int width) {
-  return parse_model(R"({"name": "t", "input": [1, )" + std::to_string(width / 3) + R"(, 3], "layers": [{"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"}]})", "t");
+  return parse_model(
+      R"({"name": "t", "input": [1, )" + std::to_string(width / 3) +
+          R"(, 3], "layers": [{"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"}]})",
+      "t");
 }
 
 float* row_of(const Network& network, std::size_t row) {
@@ -21,7 +25,9 @@ float* row_of(const Network& network, std::size_t row) {
   return network.parameters() + weight.offset + row * static_cast<std::size_t>(weight.shape[1]);
 }
 
-float& bias_of(const Network& network, std::size_t row) { return network.parameters()[network.layout().find(1, "bias")->offset + row]; }
+float& bias_of(const Network& network, std::size_t row) {
+  return network.parameters()[network.layout().find(1, "bias")->offset + row];
+}
 
 TEST_CASE("without old people a row points at the mean feature, as long as the old rows are") {
   const std::unique_ptr<Backend> backend = make_reference_backend();
@@ -40,7 +46,8 @@ TEST_CASE("without old people a row points at the mean feature, as long as the o
   CHECK(bias_of(network, 0) == 0.5f);
 }
 
-/// Two old people on the axes 0 and 1, whom the head knows, and new people on other axes; spread round each of `deviation`.
+/// Two old people on the axes 0 and 1, whom the head knows, and new people on other axes; spread round each of
+/// `deviation`.
 struct People {
   static constexpr int kWidth = 6;
   HeadSamples old, fresh;
@@ -108,14 +115,16 @@ TEST_CASE("replayed people have the mean and twice the covariance that are known
   const std::uint64_t seed = fresh_seed();
   CAPTURE(seed);
   People people(seed, 1, 0.5f);
-  people.knowledge.feature_covariance[1] = people.knowledge.feature_covariance[People::kWidth] = 0.2f;  // of features 0 and 1
+  people.knowledge.feature_covariance[1] = people.knowledge.feature_covariance[People::kWidth] =
+      0.2f;  // of features 0 and 1
   double mean = 0.0, variance = 0.0, together = 0.0;
   std::size_t count = 0;
   for (std::uint64_t run = 0; run < 50; ++run) {
     const HeadSamples samples = replay(people.knowledge, seed + run);
     for (std::size_t i = 0; i < samples.labels.size(); ++i) {
       if (samples.labels[i] != 0) continue;
-      const double x = static_cast<double>(samples.features[i * People::kWidth]) - 2.0, y = static_cast<double>(samples.features[i * People::kWidth + 1]);
+      const double x = static_cast<double>(samples.features[i * People::kWidth]) - 2.0,
+                   y = static_cast<double>(samples.features[i * People::kWidth + 1]);
       mean += x;
       variance += x * x;
       together += x * y;
@@ -124,7 +133,8 @@ TEST_CASE("replayed people have the mean and twice the covariance that are known
   }
   const auto n = static_cast<double>(count);
   REQUIRE(count == 2000);
-  // Deviations of the estimates over 2000 draws of variance 0.5: 0.016 of the mean, 0.016 of the variance, about 0.014 of the covariance; 5 of them.
+  // Deviations of the estimates over 2000 draws of variance 0.5: 0.016 of the mean, 0.016 of the variance, about 0.014
+  // of the covariance; 5 of them.
   CHECK(mean / n == doctest::Approx(0.0).epsilon(0.08));
   CHECK(std::abs(variance / n - 0.5) < 0.08);
   CHECK(std::abs(together / n - 0.4) < 0.08);
@@ -227,7 +237,10 @@ TEST_CASE("features of another width are an error with both numbers") {
   const std::unique_ptr<Backend> backend = make_reference_backend();
   const Model model = head_only(3);
   Network network(*backend, model, {"a", "b"});
-  expect_parts(error_of([&] { imprint_rows(network, 1, {}, {{1, 2}, {1}}); }), {"imprint", "2 features of 1", "reads 3"});
+  expect_parts(error_of([&] {
+                 imprint_rows(network, 1, {}, {{1, 2}, {1}});
+               }),
+               {"imprint", "2 features of 1", "reads 3"});
   expect_parts(error_of([&] { predict_by_head(network, {{1, 2, 3, 4}, {0}}); }), {"4 features of 1", "reads 3"});
 }
 

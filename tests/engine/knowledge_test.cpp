@@ -14,7 +14,8 @@ constexpr std::size_t kClasses = 3, kWidth = 4;
 
 Model narrow_model() {
   return parse_model(R"({"name": "t", "input": [1, 1, 3], "layers": [{"type": "dense", "name": "fc", "units": 4},
-      {"type": "dense", "name": "head", "units": "classes"}]})", "t");
+      {"type": "dense", "name": "head", "units": "classes"}]})",
+                     "t");
 }
 
 struct Samples {
@@ -84,18 +85,22 @@ TEST_CASE("statistics of features are the means and the pooled covariance within
     const Knowledge knowledge = statistics_of(samples, kWidth);
     CHECK(knowledge.feature_count == std::vector<float>{25, 25, 0});
     std::vector<double> mean(kClasses * kWidth, 0.0), covariance(kWidth * kWidth, 0.0);
-    const auto value = [&](std::size_t i, std::size_t j) { return static_cast<double>(samples.features[i * kWidth + j]); };
+    const auto value = [&](std::size_t i, std::size_t j) {
+      return static_cast<double>(samples.features[i * kWidth + j]);
+    };
     const auto label = [&](std::size_t i) { return static_cast<std::size_t>(samples.labels[i]); };
     for (std::size_t i = 0; i < count; ++i)
       for (std::size_t j = 0; j < kWidth; ++j) mean[label(i) * kWidth + j] += value(i, j) / 25.0;
     for (std::size_t i = 0; i < count; ++i)
       for (std::size_t j = 0; j < kWidth; ++j)
         for (std::size_t k = 0; k < kWidth; ++k)
-          covariance[j * kWidth + k] +=
-              (value(i, j) - mean[label(i) * kWidth + j]) * (value(i, k) - mean[label(i) * kWidth + k]) / static_cast<double>(count - 2);
+          covariance[j * kWidth + k] += (value(i, j) - mean[label(i) * kWidth + j]) *
+                                        (value(i, k) - mean[label(i) * kWidth + k]) / static_cast<double>(count - 2);
     // Stored as float32: half a last place, 6e-8 relative; the sums in double are far better.
-    for (std::size_t i = 0; i < mean.size(); ++i) CHECK(std::abs(knowledge.feature_mean[i] - mean[i]) <= 1e-7 * (1.0 + std::abs(mean[i])));
-    for (std::size_t i = 0; i < covariance.size(); ++i) CHECK(std::abs(knowledge.feature_covariance[i] - covariance[i]) <= 1e-6);
+    for (std::size_t i = 0; i < mean.size(); ++i)
+      CHECK(std::abs(knowledge.feature_mean[i] - mean[i]) <= 1e-7 * (1.0 + std::abs(mean[i])));
+    for (std::size_t i = 0; i < covariance.size(); ++i)
+      CHECK(std::abs(knowledge.feature_covariance[i] - covariance[i]) <= 1e-6);
     for (std::size_t j = 0; j < kWidth; ++j)
       for (std::size_t k = 0; k < kWidth; ++k)
         CHECK(knowledge.feature_covariance[j * kWidth + k] == knowledge.feature_covariance[k * kWidth + j]);
@@ -128,7 +133,8 @@ TEST_CASE("wide features keep their variances only") {
   for (std::size_t i = 0; i < samples.labels.size(); ++i) first.features.push_back(samples.features[i * width]);
   CHECK(wide.feature_covariance[0] == statistics_of(first, 1).feature_covariance[0]);
   const SafetensorsFile file = write_knowledge(wide);
-  CHECK(find_tensor(file.tensors, "feature_covariance")->shape == std::vector<std::int64_t>{static_cast<std::int64_t>(width)});
+  CHECK(find_tensor(file.tensors, "feature_covariance")->shape ==
+        std::vector<std::int64_t>{static_cast<std::int64_t>(width)});
 }
 
 TEST_CASE("no sample, or one a class, gives a covariance of zeros") {
@@ -173,28 +179,47 @@ TEST_CASE("logits are stored as float16, and no more finely than that") {
 }
 
 TEST_CASE("knowledge that does not fit its bundle is refused with both values") {
-  expect_parts(refusal([](SafetensorsFile& f) { f.tensors.erase(f.tensors.begin()); }), {"b.tar: knowledge: has no array logits"});
+  expect_parts(refusal([](SafetensorsFile& f) { f.tensors.erase(f.tensors.begin()); }),
+               {"b.tar: knowledge: has no array logits"});
   expect_parts(refusal([](SafetensorsFile& f) { f.tensors[3].name = "x"; }), {"has no array feature_count"});
-  expect_parts(refusal([](SafetensorsFile& f) { f.tensors.push_back(make_tensor("x", {}, std::vector<float>{1}.data())); }),
-               {"has 5 arrays, 4 expected"});
-  expect_parts(refusal([](SafetensorsFile& f) { f.tensors[0].shape = {3, 2}; }), {"logits has shape [3, 2], [2, 3] expected"});
-  expect_parts(refusal([](SafetensorsFile& f) { f.tensors[1].shape = {4, 3}; }), {"feature_mean has shape [4, 3], [3, 4] expected"});
-  expect_parts(refusal([](SafetensorsFile& f) { f.tensors[2].shape = {16}; }), {"feature_covariance has shape [16], [4, 4] expected"});
-  expect_parts(refusal([](SafetensorsFile& f) { f.tensors[3].shape = {3, 1}; }), {"feature_count has shape [3, 1], [3] expected"});
-  expect_parts(refusal([](SafetensorsFile& f) { f.tensors[0].dtype = DType::bf16; }), {"logits has type bf16, f16 or f32 expected"});
-  expect_parts(refusal([](SafetensorsFile& f) { f.tensors[1].dtype = DType::f16; }), {"feature_mean has type f16, f32 expected"});
+  expect_parts(
+      refusal([](SafetensorsFile& f) { f.tensors.push_back(make_tensor("x", {}, std::vector<float>{1}.data())); }),
+      {"has 5 arrays, 4 expected"});
+  expect_parts(refusal([](SafetensorsFile& f) {
+                 f.tensors[0].shape = {3, 2};
+               }),
+               {"logits has shape [3, 2], [2, 3] expected"});
+  expect_parts(refusal([](SafetensorsFile& f) {
+                 f.tensors[1].shape = {4, 3};
+               }),
+               {"feature_mean has shape [4, 3], [3, 4] expected"});
+  expect_parts(refusal([](SafetensorsFile& f) { f.tensors[2].shape = {16}; }),
+               {"feature_covariance has shape [16], [4, 4] expected"});
+  expect_parts(refusal([](SafetensorsFile& f) {
+                 f.tensors[3].shape = {3, 1};
+               }),
+               {"feature_count has shape [3, 1], [3] expected"});
+  expect_parts(refusal([](SafetensorsFile& f) { f.tensors[0].dtype = DType::bf16; }),
+               {"logits has type bf16, f16 or f32 expected"});
+  expect_parts(refusal([](SafetensorsFile& f) { f.tensors[1].dtype = DType::f16; }),
+               {"feature_mean has type f16, f32 expected"});
   Bundle fewer = bundle_of(write_knowledge(some_knowledge()));
   fewer.photos.pop_back();
-  expect_parts(error_of([&] { read_knowledge(fewer, narrow_model(), "b.tar"); }), {"logits has shape [2, 3], [1, 3] expected"});
+  expect_parts(error_of([&] { read_knowledge(fewer, narrow_model(), "b.tar"); }),
+               {"logits has shape [2, 3], [1, 3] expected"});
 }
 
 TEST_CASE("knowledge with impossible values is refused with the place and the value") {
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
-  expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 1, 5, kNan); }), {"feature_mean holds", "nan", "index 5"});
-  expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 2, 3, kInfinity); }), {"feature_covariance holds", "inf", "index 3"});
-  expect_parts(refusal([](SafetensorsFile& f) { f.tensors[0].data = {0, 0x7c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}; }), {"logits holds", "inf", "index 0"});
+  expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 1, 5, kNan); }),
+               {"feature_mean holds", "nan", "index 5"});
+  expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 2, 3, kInfinity); }),
+               {"feature_covariance holds", "inf", "index 3"});
+  expect_parts(refusal([](SafetensorsFile& f) { f.tensors[0].data = {0, 0x7c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}; }),
+               {"logits holds", "inf", "index 0"});
   expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 2, 5, -1.0f); }), {"variance -1", "feature 1"});
-  expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 2, 6, 9.0f); }), {"not symmetric", "[1, 2]", "[2, 1]", "9"});
+  expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 2, 6, 9.0f); }),
+               {"not symmetric", "[1, 2]", "[2, 1]", "9"});
   expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 3, 2, -1.0f); }), {"feature_count of class 2 is -1"});
   expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 3, 0, 0.5f); }), {"feature_count of class 0 is 0.5"});
 }

@@ -32,10 +32,11 @@ std::vector<float> draw(std::size_t pixels, std::uint64_t seed, float stretch = 
 }
 constexpr std::size_t kChannels = 5;
 
-/// What rounding to a level may cost: half the distance of two levels, and float32's rounding of scale and offset themselves, which the
-/// 255 steps multiply.
+/// What rounding to a level may cost: half the distance of two levels, and float32's rounding of scale and offset
+/// themselves, which the 255 steps multiply.
 double bound(const Levels& levels, std::size_t c, double steps) {
-  const double largest = std::fabs(static_cast<double>(levels.offset[c])) + 255.0 * static_cast<double>(levels.scale[c]);
+  const double largest =
+      std::fabs(static_cast<double>(levels.offset[c])) + 255.0 * static_cast<double>(levels.scale[c]);
   return static_cast<double>(levels.scale[c]) * steps + 1e-7 * largest;
 }
 
@@ -54,7 +55,7 @@ TEST_CASE("a value is off by half a level at most, and the least is met") {
     high[c] = high[c] || rows[i] == 255;
   }
   for (std::size_t c = 0; c + 1 < kChannels; ++c) CHECK((low[c] && high[c]));  // all levels are used
-  CHECK(levels.offset[0] == 0.0f);  // what a ReLU left: zero stays zero
+  CHECK(levels.offset[0] == 0.0f);                                             // what a ReLU left: zero stays zero
   CHECK(levels.scale[4] == 0.0f);
   CHECK(levels.offset[4] == 7.25f);
 }
@@ -63,7 +64,8 @@ TEST_CASE("levels that reach further cost half of their own distance more, and l
   const std::uint64_t seed = fresh_seed();
   CAPTURE(seed);
   const std::vector<float> one = draw(2000, seed), two = draw(2000, seed + 1, 3.0f);
-  const Levels first = levels_of(one.data(), one.size(), kChannels, "one"), second = levels_of(two.data(), two.size(), kChannels, "two");
+  const Levels first = levels_of(one.data(), one.size(), kChannels, "one"),
+               second = levels_of(two.data(), two.size(), kChannels, "two");
   FeatureSet set;
   set.shape = {1, 1, static_cast<int>(kChannels)};
   std::vector<std::uint8_t> first_rows(one.size()), second_rows(two.size());

@@ -10,13 +10,15 @@ namespace tsugi::test {
 
 class LimitedBackend : public CountingBackend {
  public:
-  LimitedBackend(std::unique_ptr<Backend> inner, std::size_t memory) : CountingBackend(std::move(inner)), memory_(memory) {}
+  LimitedBackend(std::unique_ptr<Backend> inner, std::size_t memory)
+      : CountingBackend(std::move(inner)), memory_(memory) {}
 
   bool shares_host_memory() const override { return false; }
   bool reads_host_memory() const override { return false; }
   std::size_t free_bytes() const override { return memory_ > live_bytes ? memory_ - live_bytes : 0; }
   void* allocate(std::size_t bytes) override {
-    if (bytes > free_bytes()) throw Error("limited: " + std::to_string(bytes) + " bytes needed, " + std::to_string(free_bytes()) + " free");
+    if (bytes > free_bytes())
+      throw Error("limited: " + std::to_string(bytes) + " bytes needed, " + std::to_string(free_bytes()) + " free");
     return CountingBackend::allocate(bytes);
   }
 

@@ -16,11 +16,12 @@
 namespace tsugi::test {
 namespace {
 
-constexpr const char* kLayers = R"({"type": "conv2d", "name": "conv1", "filters": 6, "kernel": 3, "stride": 2}, {"type": "batch_norm", "name": "bn1"}, {"type": "relu"},
+constexpr const char* kLayers =
+    R"({"type": "conv2d", "name": "conv1", "filters": 6, "kernel": 3, "stride": 2}, {"type": "batch_norm", "name": "bn1"}, {"type": "relu"},
     {"type": "dropout", "rate": 0.2}, {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"})";
 
-constexpr SubsetStrategy kAll[] = {SubsetStrategy::stratified, SubsetStrategy::random, SubsetStrategy::herding, SubsetStrategy::k_center,
-                                   SubsetStrategy::typical};
+constexpr SubsetStrategy kAll[] = {SubsetStrategy::stratified, SubsetStrategy::random, SubsetStrategy::herding,
+                                   SubsetStrategy::k_center, SubsetStrategy::typical};
 
 /// A checkpoint trained on three people of six photos each: five for training.
 struct Server {
@@ -104,7 +105,8 @@ TEST_CASE("inference gives logits, and variants of photos as training draws them
     double sum = 0.0;
     for (std::size_t c = 0; c < 3; ++c) sum += std::exp(static_cast<double>(plain.logits[i * 3 + c]));
     for (std::size_t c = 0; c < 3; ++c)
-      CHECK(plain.probabilities[i * 3 + c] == doctest::Approx(std::exp(static_cast<double>(plain.logits[i * 3 + c])) / sum).epsilon(1e-5));
+      CHECK(plain.probabilities[i * 3 + c] ==
+            doctest::Approx(std::exp(static_cast<double>(plain.logits[i * 3 + c])) / sum).epsilon(1e-5));
   }
   options.variants = 4;
   CHECK(inference.run(source, all_of(store), options).features == plain.features);  // variant 0 is the photo itself
@@ -116,7 +118,8 @@ TEST_CASE("inference gives logits, and variants of photos as training draws them
   CHECK(inference.run(source, all_of(store), options).features != drawn.features);
 }
 
-TEST_CASE("a bundle knows the checkpoint's logits of its photos, in their order, and the statistics of all of the server's") {
+TEST_CASE(
+    "a bundle knows the checkpoint's logits of its photos, in their order, and the statistics of all of the server's") {
   const Server server;
   const Bundle bundle = server.bundle(server.request(0.6));
   const std::optional<Knowledge> knowledge = read_knowledge(bundle, model_of(bundle), "out.tar");
@@ -133,7 +136,8 @@ TEST_CASE("a bundle knows the checkpoint's logits of its photos, in their order,
   const Predictions predictions = inference.run(sent_source, all_of(sent), options);
   REQUIRE(knowledge->logits.size() == predictions.logits.size());
   for (std::size_t i = 0; i < predictions.logits.size(); ++i)  // float16: 11 bits
-    CHECK(std::abs(knowledge->logits[i] - predictions.logits[i]) <= 0x1p-11f * std::max(0.1f, std::abs(predictions.logits[i])) + 1e-5f);
+    CHECK(std::abs(knowledge->logits[i] - predictions.logits[i]) <=
+          0x1p-11f * std::max(0.1f, std::abs(predictions.logits[i])) + 1e-5f);
 
   // The same statistics from all training photos, photo by photo: the photo itself and three draws.
   const PhotoStore all = training_photos(server.bundle(server.request(1.0)), session.preprocessing);
@@ -145,27 +149,32 @@ TEST_CASE("a bundle knows the checkpoint's logits of its photos, in their order,
   options.variants = 4;
   std::vector<double> mean(18, 0.0), products(36, 0.0);
   std::vector<std::vector<float>> looks;
-  for (options.variant = 0; options.variant < 4; ++options.variant) looks.push_back(inference.run(all_source, all_of(all), options).features);
+  for (options.variant = 0; options.variant < 4; ++options.variant)
+    looks.push_back(inference.run(all_source, all_of(all), options).features);
   for (const auto& look : looks)
     for (std::size_t i = 0; i < 15; ++i)
-      for (std::size_t j = 0; j < 6; ++j) mean[static_cast<std::size_t>(all.label(i)) * 6 + j] += static_cast<double>(look[i * 6 + j]) / 20.0;
+      for (std::size_t j = 0; j < 6; ++j)
+        mean[static_cast<std::size_t>(all.label(i)) * 6 + j] += static_cast<double>(look[i * 6 + j]) / 20.0;
   for (const auto& look : looks)
     for (std::size_t i = 0; i < 15; ++i) {
       const double* m = &mean[static_cast<std::size_t>(all.label(i)) * 6];
       for (std::size_t j = 0; j < 6; ++j)
         for (std::size_t k = 0; k < 6; ++k)
-          products[j * 6 + k] += (static_cast<double>(look[i * 6 + j]) - m[j]) * (static_cast<double>(look[i * 6 + k]) - m[k]) / 57.0;
+          products[j * 6 + k] +=
+              (static_cast<double>(look[i * 6 + j]) - m[j]) * (static_cast<double>(look[i * 6 + k]) - m[k]) / 57.0;
     }
   CHECK(knowledge->feature_count == std::vector<float>{20, 20, 20});
   for (std::size_t i = 0; i < 18; ++i) CHECK(knowledge->feature_mean[i] == doctest::Approx(mean[i]).epsilon(1e-4));
-  for (std::size_t i = 0; i < 36; ++i) CHECK(std::abs(knowledge->feature_covariance[i] - products[i]) <= 1e-4 * (1.0 + std::abs(products[i])));
+  for (std::size_t i = 0; i < 36; ++i)
+    CHECK(std::abs(knowledge->feature_covariance[i] - products[i]) <= 1e-4 * (1.0 + std::abs(products[i])));
 }
 
 TEST_CASE("without a single photo a bundle knows as much of everyone's features") {
   const Server server;
   const Bundle none = server.bundle(server.request(0.0)), all = server.bundle(server.request(1.0));
   CHECK(training_files(none).empty());
-  const Knowledge of_none = *read_knowledge(none, model_of(none), "out.tar"), of_all = *read_knowledge(all, model_of(all), "out.tar");
+  const Knowledge of_none = *read_knowledge(none, model_of(none), "out.tar"),
+                  of_all = *read_knowledge(all, model_of(all), "out.tar");
   CHECK(of_none.logits.empty());
   CHECK(of_all.logits.size() == 45);
   CHECK(of_none.feature_mean == of_all.feature_mean);
@@ -190,7 +199,8 @@ TEST_CASE("photos are chosen by the checkpoint's own features of the training ph
     const Bundle bundle = server.bundle(request);
     CHECK(bundle.strategy == name_of(strategy));
     std::vector<std::string> expected;
-    for (const std::size_t i : choose_subset(all.labels(), 0.4, strategy, 1, features)) expected.push_back(all.photo(i).file);
+    for (const std::size_t i : choose_subset(all.labels(), 0.4, strategy, 1, features))
+      expected.push_back(all.photo(i).file);
     CHECK(training_files(bundle) == expected);
     choices.push_back(expected);
   }
@@ -220,7 +230,8 @@ TEST_CASE("a photo that cannot be read is reported and not sent") {
   const Server server;
   const std::string victim = training_files(server.bundle(server.request(1.0))).front();
   for (int i = 0; i < 30; ++i)  // one of more than 20: fewer broken ones than 5 % are put up with
-    std::filesystem::copy_file(server.folder / "people/p1/1.png", server.folder / ("people/p1/more" + std::to_string(i) + ".png"));
+    std::filesystem::copy_file(server.folder / "people/p1/1.png",
+                               server.folder / ("people/p1/more" + std::to_string(i) + ".png"));
   std::ofstream(server.folder / ("people/" + victim)) << "no photo";
   for (const bool knowledge : {true, false}) {
     std::string said;
@@ -305,9 +316,11 @@ TEST_CASE("no checkpoint that personal photos taught is bundled, whatever became
   refused("continued.safetensors", {"p3"});
 
   for (const auto kind : {CheckpointKind::fp16, CheckpointKind::int8}) {
-    write_checkpoint(server.folder / "compact.safetensors", read_checkpoint(server.folder / "continued.safetensors"), kind);
+    write_checkpoint(server.folder / "compact.safetensors", read_checkpoint(server.folder / "continued.safetensors"),
+                     kind);
     refused("compact.safetensors", {"p3"});
-    write_checkpoint(server.folder / "full.safetensors", read_checkpoint(server.folder / "compact.safetensors"), CheckpointKind::full);
+    write_checkpoint(server.folder / "full.safetensors", read_checkpoint(server.folder / "compact.safetensors"),
+                     CheckpointKind::full);
     refused("full.safetensors", {"p3"});
   }
 
@@ -319,7 +332,8 @@ TEST_CASE("no checkpoint that personal photos taught is bundled, whatever became
   pretrain(on, {});
   refused("trained.safetensors", {"p3"});
 
-  // A second device takes over from the first: no command packs such a bundle, but a hand-made one must not wash anything off.
+  // A second device takes over from the first: no command packs such a bundle, but a hand-made one must not wash
+  // anything off.
   Bundle passed_on;
   passed_on.checkpoint = read_checkpoint(server.folder / "trained.safetensors");
   passed_on.strategy = "stratified";
@@ -387,8 +401,9 @@ TEST_CASE("a checkpoint whose list of personal people was edited is refused as d
   const std::string key = R"("personal_classes":"[\"p3\"]")";
   REQUIRE(content.find(key) != std::string::npos);
   // Of the same length: nobody, another person, and another key.
-  for (const std::string& edited : {std::string(R"("personal_classes":"[]")") + std::string(6, ' '), std::string(R"("personal_classes":"[\"p1\"]")"),
-                                    std::string(R"("personal_classez":"[\"p3\"]")")}) {
+  for (const std::string& edited :
+       {std::string(R"("personal_classes":"[]")") + std::string(6, ' '),
+        std::string(R"("personal_classes":"[\"p1\"]")"), std::string(R"("personal_classez":"[\"p3\"]")")}) {
     REQUIRE(edited.size() == key.size());
     std::string changed = content;
     changed.replace(changed.find(key), key.size(), edited);

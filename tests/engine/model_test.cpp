@@ -17,21 +17,28 @@ std::string error_in(const std::string& layers) {
 std::string error_before_head(const std::string& layer) { return error_in(layer + ", " + kHead); }
 
 TEST_CASE("a model's unknown words are named with their layer") {
-  expect_parts(error_before_head(R"({"type": "conv3d", "name": "c1"})"), {"net.json", "layer 1", "c1", "conv3d", "conv2d"});
+  expect_parts(error_before_head(R"({"type": "conv3d", "name": "c1"})"),
+               {"net.json", "layer 1", "c1", "conv3d", "conv2d"});
   expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 4, "kernel": 3, "dilation": 2})"),
                {"net.json", "layer 1", "c1", "conv2d", "dilation"});
   expect_parts(error_before_head(R"({"name": "c1"})"), {"layer 1", "c1", "type"});
   expect_parts(error_before_head(R"({"type": 7, "name": "c1"})"), {"layer 1", "c1", "type"});
-  expect_parts(error_of([] { parse_model(R"({"name": "x", "input": [8, 8, 3], "layers": [], "foo": 1})", "net.json"); }), {"net.json", "foo"});
+  expect_parts(
+      error_of([] { parse_model(R"({"name": "x", "input": [8, 8, 3], "layers": [], "foo": 1})", "net.json"); }),
+      {"net.json", "foo"});
 }
 
 TEST_CASE("a model's missing and impossible values are named with their layer") {
   expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "kernel": 3})"), {"c1", "filters"});
   expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 4})"), {"c1", "kernel"});
-  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 0, "kernel": 3})"), {"c1", "filters", "0", "1"});
-  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 2.5, "kernel": 3})"), {"c1", "filters", "2.5"});
-  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 4, "kernel": [3, 3, 3]})"), {"c1", "kernel", "3", "2"});
-  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 4, "kernel": 3, "bias": "yes"})"), {"c1", "bias", "yes"});
+  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 0, "kernel": 3})"),
+               {"c1", "filters", "0", "1"});
+  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 2.5, "kernel": 3})"),
+               {"c1", "filters", "2.5"});
+  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 4, "kernel": [3, 3, 3]})"),
+               {"c1", "kernel", "3", "2"});
+  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 4, "kernel": 3, "bias": "yes"})"),
+               {"c1", "bias", "yes"});
   expect_parts(error_before_head(R"({"type": "dropout", "name": "d1", "rate": 1.0})"), {"d1", "rate", "1", "below 1"});
   expect_parts(error_before_head(R"({"type": "dropout", "name": "d1", "rate": -0.1})"), {"d1", "rate", "-0.1", "0"});
   expect_parts(error_before_head(R"({"type": "leaky_relu", "name": "l1", "slope": 1.5})"), {"l1", "slope", "1.5"});
@@ -40,13 +47,18 @@ TEST_CASE("a model's missing and impossible values are named with their layer") 
 }
 
 TEST_CASE("a model's shapes that do not fit are named with their layer and both shapes") {
-  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 4, "kernel": 11})"), {"c1", "11x11", "8x8"});
-  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 4, "kernel": 3, "groups": 2})"), {"c1", "2 groups", "3 input", "4"});
+  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 4, "kernel": 11})"),
+               {"c1", "11x11", "8x8"});
+  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 4, "kernel": 3, "groups": 2})"),
+               {"c1", "2 groups", "3 input", "4"});
   expect_parts(error_before_head(R"({"type": "max_pool", "name": "p1", "kernel": 2, "pad": 2})"), {"p1", "2x2"});
-  expect_parts(error_before_head(R"({"type": "max_pool", "name": "p1", "kernel": 16, "pad": 8})"), {"p1", "256", "255"});
+  expect_parts(error_before_head(R"({"type": "max_pool", "name": "p1", "kernel": 16, "pad": 8})"),
+               {"p1", "256", "255"});
   expect_parts(error_in(R"({"type": "dense", "name": "head", "units": "classes"})"), {"head", "8x8x3", "1x1"});
-  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 4, "kernel": 1}, {"type": "add", "name": "a1", "inputs": ["c1", "input"]})"),
-               {"a1", "8x8x4", "8x8x3"});
+  expect_parts(
+      error_before_head(
+          R"({"type": "conv2d", "name": "c1", "filters": 4, "kernel": 1}, {"type": "add", "name": "a1", "inputs": ["c1", "input"]})"),
+      {"a1", "8x8x4", "8x8x3"});
 }
 
 TEST_CASE("a model's inputs must be earlier layers, as many as the layer takes") {
@@ -56,16 +68,24 @@ TEST_CASE("a model's inputs must be earlier layers, as many as the layer takes")
   expect_parts(error_before_head(R"({"type": "relu", "name": "r1", "input": 3})"), {"r1", "3"});
   expect_parts(error_before_head(R"({"type": "add", "name": "a1"})"), {"a1", "0 inputs", "2"});
   expect_parts(error_before_head(R"({"type": "add", "name": "a1", "inputs": ["input"]})"), {"a1", "1 inputs", "2"});
-  expect_parts(error_before_head(R"({"type": "relu", "name": "r1", "inputs": ["input", "input"]})"), {"r1", "2 inputs", "1"});
-  expect_parts(error_before_head(R"({"type": "relu", "name": "r1", "input": "input", "inputs": ["input"]})"), {"r1", "input", "inputs"});
+  expect_parts(error_before_head(R"({"type": "relu", "name": "r1", "inputs": ["input", "input"]})"),
+               {"r1", "2 inputs", "1"});
+  expect_parts(error_before_head(R"({"type": "relu", "name": "r1", "input": "input", "inputs": ["input"]})"),
+               {"r1", "input", "inputs"});
 }
 
 TEST_CASE("a model's names are unique, and its last layer is the head") {
-  expect_parts(error_before_head(R"({"type": "relu", "name": "twice"}, {"type": "relu", "name": "twice"})"), {"layer 2", "twice", "taken"});
+  expect_parts(error_before_head(R"({"type": "relu", "name": "twice"}, {"type": "relu", "name": "twice"})"),
+               {"layer 2", "twice", "taken"});
   expect_parts(error_before_head(R"({"type": "relu", "name": "input"})"), {"layer 1", "input", "taken"});
   expect_parts(error_in(R"({"type": "flatten"}, {"type": "dense", "name": "d1", "units": 10})"), {"d1", "classes"});
-  expect_parts(error_in(R"({"type": "flatten"}, {"type": "dense", "name": "d1", "units": "classes"}, {"type": "relu", "name": "r1"})"), {"r1", "classes"});
-  expect_parts(error_in(std::string(R"({"type": "flatten"}, {"type": "dense", "name": "d1", "units": "classes"}, )") + kHead), {"layer 2", "d1", "classes"});
+  expect_parts(
+      error_in(
+          R"({"type": "flatten"}, {"type": "dense", "name": "d1", "units": "classes"}, {"type": "relu", "name": "r1"})"),
+      {"r1", "classes"});
+  expect_parts(
+      error_in(std::string(R"({"type": "flatten"}, {"type": "dense", "name": "d1", "units": "classes"}, )") + kHead),
+      {"layer 2", "d1", "classes"});
 }
 
 TEST_CASE("a layer that nobody reads is an error") {
@@ -76,19 +96,27 @@ TEST_CASE("a layer that nobody reads is an error") {
 }
 
 TEST_CASE("huge numbers in a model are an error, not an overflow") {
-  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 99999999999999999999, "kernel": 1})"), {"c1", "filters"});
-  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 18446744073709551615, "kernel": 1})"), {"c1", "filters", "18446744073709551615"});
-  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 1048577, "kernel": 1})"), {"c1", "1048577", "1048576"});
+  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 99999999999999999999, "kernel": 1})"),
+               {"c1", "filters"});
+  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 18446744073709551615, "kernel": 1})"),
+               {"c1", "filters", "18446744073709551615"});
+  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 1048577, "kernel": 1})"),
+               {"c1", "1048577", "1048576"});
   expect_parts(error_before_head(R"({"type": "dropout", "name": "d1", "rate": 1e400})"), {"net.json"});
   // Parameters: 1024 * 1024 * 2^20 * 2^20 elements would overflow what counts them.
   expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 1048576, "kernel": 1, "stride": 8},
                                     {"type": "conv2d", "name": "c2", "filters": 1048576, "kernel": 1024, "pad": 1024, "stride": 1024})"),
                {"c2", "parameters"});
   // 8 x 8 x 2^20 x ... elements a sample
-  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 1048576, "kernel": 1, "pad": 1024})"), {"c1", "elements"});
-  expect_parts(error_of([] { parse_model(R"({"name": "x", "input": [100000, 8, 3], "layers": [{"type": "flatten"}]})", "net.json"); }),
+  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "filters": 1048576, "kernel": 1, "pad": 1024})"),
+               {"c1", "elements"});
+  expect_parts(error_of([] {
+                 parse_model(R"({"name": "x", "input": [100000, 8, 3], "layers": [{"type": "flatten"}]})", "net.json");
+               }),
                {"net.json", "100000", "4096"});
-  expect_parts(error_of([] { parse_model(R"({"name": "x", "input": [8, 8, 1], "layers": [{"type": "flatten"}]})", "net.json"); }),
+  expect_parts(error_of([] {
+                 parse_model(R"({"name": "x", "input": [8, 8, 1], "layers": [{"type": "flatten"}]})", "net.json");
+               }),
                {"net.json", "1 channels", "3"});
 }
 
@@ -108,7 +136,8 @@ TEST_CASE("a model that is no JSON, or hostile JSON, is an error") {
   const std::string deep = std::string(200000, '[') + std::string(200000, ']');
   expect_parts(error(deep), {"net.json"});
   expect_parts(error(R"({"name": "x", "about": )" + deep + "}"), {"net.json", "nested"});
-  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "kernel": 1, "filters": )" + deep + "}"), {"net.json", "nested"});
+  expect_parts(error_before_head(R"({"type": "conv2d", "name": "c1", "kernel": 1, "filters": )" + deep + "}"),
+               {"net.json", "nested"});
 }
 
 TEST_CASE("a model is a built-in name or a file, and the error knows the built-in names") {
@@ -123,7 +152,8 @@ std::size_t parameters_of(const std::string& name, int classes) {
 
 TEST_CASE("faces-cnn is the network of the paper, parameter by parameter") {
   const auto conv = [](std::size_t c, std::size_t k) { return 9 * c * k + k; };
-  const std::size_t convolutions = conv(3, 32) + conv(32, 32) + conv(32, 64) + conv(64, 64) + conv(64, 128) + conv(128, 128);
+  const std::size_t convolutions =
+      conv(3, 32) + conv(32, 32) + conv(32, 64) + conv(64, 64) + conv(64, 128) + conv(128, 128);
   CHECK(convolutions == 287008);
   CHECK(parameters_of("faces-cnn", 32) == convolutions + (8 * 8 * 128 * 256 + 256) + (256 * 32 + 32));
   const std::vector<SampleShape> shapes = infer_shapes(find_model("faces-cnn"), 32);
@@ -135,8 +165,9 @@ TEST_CASE("faces-cnn is the network of the paper, parameter by parameter") {
 
 TEST_CASE("faces-mobile is thirteen convolutions and a head") {
   const auto separable = [](std::size_t c, std::size_t k) { return 9 * c + 2 * c + c * k + 2 * k; };
-  CHECK(parameters_of("faces-mobile", 10) == 9 * 3 * 32 + 2 * 32 + separable(32, 64) + separable(64, 128) + separable(128, 128) +
-                                                 separable(128, 256) + 2 * separable(256, 256) + 256 * 10 + 10);
+  CHECK(parameters_of("faces-mobile", 10) == 9 * 3 * 32 + 2 * 32 + separable(32, 64) + separable(64, 128) +
+                                                 separable(128, 128) + separable(128, 256) + 2 * separable(256, 256) +
+                                                 256 * 10 + 10);
 }
 
 TEST_CASE("faces-resnet has fewer than a million parameters, and batch norm has two a channel") {
@@ -156,8 +187,10 @@ TEST_CASE("faces-resnet has fewer than a million parameters, and batch norm has 
 }
 
 TEST_CASE("costs of layers are what one computes by hand") {
-  const Model model = parse_model(model_json(R"({"type": "conv2d", "filters": 6, "kernel": [3, 5], "stride": 2, "pad": [1, 2], "groups": 3},
-      {"type": "batch_norm"}, {"type": "flatten"}, {"type": "dense", "units": 7, "bias": false}, {"type": "dense", "units": "classes"})"), "net.json");
+  const Model model = parse_model(
+      model_json(R"({"type": "conv2d", "filters": 6, "kernel": [3, 5], "stride": 2, "pad": [1, 2], "groups": 3},
+      {"type": "batch_norm"}, {"type": "flatten"}, {"type": "dense", "units": 7, "bias": false}, {"type": "dense", "units": "classes"})"),
+      "net.json");
   const std::vector<LayerCost> costs = layer_costs(model, 4);
   CHECK(costs[0].output == SampleShape{4, 4, 6});
   CHECK(costs[0].parameters == 6 * 3 * 5 * 1 + 6);
@@ -180,11 +213,12 @@ TEST_CASE("another input size changes the input and nothing else") {
 }
 
 TEST_CASE("fusion leaves one op a group, and inference has no dropout") {
-  const Model model = parse_model(model_json(R"({"type": "conv2d", "filters": 4, "kernel": 3, "pad": 1}, {"type": "batch_norm", "name": "b"},
+  const Model model = parse_model(
+      model_json(R"({"type": "conv2d", "filters": 4, "kernel": 3, "pad": 1}, {"type": "batch_norm", "name": "b"},
       {"type": "conv2d", "filters": 4, "kernel": 1, "input": "input", "name": "p"}, {"type": "batch_norm", "name": "pb"},
       {"type": "add", "inputs": ["b", "pb"]}, {"type": "relu"}, {"type": "dropout"}, {"type": "flatten"}, {"type": "dense", "units": "classes"})"),
-                                  "net.json");
-  CHECK(build_graph(model, 2, true).nodes.size() == 6);   // conv, bn, conv, bn + add + relu, dropout, dense
+      "net.json");
+  CHECK(build_graph(model, 2, true).nodes.size() == 6);  // conv, bn, conv, bn + add + relu, dropout, dense
   CHECK(build_graph(model, 2, false).nodes.size() == 5);
   const Graph graph = build_graph(model, 2, true);
   CHECK(graph.nodes[3].kind == NodeKind::batch_norm);

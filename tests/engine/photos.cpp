@@ -24,7 +24,8 @@ std::vector<std::uint8_t> draw_photo(int person, int number) {
       for (int c = 0; c < 3; ++c) {
         const double stripes = std::sin(0.3 * (1 + person) * (person % 2 == 0 ? x : y) + 2.0 * c * person);
         const std::uint32_t noise = philox(9, static_cast<std::uint32_t>(person), static_cast<std::uint32_t>(number), 1,
-                                           static_cast<std::uint32_t>((y * kSide + x) * 3 + c)).v[0];
+                                           static_cast<std::uint32_t>((y * kSide + x) * 3 + c))
+                                        .v[0];
         pixels.push_back(static_cast<std::uint8_t>(128.0 + 70.0 * stripes + static_cast<double>(noise % 40)));
       }
   return encode_png({pixels.data(), kSide, kSide, 3});
@@ -51,7 +52,8 @@ PhotoSet make_photos(int people, int each, int first_person) {
     set.class_names.push_back("p" + std::to_string(person));
     for (int i = 0; i < each; ++i) {
       const std::string file = set.class_names.back() + "/" + std::to_string(i) + ".png";
-      set.photos.push_back({set.class_names.back(), file, "", std::make_shared<const std::vector<std::uint8_t>>(draw_photo(person, i))});
+      set.photos.push_back(
+          {set.class_names.back(), file, "", std::make_shared<const std::vector<std::uint8_t>>(draw_photo(person, i))});
       set.labels.push_back(person - first_person);
     }
   }
@@ -77,11 +79,13 @@ ScratchFolder::~ScratchFolder() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-Training::Training(Backend& backend, const Model& model, const PhotoSet& set, const TrainSettings& settings, const Options& options)
+Training::Training(Backend& backend, const Model& model, const PhotoSet& set, const TrainSettings& settings,
+                   const Options& options)
     : store(set.photos, set.labels, store_options(model, options.decoding_threads)),
       source(backend, store),
       network(backend, model, set.class_names),
-      trainer((network.initialise(options.initial_seed), network), source, all_of(set.photos.size()), settings, options.trainer, options.teacher) {}
+      trainer((network.initialise(options.initial_seed), network), source, all_of(set.photos.size()), settings,
+              options.trainer, options.teacher) {}
 
 std::vector<StepTotals> Training::steps(int count) {
   std::vector<StepTotals> totals;

@@ -11,8 +11,8 @@
 
 namespace tsugi::test {
 
-/// Photos of `people` people ("p0", "p1", ...), `each` photos a person, as PNG bytes. A person is a colour and a stripe width;
-/// photos of one person differ by noise.
+/// Photos of `people` people ("p0", "p1", ...), `each` photos a person, as PNG bytes. A person is a colour and a stripe
+/// width; photos of one person differ by noise.
 struct PhotoSet {
   std::vector<Photo> photos;
   std::vector<int> labels;
@@ -45,7 +45,8 @@ class Training {
     std::uint64_t initial_seed = 5;
     Teacher teacher;
   };
-  Training(Backend& backend, const Model& model, const PhotoSet& set, const TrainSettings& settings, const Options& options);
+  Training(Backend& backend, const Model& model, const PhotoSet& set, const TrainSettings& settings,
+           const Options& options);
   Training(Backend& backend, const Model& model, const PhotoSet& set, const TrainSettings& settings)
       : Training(backend, model, set, settings, Options()) {}
 

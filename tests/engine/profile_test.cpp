@@ -12,7 +12,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-const char* kLayers = R"({"type": "conv2d", "name": "conv", "filters": 4, "kernel": 3}, {"type": "batch_norm", "name": "bn"}, {"type": "relu"},
+const char* kLayers =
+    R"({"type": "conv2d", "name": "conv", "filters": 4, "kernel": 3}, {"type": "batch_norm", "name": "bn"}, {"type": "relu"},
   {"type": "dropout", "rate": 0.2}, {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"})";
 
 Json trace_of(const Profile& profile) {
@@ -62,8 +63,10 @@ TEST_CASE("slices follow each other without gaps, forward in order and backward 
              (slice.layer < 0 ? "" : ":" + model.layers[static_cast<std::size_t>(slice.layer)].name);
   }
   CHECK(end == recorder.seconds());
-  CHECK(order == "data augment forward:conv forward:bn forward:dropout4 forward:head loss backward:head backward:dropout4 backward:bn "
-                 "backward:conv update data results");
+  CHECK(order ==
+        "data augment forward:conv forward:bn forward:dropout4 forward:head loss backward:head backward:dropout4 "
+        "backward:bn "
+        "backward:conv update data results");
 }
 
 TEST_CASE("a trace has every step, its parts, evaluations and checkpoints, in microseconds") {
@@ -129,7 +132,9 @@ TEST_CASE("a trace that is full leaves whole steps out, says how many, and the s
   const Json trace = trace_of(profile);
   CHECK(trace["otherData"]["steps_left_out"] == 2);
   for (const Json& event : trace["traceEvents"])
-    if (event["ph"] == "X") CHECK(event["ts"].get<double>() <= trace["traceEvents"][1]["ts"].get<double>() + trace["traceEvents"][1]["dur"].get<double>());
+    if (event["ph"] == "X")
+      CHECK(event["ts"].get<double>() <=
+            trace["traceEvents"][1]["ts"].get<double>() + trace["traceEvents"][1]["dur"].get<double>());
   for (const ProfileLine& line : profile.lines())
     if (line.part == "update") CHECK(line.times == 3);
 }

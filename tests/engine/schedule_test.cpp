@@ -17,8 +17,10 @@ doctest::Approx rate(double value) { return doctest::Approx(value).epsilon(1e-6)
 
 TEST_CASE("warm-up rises linearly and ends at the base rate") {
   Schedule schedule{ScheduleKind::constant, 2.0, 4, 0.1, 0.0};
-  for (std::uint32_t step = 0; step < 20; ++step) CHECK(learning_rate(schedule, 0.4f, step, 10, 5) == rate(0.4 * (step + 1) / 21.0));
-  for (const std::uint32_t step : {20u, 21u, 49u, 1000u}) CHECK(learning_rate(schedule, 0.4f, step, 10, 5) == rate(0.4));
+  for (std::uint32_t step = 0; step < 20; ++step)
+    CHECK(learning_rate(schedule, 0.4f, step, 10, 5) == rate(0.4 * (step + 1) / 21.0));
+  for (const std::uint32_t step : {20u, 21u, 49u, 1000u})
+    CHECK(learning_rate(schedule, 0.4f, step, 10, 5) == rate(0.4));
   schedule.warmup_epochs = 0.0;
   CHECK(learning_rate(schedule, 0.4f, 0, 10, 5) == rate(0.4));
   schedule.warmup_epochs = 0.25;  // 2.5 steps
@@ -61,8 +63,10 @@ TEST_CASE("the cosine schedule goes from the base rate to its final fraction") {
 }
 
 TEST_CASE("schedules and optimizers are known by name") {
-  for (const ScheduleKind kind : {ScheduleKind::constant, ScheduleKind::step, ScheduleKind::cosine}) CHECK(parse_schedule(name_of(kind)) == kind);
-  for (const OptimizerKind kind : {OptimizerKind::sgd, OptimizerKind::adam, OptimizerKind::adamw}) CHECK(parse_optimizer(name_of(kind)) == kind);
+  for (const ScheduleKind kind : {ScheduleKind::constant, ScheduleKind::step, ScheduleKind::cosine})
+    CHECK(parse_schedule(name_of(kind)) == kind);
+  for (const OptimizerKind kind : {OptimizerKind::sgd, OptimizerKind::adam, OptimizerKind::adamw})
+    CHECK(parse_optimizer(name_of(kind)) == kind);
   expect_parts(error_of([] { parse_schedule("linear"); }), {"linear", "cosine"});
   expect_parts(error_of([] { parse_optimizer("lion"); }), {"lion", "adamw"});
 }
@@ -200,7 +204,9 @@ TEST_CASE("preprocessing survives JSON unchanged, and is checked") {
   const Preprocessing again = preprocessing_from_json(to_json(p), "test");
   CHECK(to_json(again) == to_json(p));
   expect_parts(error_of([] { preprocessing_from_json(R"({"size": 64})", "ckpt"); }), {"ckpt", "mean"});
-  expect_parts(error_of([] { preprocessing_from_json(R"({"size": 64, "mean": [0, 0, 0], "std": [1, 0, 1]})", "ckpt"); }), {"ckpt", "0"});
+  expect_parts(
+      error_of([] { preprocessing_from_json(R"({"size": 64, "mean": [0, 0, 0], "std": [1, 0, 1]})", "ckpt"); }),
+      {"ckpt", "0"});
   expect_parts(error_of([] { preprocessing_from_json("[]", "ckpt"); }), {"ckpt"});
 }
 

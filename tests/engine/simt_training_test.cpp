@@ -12,8 +12,8 @@ namespace {
 constexpr int kSteps = 20;
 constexpr double kRelative = 1e-4;  // of a step's loss, after up to 20 steps of float32 rounding in two orders
 
-/// A small learning rate: with a large one (0.01 and more, measured) rounding flips a ReLU or the argmax of a pool within 20 steps, and
-/// what follows amplifies it, between the CPU and the double-precision reference just as well.
+/// A small learning rate: with a large one (0.01 and more, measured) rounding flips a ReLU or the argmax of a pool
+/// within 20 steps, and what follows amplifies it, between the CPU and the double-precision reference just as well.
 TrainSettings gentle_settings() {
   TrainSettings settings = short_settings();
   settings.batch = 8;
@@ -26,7 +26,8 @@ void expect_follows(const std::vector<StepTotals>& got, const std::vector<StepTo
   REQUIRE(got.size() + first == want.size());
   for (std::size_t i = 0; i < got.size(); ++i) {
     const double difference = std::fabs(got[i].loss - want[i + first].loss) / want[i + first].loss;
-    INFO("step " << i + first + 1 << ": loss " << got[i].loss << ", on the CPU " << want[i + first].loss << ", relative " << difference);
+    INFO("step " << i + first + 1 << ": loss " << got[i].loss << ", on the CPU " << want[i + first].loss
+                 << ", relative " << difference);
     CHECK(difference <= kRelative);
   }
 }
@@ -56,7 +57,8 @@ TEST_CASE("20 steps on the emulated GPU follow the CPU, and each goes on from th
     // From one device's checkpoint to the other, both ways; other start weights show that all of them come from there.
     Training::Options options;
     options.initial_seed = 999;
-    Training cpu_then_simt(*simt, model, set, gentle_settings(), options), simt_then_cpu(*cpu, model, set, gentle_settings(), options);
+    Training cpu_then_simt(*simt, model, set, gentle_settings(), options),
+        simt_then_cpu(*cpu, model, set, gentle_settings(), options);
     cpu_then_simt.load(half_way);
     CHECK(cpu_then_simt.saved() == half_way);
     expect_follows(cpu_then_simt.steps(kSteps / 2), expected, kSteps / 2);

@@ -18,7 +18,8 @@ struct SmallServer {
 
   /// How the server trained: three epochs.
   PretrainRequest pretraining(const std::string& output) const;
-  /// Two epochs on the bundle at `bundle`. What was trained is kept: what a test looks at must not depend on three photos a person.
+  /// Two epochs on the bundle at `bundle`. What was trained is kept: what a test looks at must not depend on three
+  /// photos a person.
   HandoverRequest request(const std::string& bundle, const std::string& output) const;
 };
 

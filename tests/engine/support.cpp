@@ -56,7 +56,8 @@ Bench::Bench(Backend& backend, const Model& model, int batch, std::uint64_t seed
   for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int32_t>(i % kClasses);
   for (const ParameterInfo& info : layout_.statistics())  // means near 0, variances near 1
     for (std::size_t i = 0; i < info.count; ++i)
-      statistics_[info.offset + i] = (info.name.find("running_var") == std::string::npos ? 0.0f : 1.0f) + 0.01f * static_cast<float>(i % 7);
+      statistics_[info.offset + i] =
+          (info.name.find("running_var") == std::string::npos ? 0.0f : 1.0f) + 0.01f * static_cast<float>(i % 7);
   StepState state;
   state.seed = 77;
   state.epoch = 2;
@@ -112,7 +113,8 @@ double Bench::loss() {
     double sum = 0.0;
     for (int j = 0; j < kClasses; ++j) sum += std::exp(static_cast<double>(row[j]));
     for (int j = 0; j < kClasses; ++j) {
-      const double target = (j == labels[i] ? 1.0 - static_cast<double>(kSmoothing) : 0.0) + static_cast<double>(kSmoothing) / kClasses;
+      const double target =
+          (j == labels[i] ? 1.0 - static_cast<double>(kSmoothing) : 0.0) + static_cast<double>(kSmoothing) / kClasses;
       total -= target * (static_cast<double>(row[j]) - std::log(sum));
     }
   }
@@ -132,7 +134,8 @@ std::vector<float> Bench::gradient(int micro) {
   part.bind(arena.data());
   for (int begin = 0; begin < batch_; begin += micro) {
     const Pass pass = run_forward(part, begin, begin == 0 ? Write::overwrite : Write::accumulate);
-    backend_.copy_to_device(part_labels.data(), labels.data() + begin, static_cast<std::size_t>(micro) * sizeof(std::int32_t));
+    backend_.copy_to_device(part_labels.data(), labels.data() + begin,
+                            static_cast<std::size_t>(micro) * sizeof(std::int32_t));
     SoftmaxCrossEntropy op;
     op.n = micro;
     op.classes = kClasses;

@@ -1,5 +1,5 @@
-// What the engine tests share: a fresh seed, the message of an Error, and a small network with its program, whose loss and
-// gradient are one call each.
+// What the engine tests share: a fresh seed, the message of an Error, and a small network with its program, whose loss
+// and gradient are one call each.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -45,8 +45,8 @@ inline void expect_parts(const std::string& text, const std::vector<std::string>
   }
 }
 
-/// The emulator as a GPU of compute capability `sm`, or null with a message where the build has none. Fails the test when it cannot be
-/// made for another reason.
+/// The emulator as a GPU of compute capability `sm`, or null with a message where the build has none. Fails the test
+/// when it cannot be made for another reason.
 inline std::unique_ptr<RegistryBackend> emulator(int sm = 75) {
   try {
     return make_simt_backend(sm);

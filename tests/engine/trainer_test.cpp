@@ -45,7 +45,8 @@ void expect_continues(const Model& model, const TrainSettings& settings, DType d
     options.initial_seed = 5;
     second.load(saved);
     const std::vector<StepTotals> totals = second.steps(kSteps - cut);
-    for (int i = cut; i < kSteps; ++i) expect_same_totals(totals[static_cast<std::size_t>(i - cut)], expected[static_cast<std::size_t>(i)]);
+    for (int i = cut; i < kSteps; ++i)
+      expect_same_totals(totals[static_cast<std::size_t>(i - cut)], expected[static_cast<std::size_t>(i)]);
     CHECK(second.saved() == whole.saved());
   }
 }
@@ -54,7 +55,8 @@ TEST_CASE("training goes on bit for bit from a checkpoint, with SGD") {
   for (const std::string& name : builtin_model_names()) {
     CAPTURE(name);
     // Within an epoch, at an epoch's end, within the second.
-    expect_continues(small(name), short_settings(), DType::f32, name == "faces-cnn" ? std::vector<int>{0, 1, 3, 4} : std::vector<int>{3, 4});
+    expect_continues(small(name), short_settings(), DType::f32,
+                     name == "faces-cnn" ? std::vector<int>{0, 1, 3, 4} : std::vector<int>{3, 4});
   }
 }
 
@@ -65,7 +67,8 @@ TEST_CASE("training goes on bit for bit from a checkpoint, with AdamW and balanc
   settings.balanced = true;
   for (const std::string& name : builtin_model_names()) {
     CAPTURE(name);
-    expect_continues(small(name), settings, DType::f32, name == "faces-cnn" ? std::vector<int>{2, 3, 4} : std::vector<int>{2});
+    expect_continues(small(name), settings, DType::f32,
+                     name == "faces-cnn" ? std::vector<int>{2, 3, 4} : std::vector<int>{2});
   }
 }
 
@@ -152,7 +155,8 @@ TEST_CASE("a memory budget is kept by micro-batches, and one too small names bot
   one_by_one.batch = 1;
   const std::unique_ptr<Backend> backend = make_cpu_backend(2);
   const std::size_t one_arena = Training(*backend, small("faces-cnn"), set, one_by_one).trainer.memory().arena;
-  const std::size_t least = whole.total() - whole.arena + one_arena;  // a little more: augmentation's scratch shrinks too
+  const std::size_t least =
+      whole.total() - whole.arena + one_arena;  // a little more: augmentation's scratch shrinks too
   REQUIRE(one_arena < whole.arena);
   for (const std::size_t budget : {whole.total() - 1, least + (whole.arena - one_arena) / 2, least}) {
     const MemoryPlan smaller = plan(budget);
@@ -170,8 +174,10 @@ TEST_CASE("micro-batches train as the whole batch does") {
   settings.batch = 12;
   settings.optimizer.clip_norm = 0.0f;
   const std::unique_ptr<Backend> backend = make_reference_backend();
-  const Model model = parse_model(model_json(R"({"type": "conv2d", "filters": 6, "kernel": 3}, {"type": "relu"}, {"type": "max_pool", "kernel": 2},
-      {"type": "dropout", "rate": 0.3}, {"type": "flatten"}, {"type": "dense", "units": "classes"})"), "test");
+  const Model model = parse_model(
+      model_json(R"({"type": "conv2d", "filters": 6, "kernel": 3}, {"type": "relu"}, {"type": "max_pool", "kernel": 2},
+      {"type": "dropout", "rate": 0.3}, {"type": "flatten"}, {"type": "dense", "units": "classes"})"),
+      "test");
   Training whole(*backend, model, set, settings);
   Training::Options options;
   options.trainer.memory_budget = whole.trainer.memory().total() - 1;
@@ -181,7 +187,8 @@ TEST_CASE("micro-batches train as the whole batch does") {
   CHECK(a.loss == doctest::Approx(b.loss).epsilon(1e-6));
   CHECK(a.correct == b.correct);
   for (const ParameterInfo& info : whole.network.layout().parameters())
-    for (std::size_t i = info.offset; i < info.offset + info.count; ++i)  // gradients differ by their float32 sums' order: 1e-6
+    for (std::size_t i = info.offset; i < info.offset + info.count;
+         ++i)  // gradients differ by their float32 sums' order: 1e-6
       CHECK(whole.network.parameters()[i] == doctest::Approx(parts.network.parameters()[i]).epsilon(1e-5).scale(0.1));
 }
 
@@ -203,7 +210,8 @@ TEST_CASE("nothing is allocated while training, and the plan counts every byte")
         training.steps(4);  // an epoch and one step of the next
         CHECK(backend.allocations == before);
         REQUIRE(backend.shares_host_memory());  // so that photos lie in the store, which the plan counts too
-        const std::size_t used = backend.peak_bytes + training.store.bytes(), planned = training.trainer.memory().total();
+        const std::size_t used = backend.peak_bytes + training.store.bytes(),
+                          planned = training.trainer.memory().total();
         CHECK(used >= planned);
         CHECK(used <= planned + 16);  // an empty buffer takes a byte
       }
@@ -237,7 +245,8 @@ TEST_CASE("the trainer refuses what it cannot train on") {
   const std::unique_ptr<Backend> backend = make_cpu_backend(1);
   const Model model = small("faces-cnn");
   Training training(*backend, model, set, short_settings());
-  const auto make = [&](Network& network, std::vector<std::uint32_t> photos, const TrainSettings& settings, DType dtype) {
+  const auto make = [&](Network& network, std::vector<std::uint32_t> photos, const TrainSettings& settings,
+                        DType dtype) {
     return error_of([&] { Trainer(network, training.source, std::move(photos), settings, {dtype, 0, true}); });
   };
   expect_parts(make(training.network, {}, short_settings(), DType::f32), {"0 training photos", "1"});
@@ -252,7 +261,8 @@ TEST_CASE("the trainer refuses what it cannot train on") {
 TEST_CASE("a checkpoint of another network is refused with the tensor and both shapes") {
   const PhotoSet three = make_photos(3, 4), two = make_photos(2, 4);
   const std::unique_ptr<Backend> backend = make_cpu_backend(1);
-  Training of_two(*backend, small("faces-cnn"), two, short_settings()), of_three(*backend, small("faces-cnn"), three, short_settings()),
+  Training of_two(*backend, small("faces-cnn"), two, short_settings()),
+      of_three(*backend, small("faces-cnn"), three, short_settings()),
       residual(*backend, small("faces-resnet"), three, short_settings());
   expect_parts(error_of([&] { of_three.load(of_two.saved()); }), {"saved run", "head.weight", "[2,256]", "[3,256]"});
   expect_parts(error_of([&] { of_three.load(residual.saved()); }), {"saved run", "faces-cnn"});

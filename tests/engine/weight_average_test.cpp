@@ -11,7 +11,8 @@ namespace {
 
 Checkpoint checkpoint_of(std::vector<float> weight, std::vector<float> bias, std::vector<float> mean) {
   Checkpoint checkpoint;
-  checkpoint.parameters = {make_tensor("head.weight", {2, 2}, weight.data()), make_tensor("head.bias", {2}, bias.data())};
+  checkpoint.parameters = {make_tensor("head.weight", {2, 2}, weight.data()),
+                           make_tensor("head.bias", {2}, bias.data())};
   checkpoint.statistics = {make_tensor("bn.running_mean", {1}, mean.data())};
   return checkpoint;
 }
@@ -41,7 +42,9 @@ TEST_CASE("new rows are scaled, the margin moves their biases only, and old rows
 }
 
 TEST_CASE("how long new rows are beside old ones decides what a hand-over multiplies them by") {
-  const auto scale_of = [](std::vector<float> weight) { return default_new_row_scale(checkpoint_of(std::move(weight), {4, 6}, {8}), "head", 1); };
+  const auto scale_of = [](std::vector<float> weight) {
+    return default_new_row_scale(checkpoint_of(std::move(weight), {4, 6}, {8}), "head", 1);
+  };
   CHECK(new_row_length(checkpoint_of({3, 4, 0, 15}, {4, 6}, {8}), "head", 1) == doctest::Approx(3.0));
   CHECK(scale_of({3, 4, 0, 5}) == 1.0f);
   CHECK(scale_of({3, 4, 10, 0}) == doctest::Approx(1.0));
@@ -55,7 +58,8 @@ TEST_CASE("how long new rows are beside old ones decides what a hand-over multip
 TEST_CASE("networks that differ, shares out of range and rows that are not there are refused") {
   const Checkpoint start = checkpoint_of({0, 1, 2, 3}, {4, 5}, {8});
   Checkpoint trained = start;
-  for (const float share : {-0.1f, 1.1f, std::nanf("")}) expect_parts(error_of([&] { average_weights(trained, start, share); }), {"share", "0 to 1"});
+  for (const float share : {-0.1f, 1.1f, std::nanf("")})
+    expect_parts(error_of([&] { average_weights(trained, start, share); }), {"share", "0 to 1"});
   trained.parameters.pop_back();
   expect_parts(error_of([&] { average_weights(trained, start, 0.5f); }), {"1 trained", "2 at the start"});
   trained = start;

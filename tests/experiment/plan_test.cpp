@@ -43,7 +43,8 @@ TEST_CASE("fractions are a list of numbers and ranges that include both ends") {
 TEST_CASE("ranges are robust to rounding at every step") {
   for (int steps = 1; steps <= 200; ++steps) {
     CAPTURE(steps);
-    const Fractions fractions = parse_fractions("0:1:" + std::to_string(1.0 / steps));  // six decimals, as printf rounds
+    const Fractions fractions =
+        parse_fractions("0:1:" + std::to_string(1.0 / steps));  // six decimals, as printf rounds
     REQUIRE(fractions.size() >= static_cast<std::size_t>(steps));
     CHECK(fractions.front() == 0.0);
     CHECK(std::is_sorted(fractions.begin(), fractions.end()));
@@ -56,13 +57,15 @@ TEST_CASE("what is no fraction is refused with its text") {
   expect_parts(error_of([] { parse_fractions("1.2"); }), {"1.2", "0 to 1"});
   expect_parts(error_of([] { parse_fractions("-0.1"); }), {"-0.1", "0 to 1"});
   expect_parts(error_of([] { parse_fractions("0:1.5:0.1"); }), {"1.5", "0 to 1"});
-  for (const std::string text : {"", "a", "0,", ",", "0:1", "0:1:0.1:2", "0::1", "nan", "inf", "0x1", "0.1 ", "1e", "0:1:x", "1e999"}) {
+  for (const std::string text :
+       {"", "a", "0,", ",", "0:1", "0:1:0.1:2", "0::1", "nan", "inf", "0x1", "0.1 ", "1e", "0:1:x", "1e999"}) {
     CAPTURE(text);
     const std::string message = error_of([&] { parse_fractions(text); });
     CHECK(message.find("fractions: ") == 0);
     CHECK(message.find("is neither a number nor start:stop:step") != std::string::npos);
   }
-  for (const std::string text : {"0:1:0", "0:1:-0.1", "0.5:0.1:0.1"}) expect_parts(error_of([&] { parse_fractions(text); }), {text, "rise"});
+  for (const std::string text : {"0:1:0", "0:1:-0.1", "0.5:0.1:0.1"})
+    expect_parts(error_of([&] { parse_fractions(text); }), {text, "rise"});
   expect_parts(error_of([] { parse_fractions("0:1:1e-9"); }), {"0:1:1e-9", "1001"});
 }
 
@@ -111,7 +114,9 @@ TEST_CASE("a grid pretrains once for each number of people and seed, seeds outer
 
 TEST_CASE("the estimate of work follows photos, variants and epochs") {
   ExperimentSettings settings = settings_of({2});
-  const auto work = [&](std::size_t job) { return plan_jobs(settings, folder_of({10, 20, 30}), folder_of({50}, "me-"))[job].work; };
+  const auto work = [&](std::size_t job) {
+    return plan_jobs(settings, folder_of({10, 20, 30}), folder_of({50}, "me-"))[job].work;
+  };
   const double base = work(0), none = work(1), all = work(3);
   CHECK(all > none);
   settings.epochs = 100;

@@ -37,14 +37,16 @@ TEST_CASE("lines say where the grid stands") {
   status.step = 5;
   status.steps = 10;
   status.seconds_left = 70;
-  test::expect_parts(progress.line(status), {"job 1/2", "10 people, seed 1, default, 10 %", "epoch 1/4", "2:30 left"});  // 80 s a job, 10 of them gone
+  test::expect_parts(progress.line(status), {"job 1/2", "10 people, seed 1, default, 10 %", "epoch 1/4",
+                                             "2:30 left"});  // 80 s a job, 10 of them gone
   progress.finish(jobs[0], 60);
   Cell cell;
   cell.job = jobs[0];
   cell.general = 0.881;
   cell.personal = std::nan("");
   cell.timing.elapsed_s = 60;
-  test::expect_parts(progress.finished_line(cell), {"[1/2] 10 people, seed 1, default, 10 %", "general 88.1 %", "personal -", "in 1:00", "1:00 left"});
+  test::expect_parts(progress.finished_line(cell), {"[1/2] 10 people, seed 1, default, 10 %", "general 88.1 %",
+                                                    "personal -", "in 1:00", "1:00 left"});
   progress.finish(jobs[1], 60);
   CHECK(progress.finished_line(cell).find("left") == std::string::npos);
 }

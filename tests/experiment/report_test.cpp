@@ -68,22 +68,31 @@ TEST_CASE("every text of a page is escaped") {
   const std::string nasty = "<script>\"a\" & b</script>";
   const std::string escaped = "&lt;script&gt;&quot;a&quot; &amp; b&lt;/script&gt;";
   CHECK(html_text(nasty) == escaped);
-  for (const std::string& html : {html_paragraph(nasty), html_heading(nasty), html_code(nasty), html_figure({}, nasty), html_document(nasty, ""),
-                                  html_table(nasty, {nasty}, {{nasty, nasty}})}) {
+  for (const std::string& html : {html_paragraph(nasty), html_heading(nasty), html_code(nasty), html_figure({}, nasty),
+                                  html_document(nasty, ""), html_table(nasty, {nasty}, {{nasty, nasty}})}) {
     CHECK(html.find(escaped) != std::string::npos);
     CHECK(html.find("<script>") == std::string::npos);
   }
 }
 
 TEST_CASE("an interval in a table is set smaller, whatever follows it") {
-  expect_parts(html_table("", {}, {{"a", "88.1 ± 2.3"}, {"b", "26 ± 3 %, of <2> seeds"}}), {"88.1 <small>±", "2.3</small></td>", "3</small> %, of &lt;2&gt; seeds"});
-  expect_parts(html_table("", {}, {{"a", "1.0 ± 2.0 and 3.0 ± 4.0"}}), {"2.0</small> and 3.0 <small>±", "4.0</small></td>"});
+  expect_parts(html_table("", {}, {{"a", "88.1 ± 2.3"}, {"b", "26 ± 3 %, of <2> seeds"}}),
+               {"88.1 <small>±", "2.3</small></td>", "3</small> %, of &lt;2&gt; seeds"});
+  expect_parts(html_table("", {}, {{"a", "1.0 ± 2.0 and 3.0 ± 4.0"}}),
+               {"2.0</small> and 3.0 <small>±", "4.0</small></td>"});
 }
 
 TEST_CASE("a script for gnuplot holds its data and draws every panel by itself and all together") {
   Figure figure{"figure9", {}};
   for (const char* name : {"left", "right"})
-    figure.panels.push_back({name, "Title", "x (s)", "y (%)", 0, 10, {{"line", {"#0072b2", 7, 1}, {{1, 50, 40, 60}, {2, 70, 70, 70}}}, {"level", {"#404040", 0, 3}, {{0, 5, 5, 5}}}}});
+    figure.panels.push_back({name,
+                             "Title",
+                             "x (s)",
+                             "y (%)",
+                             0,
+                             10,
+                             {{"line", {"#0072b2", 7, 1}, {{1, 50, 40, 60}, {2, 70, 70, 70}}},
+                              {"level", {"#404040", 0, 3}, {{0, 5, 5, 5}}}}});
   const std::string script = gnuplot_script(figure);
   expect_parts(script, {"$p0l0 << EOD\n1 50 40 60\n2 70 70 70\nEOD\n", "$p1l1 << EOD\n0 5 5 5\nEOD\n",
                         "'figure9_left.svg'", "'figure9_right.svg'", "'figure9.svg'", "'figure9.png'",
@@ -95,13 +104,16 @@ TEST_CASE("a script for gnuplot holds its data and draws every panel by itself a
 }
 
 TEST_CASE("drawings that stand on one page do not share identifiers") {
-  const std::string path = (std::filesystem::temp_directory_path() / ("tsugi-svg-" + std::to_string(test::fresh_seed()) + ".svg")).string();
-  std::ofstream(path) << "<?xml version=\"1.0\"?>\n<svg \n width=\"420\" height=\"350\" viewBox=\"0 0 420 350\"><title>Gnuplot</title><defs><circle id='gpDot' r='1'/>"
+  const std::string path =
+      (std::filesystem::temp_directory_path() / ("tsugi-svg-" + std::to_string(test::fresh_seed()) + ".svg")).string();
+  std::ofstream(path) << "<?xml version=\"1.0\"?>\n<svg \n width=\"420\" height=\"350\" viewBox=\"0 0 420 "
+                         "350\"><title>Gnuplot</title><defs><circle id='gpDot' r='1'/>"
                          "</defs><use xlink:href='#gpDot'/><g id=\"gnuplot_plot_1\" clip-path=\"url(#clip)\"/></svg>";
   const std::string svg = inline_svg(path, "f3_", "a label");
   std::filesystem::remove(path);
   CHECK(svg.find("<svg") == 0);
-  expect_parts(svg, {"id='f3_gpDot'", "href='#f3_gpDot'", "id=\"f3_gnuplot_plot_1\"", "url(#f3_clip)", "viewBox=\"0 0 420 350\"", "aria-label=\"a label\"", "r='1'"});
+  expect_parts(svg, {"id='f3_gpDot'", "href='#f3_gpDot'", "id=\"f3_gnuplot_plot_1\"", "url(#f3_clip)",
+                     "viewBox=\"0 0 420 350\"", "aria-label=\"a label\"", "r='1'"});
   CHECK(svg.find("width=\"420\"") == std::string::npos);
   CHECK(svg.find("height=\"350\"") == std::string::npos);
   expect_parts(test::error_of([&] { inline_svg(path, "", ""); }), {path});

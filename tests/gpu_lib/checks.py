@@ -1,4 +1,5 @@
 """The jobs: test cases of test_gpu_device, compute-sanitizer over them, benchmarks."""
+
 import os
 import re
 
@@ -47,8 +48,11 @@ def judge_sanitizer(code, output):
 
 def test_jobs(program, cases, env):
     """cases: {suite: [test case]}."""
-    return [Job(suite, case, [program, "--test-case=" + case, "--no-colors=true"], SUITES[suite], judge_test_case, env)
-            for suite in SUITES for case in cases.get(suite, [])]
+    return [
+        Job(suite, case, [program, "--test-case=" + case, "--no-colors=true"], SUITES[suite], judge_test_case, env)
+        for suite in SUITES
+        for case in cases.get(suite, [])
+    ]
 
 
 def sanitizer_jobs(tool_path, program, cases, env):
@@ -56,30 +60,111 @@ def sanitizer_jobs(tool_path, program, cases, env):
         job = Job("sanitizer", "compute-sanitizer", [], 0)
         job.status, job.note = SKIPPED, "compute-sanitizer is not installed"
         return [job]
-    return [Job("sanitizer " + tool, case,
-                [tool_path, "--tool", tool, "--error-exitcode", SANITIZER_ERROR, program, "--test-case=" + case,
-                 "--no-colors=true"], 150, judge_sanitizer, env)
-            for tool in TOOLS for case in cases]
+    return [
+        Job(
+            "sanitizer " + tool,
+            case,
+            [
+                tool_path,
+                "--tool",
+                tool,
+                "--error-exitcode",
+                SANITIZER_ERROR,
+                program,
+                "--test-case=" + case,
+                "--no-colors=true",
+            ],
+            150,
+            judge_sanitizer,
+            env,
+        )
+        for tool in TOOLS
+        for case in cases
+    ]
 
 
 def tune_job(programs, output, env, emulated):
     """Registry rows against each other for the shapes of a model: what `tsugi tune` keeps, and rows to ship in kernels/tuning."""
-    what = ["--device", "simt", "--model", "faces-mobile", "--size", "16", "--batch", "1", "--budget", "5s"] if emulated else [
-        "--device", "cuda", "--model", "faces-resnet,faces-mobile", "--batch", "64", "--budget", "30s"]
-    return Job("bench", "tune", [programs["tsugi"], "tune", *what, "--tuning", os.path.join(output, "tuning.json"),
-                                 "--inc", os.path.join(output, "tuned.inc")], 120, judge_by_status, env)
+    what = (
+        ["--device", "simt", "--model", "faces-mobile", "--size", "16", "--batch", "1", "--budget", "5s"]
+        if emulated
+        else ["--device", "cuda", "--model", "faces-resnet,faces-mobile", "--batch", "64", "--budget", "30s"]
+    )
+    return Job(
+        "bench",
+        "tune",
+        [
+            programs["tsugi"],
+            "tune",
+            *what,
+            "--tuning",
+            os.path.join(output, "tuning.json"),
+            "--inc",
+            os.path.join(output, "tuned.inc"),
+        ],
+        120,
+        judge_by_status,
+        env,
+    )
 
 
 def bench_jobs(programs, output, env, emulated, seconds):
     """One after the other, alone on the machine."""
     tune = tune_job(programs, output, env, emulated)
     if emulated:
-        return [Job("bench", "ops", [programs["bench_gpu_ops"], "--device", "simt", "--smoke", "--json",
-                                     os.path.join(output, "ops.json")], 600, judge_by_status, env),
-                Job("bench", "step", [programs["bench_gpu_step"], "--devices", "simt,cpu", "--models", "faces-mobile",
-                                      "--batches", "2", "--size", "16", "--precisions", "fp32", "--rounds", "1", "--seconds",
-                                      "0.01", "--json", os.path.join(output, "steps.json")], 600, judge_by_status, env), tune]
-    return [Job("bench", "ops", [programs["bench_gpu_ops"], "--seconds", seconds, "--json",
-                                 os.path.join(output, "ops.json")], seconds + 60, judge_by_status, env),
-            Job("bench", "step", [programs["bench_gpu_step"], "--json", os.path.join(output, "steps.json")], 90,
-                judge_by_status, env), tune]
+        return [
+            Job(
+                "bench",
+                "ops",
+                [programs["bench_gpu_ops"], "--device", "simt", "--smoke", "--json", os.path.join(output, "ops.json")],
+                600,
+                judge_by_status,
+                env,
+            ),
+            Job(
+                "bench",
+                "step",
+                [
+                    programs["bench_gpu_step"],
+                    "--devices",
+                    "simt,cpu",
+                    "--models",
+                    "faces-mobile",
+                    "--batches",
+                    "2",
+                    "--size",
+                    "16",
+                    "--precisions",
+                    "fp32",
+                    "--rounds",
+                    "1",
+                    "--seconds",
+                    "0.01",
+                    "--json",
+                    os.path.join(output, "steps.json"),
+                ],
+                600,
+                judge_by_status,
+                env,
+            ),
+            tune,
+        ]
+    return [
+        Job(
+            "bench",
+            "ops",
+            [programs["bench_gpu_ops"], "--seconds", seconds, "--json", os.path.join(output, "ops.json")],
+            seconds + 60,
+            judge_by_status,
+            env,
+        ),
+        Job(
+            "bench",
+            "step",
+            [programs["bench_gpu_step"], "--json", os.path.join(output, "steps.json")],
+            90,
+            judge_by_status,
+            env,
+        ),
+        tune,
+    ]

@@ -1,4 +1,5 @@
 """What this machine is: the GPU and its clocks, the driver, the compilers, the commit."""
+
 import datetime
 import glob
 import os
@@ -8,8 +9,19 @@ import sys
 
 from gpu_lib.runner import CAPTURED
 
-FIELDS = ["name", "compute_cap", "driver_version", "memory.total", "memory.free", "clocks.sm", "clocks.mem", "clocks.max.sm",
-          "clocks.max.mem", "power.limit", "temperature.gpu"]
+FIELDS = [
+    "name",
+    "compute_cap",
+    "driver_version",
+    "memory.total",
+    "memory.free",
+    "clocks.sm",
+    "clocks.mem",
+    "clocks.max.sm",
+    "clocks.max.mem",
+    "power.limit",
+    "temperature.gpu",
+]
 
 
 def text_of(command, limit_s=20):
@@ -92,7 +104,14 @@ def describe(root, gpu, programs):
     commit = text_of(["git", "-C", root, "rev-parse", "HEAD"])
     dirty = bool(text_of(["git", "-C", root, "status", "--porcelain", "--untracked-files=no"]))
     tsugi = programs.get("tsugi")
-    return {"gpu": gpu, "cpu": cpu_name(), "cores": os.cpu_count(), "commit": commit, "uncommitted_changes": dirty,
-            "tsugi": text_of([tsugi, "--version"]) if tsugi else "", "date": datetime.date.today().isoformat(),
-            "nvcc": text_of([nvcc, "--version"]).splitlines()[-1:] if nvcc else [],
-            "compiler": text_of(["c++", "--version"]).splitlines()[:1]}
+    return {
+        "gpu": gpu,
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "commit": commit,
+        "uncommitted_changes": dirty,
+        "tsugi": text_of([tsugi, "--version"]) if tsugi else "",
+        "date": datetime.date.today().isoformat(),
+        "nvcc": text_of([nvcc, "--version"]).splitlines()[-1:] if nvcc else [],
+        "compiler": text_of(["c++", "--version"]).splitlines()[:1],
+    }

@@ -1,4 +1,5 @@
 """The whole run: programs, checks side by side, measurements one after the other, results, table."""
+
 import argparse
 import json
 import os
@@ -14,15 +15,18 @@ NO_GPU = 77
 
 
 def parse_arguments(description, arguments):
-    parser = argparse.ArgumentParser(prog="tests/gpu", description=description,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="tests/gpu", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--output", help="folder of the results (default: bench/results/gpu-<name>)")
     parser.add_argument("--build", default=os.path.join(ROOT, "build", "gpu"), help="build folder (default: build/gpu)")
     parser.add_argument("--no-build", action="store_true", help="use what the build folder holds")
     parser.add_argument("--packed", help="use a folder that --pack made")
     parser.add_argument("--pack", help="build, and pack the programs into this folder; needs no GPU")
     parser.add_argument("--arch", help="architecture to build for, as 90 (default: this GPU's)")
-    parser.add_argument("--march", default="native", help="-march of the host code (default: native; --pack: x86-64-v3)")
+    parser.add_argument(
+        "--march", default="native", help="-march of the host code (default: native; --pack: x86-64-v3)"
+    )
     parser.add_argument("--limit", type=float, default=530.0, help="seconds for everything (default: 530)")
     parser.add_argument("--bench-seconds", type=float, default=90.0, help="of the op benchmark (default: 90)")
     parser.add_argument("--only", nargs="+", help="only these groups: rows ops training cudnn sanitizer bench pytorch")
@@ -36,7 +40,9 @@ def wanted(options, group):
 
 
 def list_cases(program, suite, env, part):
-    code, output, late = run_command([program, "--list-test-cases", "--test-suite=" + suite, "--no-colors=true"], 60, env)
+    code, output, late = run_command(
+        [program, "--list-test-cases", "--test-suite=" + suite, "--no-colors=true"], 60, env
+    )
     if code != 0 or late:
         raise RuntimeError("test_gpu_device does not start: " + output.strip()[-300:])
     cases = checks.parse_test_cases(output)
@@ -50,8 +56,9 @@ def check_jobs(options, paths, env):
     suites = [suite for suite in checks.SUITES if wanted(options, suite) and not (options.emulate and suite == "cudnn")]
     jobs = checks.test_jobs(program, {suite: list_cases(program, suite, env, options.cases) for suite in suites}, env)
     if wanted(options, "sanitizer") and not options.emulate:
-        jobs += checks.sanitizer_jobs(machine.find_tool("compute-sanitizer"), program,
-                                      list_cases(program, "sanitizer", env, options.cases), env)
+        jobs += checks.sanitizer_jobs(
+            machine.find_tool("compute-sanitizer"), program, list_cases(program, "sanitizer", env, options.cases), env
+        )
     return jobs
 
 
@@ -79,8 +86,9 @@ def run_all(options, gpu, output):
     if not options.packed and not options.no_build:
         job = Job("build", "programs", [], 300)
         start = time.monotonic()
-        problem = programs.build(ROOT, folder, options.arch or machine.architecture(gpu), options.march,
-                                 min(300.0, clock.left()), logs)
+        problem = programs.build(
+            ROOT, folder, options.arch or machine.architecture(gpu), options.march, min(300.0, clock.left()), logs
+        )
         job.status, job.note, job.seconds = (FAILED if problem else OK), problem, time.monotonic() - start
         jobs.append(job)
         print("  %-8s %6.1f s  build  %s" % (job.status, job.seconds, job.note), flush=True)
@@ -97,7 +105,9 @@ def run_all(options, gpu, output):
         warm_up = [job for job in peer if job.name.startswith("warm-up")]
         jobs += run_jobs(checking + warm_up, count, clock, logs)
         if wanted(options, "bench"):
-            jobs += run_jobs(checks.bench_jobs(paths, output, env, options.emulate, options.bench_seconds), 1, clock, logs)
+            jobs += run_jobs(
+                checks.bench_jobs(paths, output, env, options.emulate, options.bench_seconds), 1, clock, logs
+            )
         jobs += run_jobs([job for job in peer if job not in warm_up], 1, clock, logs)
         if peer:
             peers.collect(output, peer)
@@ -107,9 +117,17 @@ def run_all(options, gpu, output):
         jobs.append(job)
     about["clocks_after"] = machine.query_gpu() if gpu else None
     add_machine(output, about)
-    write_json(os.path.join(output, "checks.json"), {
-        "what": "tests/gpu: every check and measurement, how it ended", "machine": about, "emulated": options.emulate,
-        "seconds": round(time.monotonic() - begin, 1), "exit_status": exit_status(jobs), "jobs": summary(jobs)})
+    write_json(
+        os.path.join(output, "checks.json"),
+        {
+            "what": "tests/gpu: every check and measurement, how it ended",
+            "machine": about,
+            "emulated": options.emulate,
+            "seconds": round(time.monotonic() - begin, 1),
+            "exit_status": exit_status(jobs),
+            "jobs": summary(jobs),
+        },
+    )
     print("\n" + table(jobs))
     print("%.0f s; results in %s, logs in %s" % (time.monotonic() - begin, output, logs))
     return exit_status(jobs)

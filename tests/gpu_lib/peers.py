@@ -1,4 +1,5 @@
 """PyTorch on the same GPU, where python3 has it: its best way to run each built-in model, beside bench_gpu_step."""
+
 import json
 import os
 import subprocess
@@ -60,8 +61,16 @@ def jobs(root, paths, output, env):
             made.append(job)
             continue
         peer = [sys.executable, script, description]
-        made.append(Job("pytorch", "warm-up " + model, peer + ["--rounds", 1, "--seconds", 0.1, "--variants", "compiled"], 150,
-                        judge, env))
+        made.append(
+            Job(
+                "pytorch",
+                "warm-up " + model,
+                peer + ["--rounds", 1, "--seconds", 0.1, "--variants", "compiled"],
+                150,
+                judge,
+                env,
+            )
+        )
         made.append(ours(paths, output, env, model, "before"))
         made.append(Job("pytorch", model, peer, 75, judge, env))
         made.append(ours(paths, output, env, model, "after"))
@@ -70,9 +79,28 @@ def jobs(root, paths, output, env):
 
 def ours(paths, output, env, model, when):
     result = os.path.join(output, "ours-%s-%s.json" % (model, when))
-    return Job("pytorch", "tsugi %s %s" % (model, when),
-               [paths["bench_gpu_step"], "--devices", "cuda", "--models", model, "--precisions", "fp32", "--rounds", 3,
-                "--seconds", 0.5, "--json", result], 40, None, env)
+    return Job(
+        "pytorch",
+        "tsugi %s %s" % (model, when),
+        [
+            paths["bench_gpu_step"],
+            "--devices",
+            "cuda",
+            "--models",
+            model,
+            "--precisions",
+            "fp32",
+            "--rounds",
+            3,
+            "--seconds",
+            0.5,
+            "--json",
+            result,
+        ],
+        40,
+        None,
+        env,
+    )
 
 
 def read_images(path):
@@ -100,5 +128,11 @@ def collect(output, done):
                 os.remove(path)
     if lines:
         with open(os.path.join(output, "pytorch.json"), "w") as file:
-            json.dump({"what": "training steps, tsugi's turns around PyTorch's; ratio: tsugi over PyTorch's best",
-                       "results": lines}, file, indent=1)
+            json.dump(
+                {
+                    "what": "training steps, tsugi's turns around PyTorch's; ratio: tsugi over PyTorch's best",
+                    "results": lines,
+                },
+                file,
+                indent=1,
+            )

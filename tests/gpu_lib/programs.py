@@ -1,4 +1,5 @@
 """The programs: built for this GPU, found in a build folder, or packed into a folder for a machine that cannot build."""
+
 import os
 import shutil
 import subprocess
@@ -7,11 +8,24 @@ from gpu_lib import machine
 from gpu_lib.runner import run_command
 
 # Program: its place in a build folder.
-PLACES = {"test_gpu_device": "tests/gpu_device/test_gpu_device", "bench_gpu_ops": "bench/gpu/bench_gpu_ops",
-          "bench_gpu_step": "bench/gpu/bench_gpu_step", "tsugi": "tsugi"}
+PLACES = {
+    "test_gpu_device": "tests/gpu_device/test_gpu_device",
+    "bench_gpu_ops": "bench/gpu/bench_gpu_ops",
+    "bench_gpu_step": "bench/gpu/bench_gpu_step",
+    "tsugi": "tsugi",
+}
 TARGETS = ["test_gpu_device", "bench_gpu_ops", "bench_gpu_step", "tsugi_cli"]
 # Of the C library and the driver: the machine's own.
-SYSTEM_LIBRARIES = ("libc.so", "libm.so", "libdl.so", "libpthread.so", "librt.so", "ld-linux", "linux-vdso", "libcuda.so")
+SYSTEM_LIBRARIES = (
+    "libc.so",
+    "libm.so",
+    "libdl.so",
+    "libpthread.so",
+    "librt.so",
+    "ld-linux",
+    "linux-vdso",
+    "libcuda.so",
+)
 VENDOR_LIBRARIES = ("libcudnn", "libcublas", "libcudart", "libnvrtc")
 
 
@@ -28,8 +42,18 @@ def find(folder):
 
 def configure_command(root, folder, architecture, march):
     """architecture: '75'. For 53;75;90 at once use the preset cuda-all; one is built faster."""
-    command = ["cmake", "-S", root, "-B", folder, "-DCMAKE_BUILD_TYPE=Release", "-DTSUGI_CUDA=ON",
-               "-DTSUGI_CUDA_ARCHITECTURES=" + architecture, "-DTSUGI_BUILD_BENCH=OFF", "-DTSUGI_MARCH=" + march]
+    command = [
+        "cmake",
+        "-S",
+        root,
+        "-B",
+        folder,
+        "-DCMAKE_BUILD_TYPE=Release",
+        "-DTSUGI_CUDA=ON",
+        "-DTSUGI_CUDA_ARCHITECTURES=" + architecture,
+        "-DTSUGI_BUILD_BENCH=OFF",
+        "-DTSUGI_MARCH=" + march,
+    ]
     if shutil.which("ninja"):
         command += ["-G", "Ninja"]
     nvcc = machine.find_tool("nvcc")
@@ -43,8 +67,10 @@ def configure_command(root, folder, architecture, march):
 def build(root, folder, architecture, march, limit_s, log_dir):
     """Configures and builds. Returns '' or what went wrong."""
     output = ""
-    for command in (configure_command(root, folder, architecture, march),
-                    ["cmake", "--build", folder, "-j", str(os.cpu_count()), "--target"] + TARGETS):
+    for command in (
+        configure_command(root, folder, architecture, march),
+        ["cmake", "--build", folder, "-j", str(os.cpu_count()), "--target"] + TARGETS,
+    ):
         code, text, late = run_command(command, limit_s)
         output += text
         with open(os.path.join(log_dir, "build.log"), "w") as file:
@@ -82,4 +108,6 @@ def environment(folder):
     """For running: libraries of a packed folder, then CUDA's."""
     paths = [os.path.join(folder, "lib")] + machine.library_path()
     old = os.environ.get("LD_LIBRARY_PATH", "")
-    return dict(os.environ, LD_LIBRARY_PATH=":".join([path for path in paths if os.path.isdir(path)] + ([old] if old else [])))
+    return dict(
+        os.environ, LD_LIBRARY_PATH=":".join([path for path in paths if os.path.isdir(path)] + ([old] if old else []))
+    )

@@ -1,4 +1,5 @@
 """Commands with time limits, several at a time, and the table of how they ended."""
+
 import concurrent.futures
 import os
 import signal
@@ -49,8 +50,15 @@ CAPTURED = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "universal_new
 
 def run_command(command, limit_s, env=None):
     """(exit status, output, timed out). The command and what it started are killed at the limit."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
-                               errors="replace", env=env, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+        errors="replace",
+        env=env,
+        start_new_session=True,
+    )
     try:
         output, _ = process.communicate(timeout=limit_s)
         return process.returncode, output, False
@@ -70,7 +78,9 @@ def run_job(job, clock, log_dir):
     try:
         code, job.output, late = run_command(job.command, limit, job.env)
         job.status, job.note = (FAILED, "stopped after %.0f s" % limit) if late else job.judge(code, job.output)
-    except Exception as error:  # a program that is missing, a judge that met what it does not know: a failed job, not the end of all
+    except (
+        Exception
+    ) as error:  # a program that is missing, a judge that met what it does not know: a failed job, not the end of all
         job.status, job.note = FAILED, "%s: %s" % (type(error).__name__, error)
     job.seconds = time.monotonic() - begin
     name = "".join(c if c.isalnum() else "-" for c in job.group + "-" + job.name)
@@ -84,8 +94,11 @@ def run_jobs(jobs, workers, clock, log_dir):
     ordered = sorted(jobs, key=lambda job: -job.limit_s)
     with concurrent.futures.ThreadPoolExecutor(max(1, workers)) as pool:
         for job in pool.map(lambda one: run_job(one, clock, log_dir), ordered):
-            print("  %-8s %6.1f s  %s: %s%s" % (job.status, job.seconds, job.group, job.name, "  " + job.note if job.note else ""),
-                  flush=True)
+            print(
+                "  %-8s %6.1f s  %s: %s%s"
+                % (job.status, job.seconds, job.group, job.name, "  " + job.note if job.note else ""),
+                flush=True,
+            )
     return jobs
 
 
@@ -105,10 +118,18 @@ def table(jobs):
     for group, members in groups.items():
         statuses = [job.status for job in members]
         bad = [job for job in members if job.status in (FAILED, NOT_RUN)] or [job for job in members if job.note]
-        lines.append("%-22s %-8s %5d %6d %7d %7.1f s  %s" % (
-            group, worst(statuses), statuses.count(OK), statuses.count(FAILED),
-            len(statuses) - statuses.count(OK) - statuses.count(FAILED), max(job.seconds for job in members),
-            (bad[0].name + ": " + bad[0].note)[:140] if bad else ""))
+        lines.append(
+            "%-22s %-8s %5d %6d %7d %7.1f s  %s"
+            % (
+                group,
+                worst(statuses),
+                statuses.count(OK),
+                statuses.count(FAILED),
+                len(statuses) - statuses.count(OK) - statuses.count(FAILED),
+                max(job.seconds for job in members),
+                (bad[0].name + ": " + bad[0].note)[:140] if bad else "",
+            )
+        )
     return "\n".join(lines)
 
 
@@ -119,5 +140,7 @@ def exit_status(jobs):
 
 def summary(jobs):
     """For the result file."""
-    return [{"group": job.group, "name": job.name, "status": job.status, "note": job.note, "seconds": round(job.seconds, 2)}
-            for job in jobs]
+    return [
+        {"group": job.group, "name": job.name, "status": job.status, "note": job.note, "seconds": round(job.seconds, 2)}
+        for job in jobs
+    ]

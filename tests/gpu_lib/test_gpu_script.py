@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """tests/gpu without a GPU: how it reads other programs' output, keeps time, ends, and runs through on the emulator."""
+
 import ast
 import contextlib
 import io
@@ -55,7 +56,11 @@ class Runner(unittest.TestCase):
         self.assertIn("begun", logs["g-slow.log"])
 
     def test_a_failure_does_not_stop_the_others(self):
-        jobs = [Job("g", "bad", ["false"], 5), Job("g", "missing", ["/no/such/program"], 5), Job("g", "good", ["true"], 5)]
+        jobs = [
+            Job("g", "bad", ["false"], 5),
+            Job("g", "missing", ["/no/such/program"], 5),
+            Job("g", "good", ["true"], 5),
+        ]
         self.run_jobs(jobs, workers=1)
         self.assertEqual([job.status for job in jobs], [FAILED, FAILED, OK])
         self.assertIn("FileNotFoundError", jobs[1].note)
@@ -69,6 +74,7 @@ class Runner(unittest.TestCase):
     def test_a_judge_that_throws_fails_its_job(self):
         def judge(code, output):
             raise ValueError("what is this")
+
         job = Job("g", "odd", ["true"], 5, judge)
         self.run_jobs([job])
         self.assertEqual((job.status, job.note), (FAILED, "ValueError: what is this"))
@@ -78,8 +84,14 @@ class Runner(unittest.TestCase):
         self.assertEqual(runner.exit_status([ended("a", "x", OK), ended("b", "y", FAILED)]), 1)
 
     def test_the_table_shows_each_group_and_its_first_failure(self):
-        text = runner.table([ended("rows", "one", OK), ended("rows", "two", FAILED, "y is off"), ended("ops", "three", OK),
-                             ended("pytorch", "import", SKIPPED, "no module torch")])
+        text = runner.table(
+            [
+                ended("rows", "one", OK),
+                ended("rows", "two", FAILED, "y is off"),
+                ended("ops", "three", OK),
+                ended("pytorch", "import", SKIPPED, "no module torch"),
+            ]
+        )
         rows, ops, torch = text.splitlines()[1:]
         self.assertRegex(rows, r"^rows +failed +1 +1 +0 .*two: y is off")
         self.assertRegex(ops, r"^ops +ok +1 +0 +0 ")
@@ -88,14 +100,18 @@ class Runner(unittest.TestCase):
 
 class Reading(unittest.TestCase):
     def test_names_of_test_cases(self):
-        text = "[doctest] listing all test case names\n%s\nrows of conv2d_forward 1\ncast rounds\n%s\n[doctest] unskipped: 2\n%s\n" % (
-            RULE, RULE, RULE)
+        text = (
+            "[doctest] listing all test case names\n%s\nrows of conv2d_forward 1\ncast rounds\n%s\n[doctest] unskipped: 2\n%s\n"
+            % (RULE, RULE, RULE)
+        )
         self.assertEqual(checks.parse_test_cases(text), ["rows of conv2d_forward 1", "cast rounds"])
 
     def test_a_test_case_passes_only_when_it_ran(self):
         one = "x.cpp:3: MESSAGE: 5 rows, 90 cases\n[doctest] test cases:  1 |  1 passed | 0 failed | 45 skipped\n"
         self.assertEqual(checks.judge_test_case(0, one), (OK, "5 rows, 90 cases"))
-        self.assertEqual(checks.judge_test_case(0, "[doctest] test cases: 0 | 0 passed | 0 failed | 46 skipped")[0], FAILED)
+        self.assertEqual(
+            checks.judge_test_case(0, "[doctest] test cases: 0 | 0 passed | 0 failed | 46 skipped")[0], FAILED
+        )
         self.assertEqual(checks.judge_test_case(0, "")[0], FAILED)
         self.assertEqual(checks.judge_test_case(-11, one)[0], FAILED)
         bad = "t.cpp:9: ERROR: CHECK( off == 0 ) is NOT correct!\n[doctest] test cases: 1 | 0 passed | 1 failed | 45 skipped\n"
@@ -109,7 +125,9 @@ class Reading(unittest.TestCase):
         status, note = checks.judge_sanitizer(checks.SANITIZER_ERROR, found)
         self.assertEqual(status, FAILED)
         self.assertIn("2 findings: Invalid __global__ write", note)
-        race = "========= COMPUTE-SANITIZER\n========= RACECHECK SUMMARY: %d hazards displayed (%d errors, 0 warnings)\n"
+        race = (
+            "========= COMPUTE-SANITIZER\n========= RACECHECK SUMMARY: %d hazards displayed (%d errors, 0 warnings)\n"
+        )
         self.assertEqual(checks.judge_sanitizer(0, race % (0, 0))[0], OK)
         self.assertEqual(checks.judge_sanitizer(0, race % (1, 1))[0], FAILED)
         self.assertEqual(checks.judge_sanitizer(0, "Device not supported")[0], FAILED)
@@ -128,8 +146,10 @@ class Reading(unittest.TestCase):
         self.assertEqual([machine.workers(16, free) for free in (140000, 10900, 3000, 200)], [16, 10, 2, 1])
 
     def test_libraries_to_pack(self):
-        text = ("linux-vdso.so.1 (0x7)\nlibarchive.so.13 => /usr/lib/libarchive.so.13 (0x7)\nlibc.so.6 => /lib/libc.so.6 (0x7)\n"
-                "libcudnn.so.9 => /usr/local/cuda/lib/libcudnn.so.9 (0x7)\nlibgone.so => not found\n")
+        text = (
+            "linux-vdso.so.1 (0x7)\nlibarchive.so.13 => /usr/lib/libarchive.so.13 (0x7)\nlibc.so.6 => /lib/libc.so.6 (0x7)\n"
+            "libcudnn.so.9 => /usr/local/cuda/lib/libcudnn.so.9 (0x7)\nlibgone.so => not found\n"
+        )
         self.assertEqual(programs.parse_ldd(text), {"libarchive.so.13": "/usr/lib/libarchive.so.13"})
 
     def test_pytorch_results(self):
@@ -176,26 +196,47 @@ class WholeScript(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("not built", report["jobs"][0]["note"])
 
-    @unittest.skipUnless(os.path.exists(os.path.join(BUILD, programs.PLACES["test_gpu_device"])), "no emulator in this build")
+    @unittest.skipUnless(
+        os.path.exists(os.path.join(BUILD, programs.PLACES["test_gpu_device"])), "no emulator in this build"
+    )
     def test_on_the_emulator_it_checks_measures_and_reports(self):
         with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, SCRIPT, "--emulate", "--no-build", "--build", BUILD, "--output", folder, "--cases",
-                       "cast rounds", "--limit", "800"]
+            command = [
+                sys.executable,
+                SCRIPT,
+                "--emulate",
+                "--no-build",
+                "--build",
+                BUILD,
+                "--output",
+                folder,
+                "--cases",
+                "cast rounds",
+                "--limit",
+                "800",
+            ]
             if not os.path.exists(os.path.join(BUILD, programs.PLACES["bench_gpu_ops"])):
                 self.skipTest("no GPU benchmarks in this build")
             done = subprocess.run(command, **CAPTURED)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-            report = {name: json.loads(contents(os.path.join(folder, name))) for name in os.listdir(folder) if name.endswith(".json")}
+            report = {
+                name: json.loads(contents(os.path.join(folder, name)))
+                for name in os.listdir(folder)
+                if name.endswith(".json")
+            }
             self.assertIn("Rows tuned for a shape", contents(os.path.join(folder, "tuned.inc")))
         self.assertEqual(sorted(report), ["checks.json", "ops.json", "steps.json", "tuning.json"])
         self.assertIn("emulated sm_75", report.pop("tuning.json")["device"])
-        self.assertEqual({job["group"]: job["status"] for job in report["checks.json"]["jobs"]}, {"ops": OK, "bench": OK})
+        self.assertEqual(
+            {job["group"]: job["status"] for job in report["checks.json"]["jobs"]}, {"ops": OK, "bench": OK}
+        )
         for content in report.values():
             self.assertTrue(content["machine"]["date"])
         self.assertTrue(report["checks.json"]["machine"]["tsugi"])
         lines = report["ops.json"]["results"]
-        self.assertEqual({line["op"] for line in lines},
-                         {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight"})
+        self.assertEqual(
+            {line["op"] for line in lines}, {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight"}
+        )
         for line in lines:
             self.assertGreater(line["warm"]["gflops"], 0.0)
             self.assertGreater(line["cold"]["peak_share"], 0.0)

@@ -1,12 +1,19 @@
 """The rules that every kernel must keep, whatever the baseline says, and what got worse since the baseline."""
+
 from rows import ARCHITECTURES, WIDE, is_convolution
 
 MINIMUM_SHARE = 85.0  # percent FFMA of the best float32 tile of each convolution, which are these (op and variant). Not
 # among them: depthwise, which waits for memory (one multiply-add an element it loads and tap), and Winograd, which buys fewer
 # multiply-adds with additions.
-CONVOLUTIONS = ("conv2d_forward gemm", "conv2d_forward gemm_1x1", "conv2d_forward direct", "conv2d_backward_data gemm",
-                "conv2d_backward_weight gemm", "conv2d_backward_weight direct")
-ALLOWED_LOSS = 1.0    # points of share
+CONVOLUTIONS = (
+    "conv2d_forward gemm",
+    "conv2d_forward gemm_1x1",
+    "conv2d_forward direct",
+    "conv2d_backward_data gemm",
+    "conv2d_backward_weight gemm",
+    "conv2d_backward_weight direct",
+)
+ALLOWED_LOSS = 1.0  # points of share
 
 
 def broken_rules(rows):
@@ -18,8 +25,10 @@ def broken_rules(rows):
         elif row["blocks"] == 0:
             messages.append(f"{name} on {arch}: {row['threads']} threads of {row['registers']} registers do not fit")
         if is_convolution(row) and (row["local"] or row["spills"]):
-            messages.append(f"{name} on {arch}: {row['local']} bytes of local memory, {row['spills']} accesses to it; "
-                            "a convolution must have none")
+            messages.append(
+                f"{name} on {arch}: {row['local']} bytes of local memory, {row['spills']} accesses to it; "
+                "a convolution must have none"
+            )
     for arch in ARCHITECTURES:
         for convolution in CONVOLUTIONS:
             messages += _best_tile(rows, convolution, arch)
@@ -34,9 +43,16 @@ def _needed_loads(convolution):
 def best_tile(rows, convolution, arch):
     """(name, row) of the float32 kernel of `convolution` with the greatest share of FFMA in its hot loop, among those that
     load 128 bits there; None where there is none."""
-    tiles = [(name, row) for (name, a), row in rows.items() if a == arch and name.startswith(convolution + " f32 ")
-             and row["hot"] and not row["hot"]["whole"] and row["hot"]["math"] == "FFMA"
-             and all(row["hot"]["counts"].get(load) for load in _needed_loads(convolution))]
+    tiles = [
+        (name, row)
+        for (name, a), row in rows.items()
+        if a == arch
+        and name.startswith(convolution + " f32 ")
+        and row["hot"]
+        and not row["hot"]["whole"]
+        and row["hot"]["math"] == "FFMA"
+        and all(row["hot"]["counts"].get(load) for load in _needed_loads(convolution))
+    ]
     return max(tiles, key=lambda tile: tile[1]["hot"]["share"], default=None)
 
 
@@ -48,8 +64,10 @@ def _best_tile(rows, convolution, arch):
     name, row = best
     if row["hot"]["share"] >= MINIMUM_SHARE:
         return []
-    return [f"{convolution} on {arch}: the best tile, {name}, has {row['hot']['share']} % FFMA in its hot loop; "
-            f"{MINIMUM_SHARE} % is the least"]
+    return [
+        f"{convolution} on {arch}: the best tile, {name}, has {row['hot']['share']} % FFMA in its hot loop; "
+        f"{MINIMUM_SHARE} % is the least"
+    ]
 
 
 def worse(name, arch, before, now):
@@ -60,8 +78,10 @@ def worse(name, arch, before, now):
         messages.append(f"{name} on {arch}: {text}")
 
     if now["blocks"] * now["threads"] < before["blocks"] * before["threads"]:
-        say(f"{before['registers']} -> {now['registers']} registers, {before['shared']} -> {now['shared']} bytes shared: "
-            f"{before['blocks']} x {before['threads']} -> {now['blocks']} x {now['threads']} threads a multiprocessor")
+        say(
+            f"{before['registers']} -> {now['registers']} registers, {before['shared']} -> {now['shared']} bytes shared: "
+            f"{before['blocks']} x {before['threads']} -> {now['blocks']} x {now['threads']} threads a multiprocessor"
+        )
     for field, what in (("local", "bytes of local memory"), ("spills", "accesses to local memory")):
         if now[field] > before[field]:
             say(f"{before[field]} -> {now[field]} {what}")

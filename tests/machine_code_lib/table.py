@@ -1,4 +1,5 @@
 """The rows as Markdown, put between two markers of kernels/README.md; and as JSON, one line a row."""
+
 import json
 
 import rows as r
@@ -18,7 +19,9 @@ def _convolutions(rows, arch):
     yield "| --- | --: | --: | --- | --: | --: | --- |"
     for (name, _), row in rows:
         hot = row["hot"]
-        loop = (f"{hot['share']} % {hot['math']} | {hot['slots']} | {instructions(hot)}" if hot else "| | no multiply-add")
+        loop = (
+            f"{hot['share']} % {hot['math']} | {hot['slots']} | {instructions(hot)}" if hot else "| | no multiply-add"
+        )
         yield f"| `{name}` | {row['registers']} | {size(row['shared'])} | {_occupancy(row)} | {loop} |"
 
 
@@ -37,13 +40,23 @@ def _others(names, rows):
 def markdown(rows):
     lines = []
     for arch in r.ARCHITECTURES:
-        chosen = sorted(((key, row) for key, row in rows.items() if key[1] == arch and r.is_convolution(row)),
-                        key=lambda item: natural(item[0][0]))
+        chosen = sorted(
+            ((key, row) for key, row in rows.items() if key[1] == arch and r.is_convolution(row)),
+            key=lambda item: natural(item[0][0]),
+        )
         local = sum(bool(row["local"] or row["spills"]) for _, row in chosen)
-        lines += [f"### Convolutions on {arch}", "",
-                  f"{len(chosen)} kernels, {local} with spills or local memory. Best float32 tile with 128-bit loads: "
-                  + "; ".join(f"`{best[0]}` {best[1]['hot']['share']} % FFMA" for convolution in rules.CONVOLUTIONS
-                              if (best := rules.best_tile(rows, convolution, arch))) + ".", ""]
+        lines += [
+            f"### Convolutions on {arch}",
+            "",
+            f"{len(chosen)} kernels, {local} with spills or local memory. Best float32 tile with 128-bit loads: "
+            + "; ".join(
+                f"`{best[0]}` {best[1]['hot']['share']} % FFMA"
+                for convolution in rules.CONVOLUTIONS
+                if (best := rules.best_tile(rows, convolution, arch))
+            )
+            + ".",
+            "",
+        ]
         lines += [*_convolutions(chosen, arch), ""]
     names = sorted({name for (name, _), row in rows.items() if not r.is_convolution(row)}, key=natural)
     lines += ["### Other kernels", "", *_others(names, rows), ""]
@@ -58,6 +71,10 @@ def write_markdown(path, rows):
 
 
 def write_json(path, rows):
-    lines = (f"{json.dumps(f'{arch} {name}')}: {json.dumps(row, sort_keys=True)}"
-             for (name, arch), row in sorted(rows.items(), key=lambda item: (item[1]["file"], natural(item[0][0]), item[0][1])))
+    lines = (
+        f"{json.dumps(f'{arch} {name}')}: {json.dumps(row, sort_keys=True)}"
+        for (name, arch), row in sorted(
+            rows.items(), key=lambda item: (item[1]["file"], natural(item[0][0]), item[0][1])
+        )
+    )
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n")

@@ -1,4 +1,5 @@
 """The readers of machine code on checked-in snippets: no compiler and no network needed."""
+
 import sys
 import tempfile
 import unittest
@@ -24,7 +25,7 @@ def snippet(name):
 
 def code(*lines):
     """A kernel `k` from "label:" and "OPCODE operands" lines, 16 bytes an instruction."""
-    text, address = ["\t.section\t.text.k,\"ax\",@progbits"], 0
+    text, address = ['\t.section\t.text.k,"ax",@progbits'], 0
     for line in lines:
         if line.endswith(":"):
             text.append(line)
@@ -41,25 +42,41 @@ class Parsing(unittest.TestCase):
         self.assertEqual((at[0x270].opcode, at[0x270].paired), ("FFMA", False))
         self.assertEqual((at[0x278].opcode, at[0x278].paired), ("LDS.U.128", True))
         self.assertEqual((at[0x288].opcode, at[0x288].paired), ("FFMA", False))
-        self.assertEqual((at[0x6a8].opcode, at[0x6a8].predicate), ("FADD", "P0"))
-        self.assertEqual((at[0x6b0].opcode, at[0x6b0].targets), ("BRA", [".L_x_4"]))
+        self.assertEqual((at[0x6A8].opcode, at[0x6A8].predicate), ("FADD", "P0"))
+        self.assertEqual((at[0x6B0].opcode, at[0x6B0].targets), ("BRA", [".L_x_4"]))
 
     def test_control_words_are_not_instructions(self):
         text = snippet("tile_sm_53.sass")
         with_control = "\n".join(
             line + ("\n                                       /* 0x001fbc00fe2007f2 */" if "FFMA" in line else "")
-            for line in text.splitlines())
+            for line in text.splitlines()
+        )
         self.assertEqual(len(sass.parse(text)[TILE][0]), len(sass.parse(with_control)[TILE][0]))
 
     def test_kinds_and_widths(self):
-        expected = {"FFMA.FTZ R1, R2, R3, R1": "FFMA", "HFMA2 R1, R2, R3, R1": "HFMA2",
-                    "HFMA2.MMA R7, -RZ, RZ, 0, 2.38e-07": "integer", "HMMA.1688.F32 R8, R12, R14, R8": "HMMA",
-                    "LDS.U.128 R8, [R3]": "LDS.128", "LDS.64 R8, [R3]": "LDS.64", "LDS.U R8, [R3]": "LDS.32",
-                    "LDG.E.128.SYS R8, [R2]": "LDG.128", "LDG.E.CI.128 R8, [R2]": "LDG.128", "LD.E R8, [R2]": "LDG.32",
-                    "LDG.E.U16 R8, [R2]": "LDG.16", "LDL.LU R8, [R1]": "LDL.32", "STL [R1], R8": "STL.32",
-                    "BAR.SYNC 0x0": "BAR", "NOP": "wait", "DEPBAR.LE SB0, 0x1": "wait", "IADD3 R1, R2, 0x1, RZ": "integer",
-                    "FADD R1, R2, R3": "float", "@!P0 EXIT": "branch", "LDC.64 R2, c[0x0][0x160]": "LDC",
-                    "LDSM.16.M88.4 R8, [R3]": "LDSM"}
+        expected = {
+            "FFMA.FTZ R1, R2, R3, R1": "FFMA",
+            "HFMA2 R1, R2, R3, R1": "HFMA2",
+            "HFMA2.MMA R7, -RZ, RZ, 0, 2.38e-07": "integer",
+            "HMMA.1688.F32 R8, R12, R14, R8": "HMMA",
+            "LDS.U.128 R8, [R3]": "LDS.128",
+            "LDS.64 R8, [R3]": "LDS.64",
+            "LDS.U R8, [R3]": "LDS.32",
+            "LDG.E.128.SYS R8, [R2]": "LDG.128",
+            "LDG.E.CI.128 R8, [R2]": "LDG.128",
+            "LD.E R8, [R2]": "LDG.32",
+            "LDG.E.U16 R8, [R2]": "LDG.16",
+            "LDL.LU R8, [R1]": "LDL.32",
+            "STL [R1], R8": "STL.32",
+            "BAR.SYNC 0x0": "BAR",
+            "NOP": "wait",
+            "DEPBAR.LE SB0, 0x1": "wait",
+            "IADD3 R1, R2, 0x1, RZ": "integer",
+            "FADD R1, R2, R3": "float",
+            "@!P0 EXIT": "branch",
+            "LDC.64 R2, c[0x0][0x160]": "LDC",
+            "LDSM.16.M88.4 R8, [R3]": "LDSM",
+        }
         instructions, _ = code(*expected)
         self.assertEqual([i.kind() for i in instructions], list(expected.values()))
 
@@ -78,30 +95,71 @@ class Loops(unittest.TestCase):
         self.assertEqual((hot["math"], hot["slots"], hot["counts"]["HMMA"], hot["counts"]["BAR"]), ("HMMA", 14, 1, 2))
 
     def test_code_without_arithmetic_in_a_loop_has_no_hot_loop(self):
-        self.assertIsNone(sass.hot_loop(*code("FFMA R1, R2, R3, R1", ".L_x_0:", "IADD3 R1, R1, 0x1, RZ", "@P0 BRA `(.L_x_0)",
-                                              "EXIT", ".L_x_1:", "BRA `(.L_x_1)")))
+        self.assertIsNone(
+            sass.hot_loop(
+                *code(
+                    "FFMA R1, R2, R3, R1",
+                    ".L_x_0:",
+                    "IADD3 R1, R1, 0x1, RZ",
+                    "@P0 BRA `(.L_x_0)",
+                    "EXIT",
+                    ".L_x_1:",
+                    "BRA `(.L_x_1)",
+                )
+            )
+        )
 
     def test_a_part_of_the_loop_behind_its_end_belongs_to_it(self):
         instructions, labels = code(
-            ".L_x_0:", "FFMA R1, R2, R3, R1", "@P1 BRA `(.L_x_2)", ".L_x_1:", "FFMA R1, R2, R3, R1", "@P0 BRA `(.L_x_0)",
-            "FFMA R9, R9, R9, R9", "EXIT", ".L_x_2:", "LDG.E R3, [R4]", "BRA `(.L_x_1)")
+            ".L_x_0:",
+            "FFMA R1, R2, R3, R1",
+            "@P1 BRA `(.L_x_2)",
+            ".L_x_1:",
+            "FFMA R1, R2, R3, R1",
+            "@P0 BRA `(.L_x_0)",
+            "FFMA R9, R9, R9, R9",
+            "EXIT",
+            ".L_x_2:",
+            "LDG.E R3, [R4]",
+            "BRA `(.L_x_1)",
+        )
         hot = sass.hot_loop(instructions, labels)
         self.assertEqual(hot["counts"], {"FFMA": 2, "LDG.32": 1, "branch": 3})
 
     def test_the_inner_of_two_loops_is_taken_unless_the_arithmetic_is_outside_of_it(self):
         inner = ["FFMA R1, R2, R3, R1"] * 3
         outer = ["FFMA R5, R2, R3, R5"] * 2
-        hot = sass.hot_loop(*code(".L_x_0:", *outer, ".L_x_1:", *inner, "@P0 BRA `(.L_x_1)", "@P1 BRA `(.L_x_0)", "EXIT"))
+        hot = sass.hot_loop(
+            *code(".L_x_0:", *outer, ".L_x_1:", *inner, "@P0 BRA `(.L_x_1)", "@P1 BRA `(.L_x_0)", "EXIT")
+        )
         self.assertEqual((hot["counts"]["FFMA"], hot["nested"]), (3, 0))
-        hot = sass.hot_loop(*code(".L_x_0:", *outer, ".L_x_1:", "LDG.E R3, [R4]", "@P0 BRA `(.L_x_1)", "@P1 BRA `(.L_x_0)",
-                                  "EXIT"))
+        hot = sass.hot_loop(
+            *code(".L_x_0:", *outer, ".L_x_1:", "LDG.E R3, [R4]", "@P0 BRA `(.L_x_1)", "@P1 BRA `(.L_x_0)", "EXIT")
+        )
         self.assertEqual((hot["counts"]["FFMA"], hot["counts"]["LDG.32"], hot["nested"]), (2, 1, 1))
 
     def test_reconvergence_is_followed_on_both_architectures(self):
-        turing = code(".L_x_0:", "BSSY B0, `(.L_x_2)", "@P0 BRA `(.L_x_1)", "FFMA R1, R2, R3, R1", ".L_x_1:", "BSYNC B0",
-                      ".L_x_2:", "@P1 BRA `(.L_x_0)", "EXIT")
-        maxwell = code(".L_x_0:", "SSY `(.L_x_2)", '@P0 SYNC (*"BRANCH_TARGETS .L_x_2"*)', "FFMA R1, R2, R3, R1",
-                       'SYNC (*"BRANCH_TARGETS .L_x_2"*)', ".L_x_2:", "@P1 BRA `(.L_x_0)", "EXIT")
+        turing = code(
+            ".L_x_0:",
+            "BSSY B0, `(.L_x_2)",
+            "@P0 BRA `(.L_x_1)",
+            "FFMA R1, R2, R3, R1",
+            ".L_x_1:",
+            "BSYNC B0",
+            ".L_x_2:",
+            "@P1 BRA `(.L_x_0)",
+            "EXIT",
+        )
+        maxwell = code(
+            ".L_x_0:",
+            "SSY `(.L_x_2)",
+            '@P0 SYNC (*"BRANCH_TARGETS .L_x_2"*)',
+            "FFMA R1, R2, R3, R1",
+            'SYNC (*"BRANCH_TARGETS .L_x_2"*)',
+            ".L_x_2:",
+            "@P1 BRA `(.L_x_0)",
+            "EXIT",
+        )
         for kernel in (turing, maxwell):
             self.assertEqual(sass.hot_loop(*kernel)["counts"], {"FFMA": 1, "branch": 4})
 
@@ -109,7 +167,9 @@ class Loops(unittest.TestCase):
 class Resources(unittest.TestCase):
     def test_a_cubin_tells_what_cuobjdump_tells(self):
         elf = (HERE / "snippets/tile_sm_53.cubin").read_bytes()
-        self.assertEqual(cubin.kernels(elf), {TILE: {"registers": 32, "stack": 0, "shared": 2048, "local": 0, "threads": 64}})
+        self.assertEqual(
+            cubin.kernels(elf), {TILE: {"registers": 32, "stack": 0, "shared": 2048, "local": 0, "threads": 64}}
+        )
         self.assertRaises(ValueError, cubin.kernels, b"no ELF file".ljust(64))
 
     def test_occupancy_is_that_of_nvidias_calculator(self):
@@ -128,19 +188,39 @@ class Resources(unittest.TestCase):
 
 
 def row(**changes):
-    hot = {"math": "FFMA", "share": 90.0, "slots": 560, "nested": 0, "whole": False,
-           "counts": {"FFMA": 512, "LDS.128": 32, "LDG.128": 2}}
+    hot = {
+        "math": "FFMA",
+        "share": 90.0,
+        "slots": 560,
+        "nested": 0,
+        "whole": False,
+        "counts": {"FFMA": 512, "LDS.128": 32, "LDG.128": 2},
+    }
     hot.update(changes.pop("hot", {}))
-    result = {"file": "conv2d_forward.cu", "registers": 100, "shared": 16384, "threads": 256, "blocks": 2, "occupancy": 25,
-              "limit": "registers", "local": 0, "spills": 0, "wide": {"LDS": 32, "LDG": 2}, "hot": hot}
+    result = {
+        "file": "conv2d_forward.cu",
+        "registers": 100,
+        "shared": 16384,
+        "threads": 256,
+        "blocks": 2,
+        "occupancy": 25,
+        "limit": "registers",
+        "local": 0,
+        "spills": 0,
+        "wide": {"LDS": 32, "LDG": 2},
+        "hot": hot,
+    }
     result.update(changes)
     return result
 
 
 class Rules(unittest.TestCase):
     def good(self):
-        return {(f"{convolution} f32 128x128x8 8x8 by 4", arch): row()
-                for convolution in rules.CONVOLUTIONS for arch in rows.ARCHITECTURES}
+        return {
+            (f"{convolution} f32 128x128x8 8x8 by 4", arch): row()
+            for convolution in rules.CONVOLUTIONS
+            for arch in rows.ARCHITECTURES
+        }
 
     def problem(self, text, **changes):
         broken = self.good()
@@ -157,7 +237,9 @@ class Rules(unittest.TestCase):
         self.problem("no __launch_bounds__", threads=0)
         self.problem("84.9 % FFMA", hot={"share": 84.9})
         self.problem("no float32 kernel with FFMA, LDG.128 and LDS.128", hot={"counts": {"FFMA": 512, "LDG.128": 2}})
-        self.problem("no float32 kernel with FFMA, LDG.128 and LDS.128", hot={"counts": {"FFMA": 512, "LDS.128": 2, "LDG.32": 8}})
+        self.problem(
+            "no float32 kernel with FFMA, LDG.128 and LDS.128", hot={"counts": {"FFMA": 512, "LDS.128": 2, "LDG.32": 8}}
+        )
 
     def test_a_direct_kernel_needs_no_global_loads_in_its_loop(self):
         kernels = self.good()
@@ -182,7 +264,13 @@ class Rules(unittest.TestCase):
         self.assertIn(text, messages[0])
 
     def test_what_got_worse_is_found_and_what_did_not_is_not(self):
-        for same_or_better in ({}, {"registers": 105}, {"blocks": 3}, {"hot": {"share": 89.1}}, {"hot": {"share": 95.0}}):
+        for same_or_better in (
+            {},
+            {"registers": 105},
+            {"blocks": 3},
+            {"hot": {"share": 89.1}},
+            {"hot": {"share": 95.0}},
+        ):
             self.assertEqual(rules.compare({("k", "sm_53"): row()}, {("k", "sm_53"): row(**same_or_better)}), [])
         self.worse("2 x 256 -> 1 x 256", blocks=1, registers=130)
         self.worse("0 -> 4 accesses to local memory", spills=4)
@@ -199,18 +287,31 @@ class Rules(unittest.TestCase):
 
     def test_names_are_those_of_the_registry(self):
         for name, expected in (
-                ("conv2d_forward_gemm_kernel<f32, GemmTile<128, 64, 8, 8, 4>, 4>", "conv2d_forward gemm f32 128x64x8 8x4 by 4"),
-                ("conv2d_forward_half_kernel<MmaTile<64, 64, 32, 4, 8> >", "conv2d_forward mma f16 64x64x32 4x8"),
-                ("conv2d_backward_weight_gemm_kernel<f16, GemmTile<128, 64, 8, 8, 8>, 1, GemmTile<64, 64, 8, 8, 4> >",
-                 "conv2d_backward_weight gemm f16 128x64x8 8x8 by 1 as 64x64x8 8x4"),
-                ("conv2d_forward_gemm_1x1_kernel<f32, GemmTile<32, 32, 8, 4, 4>, 4, GemmTile<32, 32, 8, 4, 4> >",
-                 "conv2d_forward gemm_1x1 f32 32x32x8 4x4 by 4"),
-                ("conv2d_backward_data_depthwise_kernel<f32, DepthwiseTile<128, 32, 8, 4>, DepthwiseFilter<3, 1>, 4>",
-                 "conv2d_backward_data depthwise f32 128x32 8x4 DepthwiseFilter(3, 1) by 4"),
-                ("max_pool_forward<f16, 8>", "max_pool_forward f16 by 8"), ("batch_norm_merge", "batch_norm_merge")):
+            (
+                "conv2d_forward_gemm_kernel<f32, GemmTile<128, 64, 8, 8, 4>, 4>",
+                "conv2d_forward gemm f32 128x64x8 8x4 by 4",
+            ),
+            ("conv2d_forward_half_kernel<MmaTile<64, 64, 32, 4, 8> >", "conv2d_forward mma f16 64x64x32 4x8"),
+            (
+                "conv2d_backward_weight_gemm_kernel<f16, GemmTile<128, 64, 8, 8, 8>, 1, GemmTile<64, 64, 8, 8, 4> >",
+                "conv2d_backward_weight gemm f16 128x64x8 8x8 by 1 as 64x64x8 8x4",
+            ),
+            (
+                "conv2d_forward_gemm_1x1_kernel<f32, GemmTile<32, 32, 8, 4, 4>, 4, GemmTile<32, 32, 8, 4, 4> >",
+                "conv2d_forward gemm_1x1 f32 32x32x8 4x4 by 4",
+            ),
+            (
+                "conv2d_backward_data_depthwise_kernel<f32, DepthwiseTile<128, 32, 8, 4>, DepthwiseFilter<3, 1>, 4>",
+                "conv2d_backward_data depthwise f32 128x32 8x4 DepthwiseFilter(3, 1) by 4",
+            ),
+            ("max_pool_forward<f16, 8>", "max_pool_forward f16 by 8"),
+            ("batch_norm_merge", "batch_norm_merge"),
+        ):
             self.assertEqual(rows.registry_name(name), expected)
-        self.assertEqual(rows.readable(["_ZN5tsugi4cuda3sumI6__halfLi4EEEvNS0_1PE"]),
-                         {"_ZN5tsugi4cuda3sumI6__halfLi4EEEvNS0_1PE": "sum f16 by 4"})
+        self.assertEqual(
+            rows.readable(["_ZN5tsugi4cuda3sumI6__halfLi4EEEvNS0_1PE"]),
+            {"_ZN5tsugi4cuda3sumI6__halfLi4EEEvNS0_1PE": "sum f16 by 4"},
+        )
 
     def test_a_baseline_survives_writing_and_reading(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -218,8 +319,10 @@ class Rules(unittest.TestCase):
             table.write_json(path, self.good())
             self.assertEqual(compiled.read_json(path), self.good())
             self.assertEqual(compiled.read_json(Path(folder) / "none.json"), {})
-        self.assertIn("| `conv2d_forward gemm f32 128x128x8 8x8 by 4` | 100 | 16 KB | 25 % (2 x 256, registers) | 90.0 % FFMA",
-                      table.markdown(self.good()))
+        self.assertIn(
+            "| `conv2d_forward gemm f32 128x128x8 8x8 by 4` | 100 | 16 KB | 25 % (2 x 256, registers) | 90.0 % FFMA",
+            table.markdown(self.good()),
+        )
 
 
 if __name__ == "__main__":

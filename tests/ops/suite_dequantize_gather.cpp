@@ -69,7 +69,7 @@ Values magnitude(const Inputs& in) {
 void check_dequantize_gather(Backend& backend, DType dtype) {
   const std::unique_ptr<Backend> reference = make_reference_backend();
   Random random(12);
-  const int sizes[][3] = {{7, 16, 32}, {3, 9, 17},  {1, 1, 1},  {4, 3, 15}, {2, 5, 8},  {6, 1, 40},
+  const int sizes[][3] = {{7, 16, 32}, {3, 9, 17},  {1, 1, 1},   {4, 3, 15},   {2, 5, 8},   {6, 1, 40},
                           {2, 7, 4},   {5, 700, 3}, {3, 33, 64}, {2, 1, 2051}, {1, 40, 12}, {2, 2500, 8}};
   for (const auto& size : sizes) {
     CAPTURE(size[0]);

@@ -82,11 +82,14 @@ void check_case(Backend& backend, Backend& reference, DType dtype, const Inputs&
   Values loss_magnitude(in.labels.size(), 1.0f + std::log(static_cast<float>(in.classes)));
   Values d_magnitude(in.logits.size(), in.grad_scale * (in.loss_scale != 0.0f ? in.loss_scale : 1.0f));
   const Values one(in.logits.size(), 1.0f);
-  if (!in.teacher.empty()) {  // T^2 times differences of two log softmaxes at T; and its gradient, T times a difference of two softmaxes
+  if (!in.teacher.empty()) {  // T^2 times differences of two log softmaxes at T; and its gradient, T times a difference
+                              // of two softmaxes
     float distance = 2.0f * largest;
-    for (const float logit : in.teacher) distance = std::isfinite(logit) ? std::max(distance, 2.0f * largest + 2.0f * std::fabs(logit)) : distance;
+    for (const float logit : in.teacher)
+      distance = std::isfinite(logit) ? std::max(distance, 2.0f * largest + 2.0f * std::fabs(logit)) : distance;
     for (float& magnitude : loss_magnitude)
-      magnitude += in.temperature * in.temperature * (std::log(static_cast<float>(in.teacher_classes)) + distance / in.temperature);
+      magnitude += in.temperature * in.temperature *
+                   (std::log(static_cast<float>(in.teacher_classes)) + distance / in.temperature);
     for (float& magnitude : d_magnitude) magnitude *= 1.0f + in.temperature;
   }
 
@@ -132,7 +135,8 @@ void check_edges(Backend& backend, Backend& reference, DType dtype) {
 void add_teacher(Random& random, int teacher_classes, float temperature, float deviation, Inputs& in) {
   in.teacher_classes = teacher_classes;
   in.temperature = temperature;
-  in.teacher = random.normal(static_cast<std::size_t>(in.n) * static_cast<std::size_t>(teacher_classes), DType::f32, 0.0f, deviation);
+  in.teacher = random.normal(static_cast<std::size_t>(in.n) * static_cast<std::size_t>(teacher_classes), DType::f32,
+                             0.0f, deviation);
   in.distillation.clear();
   const float weights[] = {0.3f, 0.0f, 1.0f, 0.75f};
   for (int i = 0; i < in.n; ++i) {
@@ -156,7 +160,8 @@ void check_distillation(Backend& backend, Backend& reference, DType dtype) {
           CAPTURE(temperature);
           const float deviation = temperature == 4.0f ? 30.0f : 1.0f;
           Inputs in{n, classes, 0.1f, 1.0f / static_cast<float>(n), {}, {}};
-          in.logits = random.normal(static_cast<std::size_t>(n) * static_cast<std::size_t>(classes), dtype, 0.0f, deviation);
+          in.logits =
+              random.normal(static_cast<std::size_t>(n) * static_cast<std::size_t>(classes), dtype, 0.0f, deviation);
           in.labels = random.integers<std::int32_t>(static_cast<std::size_t>(n), 0, classes - 1);
           add_teacher(random, teacher_classes, temperature, deviation, in);
           check_case(backend, reference, dtype, in);
@@ -165,7 +170,8 @@ void check_distillation(Backend& backend, Backend& reference, DType dtype) {
     }
   }
   // Samples without a teacher have the loss and the gradient of an op without one, bit for bit.
-  Inputs plain{5, 17, 0.1f, 1.0f, random.normal(5 * 17, dtype), random.integers<std::int32_t>(5, 0, 16)}, unused = plain;
+  Inputs plain{5, 17, 0.1f, 1.0f, random.normal(5 * 17, dtype), random.integers<std::int32_t>(5, 0, 16)},
+      unused = plain;
   add_teacher(random, 16, 2.0f, 1.0f, unused);
   std::fill(unused.distillation.begin(), unused.distillation.end(), 0.0f);
   const Loss got = softmax_cross_entropy(backend, dtype, unused, Gradient::separate);
@@ -174,8 +180,18 @@ void check_distillation(Backend& backend, Backend& reference, DType dtype) {
   expect_identical("d_logits without a teacher", got.d_logits, want.d_logits);
 
   // Neither overflow nor 0 * infinity; and a bad teacher spoils its own sample only.
-  check_case(backend, reference, dtype, {2, 2, 0.0f, 1.0f, {30000.0f, 29000.0f, -30000.0f, -30000.0f}, {0, 1}, 0.0f,
-                                         {-30000.0f, 30000.0f, 0.0f, 30000.0f}, {0.5f, 1.0f}, 2, 2.0f});
+  check_case(backend, reference, dtype,
+             {2,
+              2,
+              0.0f,
+              1.0f,
+              {30000.0f, 29000.0f, -30000.0f, -30000.0f},
+              {0, 1},
+              0.0f,
+              {-30000.0f, 30000.0f, 0.0f, 30000.0f},
+              {0.5f, 1.0f},
+              2,
+              2.0f});
   Inputs bad{3, 3, 0.1f, 1.0f, Values(9, 1.0f), {0, 1, 2}, 0.0f, Values(6, 1.0f), Values(3, 0.5f), 2, 2.0f};
   bad.teacher[3] = std::numeric_limits<float>::quiet_NaN();
   const Loss spoilt = softmax_cross_entropy(backend, dtype, bad, Gradient::separate);

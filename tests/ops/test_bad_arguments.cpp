@@ -258,7 +258,9 @@ TEST_CASE("softmax_cross_entropy refuses labels outside the classes, and softmax
   loss.teacher = somewhere;
   for (const int teacher_classes : {0, -2, 4}) {
     loss.teacher_classes = teacher_classes;
-    expect_error(&Backend::softmax_cross_entropy, loss, {"teacher_classes is", std::to_string(teacher_classes).c_str(), teacher_classes > 0 ? "classes, 3" : "at least 1"});
+    expect_error(&Backend::softmax_cross_entropy, loss,
+                 {"teacher_classes is", std::to_string(teacher_classes).c_str(),
+                  teacher_classes > 0 ? "classes, 3" : "at least 1"});
   }
   loss.teacher_classes = 3;
   for (const float temperature : {0.0f, -1.0f, kNan}) {

@@ -1,4 +1,5 @@
-// What is particular to the CPU backend: its caches, its determinism, its description, and how it refuses bad arguments.
+// What is particular to the CPU backend: its caches, its determinism, its description, and how it refuses bad
+// arguments.
 #include <doctest/doctest.h>
 
 #include <cstring>

@@ -70,13 +70,15 @@ double cross_entropy(const Doubles& logits, const std::vector<std::int32_t>& lab
   return loss;
 }
 
-/// The teacher's loss, written down once more: w T^2 sum_j p_j log(p_j / q_j) over the teacher's classes, added to 1 - w of the label's.
+/// The teacher's loss, written down once more: w T^2 sum_j p_j log(p_j / q_j) over the teacher's classes, added to 1 -
+/// w of the label's.
 double distilled_loss(const SoftmaxCrossEntropy& op, const Doubles& logits, const std::vector<std::int32_t>& labels) {
   const auto classes = static_cast<std::size_t>(op.classes), taught = static_cast<std::size_t>(op.teacher_classes);
   const double t = static_cast<double>(op.temperature);
   double loss = 0.0;
   for (std::size_t n = 0; n < labels.size(); ++n) {
-    const Doubles row(logits.begin() + static_cast<std::ptrdiff_t>(n * classes), logits.begin() + static_cast<std::ptrdiff_t>((n + 1) * classes));
+    const Doubles row(logits.begin() + static_cast<std::ptrdiff_t>(n * classes),
+                      logits.begin() + static_cast<std::ptrdiff_t>((n + 1) * classes));
     const double w = static_cast<double>(op.distillation[n]);
     loss += (1.0 - w) * cross_entropy(row, {labels[n]}, static_cast<double>(op.smoothing));
     if (w == 0.0) continue;
@@ -86,7 +88,8 @@ double distilled_loss(const SoftmaxCrossEntropy& op, const Doubles& logits, cons
       q_sum += std::exp(row[j] / t);
     }
     for (std::size_t j = 0; j < taught; ++j) {
-      const double p = std::exp(static_cast<double>(op.teacher[n * taught + j]) / t) / p_sum, q = std::exp(row[j] / t) / q_sum;
+      const double p = std::exp(static_cast<double>(op.teacher[n * taught + j]) / t) / p_sum,
+                   q = std::exp(row[j] / t) / q_sum;
       loss += w * t * t * p * std::log(p / q);
     }
   }

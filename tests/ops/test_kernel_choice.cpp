@@ -1,4 +1,5 @@
-// The CPU's choice of kernels: every candidate computes what the reference does, and takes nothing but what it was chosen for.
+// The CPU's choice of kernels: every candidate computes what the reference does, and takes nothing but what it was
+// chosen for.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -12,11 +13,15 @@ namespace tsugi {
 namespace test {
 namespace {
 
-constexpr KernelOp kOps[] = {KernelOp::conv2d_forward, KernelOp::conv2d_backward_data, KernelOp::conv2d_backward_weight};
+constexpr KernelOp kOps[] = {KernelOp::conv2d_forward, KernelOp::conv2d_backward_data,
+                             KernelOp::conv2d_backward_weight};
 
-bool has(const std::vector<std::string>& names, const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); }
+bool has(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 
-/// Chooses `kernel` for every convolution of the suite that it computes. Returns how many calls take another than before.
+/// Chooses `kernel` for every convolution of the suite that it computes. Returns how many calls take another than
+/// before.
 int choose_everywhere(Backend& backend, DType dtype, const std::string& kernel) {
   int changed = 0;
   KernelChoice& choice = *backend.kernel_choice();
@@ -98,7 +103,9 @@ TEST_CASE("kernels that cannot compute a call are refused, and so are calls that
   call.shape.r = call.shape.s = 3;
   CHECK_FALSE(has(choice->candidates(call), "product"));
   for (const char* kernel : {"product", "conv2d_forward gemm f32 32x32x8 4x4", "Onednn"})
-    CHECK(error_of(*choice, call, kernel).find("kernel \"" + std::string(kernel) + "\": not one of those that compute conv2d_forward f32 of [2,5,5,16]") == 0);
+    CHECK(error_of(*choice, call, kernel)
+              .find("kernel \"" + std::string(kernel) +
+                    "\": not one of those that compute conv2d_forward f32 of [2,5,5,16]") == 0);
   KernelCall many{KernelOp::conv2d_forward, pointwise(), DType::f32, false};
   many.shape.n = 65536, many.shape.h = many.shape.w = 256;  // 2^32 pixels: more rows than a dense layer counts
   CHECK_FALSE(has(choice->candidates(many), "product"));

@@ -16,7 +16,8 @@ class ChoosyBackend : public TickingBackend, public KernelChoice {
 
   std::vector<std::string> convolutions = {"usual", "slow", "fast"};  ///< the kernels of one; dense layers have `usual`
   std::map<std::string, double> cost = {{"usual", 3.0}, {"fast", 2.0}, {"slow", 9.0}};
-  double step_penalty = 0.0;  ///< of a step in which something else than `usual` is chosen: what single calls do not show
+  double step_penalty =
+      0.0;  ///< of a step in which something else than `usual` is chosen: what single calls do not show
   int chosen_calls = 0;
 
   KernelChoice* kernel_choice() override { return this; }
@@ -38,7 +39,9 @@ class ChoosyBackend : public TickingBackend, public KernelChoice {
     return found == chosen_.end() ? "usual" : found->second;
   }
 
-  void conv2d_forward(const Conv2dForward& op) override { run({KernelOp::conv2d_forward, op.shape, op.dtype, false}), TickingBackend::conv2d_forward(op); }
+  void conv2d_forward(const Conv2dForward& op) override {
+    run({KernelOp::conv2d_forward, op.shape, op.dtype, false}), TickingBackend::conv2d_forward(op);
+  }
   void conv2d_backward_data(const Conv2dBackwardData& op) override {
     run({KernelOp::conv2d_backward_data, op.shape, op.dtype, false}), TickingBackend::conv2d_backward_data(op);
   }

@@ -8,11 +8,12 @@
 namespace tsugi::test {
 namespace {
 
-/// The board is 50 times slower by peak and 20 by bandwidth. conv1 is bound by arithmetic and keeps its share of the roofline; conv2
-/// is bound by memory on both and loses two thirds of its share; bn has no arithmetic.
+/// The board is 50 times slower by peak and 20 by bandwidth. conv1 is bound by arithmetic and keeps its share of the
+/// roofline; conv2 is bound by memory on both and loses two thirds of its share; bn has no arithmetic.
 perf::ResultFile server() {
   perf::ResultFile file = device_file("cuda", 10000.0, 500.0);
-  file.entries = {point("conv1", 0.002, 1e10, 1e6), point("conv2", 0.001, 1e8, 2.5e8), point("bn", 0.001, 0.0, 5e8), point("only", 1.0, 1.0, 1.0)};
+  file.entries = {point("conv1", 0.002, 1e10, 1e6), point("conv2", 0.001, 1e8, 2.5e8), point("bn", 0.001, 0.0, 5e8),
+                  point("only", 1.0, 1.0, 1.0)};
   return file;
 }
 
@@ -62,7 +63,9 @@ TEST_CASE("ratios, shares and the reason of every point come out as they were ma
   CHECK(summary.shared == 3);
   CHECK(summary.missing == 1);
   CHECK(summary.notes.empty());
-  expect_parts(perf::summary_text(all, 1), {"board against server", "50 times slower by peak (f32)", "20 times slower by bandwidth", "39.1 times slower", "3 points", "1 points"});
+  expect_parts(perf::summary_text(all, 1),
+               {"board against server", "50 times slower by peak (f32)", "20 times slower by bandwidth",
+                "39.1 times slower", "3 points", "1 points"});
 }
 
 TEST_CASE("the faster device is told so, and a device bound by something else, too") {
@@ -104,7 +107,8 @@ TEST_CASE("files of other versions, commits or builds are compared, and marked")
   const perf::Comparison all = perf::compare({"a.json", "b.json"}, {server(), other});
   std::string notes;
   for (const std::string& note : all.summaries[1].notes) notes += note + "; ";
-  expect_parts(notes, {"0.2.0", "0.1.0", "ba9876543210", "0123456789ab", "no commit has", "powersave", "tuned kernels for 7 calls"});
+  expect_parts(notes, {"0.2.0", "0.1.0", "ba9876543210", "0123456789ab", "no commit has", "powersave",
+                       "tuned kernels for 7 calls"});
   perf::ResultFile smoke = board();
   smoke.context.brief = true;
   smoke.context.commit = "unknown";
@@ -116,7 +120,8 @@ TEST_CASE("files of other versions, commits or builds are compared, and marked")
 }
 
 TEST_CASE("names are told apart, and what cannot be compared is refused") {
-  const perf::Comparison all = perf::compare({"a/nano.json", "b/nano.json", "c/nano.json"}, {server(), board(), board()});
+  const perf::Comparison all =
+      perf::compare({"a/nano.json", "b/nano.json", "c/nano.json"}, {server(), board(), board()});
   CHECK(all.sides[1].name == "nano (2)");
   CHECK(all.sides[2].name == "nano (3)");
   CHECK(all.rows[0].cells.size() == 3);
@@ -124,7 +129,10 @@ TEST_CASE("names are told apart, and what cannot be compared is refused") {
   expect_parts(error_of([] { perf::compare({"a.json"}, {server()}); }), {"1 result files", "at least 2"});
   perf::ResultFile strange = board();
   strange.entries = {point("elsewhere", 1.0, 1.0, 1.0)};
-  expect_parts(error_of([&] { perf::compare({"a.json", "b.json"}, {server(), strange}); }), {"a.json", "0 of its 4 points"});
+  expect_parts(error_of([&] {
+                 perf::compare({"a.json", "b.json"}, {server(), strange});
+               }),
+               {"a.json", "0 of its 4 points"});
 }
 
 TEST_CASE("a point that failed on one device has no ratio") {

@@ -1,4 +1,5 @@
-// Device descriptions: what is written is read again, nothing that is not one passes for one, and what they say of a call is what one calculates.
+// Device descriptions: what is written is read again, nothing that is not one passes for one, and what they say of a
+// call is what one calculates.
 #include <nlohmann/json.hpp>
 
 #include "engine/perf/device_description.h"
@@ -41,7 +42,9 @@ TEST_CASE("a device description reads back as it was written") {
   CHECK(example().limits.copy == doctest::Approx(1e10));
 }
 
-TEST_CASE("descriptions that ship name a source for every figure, say derived, and cover a step in every precision they list") {
+TEST_CASE(
+    "descriptions that ship name a source for every figure, say derived, and cover a step in every precision they "
+    "list") {
   CHECK(perf::shipped_device_names() == std::vector<std::string>{"jetson-nano", "rtx-2080ti"});
   for (const std::string& name : perf::shipped_device_names()) {
     const perf::DeviceDescription device = perf::find_device(name);
@@ -91,7 +94,8 @@ TEST_CASE("a product in tiles pays for ragged edges and idle multiprocessors, an
     return perf::seconds_of(device, f, 0.0) - 2e-6;
   };
   CHECK(seconds(128, 128) == doctest::Approx(2.0 * 128 * 128 * 1000 / 1e11 / 0.5));  // four full blocks, one wave
-  CHECK(seconds(128, 192) == doctest::Approx(2.0 * 128 * 192 * 1000 / 1e11 / 0.4));  // 24 small ones; of the large ones 6 take two waves
+  CHECK(seconds(128, 192) ==
+        doctest::Approx(2.0 * 128 * 192 * 1000 / 1e11 / 0.4));  // 24 small ones; of the large ones 6 take two waves
   CHECK(seconds(100, 100) == doctest::Approx(2.0 * 128 * 128 * 1000 / 1e11 / 0.5));  // as much as if it were full
   CHECK(seconds(20, 20) == doctest::Approx(2.0 * 32 * 32 * 1000 / 1e11 / 0.4));      // one small block, its depth split
 }
@@ -108,13 +112,15 @@ TEST_CASE("an op whose own variant is missing takes the one that stands in, and 
   expect_parts(error_of([&] { perf::efficiency_of(device, f); }), {"made", "pool_forward", "f32"});
   for (const auto& [variant, instead] : {std::pair{"residual_ragged", "residual"}, {"ragged", ""}, {"residual", ""}})
     CHECK(perf::stand_in("batch_norm_forward", variant) == instead);
-  for (const auto& [variant, instead] : {std::pair{"average_overlapping", "average"}, {"average", "max"}, {"max_ragged", "max"}, {"max", ""}})
+  for (const auto& [variant, instead] :
+       {std::pair{"average_overlapping", "average"}, {"average", "max"}, {"max_ragged", "max"}, {"max", ""}})
     CHECK(perf::stand_in("pool_backward", variant) == instead);
 }
 
 TEST_CASE("what is no device description is refused by place, field and both values") {
   const std::string text = example_json().dump();
-  expect_parts(error_of([&] { perf::parse_device(text.substr(0, text.size() / 2), "made.json"); }), {"made.json", "JSON"});
+  expect_parts(error_of([&] { perf::parse_device(text.substr(0, text.size() / 2), "made.json"); }),
+               {"made.json", "JSON"});
   expect_parts(error_of([&] { perf::parse_device("", "made.json"); }), {"made.json", "JSON"});
   expect_parts(error_of([&] { perf::parse_device("[]", "made.json"); }), {"made.json", "object"});
   expect_parts(error_of([&] { perf::parse_device("{}", "made.json"); }), {"made.json", "tsugi_device"});
@@ -146,7 +152,8 @@ TEST_CASE("what is no device description is refused by place, field and both val
   expect_parts(changed("/efficiencies/1/tiles/0", Json::array({64, 64})), {"efficiencies[1]", "tiles", "[64,64]"});
   expect_parts(changed("/efficiencies/1/dtype", "bf16"), {"efficiencies[1]", "bf16", "peak"});
   expect_parts(changed("/efficiencies/2/dtype", "f8"), {"f8"});
-  expect_parts(changed("/efficiencies/2", example_json()["efficiencies"][0]), {"efficiencies[2]", "second", "conv2d_forward"});
+  expect_parts(changed("/efficiencies/2", example_json()["efficiencies"][0]),
+               {"efficiencies[2]", "second", "conv2d_forward"});
   expect_parts(error_of([] { perf::find_device("toaster"); }), {"toaster", "jetson-nano", "rtx-2080ti", "this"});
 }
 

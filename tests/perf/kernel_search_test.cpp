@@ -1,5 +1,5 @@
-// The search for the fastest candidate, on made-up machines whose truth is known: noise, outliers, drift, and candidates that are
-// close together.
+// The search for the fastest candidate, on made-up machines whose truth is known: noise, outliers, drift, and
+// candidates that are close together.
 #include "engine/perf/kernel_search.h"
 
 #include <algorithm>
@@ -75,8 +75,8 @@ Outcome search_all(const perf::SearchOptions& base) {
 
 TEST_CASE("the search finds the best of its candidates, or one within 3 %, on 95 % of 1,000 made-up machines") {
   const Outcome all = search_all({});
-  MESSAGE("found: " << all.good / 10.0 << " %; " << all.slower << " of 1,000 slower than the default (by " << 100.0 * (all.worst_slowdown - 1.0)
-                          << " % at most), " << all.turns << " turns a candidate");
+  MESSAGE("found: " << all.good / 10.0 << " %; " << all.slower << " of 1,000 slower than the default (by "
+                    << 100.0 * (all.worst_slowdown - 1.0) << " % at most), " << all.turns << " turns a candidate");
   CHECK(all.good >= 950);
   CHECK(all.slower <= 10);
   CHECK(all.worst_slowdown < 1.03);
@@ -98,7 +98,8 @@ TEST_CASE("candidates that are all alike do not replace the default") {
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
     MadeUpMachine machine(seed);
     std::fill(machine.truth.begin(), machine.truth.end(), 1e-3);
-    replaced += perf::find_fastest(machine.truth.size(), [&](std::size_t i) { return machine.measure(i); }).chosen != 0 ? 1 : 0;
+    replaced +=
+        perf::find_fastest(machine.truth.size(), [&](std::size_t i) { return machine.measure(i); }).chosen != 0 ? 1 : 0;
   }
   MESSAGE("replaced: " << replaced << " of 1,000");
   CHECK(replaced <= 20);
@@ -123,7 +124,8 @@ TEST_CASE("the same seed asks in the same order and answers the same") {
     perf::SearchResult found[2];
     for (int time = 0; time < 2; ++time) {
       MadeUpMachine machine(seed);
-      found[time] = perf::find_fastest(machine.truth.size(), [&](std::size_t i) { return orders[time].push_back(i), machine.measure(i); });
+      found[time] = perf::find_fastest(machine.truth.size(),
+                                       [&](std::size_t i) { return orders[time].push_back(i), machine.measure(i); });
     }
     CHECK(orders[0] == orders[1]);
     CHECK(found[0].chosen == found[1].chosen);
@@ -134,7 +136,8 @@ TEST_CASE("the same seed asks in the same order and answers the same") {
 TEST_CASE("a search that is left and taken up again ends as one that was not") {
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     MadeUpMachine machine(seed), same(seed);
-    const perf::SearchResult whole = perf::find_fastest(machine.truth.size(), [&](std::size_t i) { return machine.measure(i); });
+    const perf::SearchResult whole =
+        perf::find_fastest(machine.truth.size(), [&](std::size_t i) { return machine.measure(i); });
     perf::KernelSearch search(same.truth.size(), {});
     int visits = 0;
     for (; search.open(); ++visits) search.run(7, [&](std::size_t i) { return same.measure(i); });
@@ -166,13 +169,16 @@ TEST_CASE("without time for three rounds the default stays") {
   options.out_of_time = [&] { return left-- == 0; };
   for (const int turns : {0, 1, 3, 5}) {
     left = turns;
-    const perf::SearchResult found = perf::find_fastest(2, [](std::size_t i) { return i == 0 ? 9.0 : 1.0; }, options);
+    const perf::SearchResult found = perf::find_fastest(
+        2, [](std::size_t i) { return i == 0 ? 9.0 : 1.0; }, options);
     CHECK(found.chosen == 0);
     CHECK_FALSE(found.decided);
     CHECK(found.turns == turns);
   }
   left = 7;
-  CHECK(perf::find_fastest(2, [](std::size_t i) { return i == 0 ? 9.0 : 1.0; }, options).chosen == 1);
+  CHECK(perf::find_fastest(
+            2, [](std::size_t i) { return i == 0 ? 9.0 : 1.0; }, options)
+            .chosen == 1);
 }
 
 }  // namespace

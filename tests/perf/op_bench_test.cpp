@@ -40,7 +40,8 @@ TEST_CASE("the ops of a list do the arithmetic of its layers, each layer once") 
       flops += op_case.times * perf::cost_of(op_case, perf::OpPass::forward, DType::f32).flops;
       layers += op_case.times;
       for (const perf::OpPass pass : perf::passes_of(op_case)) {
-        const perf::OpCost full = perf::cost_of(op_case, pass, DType::f32), half = perf::cost_of(op_case, pass, DType::f16);
+        const perf::OpCost full = perf::cost_of(op_case, pass, DType::f32),
+                           half = perf::cost_of(op_case, pass, DType::f16);
         CHECK(full.bytes > half.bytes);
         CHECK(half.bytes >= full.bytes / 2.0);
       }
@@ -48,7 +49,8 @@ TEST_CASE("the ops of a list do the arithmetic of its layers, each layer once") 
     CHECK(flops == doctest::Approx(kBatch * expected).epsilon(1e-12));
     CHECK(layers == static_cast<int>(build_graph(list.model, list.classes, true).nodes.size()));
   }
-  expect_parts(error_of([] { perf::find_shape_list("resnet-19"); }), {"resnet-19", "faces-cnn", "resnet-18", "mobilenet-v2"});
+  expect_parts(error_of([] { perf::find_shape_list("resnet-19"); }),
+               {"resnet-19", "faces-cnn", "resnet-18", "mobilenet-v2"});
 }
 
 TEST_CASE("medians and their deviation do not follow an outlier") {
@@ -79,7 +81,8 @@ TEST_CASE("a call that takes one tick is measured as one, however many make a sa
   CHECK(turn.calls == 5);
   REQUIRE(turn.seconds.size() == 1);
   CHECK(turn.seconds[0] == 1.0);
-  const perf::Turn cold = perf::take_turn(set.contender("conv", backend, perf::OpPass::forward), set.copies(), timing, 0.0);
+  const perf::Turn cold =
+      perf::take_turn(set.contender("conv", backend, perf::OpPass::forward), set.copies(), timing, 0.0);
   CHECK(cold.calls == set.copies());  // once over every copy
   CHECK(cold.seconds[0] == 1.0);
 }
@@ -102,7 +105,8 @@ TEST_CASE("every op of every kind runs on every backend here, and becomes a poin
       options.dtype = dtype;
       options.brief = true;
       std::size_t turns = 0;
-      perf::bench_ops(*backend, nullptr, cases, options, {[&](std::size_t, std::size_t total) { turns = total; }, {}}, file);
+      perf::bench_ops(*backend, nullptr, cases, options, {[&](std::size_t, std::size_t total) { turns = total; }, {}},
+                      file);
       CHECK(turns == expected);
       CHECK(file.entries.size() == expected);
       CHECK(file.context.brief);
@@ -157,7 +161,8 @@ TEST_CASE("a filter keeps the points with its text, and one that fits nothing is
   CHECK(file.entries.size() == 3);
   for (const perf::ResultEntry& e : file.entries) CHECK(e.cache == "cold");
   options.filter = "nothing";
-  expect_parts(error_of([&] { perf::bench_ops(*backend, nullptr, perf::smoke_cases(), options, {}, file); }), {"0 points", "nothing"});
+  expect_parts(error_of([&] { perf::bench_ops(*backend, nullptr, perf::smoke_cases(), options, {}, file); }),
+               {"0 points", "nothing"});
 }
 
 TEST_CASE("a point stands beside the library that computes the same call, and the backend's own choice is as it was") {

@@ -1,5 +1,5 @@
-// Plans: the memory that is planned is the trainer's own, the ops that are timed are those of a real step, and the largest fraction is one that fits
-// and whose successor does not.
+// Plans: the memory that is planned is the trainer's own, the ops that are timed are those of a real step, and the
+// largest fraction is one that fits and whose successor does not.
 #include <algorithm>
 #include <map>
 
@@ -39,10 +39,12 @@ perf::DeviceDescription plain_device() {
     device.efficiencies.push_back({op, "window", DType::f32, {}, {1.0}, 0.0, 0.0, 1.0, {}});
   for (const char* op : {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight"})
     device.efficiencies.push_back({op, "depthwise", DType::f32, {}, {1.0}, 0.0, 0.0, 1.0, {}});
-  for (const char* op : {"pool_forward", "pool_backward"}) device.efficiencies.push_back({op, "max", DType::f32, {}, {1.0}, 0.0, 0.0, 1.0, {}});
-  for (const char* op : {"dense_forward", "dense_backward_data", "dense_backward_weight", "batch_norm_forward", "batch_norm_backward",
-                         "dropout_forward", "dropout_backward", "add_forward", "activation_forward", "activation_backward", "augment_forward",
-                         "softmax_cross_entropy", "gradient_norm", "sgd_update"})
+  for (const char* op : {"pool_forward", "pool_backward"})
+    device.efficiencies.push_back({op, "max", DType::f32, {}, {1.0}, 0.0, 0.0, 1.0, {}});
+  for (const char* op :
+       {"dense_forward", "dense_backward_data", "dense_backward_weight", "batch_norm_forward", "batch_norm_backward",
+        "dropout_forward", "dropout_backward", "add_forward", "activation_forward", "activation_backward",
+        "augment_forward", "softmax_cross_entropy", "gradient_norm", "sgd_update"})
     device.efficiencies.push_back({op, "", DType::f32, {}, {1.0}, 0.0, 0.0, 1.0, {}});
   return device;
 }
@@ -69,7 +71,8 @@ TEST_CASE("the planned memory is what a real trainer plans, to the byte") {
       }
 }
 
-TEST_CASE("the emulator stands for a GPU's scratch memory: its plan is that of its own trainer, which is not the CPU's") {
+TEST_CASE(
+    "the emulator stands for a GPU's scratch memory: its plan is that of its own trainer, which is not the CPU's") {
   const std::unique_ptr<RegistryBackend> nano = emulator(53);
   if (nano == nullptr) return;
   const perf::StepRequest request = request_of("faces-mobile", 16, 2, DType::f32);
@@ -99,7 +102,8 @@ TEST_CASE("the recorded ops are the calls of a real step, layer by layer") {
     options.brief = true;
     perf::ResultFile file;
     perf::bench_step(counting, request.list, options, file);
-    for (const auto& [op, count] : counting.backward_calls) CHECK_MESSAGE(4 * calls[op] == count, op);  // two trainers, a warm-up and a step each
+    for (const auto& [op, count] : counting.backward_calls)
+      CHECK_MESSAGE(4 * calls[op] == count, op);  // two trainers, a warm-up and a step each
     counting.backward_calls.clear();
     counting.allocations = 0;
     const perf::StepResult predicted = perf::predict_step(plain_device(), counting, request).step;
@@ -137,17 +141,19 @@ TEST_CASE("what a cache still holds is what was used since, and without one noth
   const auto holding = [](double bytes) { return perf::CacheCurves{{{bytes, 0.0}, {bytes + 1.0, 1.0}}, {}}; };
   const std::vector<double> seconds = {1.0, 1.0, 4.0, 1.0};
   // a writes, b reads it at once; c sweeps twice the cache; d reads what a wrote.
-  const std::vector<perf::RecordedOp> ops = {touching({{0, kMega}}), touching({{0, kMega}}), touching({{16 * kMega, 8 * kMega}}),
-                                             touching({{0, kMega}})};
+  const std::vector<perf::RecordedOp> ops = {touching({{0, kMega}}), touching({{0, kMega}}),
+                                             touching({{16 * kMega, 8 * kMega}}), touching({{0, kMega}})};
   CHECK(perf::missed_bytes(ops, seconds, {}) == std::vector<double>(4, 0.0));
   const std::vector<double> missed = perf::missed_bytes(ops, seconds, holding(4 * kMega));
   CHECK(missed[0] == 0.0);  // d, in the step before
   CHECK(missed[1] == 0.0);
   CHECK(missed[2] == 8.0 * kMega);
   CHECK(missed[3] == 1.0 * kMega);
-  for (const double bytes : perf::missed_bytes(ops, seconds, holding(16 * kMega))) CHECK(bytes == 0.0);  // all of it fits
+  for (const double bytes : perf::missed_bytes(ops, seconds, holding(16 * kMega)))
+    CHECK(bytes == 0.0);  // all of it fits
   // Of a curve, the share at each distance: between two uses of a block of d or of c lie all other blocks of the 9 MB.
-  const std::vector<double> half = perf::missed_bytes(ops, seconds, {{{9.0 * kMega - 16384.0, 0.25}, {9.0 * kMega, 0.5}}, {}});
+  const std::vector<double> half =
+      perf::missed_bytes(ops, seconds, {{{9.0 * kMega - 16384.0, 0.25}, {9.0 * kMega, 0.5}}, {}});
   CHECK(half[3] == doctest::Approx(0.25 * kMega));
   CHECK(half[2] == doctest::Approx(8.0 * kMega * 0.25));
   // Others take the cache within two seconds: only what the op before left is still there.
@@ -205,7 +211,8 @@ TEST_CASE("a plan as resume trains freezes what resume freezes: nothing, and wit
   CHECK(alone.trained == 20);
   CHECK(alone.freeze_until == default_freeze(request.step.list.model, request.step.list.classes, false));
   const std::vector<perf::StepLayer>& layers = alone.prediction.step.layers;
-  CHECK(std::count_if(layers.begin(), layers.end(), [](const perf::StepLayer& layer) { return layer.backward_s > 0.0; }) == 1);
+  CHECK(std::count_if(layers.begin(), layers.end(),
+                      [](const perf::StepLayer& layer) { return layer.backward_s > 0.0; }) == 1);
 }
 
 TEST_CASE("the largest fraction fits every budget, one photo more does not, and the budget that says so is named") {
@@ -260,10 +267,12 @@ TEST_CASE("what cannot be planned is an error with both values") {
   expect_parts(error_of([&] { perf::plan_handover(device, *backend, request); }), {"fraction", "nan"});
   perf::Budgets budgets;
   budgets.training_s = 1e-6;
-  expect_parts(error_of([&] { perf::largest_fraction(device, *backend, request, budgets); }), {"--max-time", "1e-06 s", "1 photos need"});
+  expect_parts(error_of([&] { perf::largest_fraction(device, *backend, request, budgets); }),
+               {"--max-time", "1e-06 s", "1 photos need"});
   budgets = {};
   budgets.memory_bytes = 1000.0;
-  expect_parts(error_of([&] { perf::largest_fraction(device, *backend, request, budgets); }), {"--max-memory", "0.001 MB"});
+  expect_parts(error_of([&] { perf::largest_fraction(device, *backend, request, budgets); }),
+               {"--max-memory", "0.001 MB"});
   request.bundle.train_photos = 0;
   expect_parts(error_of([&] { perf::largest_fraction(device, *backend, request, budgets); }), {"0 photos"});
   perf::StepRequest step = request_of("faces-mobile", 16, 8, DType::f32);
@@ -323,7 +332,8 @@ TEST_CASE("calibration measures no layer of a built-in model, and every point of
           for (const perf::OpCase& made : table.cases) {
             if (!made.product() || made.kind != layer.kind) continue;
             const Conv2dShape &a = made.shape, &b = layer.shape;
-            const bool same = a.h == b.h && a.w == b.w && a.c == b.c && a.k == b.k && a.r == b.r && a.stride_h == b.stride_h && a.groups == b.groups;
+            const bool same = a.h == b.h && a.w == b.w && a.c == b.c && a.k == b.k && a.r == b.r &&
+                              a.stride_h == b.stride_h && a.groups == b.groups;
             CHECK_FALSE_MESSAGE(same, layer.layer);
           }
     }
@@ -379,11 +389,14 @@ TEST_CASE("a result file of the board replaces what was derived") {
     CHECK(device.limits.f32 == 2e11);
   }
   SUBCASE("files that say nothing of this device are refused") {
-    expect_parts(error_of([&] { perf::apply_result(device, *backend, file, "empty.json"); }), {"empty.json", "0 of its 0 points"});
+    expect_parts(error_of([&] { perf::apply_result(device, *backend, file, "empty.json"); }),
+                 {"empty.json", "0 of its 0 points"});
     file.entries = {point("conv1", 0.002, 5e8, 4e6)};
-    expect_parts(error_of([&] { perf::apply_result(device, *backend, file, "made.json"); }), {"made.json", "0 of its 1 points"});
+    expect_parts(error_of([&] { perf::apply_result(device, *backend, file, "made.json"); }),
+                 {"made.json", "0 of its 1 points"});
     file.context.device = "cuda";
-    expect_parts(error_of([&] { perf::apply_result(device, *backend, file, "gpu.json"); }), {"gpu.json", "cuda", "plain", "cpu"});
+    expect_parts(error_of([&] { perf::apply_result(device, *backend, file, "gpu.json"); }),
+                 {"gpu.json", "cuda", "plain", "cpu"});
     file.context.device = "cpu";
     file.context.brief = true;
     expect_parts(error_of([&] { perf::apply_result(device, *backend, file, "smoke.json"); }), {"smoke.json", "smoke"});

@@ -103,7 +103,8 @@ TEST_CASE("a file of a Google Benchmark program is read by its names, medians fi
     json["benchmarks"].push_back(entry);
   };
   for (const double time : {30.0, 10.0, 20.0}) add("net/b64/conv1/conv2d_forward/f32/warm/real_time", time, nullptr);
-  for (const double time : {1.0, 2.0}) add("net/b64/conv2/conv2d_forward/bf16/warm/process_time/real_time", time, nullptr);
+  for (const double time : {1.0, 2.0})
+    add("net/b64/conv2/conv2d_forward/bf16/warm/process_time/real_time", time, nullptr);
   add("net/b64/conv2/conv2d_forward/bf16/warm/process_time/real_time", 1000.0, "mean");
   add("net/b64/conv2/conv2d_forward/bf16/warm/process_time/real_time", 7.0, "median");
   add("just a name", 5.0, nullptr);
@@ -128,11 +129,13 @@ TEST_CASE("a file of a Google Benchmark program is read by its names, medians fi
 TEST_CASE("what is no result file is refused by name and place") {
   Json json = example_json();
   json["context"]["tsugi_schema"] = perf::kResultSchema + 1;
-  expect_parts(error_of_json(json), {"a.json", "tsugi_schema", std::to_string(perf::kResultSchema + 1), std::to_string(perf::kResultSchema)});
+  expect_parts(error_of_json(json), {"a.json", "tsugi_schema", std::to_string(perf::kResultSchema + 1),
+                                     std::to_string(perf::kResultSchema)});
   json["context"].erase("tsugi_schema");
   expect_parts(error_of_json(json), {"a.json", "context", "tsugi_schema", "not a result file"});
 
-  const auto broken = [&](const char* where, const char* key, const Json& value, const std::vector<std::string>& parts) {
+  const auto broken = [&](const char* where, const char* key, const Json& value,
+                          const std::vector<std::string>& parts) {
     Json changed = example_json();
     Json& object = where == std::string("context") ? changed["context"] : changed["benchmarks"][1];
     object[key] = value;
@@ -178,7 +181,8 @@ TEST_CASE("a damaged file is read or refused, never more, and what was read can 
   for (int i = 0; i < kMutants; ++i) {
     CAPTURE(i);
     std::string mutant = original;
-    for (std::uint64_t changes = 1 + random() % 3; changes > 0; --changes) mutant[random() % mutant.size()] = telling[random() % telling.size()];
+    for (std::uint64_t changes = 1 + random() % 3; changes > 0; --changes)
+      mutant[random() % mutant.size()] = telling[random() % telling.size()];
     try {
       const perf::ResultFile file = perf::parse_result_file(mutant, "mutant.json");
       const perf::ResultFile again = perf::parse_result_file(perf::to_json(file, true), "again.json");

@@ -13,7 +13,8 @@ perf::ShapeList tiny() {
   return {parse_model(R"({"name": "tiny", "input": [16, 16, 3], "layers": [
     {"type": "conv2d", "name": "conv1", "filters": 4, "kernel": 3, "stride": 2, "pad": 1}, {"type": "batch_norm", "name": "bn1"},
     {"type": "relu"}, {"type": "conv2d", "name": "conv2", "filters": 4, "kernel": 3, "pad": 1},
-    {"type": "global_average_pool", "name": "pool"}, {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"}]})", "test"),
+    {"type": "global_average_pool", "name": "pool"}, {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"}]})",
+                      "test"),
           3};
 }
 
@@ -70,7 +71,8 @@ TEST_CASE("a real step's parts leave no gap: their sum is the step, seen from th
     // One step, so that medians are the step's own parts: what is left is the rounding of the sums.
     CHECK(file.step.watched_step_s > 0.0);
     CHECK(file.step.parts_s == doctest::Approx(file.step.watched_step_s).epsilon(1e-9));
-    const auto step = std::find_if(file.entries.begin(), file.entries.end(), [](const perf::ResultEntry& e) { return e.op == "step"; });
+    const auto step = std::find_if(file.entries.begin(), file.entries.end(),
+                                   [](const perf::ResultEntry& e) { return e.op == "step"; });
     REQUIRE(step != file.entries.end());
     CHECK(step->name == "tiny/b4/-/step/f32/step");
     CHECK(step->seconds == file.step.step_s);

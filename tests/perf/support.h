@@ -1,4 +1,5 @@
-// What the tests of measurements share: result files made by hand, and a backend whose clock is the number of its calls.
+// What the tests of measurements share: result files made by hand, and a backend whose clock is the number of its
+// calls.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -39,22 +40,46 @@ class TickingBackend : public CountingBackend {
   double ticks = 0.0;
 
   std::unique_ptr<TimeMark> make_time_mark() override { return std::make_unique<Mark>(*this); }
-  void conv2d_forward(const Conv2dForward& op) override { tick([&] { CountingBackend::conv2d_forward(op); }); }
-  void conv2d_backward_data(const Conv2dBackwardData& op) override { tick([&] { CountingBackend::conv2d_backward_data(op); }); }
-  void conv2d_backward_weight(const Conv2dBackwardWeight& op) override { tick([&] { CountingBackend::conv2d_backward_weight(op); }); }
-  void dense_forward(const DenseForward& op) override { tick([&] { CountingBackend::dense_forward(op); }); }
-  void dense_backward_data(const DenseBackwardData& op) override { tick([&] { CountingBackend::dense_backward_data(op); }); }
-  void dense_backward_weight(const DenseBackwardWeight& op) override { tick([&] { CountingBackend::dense_backward_weight(op); }); }
-  void batch_norm_forward(const BatchNormForward& op) override { tick([&] { CountingBackend::batch_norm_forward(op); }); }
-  void batch_norm_backward(const BatchNormBackward& op) override { tick([&] { CountingBackend::batch_norm_backward(op); }); }
-  void augment_forward(const AugmentForward& op) override { tick([&] { CountingBackend::augment_forward(op); }); }
-  void softmax_cross_entropy(const SoftmaxCrossEntropy& op) override { tick([&] { CountingBackend::softmax_cross_entropy(op); }); }
-  void sgd_update(const SgdUpdate& op) override { tick([&] { CountingBackend::sgd_update(op); }); }
+  void conv2d_forward(const Conv2dForward& op) override {
+    tick([&] { CountingBackend::conv2d_forward(op); });
+  }
+  void conv2d_backward_data(const Conv2dBackwardData& op) override {
+    tick([&] { CountingBackend::conv2d_backward_data(op); });
+  }
+  void conv2d_backward_weight(const Conv2dBackwardWeight& op) override {
+    tick([&] { CountingBackend::conv2d_backward_weight(op); });
+  }
+  void dense_forward(const DenseForward& op) override {
+    tick([&] { CountingBackend::dense_forward(op); });
+  }
+  void dense_backward_data(const DenseBackwardData& op) override {
+    tick([&] { CountingBackend::dense_backward_data(op); });
+  }
+  void dense_backward_weight(const DenseBackwardWeight& op) override {
+    tick([&] { CountingBackend::dense_backward_weight(op); });
+  }
+  void batch_norm_forward(const BatchNormForward& op) override {
+    tick([&] { CountingBackend::batch_norm_forward(op); });
+  }
+  void batch_norm_backward(const BatchNormBackward& op) override {
+    tick([&] { CountingBackend::batch_norm_backward(op); });
+  }
+  void augment_forward(const AugmentForward& op) override {
+    tick([&] { CountingBackend::augment_forward(op); });
+  }
+  void softmax_cross_entropy(const SoftmaxCrossEntropy& op) override {
+    tick([&] { CountingBackend::softmax_cross_entropy(op); });
+  }
+  void sgd_update(const SgdUpdate& op) override {
+    tick([&] { CountingBackend::sgd_update(op); });
+  }
   double fma_burst(DType dtype, int steps, float* out) override {
     ticks += 1.0;
     return CountingBackend::fma_burst(dtype, steps, out);
   }
-  void copy_burst(const void* from, std::size_t bytes, void* to) override { tick([&] { CountingBackend::copy_burst(from, bytes, to); }); }
+  void copy_burst(const void* from, std::size_t bytes, void* to) override {
+    tick([&] { CountingBackend::copy_burst(from, bytes, to); });
+  }
   void copy_to_device(void* to, const void* from, std::size_t bytes) override {
     ticks += 1.0;
     CountingBackend::copy_to_device(to, from, bytes);

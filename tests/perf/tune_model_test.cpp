@@ -1,4 +1,5 @@
-// Tuning a model: which calls are measured, and that the winners are found, taken and checked, on a device whose clock is made up.
+// Tuning a model: which calls are measured, and that the winners are found, taken and checked, on a device whose clock
+// is made up.
 #include "engine/perf/tune_model.h"
 
 #include <algorithm>
@@ -32,7 +33,9 @@ TEST_CASE("the calls of a step are what the step issues, with what is fused into
   const std::unique_ptr<Backend> backend = make_reference_backend();
   const std::vector<perf::ModelCall> calls = perf::model_calls(*backend, tiny(), 2, DType::f32);
   const auto find = [&](const std::string& layer, perf::OpPass pass) {
-    const auto found = std::find_if(calls.begin(), calls.end(), [&](const perf::ModelCall& one) { return one.op_case.layer == layer && one.pass == pass; });
+    const auto found = std::find_if(calls.begin(), calls.end(), [&](const perf::ModelCall& one) {
+      return one.op_case.layer == layer && one.pass == pass;
+    });
     REQUIRE(found != calls.end());
     return *found;
   };
@@ -43,12 +46,14 @@ TEST_CASE("the calls of a step are what the step issues, with what is fused into
   const perf::ModelCall second = find("conv2", perf::OpPass::forward);
   CHECK_FALSE(second.op_case.epilogue.bias);
   CHECK(second.op_case.epilogue.activation.kind == ActivationKind::none);  // the batch norm has it
-  CHECK(second.times == 2);  // conv3 has its shape
-  // Backward comes in reverse, so that conv3 is the first of this shape; its input is the batch norm's, which masks itself.
+  CHECK(second.times == 2);                                                // conv3 has its shape
+  // Backward comes in reverse, so that conv3 is the first of this shape; its input is the batch norm's, which masks
+  // itself.
   CHECK(find("conv3", perf::OpPass::backward_weight).times == 2);
   CHECK(find("conv3", perf::OpPass::backward_data).op_case.epilogue.activation.kind == ActivationKind::none);
   CHECK(find("head", perf::OpPass::forward).call.dense);
-  CHECK(calls.size() == 3 + 2 + 1 + 2);  // forward: conv1, conv2, head; backward: conv3 twice, conv1 without data, head twice
+  CHECK(calls.size() ==
+        3 + 2 + 1 + 2);  // forward: conv1, conv2, head; backward: conv3 twice, conv1 without data, head twice
 }
 
 TEST_CASE("the calls of the built-in models are their products, each pass once a shape") {

@@ -122,7 +122,8 @@ TEST_CASE("a tuning file is read back as it was written, and its calls are taken
   CHECK(backend.chosen(tuned(1, "").call) == "fast");
   CHECK(backend.chosen(tuned(2, "").call) == "usual");
   CHECK(backend.chosen(tuned(3, "").call) == "slow");
-  CHECK(said == std::vector<std::string>{"kernels as tuned: 2 of 4 known calls take another than by default (" + path + ")"});
+  CHECK(said ==
+        std::vector<std::string>{"kernels as tuned: 2 of 4 known calls take another than by default (" + path + ")"});
   REQUIRE(log.uses().size() == 1);
   CHECK(log.uses()[0].role == "tuning");
 }
@@ -134,10 +135,12 @@ TEST_CASE(
   ChoosyBackend maker;
   const std::string text = to_json(example(maker));
   const std::vector<std::pair<std::string, std::vector<std::string>>> cases = {
-      {forged(replaced(text, "\"device\": \"made up\"", "\"device\": \"board\"")), {"made for device \"board\", here is \"made up\""}},
+      {forged(replaced(text, "\"device\": \"made up\"", "\"device\": \"board\"")),
+       {"made for device \"board\", here is \"made up\""}},
       {forged(replaced(text, "\"driver\": \"1\"", "\"driver\": \"2\"")), {"made for driver \"2\", here is \"1\""}},
       {forged(replaced(text, "\"kernels\": \"01", "\"kernels\": \"02")), {"made for kernels \"022345678"}},
-      {forged(replaced(text, "\"tsugi_tuning\": 1", "\"tsugi_tuning\": 2")), {"\"tsugi_tuning\" is \"2\", this version reads 1"}},
+      {forged(replaced(text, "\"tsugi_tuning\": 1", "\"tsugi_tuning\": 2")),
+       {"\"tsugi_tuning\" is \"2\", this version reads 1"}},
       {replaced(text, "\"tsugi_tuning\": 1", "\"tsugi\": 1"), {"not a tuning file"}},
       {replaced(text, "\"fast\"", "\"slow\""), {"digest does not fit"}},
       {"", {"invalid JSON"}},
@@ -201,7 +204,8 @@ TEST_CASE("a kernel that this backend does not have is refused, and nothing of i
   one.r = one.s = 1, one.stride_h = 1, one.pad_h = 0;
   const KernelCall good{KernelOp::conv2d_forward, one, DType::f32, false};
   const std::string usual = choice->chosen(good);
-  file.calls = {{good, "product", usual, 1.0, 2.0}, {{KernelOp::conv2d_forward, shape(2), DType::f32, false}, "warp", usual, 1.0, 2.0}};
+  file.calls = {{good, "product", usual, 1.0, 2.0},
+                {{KernelOp::conv2d_forward, shape(2), DType::f32, false}, "warp", usual, 1.0, 2.0}};
   const std::string path = folder.path("t.json");
   write_file_atomically(path, to_json(file));
   expect_parts(error_of([&] { apply_tuning(*backend, {path, nullptr, {}}); }), {"t.json", "kernel \"warp\""});
@@ -216,7 +220,10 @@ TEST_CASE("a named file that is no file or is missing is an error") {
   const TemporaryFolder folder;
   ChoosyBackend backend;
   expect_parts(error_of([&] { apply_tuning(backend, {folder.path(), nullptr, {}}); }), {folder.path(), "is a folder"});
-  expect_parts(error_of([&] { apply_tuning(backend, {folder.path("none.json"), nullptr, {}}); }), {"none.json", "No such file"});
+  expect_parts(error_of([&] {
+                 apply_tuning(backend, {folder.path("none.json"), nullptr, {}});
+               }),
+               {"none.json", "No such file"});
   const std::unique_ptr<Backend> plain = make_reference_backend();
   CHECK(apply_tuning(*plain, {folder.path("none.json"), nullptr, {}}).path.empty());  // nothing to choose there
 }
@@ -268,8 +275,13 @@ TEST_CASE("rows to ship are rows that the tables' macros read") {
   ChoosyBackend backend;
   TuningFile file = tuning_file_for(backend, "2026-01-02");
   file.version = "0.1.0", file.device = "Board", file.driver = "driver 10.2";
-  file.calls = {tuned(2, "conv2d_backward_data gemm f32 32x32x8 4x4"), tuned(1, "usual"),
-                {{KernelOp::conv2d_forward, shape(1), DType::f16, true}, "conv2d_forward mma f16 64x64x32 4x8", "usual", 1.0, 2.0}};
+  file.calls = {tuned(2, "conv2d_backward_data gemm f32 32x32x8 4x4"),
+                tuned(1, "usual"),
+                {{KernelOp::conv2d_forward, shape(1), DType::f16, true},
+                 "conv2d_forward mma f16 64x64x32 4x8",
+                 "usual",
+                 1.0,
+                 2.0}};
   const std::string text = inc_rows(file);
   const std::vector<std::uint8_t> shipped = read_file(std::string(TSUGI_TEST_DATA) + "/tuned_rows.inc");
   CHECK(text == std::string(shipped.begin(), shipped.end()));

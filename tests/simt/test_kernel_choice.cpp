@@ -24,13 +24,15 @@ TEST_CASE("candidates are the rows that cover a call here, the default first") {
     KernelChoice& choice = *backend->kernel_choice();
     const std::vector<Row> rows = backend->rows();
     for (const DType dtype : {DType::f32, DType::f16})
-      for (const KernelOp op : {KernelOp::conv2d_forward, KernelOp::conv2d_backward_data, KernelOp::conv2d_backward_weight}) {
+      for (const KernelOp op :
+           {KernelOp::conv2d_forward, KernelOp::conv2d_backward_data, KernelOp::conv2d_backward_weight}) {
         const KernelCall call{op, small(), dtype, false};
         std::vector<std::string> expected, found = choice.candidates(call);
         CHECK(found.front() == name_of(rows[backend->row_for(op, small(), dtype)]));
         CHECK(found.size() > 1);
         for (std::size_t i = 0; i < rows.size(); ++i)
-          if (rows[i].op == op && rows[i].dtype == dtype && rows[i].min_sm <= sm && sm <= rows[i].max_sm && backend->covers(i, small()))
+          if (rows[i].op == op && rows[i].dtype == dtype && rows[i].min_sm <= sm && sm <= rows[i].max_sm &&
+              backend->covers(i, small()))
             expected.push_back(name_of(rows[i]));
         std::sort(expected.begin(), expected.end());
         std::sort(found.begin(), found.end());
@@ -64,7 +66,8 @@ TEST_CASE("a chosen row computes the call, as if it were pinned, and no other ca
     CHECK(conv2d_forward(*backend, DType::f32, in) == chosen);
     backend->pin(-1);
   }
-  CHECK_THROWS_AS(choice.choose(call, "conv2d_forward depthwise f32 128x32x1 8x4"), Error);  // a row, but not for this shape
+  CHECK_THROWS_AS(choice.choose(call, "conv2d_forward depthwise f32 128x32x1 8x4"),
+                  Error);  // a row, but not for this shape
   CHECK_THROWS_AS(choice.choose(call, "nothing"), Error);
   CHECK_THROWS_AS(choice.choose({KernelOp::conv2d_forward, small(), DType::bf16, false}, ""), Error);
 }

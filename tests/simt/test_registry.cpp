@@ -18,8 +18,8 @@ void walk(KernelOp op, std::size_t part) {
   const auto shuffled3 = make_simt_backend(75, ThreadOrder::shuffled, 3);
   const RegistryWalk done = check_registry(
       {forward.get(), reverse.get(), shuffled1.get(), shuffled2.get(), shuffled3.get()}, op, part, kParts, true);
-  MESSAGE(std::string(name_of(op)) << ", part " << part + 1 << " of " << kParts << ": " << done.rows << " rows, " << done.cases
-                                   << " cases, each in 5 thread orders");
+  MESSAGE(std::string(name_of(op)) << ", part " << part + 1 << " of " << kParts << ": " << done.rows << " rows, "
+                                   << done.cases << " cases, each in 5 thread orders");
 }
 
 }  // namespace

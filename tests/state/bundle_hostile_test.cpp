@@ -127,7 +127,8 @@ TEST_CASE("a file of arrays is a member like any other") {
                    for (int i = 0; i < 64; ++i) {
                      const std::string more = "tensors/x" + std::to_string(i) + ".safetensors";
                      p.photos.insert(p.photos.begin() + 1, {more, one_tensor()});
-                     p.manifest.members.insert(p.manifest.members.begin() + 2, Parts::describe(more, one_tensor(), "tensors"));
+                     p.manifest.members.insert(p.manifest.members.begin() + 2,
+                                               Parts::describe(more, one_tensor(), "tensors"));
                    }
                  })),
                  "the number of tensors' members is 65, at most 64 expected"));
@@ -136,9 +137,9 @@ TEST_CASE("a file of arrays is a member like any other") {
 TEST_CASE("a file of arrays with another name, or that is no such file, is refused by name") {
   CHECK(contains(tensors_refusal("tensors/a.safetensors", bytes_of("not arrays")), "file: tensors/a.safetensors: "));
   CHECK(contains(tensors_refusal("tensors/a.safetensors", {}), "file: tensors/a.safetensors: "));
-  for (const char* name : {"tensors/.safetensors", "tensors/A.safetensors", "tensors/../a.safetensors", "tensors/a/b.safetensors",
-                           "tensors/a.tar", "tensors/a", "tensors/", "tensors/a.safetensors/", "tensors/a.b.safetensors",
-                           "tensors/\xc3\xb6.safetensors"}) {
+  for (const char* name : {"tensors/.safetensors", "tensors/A.safetensors", "tensors/../a.safetensors",
+                           "tensors/a/b.safetensors", "tensors/a.tar", "tensors/a", "tensors/",
+                           "tensors/a.safetensors/", "tensors/a.b.safetensors", "tensors/\xc3\xb6.safetensors"}) {
     CAPTURE(name);
     CHECK(contains(tensors_refusal(name, one_tensor()), "a name of 1 to 64 of a-z 0-9 _ - expected"));
   }
@@ -273,8 +274,8 @@ TEST_CASE("a malformed manifest is refused by field") {
   CHECK(contains(manifest_refusal("tsugi-bundle", "tsugi-bungle"), "tsugi-bundle and 1 expected"));
   CHECK(contains(manifest_refusal("\"version\":1", "\"version\":2"), "tsugi-bundle and 1 expected"));
   CHECK(contains(manifest_refusal("\"version\":1", "\"versions\":1"), "version"));
-  CHECK(
-      contains(manifest_refusal("\"strategy\":\"random\"", "\"strategy\":\"best\""), "stratified, random, herding, k-center or typical expected"));
+  CHECK(contains(manifest_refusal("\"strategy\":\"random\"", "\"strategy\":\"best\""),
+                 "stratified, random, herding, k-center or typical expected"));
   CHECK(contains(manifest_refusal("\"fraction\":0.5", "\"fraction\":1.5"), "0 to 1 expected"));
   CHECK(contains(manifest_refusal("\"fraction\":0.5", "\"fraction\":\"a\""), "manifest"));
   CHECK(contains(manifest_refusal("\"seed\":0", "\"seed\":-1"), "seed is \"-1\", a whole number expected"));

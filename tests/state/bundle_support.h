@@ -17,7 +17,8 @@ using Bytes = std::vector<std::uint8_t>;
 
 inline Bytes bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 
-/// Two files of arrays, one of every type; three training photos and one test photo; names with spaces, quotes, other scripts, and too long for ustar.
+/// Two files of arrays, one of every type; three training photos and one test photo; names with spaces, quotes, other
+/// scripts, and too long for ustar.
 inline Bundle sample_bundle() {
   std::mt19937_64 random(1);
   Bundle bundle;
@@ -32,7 +33,11 @@ inline Bundle sample_bundle() {
   add(bundle.checkpoint.class_names[2], std::string(150, 'l') + ".jpg", false, std::string(3000, 'p'));
   add(bundle.checkpoint.class_names[0], "1.jpg", false, "photo A");
   add(bundle.checkpoint.class_names[1], "\xe7\xb6\x99.png", true, "");
-  bundle.tensors["acts_2-8bit"].tensors = {{"a", DType::u8, {2, 3}, bytes_of("\x01\xff" "abcd")},
+  bundle.tensors["acts_2-8bit"].tensors = {{"a",
+                                            DType::u8,
+                                            {2, 3},
+                                            bytes_of("\x01\xff"
+                                                     "abcd")},
                                            {"b", DType::i8, {1}, bytes_of("\x80")},
                                            {"c", DType::f16, {1, 2}, bytes_of("half")},
                                            {"d", DType::bf16, {}, bytes_of("bf")},

@@ -155,7 +155,9 @@ TEST_CASE("what no reader would accept is not written") {
   for (const char* name : {"", "A", "a.b", "a/b", "..", "a b", "a\n", "\xc3\xb6"})
     CHECK(contains(changed([&](Bundle& b) { b.tensors[name]; }), "a name of 1 to 64 of a-z 0-9 _ - expected"));
   CHECK(contains(changed([](Bundle& b) { b.tensors[std::string(65, 'a')]; }), "1 to 64 of a-z 0-9 _ - expected"));
-  CHECK(contains(changed([](Bundle& b) { b.tensors["x"].tensors = {{"a", tsugi::DType::f32, {2}, {1}}}; }),
+  CHECK(contains(changed([](Bundle& b) {
+                   b.tensors["x"].tensors = {{"a", tsugi::DType::f32, {2}, {1}}};
+                 }),
                  "has 1 bytes, its shape has 2 elements of 4 bytes"));
   CHECK(contains(changed([](Bundle& b) { b.strategy = "best"; }), "strategy is \"best\""));
   CHECK(contains(changed([](Bundle& b) { b.fraction = 1.5; }), "fraction is 1.5"));
@@ -176,7 +178,8 @@ TEST_CASE("a bundle above the reader's limits is refused with both values") {
     return error_of([&] { read_bundle(path, limits); });
   };
   CHECK(contains(refusal([](BundleLimits& l) { l.photos = 3; }), "number of photos is 4, at most 3 expected"));
-  CHECK(contains(refusal([](BundleLimits& l) { l.tensors = 1; }), "number of tensors' members is 2, at most 1 expected"));
+  CHECK(
+      contains(refusal([](BundleLimits& l) { l.tensors = 1; }), "number of tensors' members is 2, at most 1 expected"));
   CHECK(contains(refusal([](BundleLimits& l) { l.tensors_bytes = 100; }),
                  "the bytes of \"tensors/acts_2-8bit.safetensors\" are"));
   CHECK(contains(refusal([](BundleLimits& l) { l.photo_bytes = 100; }), "at most 100 expected"));

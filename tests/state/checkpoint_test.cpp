@@ -156,7 +156,8 @@ TEST_CASE("the loss scale of float16 training is kept, and nothing is where ther
   }
   out.progress.loss_scale = 2.0f;
   out.progress.loss_scale_good_steps = 2001;
-  CHECK(contains(error_of([&] { decode(encode_checkpoint(out, CheckpointKind::full)); }), "loss_scale_good_steps is \"2001\""));
+  CHECK(contains(error_of([&] { decode(encode_checkpoint(out, CheckpointKind::full)); }),
+                 "loss_scale_good_steps is \"2001\""));
   out.progress.loss_scale_good_steps = 0;
   out.progress.step = 4;
   CHECK(contains(error_of([&] { decode(encode_checkpoint(out, CheckpointKind::full)); }), "skipped_steps is \"5\""));

@@ -246,7 +246,8 @@ TEST_CASE("typical takes the photos closest to the mean first, whatever their le
   // Directions 0, 90, 40 and 50 degrees: the mean points at 45; lengths do not count. Ties by index.
   const auto at = [](double degrees, double length) {
     const double radians = degrees * std::acos(-1.0) / 180.0;
-    return std::vector<float>{static_cast<float>(length * std::cos(radians)), static_cast<float>(length * std::sin(radians))};
+    return std::vector<float>{static_cast<float>(length * std::cos(radians)),
+                              static_cast<float>(length * std::sin(radians))};
   };
   std::vector<float> features;
   for (const auto& [degrees, length] : {std::pair{0.0, 5.0}, {90.0, 1.0}, {41.0, 100.0}, {47.0, 0.01}}) {
@@ -280,9 +281,8 @@ TEST_CASE("herding keeps the mean of what it chose as close to the person's as o
         for (std::size_t j = 0; j < width; ++j) together[j] = (sum[j] + units[photo][j]) / static_cast<double>(k);
         return distance(mean, together);
       };
-      const auto best = *std::min_element(left.begin(), left.end(), [&](std::size_t a, std::size_t b) {
-        return distance_with(a) < distance_with(b);
-      });
+      const auto best = *std::min_element(
+          left.begin(), left.end(), [&](std::size_t a, std::size_t b) { return distance_with(a) < distance_with(b); });
       CHECK(distance_with(order[k - 1]) <= distance_with(best) + 1e-12);
       for (std::size_t j = 0; j < width; ++j) sum[j] += units[order[k - 1]][j];
       left.erase(std::find(left.begin(), left.end(), order[k - 1]));
@@ -295,12 +295,19 @@ TEST_CASE("features that are missing, not one row a photo, or not finite are err
   using tsugi::test::contains;
   using tsugi::test::error_of;
   for (const auto strategy : kByFeatures) {
-    CHECK(contains(error_of([&] { choose_subset({0, 1, 1}, 0.5, strategy, 1); }),
+    CHECK(contains(error_of([&] {
+                     choose_subset({0, 1, 1}, 0.5, strategy, 1);
+                   }),
                    "has 0 features, a row for each of 3 photos expected"));
-    CHECK(contains(error_of([&] { choose_subset({0, 1, 1}, 0.5, strategy, 1, {1, 2, 3, 4}); }),
+    CHECK(contains(error_of([&] {
+                     choose_subset({0, 1, 1}, 0.5, strategy, 1, {1, 2, 3, 4});
+                   }),
                    "has 4 features, a row for each of 3 photos expected"));
     for (const float bad : {NAN, INFINITY})
-      CHECK(contains(error_of([&] { tsugi::order_by_features(strategy, {1, 2, 3, bad}, 2); }), "feature 1 of photo 1 is"));
+      CHECK(contains(error_of([&] {
+                       tsugi::order_by_features(strategy, {1, 2, 3, bad}, 2);
+                     }),
+                     "feature 1 of photo 1 is"));
     CHECK(contains(error_of([&] { tsugi::order_by_features(strategy, {1, 2, 3}, 2); }), "rows of 2 expected"));
     CHECK(contains(error_of([&] { tsugi::order_by_features(strategy, {1}, 0); }), "rows of 0 expected"));
     CHECK(tsugi::order_by_features(strategy, {}, 2).empty());

@@ -1,5 +1,6 @@
 """Checkpoints from outside: read by nothing but the format's description, and by the safetensors package where it is
 installed. Golden files always; files of the built program (TSUGI_BINARY) as well."""
+
 import gzip
 import hashlib
 import io
@@ -20,9 +21,9 @@ def parse(data):
     """(metadata, {name: array}) of a .safetensors file, by hand."""
     (length,) = struct.unpack("<Q", data[:8])
     assert length % 8 == 0, "the header is not padded to 8 bytes"
-    header = json.loads(data[8:8 + length])
+    header = json.loads(data[8 : 8 + length])
     metadata = header.pop("__metadata__", {})
-    body = data[8 + length:]
+    body = data[8 + length :]
     arrays, end = {}, 0
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         begin, stop = entry["data_offsets"]
@@ -41,7 +42,8 @@ def check_digest(data, metadata):
 
 def same(a, b):
     return a.keys() == b.keys() and all(
-        a[k].dtype == b[k].dtype and a[k].shape == b[k].shape and a[k].tobytes() == b[k].tobytes() for k in a)
+        a[k].dtype == b[k].dtype and a[k].shape == b[k].shape and a[k].tobytes() == b[k].tobytes() for k in a
+    )
 
 
 def dequantised(arrays):
@@ -80,7 +82,11 @@ def golden(shape, t):
 
 
 def check_golden(folder):
-    expected = {"conv1.weight": golden((4, 3, 3, 2), 0), "conv1.bias": golden((4,), 1), "bn1.running_mean": golden((4,), 2)}
+    expected = {
+        "conv1.weight": golden((4, 3, 3, 2), 0),
+        "conv1.bias": golden((4,), 1),
+        "bn1.running_mean": golden((4,), 2),
+    }
     moments = {"momentum/conv1.weight": golden((4, 3, 3, 2), 3), "momentum/conv1.bias": golden((4,), 4)}
     metadata, full = read(f"{folder}/golden_checkpoint_full.safetensors")
     assert same(full, {**expected, **moments}), "the full checkpoint holds other arrays"
@@ -104,12 +110,27 @@ def check_close(found, expected):
 
 def check_program(binary):
     with tempfile.TemporaryDirectory() as folder:
+
         def tsugi(*arguments):
             subprocess.run([binary, *arguments, "--quiet"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
         tsugi("synth", "people", "--people", "3", "--photos", "6", "--size", "64")
-        tsugi("pretrain", "people", "-o", "full", "--epochs", "1", "--batch", "8", "--augment", "1", "--model", "faces-mobile",
-              "--size", "32")
+        tsugi(
+            "pretrain",
+            "people",
+            "-o",
+            "full",
+            "--epochs",
+            "1",
+            "--batch",
+            "8",
+            "--augment",
+            "1",
+            "--model",
+            "faces-mobile",
+            "--size",
+            "32",
+        )
         for kind in ("fp16", "int8"):
             tsugi("compact", "full", "--as", kind, "-o", kind)
         metadata, full = read(f"{folder}/full")
@@ -121,13 +142,16 @@ def check_program(binary):
             assert metadata["kind"] == kind
             check_close(dequantised(arrays), weights)
         size = {kind: os.path.getsize(f"{folder}/{kind}") for kind in ("full", "fp16", "int8")}
-        print(f"faces-mobile, 3 people: full {size['full']} bytes, fp16 {size['fp16'] / size['full']:.4f}, "
-              f"int8 {size['int8'] / size['full']:.4f} of it")
+        print(
+            f"faces-mobile, 3 people: full {size['full']} bytes, fp16 {size['fp16'] / size['full']:.4f}, "
+            f"int8 {size['int8'] / size['full']:.4f} of it"
+        )
 
 
 def main():
     try:
         import safetensors
+
         print(f"safetensors {safetensors.__version__} reads every file as well")
     except ImportError:
         print("the safetensors package is not installed: files are read by the format's description only")

@@ -24,7 +24,9 @@ namespace fs = std::filesystem;
 constexpr double kMostNumber = 1e15;
 constexpr std::uint64_t kMostWhole = 1000000000000000;
 
-const char* name_of(JobKind kind) { return kind == JobKind::pretrain ? "pretrained" : kind == JobKind::alone ? "device-alone" : "handover"; }
+const char* name_of(JobKind kind) {
+  return kind == JobKind::pretrain ? "pretrained" : kind == JobKind::alone ? "device-alone" : "handover";
+}
 
 JobKind kind_of(const std::string& name) {
   for (const JobKind kind : {JobKind::pretrain, JobKind::alone, JobKind::handover})
@@ -151,8 +153,8 @@ std::string csv(const Json& value) {
 
 std::string row_start(const Job& job) {
   const bool handover = job.kind == JobKind::handover;
-  return std::to_string(job.people) + "," + std::to_string(job.seed) + "," + csv(handover ? job.method : name_of(job.kind)) + "," +
-         (handover ? number_text(job.fraction) : "");
+  return std::to_string(job.people) + "," + std::to_string(job.seed) + "," +
+         csv(handover ? job.method : name_of(job.kind)) + "," + (handover ? number_text(job.fraction) : "");
 }
 
 }  // namespace
@@ -201,8 +203,11 @@ Json to_json(const Cell& cell) {
   each_timing(cell, add);
   json["persons"] = Json::array();
   for (const PersonResult& person : cell.people)
-    json["persons"].push_back({{"name", person.name}, {"personal", person.personal}, {"photos", person.photos},
-                               {"correct", person.correct}, {"correct_before", person.correct_before}});
+    json["persons"].push_back({{"name", person.name},
+                               {"personal", person.personal},
+                               {"photos", person.photos},
+                               {"correct", person.correct},
+                               {"correct_before", person.correct_before}});
   json["settings"] = cell.settings;
   return json;
 }
@@ -242,7 +247,9 @@ std::vector<Cell> read_cells(const std::string& out, FileLog* files) {
     if (entry.path().filename() != expected)
       throw Error(path + ": holds the cell of another job, whose file is " + expected);
   }
-  const auto key = [](const Cell& c) { return std::tie(c.job.people, c.job.seed, c.job.kind, c.job.method, c.job.fraction); };
+  const auto key = [](const Cell& c) {
+    return std::tie(c.job.people, c.job.seed, c.job.kind, c.job.method, c.job.fraction);
+  };
   std::sort(cells.begin(), cells.end(), [&](const Cell& a, const Cell& b) { return key(a) < key(b); });
   return cells;
 }
@@ -259,10 +266,10 @@ void write_tables(const std::string& out, const std::vector<Cell>& cells, FileLo
     }
     return text;
   };
-  write_own_file(out + "/results.csv",
-                        table([](const Cell& cell, const auto& visit) { each_field(cell, visit); }), {"table", files});
-  write_own_file(out + "/timing.csv",
-                        table([](const Cell& cell, const auto& visit) { each_timing(cell, visit); }), {"table", files});
+  write_own_file(out + "/results.csv", table([](const Cell& cell, const auto& visit) { each_field(cell, visit); }),
+                 {"table", files});
+  write_own_file(out + "/timing.csv", table([](const Cell& cell, const auto& visit) { each_timing(cell, visit); }),
+                 {"table", files});
 }
 
 }  // namespace tsugi::tools

@@ -8,8 +8,8 @@ namespace tsugi::tools {
 namespace {
 
 // Okabe, Ito: "Color Universal Design", https://jfly.uni-koeln.de/color/
-constexpr LineStyle kDefault{"#0072b2", 7, 1}, kPaper{"#d55e00", 5, 1}, kTenth{"#56b4e9", 6, 1}, kAlone{"#404040", 9, 1}, kBefore{"#808080", 0, 2},
-    kStart{"#009e73", 13, 0};
+constexpr LineStyle kDefault{"#0072b2", 7, 1}, kPaper{"#d55e00", 5, 1}, kTenth{"#56b4e9", 6, 1},
+    kAlone{"#404040", 9, 1}, kBefore{"#808080", 0, 2}, kStart{"#009e73", 13, 0};
 constexpr LineStyle kOthers[] = {{"#cc79a7", 11, 1}, {"#009e73", 13, 1}, {"#e69f00", 8, 1}};
 
 using Field = Estimate CurvePoint::*;
@@ -38,7 +38,8 @@ PlotPoint point_of(double x, const Estimate& value) {
   return {x, percent_of(value.mean), percent_of(value.mean - half), percent_of(value.mean + half)};
 }
 
-PlotLine curve_line(const Results& results, const std::string& title, const LineStyle& style, const Place& place, Field field) {
+PlotLine curve_line(const Results& results, const std::string& title, const LineStyle& style, const Place& place,
+                    Field field) {
   PlotLine line{title, style, {}};
   for (const CurvePoint& point : results.curve(place))
     if (std::isfinite((point.*field).mean)) line.points.push_back(point_of(point.seconds, point.*field));
@@ -74,8 +75,8 @@ PlotLine level(const std::string& title, const LineStyle& style, const Estimate&
 Figure time_figure(const Results& results) {
   Figure figure{"figure2", {}};
   for (const Part& part : kParts) {
-    Panel panel{part.name, part.title, "seconds from opening the checkpoint", "accuracy on test photos (%)", 0.0, 1.0,
-                time_lines(results, results.largest(), part)};
+    Panel panel{part.name, part.title, "seconds from opening the checkpoint",       "accuracy on test photos (%)",
+                0.0,       1.0,        time_lines(results, results.largest(), part)};
     for (const PlotLine& line : panel.lines)
       for (const PlotPoint& point : line.points) panel.x_max = std::max(panel.x_max, point.x * 1.02);
     if (!panel.lines.empty()) figure.panels.push_back(panel);
@@ -86,21 +87,32 @@ Figure time_figure(const Results& results) {
 Figure fraction_figure(const Results& results, int people, int number) {
   Figure figure{"figure" + std::to_string(number), {}};
   for (const Part& part : kParts) {
-    Panel panel{part.name, std::string(part.title) + ", " + std::to_string(people) + " people", "general photos sent (%)",
-                "accuracy on test photos (%)", -2.0, 102.0, {}};
+    Panel panel{part.name,
+                std::string(part.title) + ", " + std::to_string(people) + " people",
+                "general photos sent (%)",
+                "accuracy on test photos (%)",
+                -2.0,
+                102.0,
+                {}};
     std::size_t others = 0;
     for (const std::string& method : results.methods(false)) {
       const bool own = method == "default" || method == "paper";
       PlotLine line{method == "paper" ? "paper's way" : method, style_of(method, own ? 0 : others++), {}};
       for (const double fraction : results.fractions(people, method)) {
-        const Estimate value = results.over_seeds({JobKind::handover, people, method, fraction}, [&](const Cell& c) { return c.*part.value; });
+        const Estimate value = results.over_seeds({JobKind::handover, people, method, fraction},
+                                                  [&](const Cell& c) { return c.*part.value; });
         if (std::isfinite(value.mean)) line.points.push_back(point_of(100.0 * fraction, value));
       }
       add_if_any(panel.lines, line);
     }
-    add_if_any(panel.lines, level("device alone", {"#404040", 0, 3}, results.over_seeds({JobKind::alone, people, "", 0.0}, [&](const Cell& c) { return c.*part.value; })));
+    add_if_any(panel.lines, level("device alone", {"#404040", 0, 3},
+                                  results.over_seeds({JobKind::alone, people, "", 0.0},
+                                                     [&](const Cell& c) { return c.*part.value; })));
     if (part.value == &Cell::general)
-      add_if_any(panel.lines, level("before", kBefore, results.over_seeds({JobKind::pretrain, people, "", 0.0}, [](const Cell& c) { return c.accuracy; })));
+      add_if_any(panel.lines,
+                 level("before", kBefore, results.over_seeds({JobKind::pretrain, people, "", 0.0}, [](const Cell& c) {
+                   return c.accuracy;
+                 })));
     if (!panel.lines.empty()) figure.panels.push_back(panel);
   }
   return figure;

@@ -1,5 +1,5 @@
-// The figures of the report: the source paper's figure 2 (accuracy against time) and figures 3 and on (accuracy against what was sent, one a
-// number of people).
+// The figures of the report: the source paper's figure 2 (accuracy against time) and figures 3 and on (accuracy against
+// what was sent, one a number of people).
 #pragma once
 
 #include <vector>

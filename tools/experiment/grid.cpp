@@ -7,10 +7,10 @@
 #include <thread>
 
 #include "engine/core/device.h"
-#include "engine/core/version.h"
-#include "engine/model/description.h"
 #include "engine/core/input_file.h"
 #include "engine/core/sha256.h"
+#include "engine/core/version.h"
+#include "engine/model/description.h"
 #include "engine/train/dataset.h"
 #include "engine/tuning/tuned_backend.h"
 #include "tools/experiment/job_runner.h"
@@ -36,7 +36,8 @@ void check_people(const ExperimentSettings& settings, const PhotoFolder& general
   const auto have = static_cast<int>(general.class_names.size());
   for (const int people : settings.people)
     if (people > have)
-      throw Error(settings.general + ": holds " + std::to_string(have) + " people, but " + std::to_string(people) + " are asked for");
+      throw Error(settings.general + ": holds " + std::to_string(have) + " people, but " + std::to_string(people) +
+                  " are asked for");
 }
 
 /// What all cells share. Absent numbers are the defaults of the model and of resume.
@@ -47,7 +48,8 @@ Json identity_of(const ExperimentSettings& settings, const PhotoFolder& general,
   Json json;
   json["photos of general people"] = digest_of(general, files);
   json["photos of personal people"] = digest_of(personal, files);
-  json["most training photos of a personal person"] = settings.personal_photos > 0 ? Json(settings.personal_photos) : Json("all");
+  json["most training photos of a personal person"] =
+      settings.personal_photos > 0 ? Json(settings.personal_photos) : Json("all");
   const Model model = find_model(settings.model, files);
   json["model"] = model.name + ", digest " + sha256_hex(model.json).substr(0, 16);
   json["size"] = given(settings.size);
@@ -98,7 +100,9 @@ class GridRun {
     for (const Cell& cell : read_cells(settings_.out, files_))
       for (const Job& job : jobs_)
         if (job.key() == cell.job.key()) progress_.finish(job, cell.timing.elapsed_s);
-    if (progress_.done() > 0) console_.say(std::to_string(progress_.done()) + " of " + std::to_string(jobs_.size()) + " cells are there already");
+    if (progress_.done() > 0)
+      console_.say(std::to_string(progress_.done()) + " of " + std::to_string(jobs_.size()) +
+                   " cells are there already");
   }
 
   /// False when it was stopped.
@@ -154,7 +158,8 @@ GridSummary run_grid(const ExperimentSettings& settings, const std::string& comm
   read_cells(settings.out, files);  // they must be readable before hours go by
   Json about;
   about["command"] = command;
-  about["machine"] = cpu_name() + ", " + std::to_string(std::thread::hardware_concurrency()) + " cores, " + bytes_text(static_cast<double>(memory_bytes()));
+  about["machine"] = cpu_name() + ", " + std::to_string(std::thread::hardware_concurrency()) + " cores, " +
+                     bytes_text(static_cast<double>(memory_bytes()));
   about["people in order"] = people_order(general);
   about["people"] = settings.people;
   about["fractions"] = settings.fractions;

@@ -16,8 +16,9 @@ struct GridSummary {
   double wall_s = 0.0;
 };
 
-/// Runs every job whose cell is missing and writes the tables. command: what repeats it, for the report. Throws Error on unusable input
-/// before anything is written; a job that fails is left out, with what needs it, and the next one runs.
+/// Runs every job whose cell is missing and writes the tables. command: what repeats it, for the report. Throws Error
+/// on unusable input before anything is written; a job that fails is left out, with what needs it, and the next one
+/// runs.
 GridSummary run_grid(const ExperimentSettings& settings, const std::string& command, Console& console, FileLog* files);
 
 }  // namespace tsugi::tools

@@ -61,16 +61,19 @@ std::string cell_text(const std::string& text) {
   const std::size_t at = text.find(sign);
   if (at == std::string::npos) return html_text(text);
   const std::size_t end = std::min(text.find_first_not_of("0123456789.", at + sign.size()), text.size());
-  return html_text(text.substr(0, at)) + " <small>±\u2009" + text.substr(at + sign.size(), end - at - sign.size()) + "</small>" + cell_text(text.substr(end));
+  return html_text(text.substr(0, at)) + " <small>±\u2009" + text.substr(at + sign.size(), end - at - sign.size()) +
+         "</small>" + cell_text(text.substr(end));
 }
 
 }  // namespace
 
-std::string html_table(const std::string& caption, const HtmlRow& heading, const std::vector<HtmlRow>& rows, bool words) {
+std::string html_table(const std::string& caption, const HtmlRow& heading, const std::vector<HtmlRow>& rows,
+                       bool words) {
   bool long_names = false;
   for (const HtmlRow& row : rows) long_names = long_names || row.front().text.size() > kLongName;
   const std::string look = words ? " class=\"words\"" : long_names ? " class=\"long\"" : "";
-  std::string html = "<div class=\"scroll" + std::string(rows.size() <= kShortTable ? " short" : "") + "\"><table" + look + ">\n";
+  std::string html =
+      "<div class=\"scroll" + std::string(rows.size() <= kShortTable ? " short" : "") + "\"><table" + look + ">\n";
   if (!caption.empty()) html += "<caption>" + html_text(caption) + "</caption>\n";
   if (!heading.empty()) {
     html += "<thead><tr>";
@@ -81,7 +84,8 @@ std::string html_table(const std::string& caption, const HtmlRow& heading, const
   for (const HtmlRow& row : rows) {
     html += "<tr>";
     for (std::size_t i = 0; i < row.size(); ++i)
-      html += i == 0 ? "<th scope=\"row\">" + html_text(row[i].text) + "</th>" : "<td>" + cell_text(row[i].text) + "</td>";
+      html +=
+          i == 0 ? "<th scope=\"row\">" + html_text(row[i].text) + "</th>" : "<td>" + cell_text(row[i].text) + "</td>";
     html += "</tr>\n";
   }
   return html + "</tbody></table></div>\n";
@@ -104,7 +108,8 @@ std::string html_code(const std::string& text) { return "<pre>" + html_text(text
 std::string html_document(const std::string& title, const std::string& body) {
   return "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\n"
          "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\n<title>" +
-         html_text(title) + "</title>\n<style>" + kStyle + "</style></head>\n<body>\n<h1>" + html_text(title) + "</h1>\n" + body + "</body></html>\n";
+         html_text(title) + "</title>\n<style>" + kStyle + "</style></head>\n<body>\n<h1>" + html_text(title) +
+         "</h1>\n" + body + "</body></html>\n";
 }
 
 }  // namespace tsugi::tools

@@ -16,9 +16,10 @@ struct HtmlCell {
 
 using HtmlRow = std::vector<HtmlCell>;
 
-/// A table that scrolls sideways where the screen is narrower. The first column is a heading of its row; the others are aligned right, or
-/// left when `words`.
-std::string html_table(const std::string& caption, const HtmlRow& heading, const std::vector<HtmlRow>& rows, bool words = false);
+/// A table that scrolls sideways where the screen is narrower. The first column is a heading of its row; the others are
+/// aligned right, or left when `words`.
+std::string html_table(const std::string& caption, const HtmlRow& heading, const std::vector<HtmlRow>& rows,
+                       bool words = false);
 
 /// Tables beside each other where there is room.
 std::string html_side_by_side(const std::string& tables);

@@ -4,14 +4,14 @@
 #include <algorithm>
 #include <filesystem>
 
-
 namespace tsugi::tools {
 namespace {
 
 namespace fs = std::filesystem;
 
 const Method& method_of(const ExperimentSettings& settings, const std::string& name) {
-  return *std::find_if(settings.methods.begin(), settings.methods.end(), [&](const Method& method) { return method.name == name; });
+  return *std::find_if(settings.methods.begin(), settings.methods.end(),
+                       [&](const Method& method) { return method.name == name; });
 }
 
 /// What travelled, training and test photos apart.
@@ -75,7 +75,8 @@ BundleMaker& JobRunner::maker_of(const std::string& checkpoint, const RunObserve
   return *maker_;
 }
 
-RunSummary JobRunner::hand_over(const Job& job, const std::string& checkpoint, const RunObserver& observer, MadeBundle& made) {
+RunSummary JobRunner::hand_over(const Job& job, const std::string& checkpoint, const RunObserver& observer,
+                                MadeBundle& made) {
   const Method& method = method_of(settings_, job.method);
   BundleRequest bundle;
   bundle.output = store_.work_path(job, ".tar");
@@ -103,7 +104,8 @@ RunSummary JobRunner::hand_over(const Job& job, const std::string& checkpoint, c
 bool JobRunner::run(const Job& job, const RunObserver& observer) {
   const Stopwatch clock;
   const bool handover = job.kind == JobKind::handover;
-  const std::string checkpoint = job.kind == JobKind::pretrain ? store_.pretrained_path(job) : store_.work_path(job, ".safetensors");
+  const std::string checkpoint =
+      job.kind == JobKind::pretrain ? store_.pretrained_path(job) : store_.work_path(job, ".safetensors");
   MadeBundle made;
   const RunSummary summary = handover ? hand_over(job, checkpoint, observer, made) : train(job, checkpoint, observer);
   if (summary.stopped) return false;

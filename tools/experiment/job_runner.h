@@ -16,9 +16,10 @@ class JobRunner {
   JobRunner(const ExperimentSettings& settings, ExperimentStore& store, const PhotoFolder& general)
       : settings_(settings), store_(store), order_(people_order(general)) {}
 
-  /// Runs a job and writes its cell and metrics; a hand-over needs the cell of its pretraining. Returns false when the observer stopped it:
-  /// a pretraining and a device alone then go on from their own checkpoint, a hand-over starts again, so that its time is one run's.
-  /// Throws what pretrain, make_bundle and resume throw; also when a bundle is stopped.
+  /// Runs a job and writes its cell and metrics; a hand-over needs the cell of its pretraining. Returns false when the
+  /// observer stopped it: a pretraining and a device alone then go on from their own checkpoint, a hand-over starts
+  /// again, so that its time is one run's. Throws what pretrain, make_bundle and resume throw; also when a bundle is
+  /// stopped.
   bool run(const Job& job, const RunObserver& observer);
 
  private:

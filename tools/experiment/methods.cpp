@@ -12,12 +12,24 @@ std::vector<Method> ingredients() {
   std::vector<Method> methods = {
       {"no-imprint", "the new person's row starts from random numbers", Json::object(), {{"new_row", "random"}}},
       {"no-balance", "photos in the batches as often as there are", Json::object(), {{"balanced", false}}},
-      {"no-knowledge", "no feature statistics in the bundle: rows are fitted to the photos sent alone", {{"knowledge", false}}, Json::object()},
-      {"no-average", "the trained weights alone, without those before the first step", Json::object(), {{"average", 1}}},
+      {"no-knowledge",
+       "no feature statistics in the bundle: rows are fitted to the photos sent alone",
+       {{"knowledge", false}},
+       Json::object()},
+      {"no-average",
+       "the trained weights alone, without those before the first step",
+       Json::object(),
+       {{"average", 1}}},
       {"no-scale", "new people's rows stay as long as they are", Json::object(), {{"new_row_scale", 1}}},
-      {"no-frozen-norm", "batch norm goes by each batch and moves its statistics", Json::object(), {{"frozen_batch_norm", false}}},
+      {"no-frozen-norm",
+       "batch norm goes by each batch and moves its statistics",
+       Json::object(),
+       {{"frozen_batch_norm", false}}},
       {"no-judge", "what was trained is kept, better or not", Json::object(), {{"keep", "trained"}}},
-      {"distilled", "with distillation, weight 0.5, which the default leaves out", Json::object(), {{"distillation", 0.5}}},
+      {"distilled",
+       "with distillation, weight 0.5, which the default leaves out",
+       Json::object(),
+       {{"distillation", 0.5}}},
   };
   for (Method& method : methods) method.ingredient = true;
   return methods;
@@ -28,11 +40,22 @@ std::vector<Method> ingredients() {
 std::vector<Method> known_methods() {
   std::vector<Method> methods = {
       {"default", "tsugi's own settings"},
-      {"paper", "random photos, random new row, nothing balanced or frozen", {{"strategy", "random"}, {"knowledge", false}},
-       {{"new_row", "random"}, {"keep", "trained"}, {"balanced", false}, {"frozen_batch_norm", false}, {"freeze_until", ""}, {"clip_norm", 0},
-        {"distillation", 0}, {"average", 1}, {"new_row_scale", 1}, {"margin", 0}}},
+      {"paper",
+       "random photos, random new row, nothing balanced or frozen",
+       {{"strategy", "random"}, {"knowledge", false}},
+       {{"new_row", "random"},
+        {"keep", "trained"},
+        {"balanced", false},
+        {"frozen_batch_norm", false},
+        {"freeze_until", ""},
+        {"clip_norm", 0},
+        {"distillation", 0},
+        {"average", 1},
+        {"new_row_scale", 1},
+        {"margin", 0}}},
   };
-  methods.push_back({"features", "activations instead of photos, in 8 bits", {{"as", "features"}}, Json::object(), {0.1, 0.3}, true});
+  methods.push_back(
+      {"features", "activations instead of photos, in 8 bits", {{"as", "features"}}, Json::object(), {0.1, 0.3}, true});
   for (const Method& method : ingredients()) methods.push_back(method);
   return methods;
 }
@@ -97,7 +120,8 @@ Json resolved_options(const Method& method) {
   Json json;
   json["bundle"] = {{"strategy", name_of(bundle.strategy)}, {"knowledge", bundle.knowledge}};
   if (bundle.features)
-    json["bundle"].update({{"as", "features"}, {"cut", bundle.features->layer}, {"variants", bundle.features->variants}});
+    json["bundle"].update(
+        {{"as", "features"}, {"cut", bundle.features->layer}, {"variants", bundle.features->variants}});
   json["resume"] = Json::parse(resume.train.overrides);
   json["resume"]["new_row"] = resume.new_row == NewRow::random ? "random" : "imprint";
   json["resume"]["keep"] = resume.keep == Keep::trained ? "trained" : "better";

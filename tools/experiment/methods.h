@@ -1,5 +1,5 @@
-// A way to hand over: options of bundle and resume that differ from their defaults, under a name. A new row of the comparison is a new
-// row of the list in methods.cpp.
+// A way to hand over: options of bundle and resume that differ from their defaults, under a name. A new row of the
+// comparison is a new row of the list in methods.cpp.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -15,12 +15,13 @@ using Json = nlohmann::ordered_json;
 
 struct Method {
   std::string name;
-  std::string what;                   ///< a line for the report
-  Json bundle = Json::object();       ///< options of bundle: "strategy", "knowledge", "as", "cut", "variants"
-  Json resume = Json::object();       ///< options of resume: "new_row", "keep", and every field of TrainSettings
+  std::string what;                    ///< a line for the report
+  Json bundle = Json::object();        ///< options of bundle: "strategy", "knowledge", "as", "cut", "variants"
+  Json resume = Json::object();        ///< options of resume: "new_row", "keep", and every field of TrainSettings
   std::vector<double> fractions = {};  ///< the only ones it runs at; empty = those of the grid
   bool largest_only = false;           ///< runs with the largest number of people only
-  bool ingredient = false;             ///< the default without one ingredient: belongs into the ablation table, not into the figures
+  bool ingredient =
+      false;  ///< the default without one ingredient: belongs into the ablation table, not into the figures
 };
 
 /// Every method that has a name.
@@ -32,12 +33,13 @@ Method find_method(const std::string& name);
 /// The methods that switch one ingredient of the default off each, at `fractions`, with the largest number of people.
 std::vector<Method> ablation_methods(const std::vector<double>& fractions);
 
-/// Sets a method's options of bundle and resume in a request; fields of TrainSettings over what the request's overrides say already. Throws
-/// Error naming the method and the option on one that bundle does not have.
+/// Sets a method's options of bundle and resume in a request; fields of TrainSettings over what the request's overrides
+/// say already. Throws Error naming the method and the option on one that bundle does not have.
 void apply_bundle(const Method& method, BundleRequest& request);
 void apply_resume(const Method& method, HandoverRequest& request);
 
-/// A method's options with the defaults of bundle's and resume's requests filled in: {"bundle": {...}, "resume": {...}}.
+/// A method's options with the defaults of bundle's and resume's requests filled in: {"bundle": {...}, "resume":
+/// {...}}.
 Json resolved_options(const Method& method);
 
 }  // namespace tsugi::tools

@@ -12,7 +12,7 @@
 namespace tsugi::tools {
 namespace {
 
-constexpr int kHandoverEpochs = 4;        // resume's default: for the estimate of time only
+constexpr int kHandoverEpochs = 4;         // resume's default: for the estimate of time only
 constexpr double kOverheadSamples = 3000;  // what decoding, bundling and evaluating take, in training samples
 
 /// 0.1 + 0.2 is 0.3 here.
@@ -47,9 +47,11 @@ double checked_fraction(double value) {
 void add_range(const std::vector<double>& range, const std::string& part, std::set<double>& fractions) {
   constexpr double kMost = 1000;
   const double start = checked_fraction(range[0]), stop = checked_fraction(range[1]), step = range[2];
-  if (!(step > 0.0) || stop < start) throw Error("fractions: \"" + part + "\" must rise: start:stop:step with a step above 0");
+  if (!(step > 0.0) || stop < start)
+    throw Error("fractions: \"" + part + "\" must rise: start:stop:step with a step above 0");
   const double steps = std::floor((stop - start) / step + 1e-6);
-  if (steps > kMost) throw Error("fractions: \"" + part + "\" has " + number_text(steps + 1) + " values, at most 1001 are allowed");
+  if (steps > kMost)
+    throw Error("fractions: \"" + part + "\" has " + number_text(steps + 1) + " values, at most 1001 are allowed");
   for (int i = 0; i <= static_cast<int>(steps); ++i) fractions.insert(checked_fraction(start + i * step));
 }
 
@@ -95,7 +97,8 @@ std::vector<std::string> people_order(const PhotoFolder& folder) {
   std::map<std::string, std::size_t> counts;
   for (const Photo& photo : folder.photos) ++counts[photo.class_name];
   std::vector<std::string> names = folder.class_names;
-  std::stable_sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) { return counts[a] > counts[b]; });
+  std::stable_sort(names.begin(), names.end(),
+                   [&](const std::string& a, const std::string& b) { return counts[a] > counts[b]; });
   return names;
 }
 
@@ -113,7 +116,8 @@ std::string Job::text() const {
   return start + method + ", " + number_text(rounded(100.0 * fraction)) + " %";
 }
 
-std::vector<Job> plan_jobs(const ExperimentSettings& settings, const PhotoFolder& general, const PhotoFolder& personal) {
+std::vector<Job> plan_jobs(const ExperimentSettings& settings, const PhotoFolder& general,
+                           const PhotoFolder& personal) {
   const TrainSettings defaults;
   const double variants = settings.variants > 0 ? settings.variants : defaults.variants;
   const double epochs = settings.epochs > 0 ? settings.epochs : defaults.epochs;
@@ -123,7 +127,9 @@ std::vector<Job> plan_jobs(const ExperimentSettings& settings, const PhotoFolder
   const std::vector<std::string> order = people_order(general);
   std::vector<int> counts = settings.people;
   std::sort(counts.rbegin(), counts.rend());
-  const auto work = [&](double photo_count, double epoch_count) { return photo_count * variants * epoch_count + kOverheadSamples; };
+  const auto work = [&](double photo_count, double epoch_count) {
+    return photo_count * variants * epoch_count + kOverheadSamples;
+  };
 
   std::vector<Job> jobs, alone;
   for (int seed = 1; seed <= settings.seeds; ++seed)
@@ -136,7 +142,8 @@ std::vector<Job> plan_jobs(const ExperimentSettings& settings, const PhotoFolder
       for (const Method& method : settings.methods) {
         if (method.largest_only && !largest) continue;
         for (const double fraction : method.fractions.empty() ? settings.fractions : method.fractions)
-          jobs.push_back({JobKind::handover, people, number, method.name, fraction, work(fraction * sent + own, handover_epochs)});
+          jobs.push_back(
+              {JobKind::handover, people, number, method.name, fraction, work(fraction * sent + own, handover_epochs)});
       }
     }
   jobs.insert(jobs.end(), alone.begin(), alone.end());

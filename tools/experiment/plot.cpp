@@ -37,7 +37,9 @@ void remove_drawings(const Figure& figure, const std::string& folder) {
   for (const Panel& panel : figure.panels) std::filesystem::remove(folder + "/" + panel_file(figure, panel));
 }
 
-std::string data_name(std::size_t panel, std::size_t line) { return "$p" + std::to_string(panel) + "l" + std::to_string(line); }
+std::string data_name(std::size_t panel, std::size_t line) {
+  return "$p" + std::to_string(panel) + "l" + std::to_string(line);
+}
 
 /// Columns of the keys: gnuplot makes two only where the longest title leaves room for another.
 std::size_t key_columns(const Figure& figure) {
@@ -128,7 +130,8 @@ bool draw(const Figure& figure, const std::string& folder, FileLog* files) {
   try {
     const ProgramOutput done = run_program({"gnuplot", "-e", "cd " + gnuplot_text(folder), script}, "");
     if (done.status != 0)
-      throw Error(folder + "/" + script + ": gnuplot ended with exit status " + std::to_string(done.status) + ", 0 expected: " + done.err.substr(0, 300));
+      throw Error(folder + "/" + script + ": gnuplot ended with exit status " + std::to_string(done.status) +
+                  ", 0 expected: " + done.err.substr(0, 300));
   } catch (const ProgramMissing&) {
     return false;
   }

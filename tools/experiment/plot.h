@@ -8,7 +8,8 @@
 
 namespace tsugi::tools {
 
-/// How a line looks: colours that the colour-blind tell apart (Okabe and Ito), markers and dashes for print without colour.
+/// How a line looks: colours that the colour-blind tell apart (Okabe and Ito), markers and dashes for print without
+/// colour.
 struct LineStyle {
   const char* color = "#000000";
   int marker = 7;  ///< gnuplot's point type; 0 = none
@@ -27,7 +28,7 @@ struct PlotLine {
 
 /// One coordinate system.
 struct Panel {
-  std::string name;   ///< of its file, after the figure's
+  std::string name;  ///< of its file, after the figure's
   std::string title, x_label, y_label;
   double x_min = 0.0, x_max = 1.0;
   std::vector<PlotLine> lines;
@@ -38,7 +39,8 @@ struct Figure {
   std::vector<Panel> panels;
 };
 
-/// Accuracies in percent on the left axis, keys below the axes. Draws NAME.svg and NAME.png (panels side by side) and NAME_PANEL.svg.
+/// Accuracies in percent on the left axis, keys below the axes. Draws NAME.svg and NAME.png (panels side by side) and
+/// NAME_PANEL.svg.
 std::string gnuplot_script(const Figure& figure);
 
 /// Writes the figure's script into `folder` and runs gnuplot there, which replaces older drawings and links by their

@@ -27,14 +27,15 @@ std::string GridProgress::line(const RunStatus& s) const {
   const double share = (s.epoch - 1 + static_cast<double>(s.step) / s.steps) / s.epochs;
   double left = seconds_left(share);
   if (!std::isfinite(left)) left = s.seconds_left / (1.0 - share + 1e-9) * (work_left_ / current_.work - share);
-  return "job " + std::to_string(done_ + 1) + "/" + std::to_string(total_) + ": " + current_.text() + "  epoch " + std::to_string(s.epoch) + "/" +
-         std::to_string(s.epochs) + "  " + duration(left) + " left";
+  return "job " + std::to_string(done_ + 1) + "/" + std::to_string(total_) + ": " + current_.text() + "  epoch " +
+         std::to_string(s.epoch) + "/" + std::to_string(s.epochs) + "  " + duration(left) + " left";
 }
 
 std::string GridProgress::finished_line(const Cell& cell) const {
   std::string text = "[" + std::to_string(done_) + "/" + std::to_string(total_) + "] " + cell.job.text() + ": ";
-  text += cell.job.kind == JobKind::pretrain ? percent(cell.accuracy)
-                                            : "general " + percent(cell.general) + ", personal " + percent(cell.personal);
+  text += cell.job.kind == JobKind::pretrain
+              ? percent(cell.accuracy)
+              : "general " + percent(cell.general) + ", personal " + percent(cell.personal);
   text += " in " + duration(cell.timing.elapsed_s);
   return done_ == total_ ? text : text + "; " + duration(seconds_left()) + " left";
 }

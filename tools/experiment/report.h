@@ -1,4 +1,5 @@
-// The report of an experiment: tables, figures, and one page that holds them all. Made from finished cells; nothing is trained.
+// The report of an experiment: tables, figures, and one page that holds them all. Made from finished cells; nothing is
+// trained.
 #pragma once
 
 #include <functional>
@@ -14,8 +15,9 @@ struct ReportSummary {
   std::string page;      ///< path of index.html
 };
 
-/// Writes results.csv, timing.csv, figures/ and index.html in the folder of an experiment. say: told once when figures are left out. Throws
-/// Error when the folder holds no experiment or no finished cell, and when a file cannot be read or written.
+/// Writes results.csv, timing.csv, figures/ and index.html in the folder of an experiment. say: told once when figures
+/// are left out. Throws Error when the folder holds no experiment or no finished cell, and when a file cannot be read
+/// or written.
 ReportSummary write_report(const std::string& out, const std::function<void(const std::string&)>& say,
                            FileLog* files = nullptr);
 

@@ -89,7 +89,8 @@ std::string Results::what(const std::string& method) const {
 std::vector<double> Results::fractions(int people, const std::string& method) const {
   std::set<double> found;
   for (const Cell& cell : cells_)
-    if (cell.job.kind == JobKind::handover && cell.job.people == people && cell.job.method == method) found.insert(cell.job.fraction);
+    if (cell.job.kind == JobKind::handover && cell.job.people == people && cell.job.method == method)
+      found.insert(cell.job.fraction);
   return {found.begin(), found.end()};
 }
 
@@ -97,7 +98,8 @@ std::vector<const Cell*> Results::at(const Place& place) const {
   std::vector<const Cell*> found;
   for (const Cell& cell : cells_) {
     if (cell.job.kind != place.kind || cell.job.people != place.people) continue;
-    if (place.kind == JobKind::handover && (cell.job.method != place.method || cell.job.fraction != place.fraction)) continue;
+    if (place.kind == JobKind::handover && (cell.job.method != place.method || cell.job.fraction != place.fraction))
+      continue;
     found.push_back(&cell);
   }
   return found;
@@ -131,7 +133,8 @@ std::vector<CurvePoint> Results::curve(const Place& place) const {
       for (const auto& run : runs) values.push_back(run[i].*field);
       return estimate(values);
     };
-    curve.push_back({mean(&Evaluated::wall_s).mean, mean(&Evaluated::overall), mean(&Evaluated::general), mean(&Evaluated::personal)});
+    curve.push_back({mean(&Evaluated::wall_s).mean, mean(&Evaluated::overall), mean(&Evaluated::general),
+                     mean(&Evaluated::personal)});
   }
   return curve;
 }
@@ -145,7 +148,8 @@ Results::Catch Results::catch_up(const Place& place, const Place& goal) const {
       ++result.seeds;
       wholes.push_back(end->timing.wall_s);
       const std::vector<Evaluated> run = read_metrics(out_, cell->job, files_);
-      const auto first = std::find_if(run.begin(), run.end(), [&](const Evaluated& row) { return row.overall >= end->accuracy; });
+      const auto first =
+          std::find_if(run.begin(), run.end(), [&](const Evaluated& row) { return row.overall >= end->accuracy; });
       if (first == run.end()) continue;
       ++result.reached;
       seconds.push_back(first->wall_s);

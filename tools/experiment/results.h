@@ -1,4 +1,5 @@
-// All finished cells of an experiment, asked by people, method and fraction; figures and tables are made from the answers.
+// All finished cells of an experiment, asked by people, method and fraction; figures and tables are made from the
+// answers.
 #pragma once
 
 #include <functional>
@@ -34,12 +35,13 @@ class Results {
   const std::string& out() const { return out_; }
   const Json& about() const { return about_; }  ///< experiment.json
   const std::vector<Cell>& cells() const { return cells_; }
-  std::vector<int> people() const;   ///< ascending
-  int largest() const;               ///< 0 without cells
-  int seeds() const;                 ///< how many
-  /// Methods that have cells: the default first, then the paper's, then others by name; with or without one ingredient each.
+  std::vector<int> people() const;  ///< ascending
+  int largest() const;              ///< 0 without cells
+  int seeds() const;                ///< how many
+  /// Methods that have cells: the default first, then the paper's, then others by name; with or without one ingredient
+  /// each.
   std::vector<std::string> methods(bool ingredients) const;
-  std::string what(const std::string& method) const;  ///< its line
+  std::string what(const std::string& method) const;                           ///< its line
   std::vector<double> fractions(int people, const std::string& method) const;  ///< ascending
 
   std::vector<const Cell*> at(const Place& place) const;
@@ -53,7 +55,8 @@ class Results {
   /// When runs reach what others end with.
   struct Catch {
     int reached = 0, seeds = 0;
-    Estimate seconds;  ///< of the first evaluation of `place` at or above the final overall accuracy of `goal`, of those that reach it
+    Estimate seconds;  ///< of the first evaluation of `place` at or above the final overall accuracy of `goal`, of
+                       ///< those that reach it
     Estimate share;    ///< the same as a share of the goal's whole time
     Estimate whole;    ///< seconds of the goal
   };

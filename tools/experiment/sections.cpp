@@ -31,11 +31,14 @@ double chosen_fraction(const Results& results, int people, const std::string& me
   constexpr double kChosen = 0.1;
   const std::vector<double> fractions = results.fractions(people, method);
   return fractions.empty() ? std::nan("")
-                           : *std::min_element(fractions.begin(), fractions.end(),
-                                               [](double a, double b) { return std::abs(a - kChosen) < std::abs(b - kChosen); });
+                           : *std::min_element(fractions.begin(), fractions.end(), [](double a, double b) {
+                               return std::abs(a - kChosen) < std::abs(b - kChosen);
+                             });
 }
 
-Place handover(int people, const std::string& method, double fraction) { return {JobKind::handover, people, method, fraction}; }
+Place handover(int people, const std::string& method, double fraction) {
+  return {JobKind::handover, people, method, fraction};
+}
 
 std::string mean_bytes(const Results& results, const Place& place, const Results::Value& value) {
   const Estimate estimate = results.over_seeds(place, value);
@@ -43,7 +46,9 @@ std::string mean_bytes(const Results& results, const Place& place, const Results
 }
 
 std::string seconds_text(double seconds) {
-  return std::isfinite(seconds) ? number_text(seconds < 10.0 ? std::round(seconds * 10.0) / 10.0 : std::round(seconds)) + " s" : "–";
+  return std::isfinite(seconds)
+             ? number_text(seconds < 10.0 ? std::round(seconds * 10.0) / 10.0 : std::round(seconds)) + " s"
+             : "–";
 }
 
 std::string rounded_text(double value) { return std::isfinite(value) ? std::to_string(std::lround(value)) : "–"; }
@@ -54,7 +59,8 @@ std::string times_text(double factor, const char* word) {
 }
 
 std::string whole_percent(const Estimate& share) {
-  return std::to_string(std::lround(100.0 * share.mean)) + (std::isfinite(share.half) ? " ± " + std::to_string(std::lround(100.0 * share.half)) : "") + " %";
+  return std::to_string(std::lround(100.0 * share.mean)) +
+         (std::isfinite(share.half) ? " ± " + std::to_string(std::lround(100.0 * share.half)) : "") + " %";
 }
 
 /// A setting as people write it: float32 values without the digits that they do not have.
@@ -68,15 +74,20 @@ std::string setting_text(const Json& value) {
 /// The settings of pretraining in full, and what is different in the other runs.
 std::string settings_table(const Results& results) {
   std::map<std::string, std::set<std::string>> differing;  // by runs
-  const auto first = std::find_if(results.cells().begin(), results.cells().end(), [](const Cell& c) { return c.job.kind == JobKind::pretrain; });
+  const auto first = std::find_if(results.cells().begin(), results.cells().end(),
+                                  [](const Cell& c) { return c.job.kind == JobKind::pretrain; });
   if (first == results.cells().end()) return "";
   for (const Cell& cell : results.cells()) {
     std::string text;
     for (const auto& [name, value] : cell.settings.items())
-      if (name != "seed" && (!first->settings.contains(name) || setting_text(first->settings[name]) != setting_text(value)))
+      if (name != "seed" &&
+          (!first->settings.contains(name) || setting_text(first->settings[name]) != setting_text(value)))
         text += (text.empty() ? "" : ", ") + name + " " + setting_text(value);
     if (cell.job.kind != JobKind::pretrain || !text.empty())
-      differing[cell.job.kind == JobKind::handover ? cell.job.method : cell.job.kind == JobKind::alone ? "device alone" : "pretraining"].insert(text);
+      differing[cell.job.kind == JobKind::handover ? cell.job.method
+                : cell.job.kind == JobKind::alone  ? "device alone"
+                                                   : "pretraining"]
+          .insert(text);
   }
   std::string all;
   for (const auto& [name, value] : first->settings.items())
@@ -84,7 +95,8 @@ std::string settings_table(const Results& results) {
   std::vector<HtmlRow> rows = {{"pretraining", all}};
   for (const auto& [runs, texts] : differing)
     for (const std::string& text : texts)
-      rows.push_back({runs, (text.empty() ? "the same" : "the same but " + text) + (texts.size() > 1 ? " (some cells only: another build or other options)" : "")});
+      rows.push_back({runs, (text.empty() ? "the same" : "the same but " + text) +
+                                (texts.size() > 1 ? " (some cells only: another build or other options)" : "")});
   return html_table("Settings of the runs", {}, rows, true);
 }
 
@@ -94,17 +106,21 @@ std::string reached_text(const Results::Catch& caught) {
   return " (" + std::to_string(caught.reached) + " of " + std::to_string(caught.seeds) + " seeds)";
 }
 
-/// What a hand-over ends with and after how long, how long the device alone needs for that, and the hand-over for what the device alone
-/// ends with.
+/// What a hand-over ends with and after how long, how long the device alone needs for that, and the hand-over for what
+/// the device alone ends with.
 std::string race_text(const Results& results, const Place& place, const Place& alone) {
   const auto accuracy = [](const Cell& c) { return c.accuracy; };
   const Results::Catch behind = results.catch_up(alone, place), ahead = results.catch_up(place, alone);
-  std::string text = percent_text(results.over_seeds(place, accuracy)) + " % overall after " + seconds_text(behind.whole.mean) + ". ";
-  text += behind.reached == 0 ? "The device alone never has that. "
-                              : "The device alone needs " + seconds_text(behind.seconds.mean) + reached_text(behind) + " for that. ";
-  text += "What it ends with, " + percent_text(results.over_seeds(alone, accuracy)) + " % after " + seconds_text(ahead.whole.mean) + ", the hand-over ";
+  std::string text =
+      percent_text(results.over_seeds(place, accuracy)) + " % overall after " + seconds_text(behind.whole.mean) + ". ";
+  text += behind.reached == 0
+              ? "The device alone never has that. "
+              : "The device alone needs " + seconds_text(behind.seconds.mean) + reached_text(behind) + " for that. ";
+  text += "What it ends with, " + percent_text(results.over_seeds(alone, accuracy)) + " % after " +
+          seconds_text(ahead.whole.mean) + ", the hand-over ";
   return text + (ahead.reached == 0 ? "never has."
-                                    : "has after " + seconds_text(ahead.seconds.mean) + ", " + whole_percent(ahead.share) + " of the time" + reached_text(ahead) + ".");
+                                    : "has after " + seconds_text(ahead.seconds.mean) + ", " +
+                                          whole_percent(ahead.share) + " of the time" + reached_text(ahead) + ".");
 }
 
 }  // namespace
@@ -117,21 +133,31 @@ std::string headline_section(const Results& results) {
     for (const double fraction : {0.1, 1.0}) {
       const Place place = handover(people, method, fraction);
       if (!results.at(place).empty() && !results.at(alone).empty())
-        rows.push_back({"Hand-over, " + percents(fraction) + " sent" + (method == "paper" ? ", the paper's way" : ""), race_text(results, place, alone)});
+        rows.push_back({"Hand-over, " + percents(fraction) + " sent" + (method == "paper" ? ", the paper's way" : ""),
+                        race_text(results, place, alone)});
     }
   const double chosen = chosen_fraction(results, people, "default");
   if (std::isfinite(chosen)) {
     const Place place = handover(people, "default", chosen);
     const std::string sent = ", " + percents(chosen) + " sent";
-    rows.push_back({"General people, change in points" + sent, percent_text(results.over_seeds(place, general_change), true)});
-    rows.push_back({"Personal, % recognised" + sent, percent_text(results.over_seeds(place, [](const Cell& c) { return c.personal; }))});
-    rows.push_back({"Personal, % recognised before any training step" + sent, percent_text(results.over_seeds(place, [](const Cell& c) { return c.start_personal; }))});
-    rows.push_back({"General people, change in points before any training step" + sent, percent_text(results.over_seeds(place, start_change), true)});
-    rows.push_back({"Photos that must travel" + sent, mean_bytes(results, place, [](const Cell& c) { return static_cast<double>(c.photo_bytes); }) + " of " +
-                                                          mean_bytes(results, handover(people, "default", 1.0), [](const Cell& c) { return static_cast<double>(c.photo_bytes); })});
+    rows.push_back(
+        {"General people, change in points" + sent, percent_text(results.over_seeds(place, general_change), true)});
+    rows.push_back({"Personal, % recognised" + sent,
+                    percent_text(results.over_seeds(place, [](const Cell& c) { return c.personal; }))});
+    rows.push_back({"Personal, % recognised before any training step" + sent,
+                    percent_text(results.over_seeds(place, [](const Cell& c) { return c.start_personal; }))});
+    rows.push_back({"General people, change in points before any training step" + sent,
+                    percent_text(results.over_seeds(place, start_change), true)});
+    rows.push_back({"Photos that must travel" + sent,
+                    mean_bytes(results, place, [](const Cell& c) { return static_cast<double>(c.photo_bytes); }) +
+                        " of " + mean_bytes(results, handover(people, "default", 1.0), [](const Cell& c) {
+                          return static_cast<double>(c.photo_bytes);
+                        })});
   }
   rows.push_back({"Personal data that left the device", "none"});
-  return html_table(std::to_string(people) + " general people, " + std::to_string(results.seeds()) + " seeds, tsugi's own settings where nothing else is said; ± is the 95 % interval of the mean", {}, rows, true);
+  return html_table(std::to_string(people) + " general people, " + std::to_string(results.seeds()) +
+                        " seeds, tsugi's own settings where nothing else is said; ± is the 95 % interval of the mean",
+                    {}, rows, true);
 }
 
 std::string fraction_tables(const Results& results, int people) {
@@ -140,16 +166,22 @@ std::string fraction_tables(const Results& results, int people) {
     std::vector<HtmlRow> rows;
     for (const double fraction : results.fractions(people, method)) {
       const Place place = handover(people, method, fraction);
-      const auto mean = [&](double Cell::*field) { return percent_text(results.over_seeds(place, [&](const Cell& c) { return c.*field; })); };
-      rows.push_back({percents(fraction), mean(&Cell::accuracy), mean(&Cell::general), percent_text(results.over_seeds(place, general_change), true), mean(&Cell::personal)});
+      const auto mean = [&](double Cell::*field) {
+        return percent_text(results.over_seeds(place, [&](const Cell& c) { return c.*field; }));
+      };
+      rows.push_back({percents(fraction), mean(&Cell::accuracy), mean(&Cell::general),
+                      percent_text(results.over_seeds(place, general_change), true), mean(&Cell::personal)});
     }
     if (!rows.empty())
-      html += html_table(std::to_string(people) + " people, " + method_name(method) + " (" + results.what(method) + "), %",
-                         {"sent", "overall", "general", "change", "personal"}, rows);
+      html +=
+          html_table(std::to_string(people) + " people, " + method_name(method) + " (" + results.what(method) + "), %",
+                     {"sent", "overall", "general", "change", "personal"}, rows);
   }
   std::vector<HtmlRow> rows;
   const Place server{JobKind::pretrain, people, "", 0.0}, alone{JobKind::alone, people, "", 0.0};
-  const auto mean = [&](const Place& place, double Cell::*field) { return percent_text(results.over_seeds(place, [&](const Cell& c) { return c.*field; })); };
+  const auto mean = [&](const Place& place, double Cell::*field) {
+    return percent_text(results.over_seeds(place, [&](const Cell& c) { return c.*field; }));
+  };
   if (!results.at(server).empty()) rows.push_back({"checkpoint as sent", "–", mean(server, &Cell::accuracy), "–"});
   const std::vector<double> fractions = results.fractions(people, "default");
   if (!fractions.empty()) {
@@ -157,8 +189,14 @@ std::string fraction_tables(const Results& results, int people) {
     rows.push_back({"no training", mean(start, &Cell::start), mean(start, &Cell::start_general),
                     mean(start, &Cell::start_personal)});
   }
-  if (!results.at(alone).empty()) rows.push_back({"device alone", mean(alone, &Cell::accuracy), mean(alone, &Cell::general), mean(alone, &Cell::personal)});
-  if (!rows.empty()) html += html_table(std::to_string(people) + " people, to compare with, %; no training: the checkpoint with its new row, before the first step", {"", "overall", "general", "personal"}, rows);
+  if (!results.at(alone).empty())
+    rows.push_back(
+        {"device alone", mean(alone, &Cell::accuracy), mean(alone, &Cell::general), mean(alone, &Cell::personal)});
+  if (!rows.empty())
+    html += html_table(
+        std::to_string(people) +
+            " people, to compare with, %; no training: the checkpoint with its new row, before the first step",
+        {"", "overall", "general", "personal"}, rows);
   return html_side_by_side(html);
 }
 
@@ -169,26 +207,37 @@ std::string features_section(const Results& results) {
     const Place photos = handover(people, "default", fraction), features = handover(people, "features", fraction);
     if (results.at(photos).empty()) continue;
     const auto compare = [&](const std::string& what, const Results::Value& value, bool signs) {
-      rows.push_back({percents(fraction) + ": " + what, percent_text(results.over_seeds(photos, value), signs), percent_text(results.over_seeds(features, value), signs),
+      rows.push_back({percents(fraction) + ": " + what, percent_text(results.over_seeds(photos, value), signs),
+                      percent_text(results.over_seeds(features, value), signs),
                       percent_text(results.difference(features, photos, value), true)});
     };
     compare("general, change", general_change, true);
-    compare("personal", [](const Cell& c) { return c.personal; }, false);
-    rows.push_back({percents(fraction) + ": bytes", mean_bytes(results, photos, [](const Cell& c) { return static_cast<double>(c.photo_bytes); }),
-                    mean_bytes(results, features, [](const Cell& c) { return static_cast<double>(c.feature_bytes); }), ""});
+    compare(
+        "personal", [](const Cell& c) { return c.personal; }, false);
+    rows.push_back({percents(fraction) + ": bytes",
+                    mean_bytes(results, photos, [](const Cell& c) { return static_cast<double>(c.photo_bytes); }),
+                    mean_bytes(results, features, [](const Cell& c) { return static_cast<double>(c.feature_bytes); }),
+                    ""});
     const Estimate share = results.over_seeds(features, [](const Cell& c) { return c.step_flops_share; });
     const Estimate flops = results.over_seeds(features, [](const Cell& c) { return c.step_flops / 1e6; });
-    rows.push_back({percents(fraction) + ": million FLOPs a training sample", rounded_text(flops.mean / share.mean), rounded_text(flops.mean), times_text(1.0 / share.mean, "less")});
+    rows.push_back({percents(fraction) + ": million FLOPs a training sample", rounded_text(flops.mean / share.mean),
+                    rounded_text(flops.mean), times_text(1.0 / share.mean, "less")});
     const auto speed = [](const Cell& c) { return c.timing.images_per_s; };
     const double before = results.over_seeds(photos, speed).mean, after = results.over_seeds(features, speed).mean;
-    rows.push_back({percents(fraction) + ": training samples a second", rounded_text(before), rounded_text(after), times_text(after / before, "more")});
+    rows.push_back({percents(fraction) + ": training samples a second", rounded_text(before), rounded_text(after),
+                    times_text(after / before, "more")});
   }
   if (rows.empty()) return "";
   return html_heading("Features instead of photos") +
-         html_paragraph("tsugi bundle --as features sends the photos' activations at a layer of the network, 8 bits a value, augmented on the server. The device "
-                        "trains what lies above that layer, on its own photos' activations too: nobody's photo leaves its machine. " +
-                        std::to_string(people) + " people; accuracies in %, differences on the same seeds. FLOPs of photos are those of training the whole network; tsugi's own settings freeze "
-                        "a part of it, so that samples a second differ less.") +
+         html_paragraph(
+             "tsugi bundle --as features sends the photos' activations at a layer of the network, 8 bits a value, "
+             "augmented on the server. The device "
+             "trains what lies above that layer, on its own photos' activations too: nobody's photo leaves its "
+             "machine. " +
+             std::to_string(people) +
+             " people; accuracies in %, differences on the same seeds. FLOPs of photos are those of training the whole "
+             "network; tsugi's own settings freeze "
+             "a part of it, so that samples a second differ less.") +
          html_table("", {"sent", "photos", "features", "difference"}, rows);
 }
 
@@ -199,10 +248,12 @@ std::string ablation_section(const Results& results) {
   for (const std::string& method : ingredients)
     for (const double fraction : results.fractions(people, method)) fractions.insert(fraction);
   if (fractions.empty()) return "";
-  std::string html = html_heading("Which ingredient brings what") +
-                     html_paragraph("The default, and the default with one ingredient switched off each, for " + std::to_string(people) +
-                                    " people. General: the change of the general people's accuracy by the hand-over, in points. Δ is the "
-                                    "difference to the default on the same seeds: what is lost or won without the ingredient.");
+  std::string html =
+      html_heading("Which ingredient brings what") +
+      html_paragraph(
+          "The default, and the default with one ingredient switched off each, for " + std::to_string(people) +
+          " people. General: the change of the general people's accuracy by the hand-over, in points. Δ is the "
+          "difference to the default on the same seeds: what is lost or won without the ingredient.");
   std::vector<HtmlRow> meanings;
   for (const std::string& method : ingredients) meanings.push_back({method, results.what(method)});
   html += html_table("", {}, meanings, true);
@@ -212,7 +263,8 @@ std::string ablation_section(const Results& results) {
     const Place base = handover(people, "default", fraction);
     const auto personal = [](const Cell& c) { return c.personal; };
     const auto row = [&](const std::string& name, const Place& place, bool compared) {
-      rows.push_back({name, percent_text(results.over_seeds(place, general_change), true), percent_text(results.over_seeds(place, personal)),
+      rows.push_back({name, percent_text(results.over_seeds(place, general_change), true),
+                      percent_text(results.over_seeds(place, personal)),
                       compared ? percent_text(results.difference(place, base, general_change), true) : "",
                       compared ? percent_text(results.difference(place, base, personal), true) : ""});
     };
@@ -254,19 +306,25 @@ std::string forgetting_section(const Results& results) {
       sums[person.name].paper += static_cast<double>(person.correct);
     }
   std::vector<std::pair<std::string, Sums>> order(sums.begin(), sums.end());
-  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.second.change() < b.second.change(); });
-  const auto share = [](double part, double whole, bool signs = false) { return percent_text({part / whole, std::nan(""), 1}, signs); };
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto& a, const auto& b) { return a.second.change() < b.second.change(); });
+  const auto share = [](double part, double whole, bool signs = false) {
+    return percent_text({part / whole, std::nan(""), 1}, signs);
+  };
   std::vector<HtmlRow> rows;
   for (const auto& [name, sum] : order) {
-    rows.push_back({person_name(name) + (sum.personal ? " (personal)" : ""), std::to_string(std::lround(sum.photos)), sum.personal ? "–" : share(sum.before, sum.photos),
-                    share(sum.after, sum.photos), sum.personal ? "–" : share(sum.after - sum.before, sum.photos, true)});
+    rows.push_back({person_name(name) + (sum.personal ? " (personal)" : ""), std::to_string(std::lround(sum.photos)),
+                    sum.personal ? "–" : share(sum.before, sum.photos), share(sum.after, sum.photos),
+                    sum.personal ? "–" : share(sum.after - sum.before, sum.photos, true)});
     if (paper) rows.back().push_back(share(sum.paper, sum.paper_photos));
   }
   HtmlRow heading = {"", "n", "before", "after", "change"};
   if (paper) heading.push_back("paper's");
   return html_heading("Who was forgotten") +
-         html_paragraph("Person by person, before and after the hand-over with " + percents(fraction) + " of the photos of " + std::to_string(people) +
-                        " people: % of n test photos recognised, those of all seeds together, the largest loss first. Paper's: after the hand-over in the paper's way.") +
+         html_paragraph("Person by person, before and after the hand-over with " + percents(fraction) +
+                        " of the photos of " + std::to_string(people) +
+                        " people: % of n test photos recognised, those of all seeds together, the largest loss first. "
+                        "Paper's: after the hand-over in the paper's way.") +
          html_table("", heading, rows);
 }
 
@@ -277,31 +335,46 @@ std::string bytes_section(const Results& results) {
     std::vector<HtmlRow> rows;
     for (const double fraction : results.fractions(people, method)) {
       const Place place = handover(people, method, fraction);
-      const auto mean = [&](std::uint64_t Cell::*field) { return mean_bytes(results, place, [&](const Cell& c) { return static_cast<double>(c.*field); }); };
-      const Estimate photos = results.over_seeds(place, [](const Cell& c) { return static_cast<double>(c.photos_sent); });
-      rows.push_back({percents(fraction), std::to_string(std::lround(photos.mean)), mean(method == "features" ? &Cell::feature_bytes : &Cell::photo_bytes), mean(&Cell::knowledge_bytes),
-                      mean_bytes(results, place, [](const Cell& c) { return static_cast<double>(c.timing.bundle_bytes - c.timing.test_bytes); })});
+      const auto mean = [&](std::uint64_t Cell::*field) {
+        return mean_bytes(results, place, [&](const Cell& c) { return static_cast<double>(c.*field); });
+      };
+      const Estimate photos =
+          results.over_seeds(place, [](const Cell& c) { return static_cast<double>(c.photos_sent); });
+      rows.push_back({percents(fraction), std::to_string(std::lround(photos.mean)),
+                      mean(method == "features" ? &Cell::feature_bytes : &Cell::photo_bytes),
+                      mean(&Cell::knowledge_bytes), mean_bytes(results, place, [](const Cell& c) {
+                        return static_cast<double>(c.timing.bundle_bytes - c.timing.test_bytes);
+                      })});
     }
-    tables += html_table(std::to_string(people) + " people, " + method_name(method) + ", mean of the seeds", {"sent", "photos", method == "features" ? "features" : "their bytes", "knowledge", "in all"}, rows);
+    tables +=
+        html_table(std::to_string(people) + " people, " + method_name(method) + ", mean of the seeds",
+                   {"sent", "photos", method == "features" ? "features" : "their bytes", "knowledge", "in all"}, rows);
   }
   std::vector<double> checkpoints;
   for (const Cell& cell : results.cells())
-    if (cell.job.kind == JobKind::handover && cell.job.people == people) checkpoints.push_back(static_cast<double>(cell.timing.checkpoint_bytes));
+    if (cell.job.kind == JobKind::handover && cell.job.people == people)
+      checkpoints.push_back(static_cast<double>(cell.timing.checkpoint_bytes));
   const std::string checkpoint = checkpoints.empty() ? "–" : bytes_text(estimate(checkpoints).mean);
   return html_heading("What travelled") + html_side_by_side(tables) +
-         html_paragraph("The server sent a checkpoint that no personal photo ever touched (" + checkpoint + "), the chosen training photos of general people, and what "
-                        "it knows of them (knowledge: its own answers to the photos sent, and the mean and spread of everyone's features). Test "
+         html_paragraph("The server sent a checkpoint that no personal photo ever touched (" + checkpoint +
+                        "), the chosen training photos of general people, and what "
+                        "it knows of them (knowledge: its own answers to the photos sent, and the mean and spread of "
+                        "everyone's features). Test "
                         "photos travelled, too, only to measure forgetting on the device; “in all” leaves them out.") +
-         html_paragraph("The device sent nothing. Personal photos were read where they lie, and what they taught stays in the device's own checkpoint: "
-                        "tsugi bundle refuses it and names the people. tsugi resume --audit FILE.json lists every file that a hand-over reads and writes, "
-                        "with digests; it opens no socket.");
+         html_paragraph(
+             "The device sent nothing. Personal photos were read where they lie, and what they taught stays in the "
+             "device's own checkpoint: "
+             "tsugi bundle refuses it and names the people. tsugi resume --audit FILE.json lists every file that a "
+             "hand-over reads and writes, "
+             "with digests; it opens no socket.");
 }
 
 std::string repeat_section(const Results& results) {
   const Json about = results.about().value("about", Json::object()), identity = results.about().at("identity");
   std::set<std::string> builds, finished;
   for (const Cell& cell : results.cells()) {
-    builds.insert("tsugi " + cell.tsugi + (cell.commit.empty() ? "" : ", commit " + cell.commit) + " (" + cell.build + ")");
+    builds.insert("tsugi " + cell.tsugi + (cell.commit.empty() ? "" : ", commit " + cell.commit) + " (" + cell.build +
+                  ")");
     finished.insert(cell.timing.finished);
   }
   std::vector<HtmlRow> rows;
@@ -312,9 +385,12 @@ std::string repeat_section(const Results& results) {
   if (!finished.empty()) rows.push_back({"cells finished", *finished.begin() + " to " + *finished.rbegin()});
   std::string html = html_heading("How to repeat it");
   if (about.contains("command")) html += html_code(about["command"].get<std::string>());
-  html += html_paragraph("Seeds vary the split into training and test photos, the initial weights and every draw; the people are always the same: those "
-                         "with the most photos first, by name among equals. Fractions are of the general people's training photos. Cells that are there "
-                         "already are kept; tsugi experiment report makes this page again from them.");
+  html += html_paragraph(
+      "Seeds vary the split into training and test photos, the initial weights and every draw; the people are always "
+      "the same: those "
+      "with the most photos first, by name among equals. Fractions are of the general people's training photos. Cells "
+      "that are there "
+      "already are kept; tsugi experiment report makes this page again from them.");
   html += html_table("", {}, rows, true);
   if (about.contains("people in order")) {
     std::string names;

@@ -6,7 +6,8 @@
 
 namespace tsugi::tools {
 
-/// mean - half to mean + half is the 95 % interval of the mean (Student's t, two-sided); half is NaN below two values, mean below one.
+/// mean - half to mean + half is the 95 % interval of the mean (Student's t, two-sided); half is NaN below two values,
+/// mean below one.
 struct Estimate {
   double mean = 0.0, half = 0.0;
   int n = 0;
@@ -15,11 +16,12 @@ struct Estimate {
 /// Values that are not finite are left out.
 Estimate estimate(const std::vector<double>& values);
 
-/// The 97.5 % quantile of Student's t with `degrees` degrees of freedom, at least 1: tabulated to 30, then within 0.001.
-/// Source: NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2; M. Abramowitz, I. Stegun, 26.7.5.
+/// The 97.5 % quantile of Student's t with `degrees` degrees of freedom, at least 1: tabulated to 30, then within
+/// 0.001. Source: NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2; M. Abramowitz, I. Stegun, 26.7.5.
 double student_t(int degrees);
 
-/// "88.1 ± 2.3" from shares, in points of percent; "88.1" without an interval, "–" without a mean. signs: "+0.4", "−1.2".
+/// "88.1 ± 2.3" from shares, in points of percent; "88.1" without an interval, "–" without a mean. signs: "+0.4",
+/// "−1.2".
 std::string percent_text(const Estimate& shares, bool signs = false);
 
 }  // namespace tsugi::tools

@@ -27,7 +27,9 @@ constexpr const char* kFolders[] = {"cells", "metrics", "pretrained", "work"};
 constexpr const char* kAlone = "device-alone.safetensors";
 constexpr std::uint64_t kMostJson = std::uint64_t{1} << 20;  // a cell has some kB
 
-std::string file_of(const std::string& out, const char* folder, const std::string& name) { return out + "/" + folder + "/" + name; }
+std::string file_of(const std::string& out, const char* folder, const std::string& name) {
+  return out + "/" + folder + "/" + name;
+}
 
 /// Names of files need not be UTF-8, texts of JSON must be.
 std::string text_of(const Json& json, int indent = -1) {
@@ -48,7 +50,8 @@ void check_same(const std::string& out, const Json& stored, const Json& now) {
                     field_of(now, name) + "; choose another folder");
 }
 
-/// Throws unless the folder is empty, or holds no more than a process left that was killed before it could write experiment.json.
+/// Throws unless the folder is empty, or holds no more than a process left that was killed before it could write
+/// experiment.json.
 void check_empty(const std::string& out) {
   for (const auto& entry : fs::directory_iterator(out)) {
     const std::string name = entry.path().filename().string();
@@ -68,7 +71,10 @@ bool has_cells(const std::string& out, const std::string& method) {
 /// Adds a method to those of the experiment. Throws when cells of other options go by its name.
 void add_method(const std::string& out, const Method& method, Json& methods) {
   const Json options = resolved_options(method);
-  const Json now = {{"what", method.what}, {"ingredient", method.ingredient}, {"bundle", options["bundle"]}, {"resume", options["resume"]}};
+  const Json now = {{"what", method.what},
+                    {"ingredient", method.ingredient},
+                    {"bundle", options["bundle"]},
+                    {"resume", options["resume"]}};
   Json& stored = methods[method.name];
   for (const char* part : {"bundle", "resume"})
     if (stored.is_object() && text_of(stored[part]) != text_of(now[part]) && has_cells(out, method.name))
@@ -84,7 +90,8 @@ bool goes_on(const std::string& out, const fs::path& file) {
          !fs::exists(file_of(out, "cells", file.stem().string() + ".json"));
 }
 
-/// What a killed process left: unfinished files, and those under way, but for the checkpoints from which a device alone goes on.
+/// What a killed process left: unfinished files, and those under way, but for the checkpoints from which a device alone
+/// goes on.
 void remove_leftovers(const std::string& out) {
   std::vector<fs::path> leftovers;
   const auto look = [&](const std::string& folder, bool all) {
@@ -194,7 +201,9 @@ void ExperimentStore::describe(const Json& about) {
   write_own_file(out_ + "/experiment.json", text_of(about_, 1) + "\n", {"experiment", files_});
 }
 
-std::string ExperimentStore::metrics_path(const Job& job) const { return file_of(out_, "metrics", job.key() + ".jsonl"); }
+std::string ExperimentStore::metrics_path(const Job& job) const {
+  return file_of(out_, "metrics", job.key() + ".jsonl");
+}
 
 std::string ExperimentStore::pretrained_path(const Job& job) const {
   const Job server{JobKind::pretrain, job.people, job.seed, "", 0.0, 0.0};

@@ -1,6 +1,6 @@
-// The folder of an experiment: experiment.json says which one it is, cells/ has a file a finished job, metrics/ its evaluations,
-// pretrained/ the servers' checkpoints, work/ what is under way, kept/ what --keep keeps. A cell's file is written last and at once, so a killed
-// experiment goes on where it was; a cell whose file is deleted is run again.
+// The folder of an experiment: experiment.json says which one it is, cells/ has a file a finished job, metrics/ its
+// evaluations, pretrained/ the servers' checkpoints, work/ what is under way, kept/ what --keep keeps. A cell's file is
+// written last and at once, so a killed experiment goes on where it was; a cell whose file is deleted is run again.
 #pragma once
 
 #include <string>
@@ -12,8 +12,9 @@ namespace tsugi::tools {
 
 class ExperimentStore {
  public:
-  /// Opens the folder, or makes it. `identity`: what all cells of an experiment share. Throws Error naming the folder, the field and both
-  /// values when it holds another experiment, and when it holds something else, cannot be written, or another process works in it.
+  /// Opens the folder, or makes it. `identity`: what all cells of an experiment share. Throws Error naming the folder,
+  /// the field and both values when it holds another experiment, and when it holds something else, cannot be written,
+  /// or another process works in it.
   ExperimentStore(const std::string& out, const Json& identity, const std::vector<Method>& methods, FileLog* files);
   ~ExperimentStore();
   ExperimentStore(const ExperimentStore&) = delete;

@@ -1,4 +1,5 @@
 """What is known about the chips that kernels are compiled for, each figure with its source; none of it was measured here."""
+
 import json
 
 # threads .. block_registers: a multiprocessor's, and the registers of one block, by NVIDIA's cuda_occupancy.h.
@@ -9,12 +10,30 @@ import json
 # device: the description in engine/perf/devices that has the chip's peaks and its memory's bandwidth, with their sources.
 CHIPS = {
     # 4 x 32 float lanes; HFMA2 in the same lanes, two products each (NVIDIA, Tegra X1 white paper).
-    "sm_53": {"threads": 2048, "blocks": 32, "registers": 65536, "shared": 65536, "block_registers": 32768,
-              "schedulers": 4, "interval": {"FFMA": 1, "HFMA2": 1}, "shared_bytes": 128, "device": "jetson-nano"},
+    "sm_53": {
+        "threads": 2048,
+        "blocks": 32,
+        "registers": 65536,
+        "shared": 65536,
+        "block_registers": 32768,
+        "schedulers": 4,
+        "interval": {"FFMA": 1, "HFMA2": 1},
+        "shared_bytes": 128,
+        "device": "jetson-nano",
+    },
     # 4 x 16 float lanes, HFMA2 at twice the rate of float32, matrix units with float32 sums at half their rate on GeForce
     # (NVIDIA, Turing architecture white paper). HMMA: HMMA.1688.F32, the only one that the kernels use.
-    "sm_75": {"threads": 1024, "blocks": 16, "registers": 65536, "shared": 65536, "block_registers": 65536,
-              "schedulers": 4, "interval": {"FFMA": 2, "HFMA2": 2, "HMMA": 16}, "shared_bytes": 128, "device": "rtx-2080ti"},
+    "sm_75": {
+        "threads": 1024,
+        "blocks": 16,
+        "registers": 65536,
+        "shared": 65536,
+        "block_registers": 65536,
+        "schedulers": 4,
+        "interval": {"FFMA": 2, "HFMA2": 2, "HMMA": 16},
+        "shared_bytes": 128,
+        "device": "rtx-2080ti",
+    },
 }
 # Of one instruction and lane; HMMA.1688 multiplies 16x8 by 8x8 for a warp.
 FLOPS = {"FFMA": 2, "HFMA2": 4, "HMMA": 2 * 16 * 8 * 8 // 32}
@@ -24,12 +43,22 @@ _KINDS = {"f32": ("FFMA",), "f16": ("FFMA", "HFMA2", "HMMA")}
 def peak_flops(arch, dtype):
     """FLOP a clock and multiprocessor: the fastest way that the chip has to multiply and add numbers of this type."""
     chip = CHIPS[arch]
-    return max(chip["schedulers"] * 32 * FLOPS[kind] / chip["interval"][kind] for kind in _KINDS[dtype] if kind in chip["interval"])
+    return max(
+        chip["schedulers"] * 32 * FLOPS[kind] / chip["interval"][kind]
+        for kind in _KINDS[dtype]
+        if kind in chip["interval"]
+    )
 
 
 def device(root, arch):
     """{"name", "about", "peak": {type: GFLOP/s}, "bandwidth": GB/s} of the description that is shipped for this chip."""
-    description = json.loads((root / "engine/perf/devices" / (CHIPS[arch]["device"] + ".json")).read_text(encoding="utf-8"))
+    description = json.loads(
+        (root / "engine/perf/devices" / (CHIPS[arch]["device"] + ".json")).read_text(encoding="utf-8")
+    )
     limits = description["limits"]
-    return {"name": description["name"], "about": description["about"], "bandwidth": limits["copy_gb_per_s"],
-            "peak": {"f32": limits["f32_gflops"], "f16": max(limits["f16_gflops"], limits.get("f16_matrix_gflops", 0))}}
+    return {
+        "name": description["name"],
+        "about": description["about"],
+        "bandwidth": limits["copy_gb_per_s"],
+        "peak": {"f32": limits["f32_gflops"], "f16": max(limits["f16_gflops"], limits.get("f16_matrix_gflops", 0))},
+    }

@@ -1,4 +1,5 @@
 """Every kernel of kernels/cuda, compiled for every architecture and read: what tests/machine_code checks and tools/kernel_report shows."""
+
 import json
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -12,7 +13,11 @@ SKIPPED = 77  # exit status where the compilers cannot be had
 
 
 def cache_folder(root):
-    return Path(os.environ["XDG_CACHE_HOME"]) / "tsugi" if os.environ.get("XDG_CACHE_HOME") else root / "build/machine_code"
+    return (
+        Path(os.environ["XDG_CACHE_HOME"]) / "tsugi"
+        if os.environ.get("XDG_CACHE_HOME")
+        else root / "build/machine_code"
+    )
 
 
 def _compile_one(tools, root, cache, source, arch):

@@ -3,6 +3,7 @@
 The attribute numbers of .nv.info are those that `cuobjdump -elf` prints as EIATTR_*; the results are the same as those
 of `cuobjdump --dump-resource-usage`.
 """
+
 import struct
 
 _MAX_THREADS = 0x05
@@ -12,7 +13,7 @@ _REGISTERS = 0x2F
 _SIZED = 0x04  # format of an attribute whose value follows its 16-bit size; others hold their value in those 16 bits
 _GLOBAL_FUNCTION = 0x12  # STB_GLOBAL and STT_FUNC
 _WEAK_FUNCTION = 0x22
-_ENTRY = 0x10            # STO_CUDA_ENTRY
+_ENTRY = 0x10  # STO_CUDA_ENTRY
 
 
 def _attributes(data):
@@ -21,7 +22,7 @@ def _attributes(data):
         form, attribute, size = struct.unpack_from("<BBH", data, at)
         at += 4
         if form == _SIZED:
-            yield attribute, data[at:at + size]
+            yield attribute, data[at : at + size]
             at += size
         else:
             yield attribute, size
@@ -37,12 +38,12 @@ def _sections(elf):
 
     def text(table, at):
         start = table[4] + at
-        return elf[start:elf.index(b"\0", start)].decode()
+        return elf[start : elf.index(b"\0", start)].decode()
 
     sections = {}
     for section in raw:
         no_bits = section[1] == 8
-        sections[text(names, section[0])] = (section, b"" if no_bits else elf[section[4]:section[4] + section[5]])
+        sections[text(names, section[0])] = (section, b"" if no_bits else elf[section[4] : section[4] + section[5]])
     return sections, text
 
 

@@ -11,6 +11,7 @@ Not in it, because nothing here says what it costs: latency of loads that too fe
 bandwidth, what comes before and after the hot loop, and tiles that a shape fills in part. (Latency of arithmetic is hidden: a thread has
 16 to 64 independent sums, an FFMA takes 4 to 6 clocks.)
 """
+
 from chips import CHIPS, FLOPS, peak_flops
 
 _WINOGRAD = 36 / 16  # F(2x2,3x3) multiplies 16 times for the 36 products of four results

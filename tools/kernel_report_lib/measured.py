@@ -1,4 +1,5 @@
 """Measurements beside the kernels that made them: which kernel each point of a result file ran, and what a kernel's points say together."""
+
 from functools import cache
 from statistics import median
 
@@ -12,7 +13,7 @@ def architecture(sm, known):
 
 
 def shape_text(shape):
-    """"64x56x56x64, 128 of 3x3 / 2": input, filters and their size, stride and groups where they are not 1."""
+    """ "64x56x56x64, 128 of 3x3 / 2": input, filters and their size, stride and groups where they are not 1."""
     s = shape
     text = f"{s['n']}x{s['h']}x{s['w']}x{s['c']}, {s['k']} of {s['r']}x{s['s']}"
     if (s["stride_h"], s["stride_w"]) != (1, 1):
@@ -28,11 +29,17 @@ def _shapes(pairs):
     for same in groups.values():
         points, (point, file) = [p for p, _ in same], same[0]
         bytes_per_flop = compulsory_bytes(point) / flops_of(point.shape)
-        yield {"shape": shape_text(point.shape), "sizes": point.shape, "layers": sorted({f"{p.model} {p.layer}" for p in points}),
-               "warm_share": median(p.warm for p in points), "cold_share": median(p.cold for p in points),
-               "warm_gflops": median(p.gflops for p in points), "dram_bytes_per_flop": bytes_per_flop,
-               # What memory allows where caches keep nothing, by the run's own limits.
-               "memory_share": file.copy / (bytes_per_flop * file.peak[point.dtype]) if file.copy else None}
+        yield {
+            "shape": shape_text(point.shape),
+            "sizes": point.shape,
+            "layers": sorted({f"{p.model} {p.layer}" for p in points}),
+            "warm_share": median(p.warm for p in points),
+            "cold_share": median(p.cold for p in points),
+            "warm_gflops": median(p.gflops for p in points),
+            "dram_bytes_per_flop": bytes_per_flop,
+            # What memory allows where caches keep nothing, by the run's own limits.
+            "memory_share": file.copy / (bytes_per_flop * file.peak[point.dtype]) if file.copy else None,
+        }
 
 
 def join(kernels, registry, files, known):
@@ -48,10 +55,14 @@ def join(kernels, registry, files, known):
     for number, file in enumerate(files, 1):
         arch, own = architecture(file.sm, known)
         if arch is None:
-            notes.append(f"[{number}] {file.name}: {file.device} is sm_{file.sm}, older than {', '.join(known)}: left out")
+            notes.append(
+                f"[{number}] {file.name}: {file.device} is sm_{file.sm}, older than {', '.join(known)}: left out"
+            )
             continue
         unknown, joined = set(), 0
-        pinned = {(point.row, tuple(point.shape.values()), point.model, point.layer) for point in file.points if point.pinned}
+        pinned = {
+            (point.row, tuple(point.shape.values()), point.model, point.layer) for point in file.points if point.pinned
+        }
         for point in file.points:
             if not point.pinned and (point.row, tuple(point.shape.values()), point.model, point.layer) in pinned:
                 continue  # dispatch took a row that was measured by itself, too
@@ -61,21 +72,33 @@ def join(kernels, registry, files, known):
             if len(names) != 1:
                 unknown.add(point.row)
                 continue
-            entry = found.setdefault((names[0], arch), {}).setdefault(file.device, {"own": own, "files": {}, "pairs": []})
+            entry = found.setdefault((names[0], arch), {}).setdefault(
+                file.device, {"own": own, "files": {}, "pairs": []}
+            )
             entry["files"][number] = file
             entry["pairs"].append((point, file))
             joined += 1
-        notes.append(f"[{number}] {file.name}: {file.device}, sm_{file.sm}, {joined} measurements"
-                     + ("" if own else f"; the machine code is {arch}'s: measured elsewhere, not compared")
-                     + (f"; {file.left_out} shapes left out for time" if file.left_out else "")
-                     + (f"; {file.failures} failures" if file.failures else ""))
+        notes.append(
+            f"[{number}] {file.name}: {file.device}, sm_{file.sm}, {joined} measurements"
+            + ("" if own else f"; the machine code is {arch}'s: measured elsewhere, not compared")
+            + (f"; {file.left_out} shapes left out for time" if file.left_out else "")
+            + (f"; {file.failures} failures" if file.failures else "")
+        )
         if unknown:
             notes.append(f"[{number}] {file.name}: no kernel here for {', '.join(sorted(unknown))[:200]}")
-    return {key: [_measurement(device, entry) for device, entry in devices.items()] for key, devices in found.items()}, notes
+    return {
+        key: [_measurement(device, entry) for device, entry in devices.items()] for key, devices in found.items()
+    }, notes
 
 
 def _measurement(device, entry):
     shapes = sorted(_shapes(entry["pairs"]), key=lambda shape: -shape["warm_share"])
-    return {"device": device, "own": entry["own"], "files": [file.name for file in entry["files"].values()],
-            "numbers": list(entry["files"]), "shapes": shapes,
-            "median": median(shape["warm_share"] for shape in shapes), "best": shapes[0]["warm_share"]}
+    return {
+        "device": device,
+        "own": entry["own"],
+        "files": [file.name for file in entry["files"].values()],
+        "numbers": list(entry["files"]),
+        "shapes": shapes,
+        "median": median(shape["warm_share"] for shape in shapes),
+        "best": shapes[0]["warm_share"],
+    }

@@ -1,4 +1,5 @@
 """Compiles the device half of a .cu file with NVRTC and disassembles it; keeps the results, keyed by their content."""
+
 import ctypes
 import hashlib
 import re

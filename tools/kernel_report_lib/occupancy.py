@@ -1,5 +1,6 @@
 """How many blocks of a kernel a multiprocessor holds, by the rules of NVIDIA's cuda_occupancy.h: registers are given to
 warps in units of 256 from four equal partitions, shared memory in units of 256 bytes."""
+
 from chips import CHIPS
 
 _PARTITIONS = 4
@@ -24,5 +25,9 @@ def occupancy(arch, registers, shared, threads):
         by_limit["shared"] = chip["shared"] // _round_up(shared, 256)
     limit = min(by_limit, key=lambda name: by_limit[name])
     blocks = by_limit[limit]
-    return {"blocks": blocks, "warps": blocks * warps, "limit": limit,
-            "percent": round(100 * blocks * warps * 32 / chip["threads"])}
+    return {
+        "blocks": blocks,
+        "warps": blocks * warps,
+        "limit": limit,
+        "percent": round(100 * blocks * warps * 32 / chip["threads"]),
+    }

@@ -1,5 +1,6 @@
 """The report as a page that sorts and filters, and as CSV. Style and script are those of `tsugi bench --compare`
 (tools/compare_page_assets.h), so that both pages look and work alike."""
+
 import csv
 import html
 import io
@@ -51,24 +52,31 @@ def _cell(record, key, unit):
 
 def html_text(made, notes, source):
     columns = [column for column in report.COLUMNS if not column[3] or report.has_measurements(made)]
-    heads = "".join(f'<th data-n="{0 if unit == "text" else 1}"><button type="button">{escaped(heading)}</button></th>'
-                    for _, heading, unit, _ in columns)
+    heads = "".join(
+        f'<th data-n="{0 if unit == "text" else 1}"><button type="button">{escaped(heading)}</button></th>'
+        for _, heading, unit, _ in columns
+    )
     choices = ""
     for index, (key, heading, _, _) in enumerate(columns):
         if key in _CHOICES:
             values = sorted({str(record.get(key) or "-") for record in made})
             options = "".join(f'<option value="{escaped(value)}">{escaped(value)}</option>' for value in values)
             choices += f'<label>{escaped(heading)} <select data-column="{index}"><option value="">all</option>{options}</select></label>\n'
-    body = "".join("<tr>" + "".join(_cell(record, key, unit) for key, _, unit, _ in columns) + "</tr>\n" for record in made)
+    body = "".join(
+        "<tr>" + "".join(_cell(record, key, unit) for key, _, unit, _ in columns) + "</tr>\n" for record in made
+    )
     listed = "".join(f"<li>{escaped(note)}</li>" for note in notes)
-    return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/><title>tsugi kernels</title>'
-            f'<meta name="viewport" content="width=device-width"/>\n<style>{asset("css")}</style></head><body>\n'
-            f"<h1>tsugi kernels: what their machine code allows</h1>\n<p><strong>{escaped(report.ABOUT)}</strong> ({escaped(source)})</p>\n"
-            + "".join(f"<p>{escaped(line)}</p>\n" for line in report.legend(made)) + (f"<ul>{listed}</ul>\n" if listed else "")
-            + f'<div class="filters"><label>filter <input type="search" id="text" placeholder="forward gemm f32"/></label>\n{choices}'
-            f'<span id="count"></span></div>\n<p class="hint">A heading sorts, a second click turns the order.</p>\n'
-            f'<div class="wide"><table id="points"><thead><tr>{heads}</tr></thead><tbody>\n{body}</tbody></table></div>\n'
-            f'<script>{asset("js")}</script></body></html>\n')
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/><title>tsugi kernels</title>'
+        f'<meta name="viewport" content="width=device-width"/>\n<style>{asset("css")}</style></head><body>\n'
+        f"<h1>tsugi kernels: what their machine code allows</h1>\n<p><strong>{escaped(report.ABOUT)}</strong> ({escaped(source)})</p>\n"
+        + "".join(f"<p>{escaped(line)}</p>\n" for line in report.legend(made))
+        + (f"<ul>{listed}</ul>\n" if listed else "")
+        + f'<div class="filters"><label>filter <input type="search" id="text" placeholder="forward gemm f32"/></label>\n{choices}'
+        f'<span id="count"></span></div>\n<p class="hint">A heading sorts, a second click turns the order.</p>\n'
+        f'<div class="wide"><table id="points"><thead><tr>{heads}</tr></thead><tbody>\n{body}</tbody></table></div>\n'
+        f"<script>{asset('js')}</script></body></html>\n"
+    )
 
 
 def csv_text(made, _notes, _source):

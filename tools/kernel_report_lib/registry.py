@@ -1,5 +1,6 @@
 """Which kernels compute the rows of the registry (kernels/api/rows.h): a row is compiled into several, of which its launcher takes one by
 the shape."""
+
 import re
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ class Tile(NamedTuple):
 
 class Row(NamedTuple):
     """A row of the registry."""
+
     op: str
     variant: str
     dtype: str
@@ -52,9 +54,11 @@ class Row(NamedTuple):
         channels, filters = s["c"] // s["groups"], s["k"] // s["groups"]
         square = s["r"] == s["s"] and s["stride_h"] == s["stride_w"]
         if self.variant in ("gemm", "gemm_1x1"):
-            wide = {"conv2d_forward": channels % (4 if self.variant == "gemm_1x1" else self.tile.k) == 0,
-                    "conv2d_backward_data": channels % 4 == 0 and filters % self.tile.k == 0,
-                    "conv2d_backward_weight": channels % 4 == 0 and filters % 4 == 0}[self.op]
+            wide = {
+                "conv2d_forward": channels % (4 if self.variant == "gemm_1x1" else self.tile.k) == 0,
+                "conv2d_backward_data": channels % 4 == 0 and filters % self.tile.k == 0,
+                "conv2d_backward_weight": channels % 4 == 0 and filters % 4 == 0,
+            }[self.op]
             return f"{self.stem} by {4 if wide else 1}"
         if self.variant == "direct" and self.op == "conv2d_forward":
             fixed = square and s["c"] == 3 and (s["r"], s["stride_h"]) in ((3, 1), (3, 2), (7, 2))
@@ -73,9 +77,10 @@ class Row(NamedTuple):
 
 class Kernel(NamedTuple):
     """A compiled kernel of registry rows."""
+
     name: str
     rows: tuple  # of Row; Winograd's kernel is that of two
-    tile: Tile   # of a block, or None where blocks do not compute m x n results in stages of k terms
+    tile: Tile  # of a block, or None where blocks do not compute m x n results in stages of k terms
 
     @property
     def variant(self):
@@ -92,7 +97,9 @@ def read(root):
     for which, entries in _LIST.findall((root / "kernels/api/rows.h").read_text(encoding="utf-8")):
         name = f"conv2d_{which.lower()}"
         op = op_of(name)
-        ops, variant = ((op,), name[len(op) + 1:]) if op else (("conv2d_forward", "conv2d_backward_data"), which.lower())  # Winograd: both
+        ops, variant = (
+            ((op,), name[len(op) + 1 :]) if op else (("conv2d_forward", "conv2d_backward_data"), which.lower())
+        )  # Winograd: both
         for dtype, min_sm, _max_sm, *sizes in _ENTRY.findall(entries):
             rows += [Row(op, variant, dtype, int(min_sm), Tile(*map(int, sizes))) for op in ops]
     return rows

@@ -1,4 +1,5 @@
 """Result files of bench_gpu_ops (bench/gpu/ops.cpp), checked field by field: they come from other machines."""
+
 import json
 import os
 import re
@@ -9,7 +10,7 @@ from rows import OPS
 from wording import printable
 
 MAX_BYTES = 64 << 20  # a full run writes 5 MB
-MAX_SIZE = 1 << 24    # of a tensor's side
+MAX_SIZE = 1 << 24  # of a tensor's side
 _SHAPE = ("n", "h", "w", "c", "k", "r", "s", "stride_h", "stride_w", "pad_h", "pad_w", "groups")
 
 
@@ -19,6 +20,7 @@ class Invalid(Exception):
 
 class Point(NamedTuple):
     """A registry row on a shape."""
+
     row: str
     pinned: bool  # chosen by the benchmark; else by dispatch
     op: str
@@ -26,7 +28,7 @@ class Point(NamedTuple):
     model: str
     layer: str
     shape: dict
-    warm: float   # shares of the peak that the same run measured
+    warm: float  # shares of the peak that the same run measured
     cold: float
     gflops: float  # with warm caches
 
@@ -40,7 +42,7 @@ class ResultFile(NamedTuple):
     device: str
     sm: int
     copy: float  # bytes a second
-    peak: dict   # FLOP a second of "f32", "f16"
+    peak: dict  # FLOP a second of "f32", "f16"
     points: list
     failures: int
     left_out: int
@@ -48,7 +50,10 @@ class ResultFile(NamedTuple):
 
 def outputs(shape):
     """(p, q)"""
-    return tuple((shape[side] + 2 * shape["pad_" + side] - shape[tap]) // shape["stride_" + side] + 1 for side, tap in (("h", "r"), ("w", "s")))
+    return tuple(
+        (shape[side] + 2 * shape["pad_" + side] - shape[tap]) // shape["stride_" + side] + 1
+        for side, tap in (("h", "r"), ("w", "s"))
+    )
 
 
 def flops_of(shape):
@@ -99,14 +104,18 @@ class _Place:
         return self.get(key, "true or false", lambda v: isinstance(v, bool))
 
     def whole(self, key, least, most):
-        return self.get(key, f"a whole number from {least} to {most}",
-                        lambda v: isinstance(v, int) and not isinstance(v, bool) and least <= v <= most)
+        return self.get(
+            key,
+            f"a whole number from {least} to {most}",
+            lambda v: isinstance(v, int) and not isinstance(v, bool) and least <= v <= most,
+        )
 
     def number(self, key, above_zero):
         def check(value):
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e30:
                 return False
             return value > 0 if above_zero else value >= 0
+
         return float(self.get(key, "a number " + ("above 0" if above_zero else "from 0 on"), check))
 
     def inner(self, key):
@@ -149,7 +158,10 @@ def _share(place, key, flops, peak):
     """A cache state's (share of peak, GFLOP/s). What a file says twice must agree."""
     timing = place.inner(key)
     seconds, share, gflops = (timing.number(name, True) for name in ("seconds", "peak_share", "gflops"))
-    for name, said, follows in (("gflops", gflops, flops / seconds / 1e9), ("peak_share", share, flops / seconds / peak)):
+    for name, said, follows in (
+        ("gflops", gflops, flops / seconds / 1e9),
+        ("peak_share", share, flops / seconds / peak),
+    ):
         if abs(said - follows) > 0.01 * follows:
             timing.fail(name, said, f"{follows:.4g}, which shape, seconds and limits give")
     return share, gflops
@@ -160,8 +172,18 @@ def _point(place, peak):
     if not peak[dtype]:
         place.fail("dtype", dtype, "a type whose peak is among the file's limits")
     (warm, gflops), (cold, _) = (_share(place, key, flops_of(shape), peak[dtype]) for key in ("warm", "cold"))
-    return Point(place.text("row"), place.text("contender") == place.text("row"), place.word("op", OPS), dtype, plain(place.text("model")),
-                 plain(place.text("layer")), shape, warm, cold, gflops)
+    return Point(
+        place.text("row"),
+        place.text("contender") == place.text("row"),
+        place.word("op", OPS),
+        dtype,
+        plain(place.text("model")),
+        plain(place.text("layer")),
+        shape,
+        warm,
+        cold,
+        gflops,
+    )
 
 
 def load(path):
@@ -180,10 +202,20 @@ def load(path):
     if not sm:
         top.fail("device", device, 'a name with the architecture, as "NVIDIA Tegra X1, sm_53, ..."')
     limits = top.inner("limits")
-    peak = {"f32": limits.number("f32_flops_per_s", True),
-            "f16": max(limits.number(key, False) for key in ("f16_pairs_flops_per_s", "f16_matrix_flops_per_s"))}
+    peak = {
+        "f32": limits.number("f32_flops_per_s", True),
+        "f16": max(limits.number(key, False) for key in ("f16_pairs_flops_per_s", "f16_matrix_flops_per_s")),
+    }
     places = [_Place(path, f"results[{i}]", line) for i, line in enumerate(lines)]
     measured = [place for place in places if "failure" not in place.value]
     points = [_point(place, peak) for place in measured if place.text("row")]  # cuDNN's lines have no row
-    return ResultFile(plain(os.path.basename(path)), device[:sm.start()], int(sm.group(1)), limits.number("copy_bytes_per_s", False), peak,
-                      points, len(places) - len(measured), top.whole("shapes_left_out", 0, 1 << 30))
+    return ResultFile(
+        plain(os.path.basename(path)),
+        device[: sm.start()],
+        int(sm.group(1)),
+        limits.number("copy_bytes_per_s", False),
+        peak,
+        points,
+        len(places) - len(measured),
+        top.whole("shapes_left_out", 0, 1 << 30),
+    )

@@ -1,4 +1,5 @@
 """One row a kernel and architecture: what was read from its machine code."""
+
 import re
 import subprocess
 
@@ -17,7 +18,7 @@ def op_of(name):
 
 
 def _arguments(text):
-    """"a, b<c, d>" -> ["a", "b<c, d>"]"""
+    """ "a, b<c, d>" -> ["a", "b<c, d>"]"""
     parts, depth = [""], 0
     for letter in text:
         depth += (letter == "<") - (letter == ">")
@@ -29,20 +30,20 @@ def _arguments(text):
 
 
 def _tile(kind, sizes):
-    """"GemmTile", [128, 64, 8, 8, 4] -> "128x64x8 8x4", as name_of(Row) says it; kinds other than GEMM's lead."""
+    """ "GemmTile", [128, 64, 8, 8, 4] -> "128x64x8 8x4", as name_of(Row) says it; kinds other than GEMM's lead."""
     text = "x".join(sizes[:-2]) + " " + "x".join(sizes[-2:])
-    variant = kind[:-len("Tile")].lower()
+    variant = kind[: -len("Tile")].lower()
     return f"{variant} f16 {text}" if variant in ("mma", "half2") else text
 
 
 def registry_name(name):
-    """"conv2d_forward_gemm_kernel<f32, GemmTile<128, 64, 8, 8, 8>, 4>" -> "conv2d_forward gemm f32 128x64x8 8x8 by 4".
+    """ "conv2d_forward_gemm_kernel<f32, GemmTile<128, 64, 8, 8, 8>, 4>" -> "conv2d_forward gemm f32 128x64x8 8x8 by 4".
     `by`: elements a load."""
     function, _, rest = name.partition("<")
     function = re.sub(r"_kernel$", "", function)
     op = op_of(function)
     if op:
-        function = f"{op} {function[len(op) + 1:]}".replace(" half", " ").strip()
+        function = f"{op} {function[len(op) + 1 :]}".replace(" half", " ").strip()
     words = [function]
     for argument in _arguments(rest[:-1]):
         template = re.match(r"(\w+)<(.*)>$", argument)
@@ -59,7 +60,9 @@ def registry_name(name):
 def readable(symbols):
     """{symbol: name as in the registry}"""
     names = list(symbols)
-    done = subprocess.run(["c++filt", "--no-params"], input="\n".join(names), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["c++filt", "--no-params"], input="\n".join(names), capture_output=True, text=True, check=True
+    )
     result = {}
     for symbol, name in zip(names, done.stdout.splitlines()):
         name = re.sub(r"^void ", "", name)
@@ -102,6 +105,7 @@ def read(file, arch, elf, text):
             "local": kernel["stack"] + kernel["local"],
             "spills": sum(n for kind, n in whole.items() if kind[:3] in ("LDL", "STL")),
             "wide": {kind: whole[f"{kind}.128"] for kind in WIDE if f"{kind}.128" in whole},
-            "hot": hot and {"whole": unrolled, **{key: hot[key] for key in ("math", "share", "slots", "nested", "counts")}},
+            "hot": hot
+            and {"whole": unrolled, **{key: hot[key] for key in ("math", "share", "slots", "nested", "counts")}},
         }
     return rows

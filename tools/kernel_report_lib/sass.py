@@ -13,11 +13,11 @@ occupies the matrix unit for 8 slots with half and 16 with float accumulators on
 What is counted is the machine code, each instruction of a loop once: both arms of a condition inside the loop count,
 and stalls (latency, bank conflicts) are not seen.
 """
+
 import re
 from collections import Counter
 
-_INSTRUCTION = re.compile(
-    r"^\s*/\*([0-9a-f]{4,})\*/\s+(\{)?\s*(?:@(!?U?P\w+)\s+)?([A-Z][A-Z0-9_.]*)\s*(.*?)\s*$")
+_INSTRUCTION = re.compile(r"^\s*/\*([0-9a-f]{4,})\*/\s+(\{)?\s*(?:@(!?U?P\w+)\s+)?([A-Z][A-Z0-9_.]*)\s*(.*?)\s*$")
 _LABEL = re.compile(r"^(\S+):\s*$")
 _SECTION = re.compile(r"^\s*\.section\s+\.text\.([^,\s]+),")
 _TARGET = re.compile(r"`\((\.L_\w+)\)")
@@ -25,13 +25,74 @@ _BRANCH_TARGETS = re.compile(r'BRANCH_TARGETS ([^"]*)"')
 _BARRIER_REGISTER = re.compile(r"^(B\d+)")
 
 MATH = ("FFMA", "HFMA2", "HMMA")
-_BRANCHES = {"BRA", "BRX", "JMP", "JMX", "SSY", "SYNC", "PBK", "BRK", "PCNT", "CONT", "BSSY", "BSYNC", "BREAK", "CAL", "CALL",
-             "RET", "EXIT", "WARPSYNC", "YIELD", "PRET", "JCAL"}
-_FLOATS = {"FADD", "FADD32I", "FMUL", "FMUL32I", "FMNMX", "FSETP", "FSET", "FSEL", "FCMP", "FCHK", "MUFU", "RRO",
-           "HADD2", "HADD2_32I", "HMUL2", "HMUL2_32I", "HSETP2", "HSET2", "HMNMX2", "F2F", "F2I", "I2F", "F2FP",
-           "DADD", "DMUL", "DFMA", "DSETP", "DMNMX"}
-_MEMORY = {"LDS": "LDS", "STS": "STS", "LDG": "LDG", "LD": "LDG", "STG": "STG", "ST": "STG", "LDL": "LDL", "STL": "STL",
-           "LDC": "LDC", "ATOM": "ATOM", "ATOMG": "ATOM", "ATOMS": "ATOM", "RED": "ATOM"}
+_BRANCHES = {
+    "BRA",
+    "BRX",
+    "JMP",
+    "JMX",
+    "SSY",
+    "SYNC",
+    "PBK",
+    "BRK",
+    "PCNT",
+    "CONT",
+    "BSSY",
+    "BSYNC",
+    "BREAK",
+    "CAL",
+    "CALL",
+    "RET",
+    "EXIT",
+    "WARPSYNC",
+    "YIELD",
+    "PRET",
+    "JCAL",
+}
+_FLOATS = {
+    "FADD",
+    "FADD32I",
+    "FMUL",
+    "FMUL32I",
+    "FMNMX",
+    "FSETP",
+    "FSET",
+    "FSEL",
+    "FCMP",
+    "FCHK",
+    "MUFU",
+    "RRO",
+    "HADD2",
+    "HADD2_32I",
+    "HMUL2",
+    "HMUL2_32I",
+    "HSETP2",
+    "HSET2",
+    "HMNMX2",
+    "F2F",
+    "F2I",
+    "I2F",
+    "F2FP",
+    "DADD",
+    "DMUL",
+    "DFMA",
+    "DSETP",
+    "DMNMX",
+}
+_MEMORY = {
+    "LDS": "LDS",
+    "STS": "STS",
+    "LDG": "LDG",
+    "LD": "LDG",
+    "STG": "STG",
+    "ST": "STG",
+    "LDL": "LDL",
+    "STL": "STL",
+    "LDC": "LDC",
+    "ATOM": "ATOM",
+    "ATOMG": "ATOM",
+    "ATOMS": "ATOM",
+    "RED": "ATOM",
+}
 
 
 class Instruction:
@@ -49,7 +110,7 @@ class Instruction:
         self.targets = targets
 
     def kind(self):
-        """"FFMA", "HFMA2", "HMMA", "LDS.128", "BAR", "branch", "float", "integer", ..."""
+        """ "FFMA", "HFMA2", "HMMA", "LDS.128", "BAR", "branch", "float", "integer", ..."""
         if self.stem in ("FFMA", "FFMA32I"):
             return "FFMA"
         if self.stem in ("HFMA2", "HFMA2_32I"):

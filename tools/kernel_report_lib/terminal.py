@@ -1,4 +1,5 @@
 """The report as a table for a terminal."""
+
 import report
 from rows import OPS
 from wording import size
@@ -23,7 +24,12 @@ _STATIC = (
     ("", "regs", lambda r: str(r["registers"]), 0),
     ("", "shared", lambda r: size(r["shared"]), 4),
     ("", "thr", lambda r: str(r["threads"]), 8),
-    ("", "occupancy, %", lambda r: f"{r['occupancy_percent']} {_SHORT.get(r['occupancy_limit'], r['occupancy_limit'])}", 0),
+    (
+        "",
+        "occupancy, %",
+        lambda r: f"{r['occupancy_percent']} {_SHORT.get(r['occupancy_limit'], r['occupancy_limit'])}",
+        0,
+    ),
     ("instructions, %", "math", lambda r: _whole(r.get("mix", {}).get("math")), 5),
     ("instructions, %", "shd", lambda r: _whole(r.get("mix", {}).get("shared")), 5),
     ("instructions, %", "glb", lambda r: _whole(r.get("mix", {}).get("global")), 5),
@@ -69,21 +75,27 @@ def _lay_out(columns, names, made):
         at = end
 
     def line(name, texts):
-        parts = (text.ljust(width) if column[1] in _TEXT else text.rjust(width) for text, width, column in zip(texts, widths, columns))
+        parts = (
+            text.ljust(width) if column[1] in _TEXT else text.rjust(width)
+            for text, width, column in zip(texts, widths, columns)
+        )
         return (name.ljust(name_width) + "".join("  " + part for part in parts)).rstrip()
 
-    return [upper.rstrip(), line("kernel", [column[1] for column in columns])] + [line(name, texts) for name, texts in zip(names, cells)]
+    return [upper.rstrip(), line("kernel", [column[1] for column in columns])] + [
+        line(name, texts) for name, texts in zip(names, cells)
+    ]
 
 
 def _groups(made, by_op):
     """(heading, records, their names) an architecture and, where asked for, op: then names go without it."""
+
     def key(record):
         op = record["kernel"].split(" ")[0]
         return (record["arch"], op if by_op and op in OPS else "")
 
     for group in dict.fromkeys(map(key, made)):
         own = [record for record in made if key(record) == group]
-        names = [record["kernel"][len(group[1]) + 1 if group[1] else 0:] for record in own]
+        names = [record["kernel"][len(group[1]) + 1 if group[1] else 0 :] for record in own]
         yield " ".join(filter(None, group)), own, names
 
 
@@ -97,7 +109,11 @@ def table(made, by_op, width=None):
             laid_out = _lay_out(kept, names, own)
             if width is None or max(map(len, laid_out)) <= width:
                 break
-        left_out = f" ({len(columns) - len(kept)} columns left out: the terminal has {width})" if len(kept) < len(columns) else ""
+        left_out = (
+            f" ({len(columns) - len(kept)} columns left out: the terminal has {width})"
+            if len(kept) < len(columns)
+            else ""
+        )
         count = len(set(names))
         lines += [f"{heading}: {count} kernel{'' if count == 1 else 's'}{left_out}", *laid_out, ""]
     return lines

@@ -1,4 +1,5 @@
 """The compiler and the disassembler, from PyPI: fetched once by pip, checked by SHA-256, unpacked into a cache folder."""
+
 import hashlib
 import os
 import platform
@@ -49,12 +50,32 @@ def fetch(cache):
     wheels, partial = cache / f"wheels-{os.getpid()}", cache / f"partial-{os.getpid()}"
     wheels.mkdir(parents=True)
     try:
-        print("downloading NVRTC 11.8, its headers and nvdisasm 12.3 (in triton 2.2.0) from PyPI: 212 MB, pinned by SHA-256",
-              flush=True)
-        command = _pip() + ["download", "--quiet", "--no-cache-dir", "--no-deps", "--require-hashes",
-                            "--only-binary=:all:", "--platform", "manylinux2014_x86_64", "--implementation", "cp",
-                            "--python-version", "311", "--abi", "cp311", "--abi", "none",
-                            "--dest", str(wheels), "--requirement", str(REQUIREMENTS)]
+        print(
+            "downloading NVRTC 11.8, its headers and nvdisasm 12.3 (in triton 2.2.0) from PyPI: 212 MB, pinned by SHA-256",
+            flush=True,
+        )
+        command = _pip() + [
+            "download",
+            "--quiet",
+            "--no-cache-dir",
+            "--no-deps",
+            "--require-hashes",
+            "--only-binary=:all:",
+            "--platform",
+            "manylinux2014_x86_64",
+            "--implementation",
+            "cp",
+            "--python-version",
+            "311",
+            "--abi",
+            "cp311",
+            "--abi",
+            "none",
+            "--dest",
+            str(wheels),
+            "--requirement",
+            str(REQUIREMENTS),
+        ]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             if "HASHES" in done.stderr:

@@ -1,13 +1,33 @@
 """How a row's figures are written, in the tables of kernels/README.md and in reports alike."""
+
 import re
 
-_ORDER = ("FFMA", "HFMA2", "HMMA", "LDSM", "LDS", "STS", "LDG", "STG", "LDL", "STL", "float", "integer", "BAR", "branch", "wait")
+_ORDER = (
+    "FFMA",
+    "HFMA2",
+    "HMMA",
+    "LDSM",
+    "LDS",
+    "STS",
+    "LDG",
+    "STG",
+    "LDL",
+    "STL",
+    "float",
+    "integer",
+    "BAR",
+    "branch",
+    "wait",
+)
 
 
 def printable(text):
     """Text of a file or an argument as one line for a terminal, a page or a table: what these would obey, hide or reorder by is written out
     (engine/core/text.h does the same for the command line)."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode() for letter in str(text))
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode()
+        for letter in str(text)
+    )
 
 
 def natural(name):
@@ -20,7 +40,8 @@ def size(count):
 
 
 def instructions(hot):
-    """"1024 FFMA, 64 LDS.128, 2 BAR": what a hot loop is made of."""
+    """ "1024 FFMA, 64 LDS.128, 2 BAR": what a hot loop is made of."""
+
     def position(kind):
         stem = kind.split(".")[0]
         return (_ORDER.index(stem) if stem in _ORDER else len(_ORDER), kind)
