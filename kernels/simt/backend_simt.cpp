@@ -1,3 +1,4 @@
+// Makes the emulator's backend: the GPU backend on the emulator's runtime.
 #include <algorithm>
 #include <string>
 

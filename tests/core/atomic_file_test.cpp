@@ -1,3 +1,4 @@
+// AtomicFile: a file is written whole or not at all.
 #include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
 #include "engine/core/output_claim.h"

@@ -1,3 +1,4 @@
+// FileLog: which files were opened, and the digests of what passed through them.
 #include "engine/core/file_log.h"
 
 #include <sys/stat.h>

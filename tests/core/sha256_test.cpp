@@ -1,3 +1,4 @@
+// SHA-256 by the published examples, cut anywhere.
 #include "engine/core/sha256.h"
 
 #include "tests/state/support.h"

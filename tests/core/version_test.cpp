@@ -1,3 +1,4 @@
+// What the library says of itself.
 #include "engine/core/version.h"
 
 #include <doctest/doctest.h>

@@ -11,6 +11,7 @@ do nothing, in the C++ test by a rate of 0.
 One step: 3 classes, 2 inputs of 32x32, label smoothing 0.1, mean loss, SGD with Nesterov momentum 0.9, weight decay 5e-4 on weights of
 convolutions and dense layers only, lr 0.1, a momentum buffer that starts at 0.
 """
+
 import json
 import pathlib
 import re
@@ -74,7 +75,9 @@ class Network:
             kernel = pair(layer["kernel"])
             w = self.parameter(name + ".weight", [k, *kernel, c // groups])
             bias = self.parameter(name + ".bias", [k]) if layer.get("bias", True) else None
-            return F.conv2d(x, w.permute(0, 3, 1, 2), bias, pair(layer.get("stride", 1)), pair(layer.get("pad", 0)), 1, groups)
+            return F.conv2d(
+                x, w.permute(0, 3, 1, 2), bias, pair(layer.get("stride", 1)), pair(layer.get("pad", 0)), 1, groups
+            )
         if kind == "dense":
             out = CLASSES if layer["units"] == "classes" else layer["units"]
             w = self.parameter(name + ".weight", [out, x.shape[1]])
@@ -133,10 +136,14 @@ def golden(description):
     tensors = {"loss": loss.detach().numpy().reshape(1), "logits": logits.detach().numpy()}
     for stream, (name, p) in enumerate(network.parameters.items(), 1):
         gradient = p.grad.numpy().ravel()
-        tensors[name + "/gradient_norm"] = np.array([np.sqrt((gradient ** 2).sum())])
+        tensors[name + "/gradient_norm"] = np.array([np.sqrt((gradient**2).sum())])
         tensors[name + "/gradient"] = gradient[sampled(gradient.size, stream)]
-    torch.optim.SGD([{"params": decayed, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}], lr=LR, momentum=MOMENTUM,
-                    nesterov=True).step()
+    torch.optim.SGD(
+        [{"params": decayed, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}],
+        lr=LR,
+        momentum=MOMENTUM,
+        nesterov=True,
+    ).step()
     for stream, (name, p) in enumerate(network.parameters.items(), 1):
         updated = p.detach().numpy().ravel()
         tensors[name + "/updated"] = updated[sampled(updated.size, stream)]
@@ -149,7 +156,11 @@ def write_safetensors(path, tensors, metadata):
     header, data = {"__metadata__": metadata}, b""
     for name, values in tensors.items():
         values = np.ascontiguousarray(values, dtype="<f4")
-        header[name] = {"dtype": "F32", "shape": list(values.shape), "data_offsets": [len(data), len(data) + values.nbytes]}
+        header[name] = {
+            "dtype": "F32",
+            "shape": list(values.shape),
+            "data_offsets": [len(data), len(data) + values.nbytes],
+        }
         data += values.tobytes()
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -160,7 +171,11 @@ def main():
     source = (HERE.parent.parent / "engine/model/builtin_models.cpp").read_text()
     for name, text in re.findall(r'\{"([^"]+)", R"json\((.*?)\)json"\}', source, re.S):
         path = HERE / f"golden_{name}.safetensors"
-        write_safetensors(path, golden(json.loads(text)), {"model": name, "made_by": "tests/data/golden_step.py, PyTorch " + torch.__version__})
+        write_safetensors(
+            path,
+            golden(json.loads(text)),
+            {"model": name, "made_by": "tests/data/golden_step.py, PyTorch " + torch.__version__},
+        )
         print(path.name, path.stat().st_size, "bytes")
 
 

@@ -4,6 +4,7 @@
 Usage: python3 make_ops_golden.py > ops_golden.h   (needs torch; the file in the repository came from torch 1.13.0)
 Tensors are written in our layouts: NHWC and K,R,S,C.
 """
+
 import torch
 import torch.nn.functional as F
 
@@ -22,7 +23,7 @@ def nhwc(tensor):
 
 def write(name, tensor):
     numbers = [repr(float(v)) for v in tensor.detach().contiguous().flatten()]
-    lines = ["    " + ", ".join(numbers[i:i + 6]) + "," for i in range(0, len(numbers), 6)]
+    lines = ["    " + ", ".join(numbers[i : i + 6]) + "," for i in range(0, len(numbers), 6)]
     constant = "k" + "".join(part.capitalize() for part in name.split("_"))
     print(f"const std::vector<double> {constant} = {{")
     print("\n".join(lines))
@@ -48,11 +49,23 @@ def batch_norm():
     y = F.relu(F.batch_norm(x, mean, variance, gamma, beta, training=True, momentum=0.1, eps=1e-5) + residual)
     d_y = draw(*y.shape)
     y.backward(d_y)
-    for name, tensor in (("x", x), ("residual", residual), ("y", y), ("d_y", d_y), ("d_x", x.grad),
-                         ("d_residual", residual.grad)):
+    for name, tensor in (
+        ("x", x),
+        ("residual", residual),
+        ("y", y),
+        ("d_y", d_y),
+        ("d_x", x.grad),
+        ("d_residual", residual.grad),
+    ):
         write("batch_norm_" + name, nhwc(tensor))
-    for name, tensor in (("gamma", gamma), ("beta", beta), ("d_gamma", gamma.grad), ("d_beta", beta.grad),
-                         ("new_mean", mean), ("new_var", variance)):
+    for name, tensor in (
+        ("gamma", gamma),
+        ("beta", beta),
+        ("d_gamma", gamma.grad),
+        ("d_beta", beta.grad),
+        ("new_mean", mean),
+        ("new_var", variance),
+    ):
         write("batch_norm_" + name, tensor)
 
 

@@ -1,3 +1,4 @@
+// Augmentation of the CPU backend beside the reference.
 #include "kernels/cpu/augment.h"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,4 @@
+// Decoding: every kind of PNG and JPEG, orientations, and files that are none.
 #include "engine/data/decode.h"
 
 #include <doctest/doctest.h>

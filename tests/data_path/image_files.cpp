@@ -1,3 +1,4 @@
+// Image files that the tests make byte by byte.
 #include "tests/data_path/image_files.h"
 
 #include <doctest/doctest.h>

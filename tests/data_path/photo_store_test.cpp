@@ -1,3 +1,4 @@
+// The block of decoded photos: its bytes, its budget, broken photos.
 #include "engine/data/photo_store.h"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,4 @@
+// The order of an epoch, plain and balanced.
 #include "engine/data/sample_order.h"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,4 @@
+// Folders of people, and folders that are none.
 #include "engine/data/scan.h"
 
 #include <doctest/doctest.h>

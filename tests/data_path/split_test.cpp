@@ -1,3 +1,4 @@
+// The split into training and test photos.
 #include "engine/data/split.h"
 
 #include <doctest/doctest.h>

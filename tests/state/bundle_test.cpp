@@ -1,3 +1,4 @@
+// Bundles: written, read, and refused when a byte is wrong.
 #include "engine/state/bundle.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Checkpoints: written, read, and refused when a byte is wrong.
 #include "engine/state/checkpoint.h"
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// The choice of the photos that are sent.
 #include "engine/state/subset.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A program that uses the installed library: find_package(tsugi).
 #include <iostream>
 
 #include "engine/core/version.h"
