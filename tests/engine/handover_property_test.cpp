@@ -117,9 +117,10 @@ void hand_over(std::uint64_t seed, std::string& story) {
   draw_training(draw, test_fraction, settings);
   settings["epochs"] = draw.whole(0, 3);
   // What pretraining from nothing may run away with, which is an error of its own: batch norm that tames nothing, and
-  // batches of one photo.
+  // the models' learning rates with batches of one photo or two.
   settings.erase("frozen_batch_norm");
   if (settings["batch"] == 1) settings["batch"] = 2;
+  if (settings["batch"] == 2) settings["clip_norm"] = 1.0;
   server.train.overrides = settings.dump();
   story += server.model + " of " + std::to_string(people) + " people, photos of kind " +
            std::to_string(static_cast<int>(look)) + ", trained with " + settings.dump();
