@@ -1,7 +1,7 @@
 // tsugi bundle: a checkpoint and a chosen part of its training photos, or their activations, as one .tar for a device.
 #include <memory>
 
-#include "engine/train/make_bundle.h"
+#include "engine/handover/make_bundle.h"
 #include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"

@@ -4,10 +4,10 @@
 #include <memory>
 
 #include "engine/core/device.h"
+#include "engine/formats/file_kind.h"
+#include "engine/handover/bundle.h"
 #include "engine/model/cut.h"
 #include "engine/model/program.h"
-#include "engine/state/bundle.h"
-#include "engine/state/file_kind.h"
 #include "engine/train/settings.h"
 #include "tools/audit.h"
 #include "tools/command.h"

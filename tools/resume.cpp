@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "engine/train/handover.h"
+#include "engine/handover/handover.h"
 #include "tools/audit.h"
 #include "tools/console.h"
 #include "tools/train_options.h"

@@ -11,8 +11,8 @@
 #include <sstream>
 
 #include "engine/core/input_file.h"
+#include "engine/formats/json_check.h"
 #include "engine/model/builtin_models.h"
-#include "engine/state/json_check.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "engine/handover/knowledge.h"
 #include "engine/model/parameters.h"
-#include "engine/train/knowledge.h"
 
 namespace tsugi::perf {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <cstddef>
 
+#include "engine/formats/checkpoint.h"
 #include "engine/perf/shape_lists.h"
-#include "engine/state/checkpoint.h"
 #include "engine/train/settings.h"
 
 namespace tsugi::perf {

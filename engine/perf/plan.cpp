@@ -3,14 +3,14 @@
 #include <cmath>
 #include <functional>
 
-#include "engine/train/handover.h"
+#include "engine/handover/handover.h"
 
 namespace tsugi::perf {
 namespace {
 
 /// Checkpoints that a hand-over holds at its end: as it was received, the start with its head grown, the one before
 /// training, the judge's, the averaged weights and what is restored from them, and the tensors and the bytes of the one
-/// that is written (engine/train/handover.cpp, run.cpp).
+/// that is written (engine/handover/handover.cpp, run.cpp).
 constexpr double kCheckpointCopies = 8.0;
 
 /// Of weights and moments in float32, as a checkpoint in memory has them.

@@ -7,7 +7,7 @@
 #include "engine/data/photo_store.h"
 #include "engine/data/scan.h"
 #include "engine/data/split.h"
-#include "engine/state/checkpoint.h"
+#include "engine/formats/checkpoint.h"
 #include "engine/train/run.h"
 
 namespace tsugi {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/core/file_log.h"
-#include "engine/state/checkpoint.h"
+#include "engine/formats/checkpoint.h"
 #include "engine/train/evaluation.h"
 #include "engine/train/trainer.h"
 

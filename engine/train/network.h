@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "engine/core/arena.h"
+#include "engine/formats/checkpoint.h"
 #include "engine/model/parameters.h"
-#include "engine/state/checkpoint.h"
 
 namespace tsugi {
 

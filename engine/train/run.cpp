@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "engine/core/device.h"
-#include "engine/train/parts.h"
+#include "engine/handover/parts.h"
 
 namespace tsugi {
 namespace {

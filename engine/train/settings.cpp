@@ -6,7 +6,7 @@
 #include <set>
 #include <sstream>
 
-#include "engine/state/json_check.h"
+#include "engine/formats/json_check.h"
 
 namespace tsugi {
 namespace {

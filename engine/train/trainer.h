@@ -5,12 +5,12 @@
 #include <memory>
 #include <vector>
 
+#include "engine/handover/teacher.h"
 #include "engine/model/program.h"
 #include "engine/optim/optimizer.h"
 #include "engine/train/network.h"
 #include "engine/train/sample_source.h"
 #include "engine/train/settings.h"
-#include "engine/train/teacher.h"
 
 namespace tsugi {
 

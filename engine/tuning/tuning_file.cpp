@@ -9,7 +9,7 @@
 #include "engine/core/input_file.h"
 #include "engine/core/sha256.h"
 #include "engine/core/version.h"
-#include "engine/state/json_check.h"
+#include "engine/formats/json_check.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {

@@ -9,8 +9,8 @@
 
 #include <csignal>
 
-#include "engine/state/file_kind.h"
-#include "tests/state/support.h"
+#include "engine/formats/file_kind.h"
+#include "tests/formats/support.h"
 
 using tsugi::AtomicFile;
 using tsugi::OutputClaim;

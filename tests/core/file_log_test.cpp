@@ -8,7 +8,7 @@
 #include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
 #include "engine/core/sha256.h"
-#include "tests/state/support.h"
+#include "tests/formats/support.h"
 
 using namespace tsugi;
 using tsugi::test::contains;

@@ -1,7 +1,7 @@
 // SHA-256 by the published examples, cut anywhere.
 #include "engine/core/sha256.h"
 
-#include "tests/state/support.h"
+#include "tests/formats/support.h"
 
 // The examples of FIPS 180-2, appendix B.
 TEST_CASE("sha256 gives the published digests") {

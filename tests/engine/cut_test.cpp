@@ -6,9 +6,9 @@
 #include <cstring>
 
 #include "engine/core/arena.h"
+#include "engine/handover/parts.h"
 #include "engine/model/parameters.h"
 #include "engine/model/program.h"
-#include "engine/train/parts.h"
 #include "tests/engine/support.h"
 
 namespace tsugi::test {

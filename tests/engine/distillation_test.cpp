@@ -3,8 +3,8 @@
 #include <limits>
 #include <memory>
 
-#include "engine/train/knowledge.h"
-#include "engine/train/teacher.h"
+#include "engine/handover/knowledge.h"
+#include "engine/handover/teacher.h"
 #include "kernels/api/registry.h"
 #include "tests/engine/counting_backend.h"
 #include "tests/engine/photos.h"

@@ -7,8 +7,8 @@
 #include <limits>
 
 #include "engine/core/device.h"
+#include "engine/handover/pack_features.h"
 #include "engine/train/inference.h"
-#include "engine/train/pack_features.h"
 #include "tests/engine/limited_backend.h"
 #include "tests/engine/small_server.h"
 #include "tests/engine/support.h"

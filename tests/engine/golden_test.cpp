@@ -3,8 +3,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "engine/formats/safetensors.h"
 #include "engine/optim/optimizer.h"
-#include "engine/state/safetensors.h"
 #include "tests/engine/support.h"
 
 namespace tsugi::test {

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/train/handover.h"
+#include "engine/handover/handover.h"
 #include "tests/engine/photos.h"
 #include "tests/engine/support.h"
 

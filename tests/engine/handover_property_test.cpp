@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/data/encode.h"
+#include "engine/handover/handover.h"
+#include "engine/handover/make_bundle.h"
 #include "engine/model/cut.h"
-#include "engine/train/handover.h"
-#include "engine/train/make_bundle.h"
 #include "tests/engine/photos.h"
 #include "tests/engine/support.h"
 

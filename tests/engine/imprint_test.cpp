@@ -1,12 +1,12 @@
 // Imprinting: the mean way by its formula, the fit by what it must reach, replayed old people by their statistics; and
 // who judges.
-#include "engine/train/imprint.h"
+#include "engine/handover/imprint.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "engine/train/judge.h"
+#include "engine/handover/judge.h"
 #include "tests/engine/support.h"
 
 namespace tsugi::test {

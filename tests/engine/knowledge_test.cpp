@@ -1,5 +1,5 @@
 // What the server knows: statistics by their formulas, the way through a file, and files that are not believed.
-#include "engine/train/knowledge.h"
+#include "engine/handover/knowledge.h"
 
 #include <cmath>
 #include <cstring>

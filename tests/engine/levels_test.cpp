@@ -1,10 +1,10 @@
 // Activations as 8-bit levels: how far off they may be, and what happens at the ends.
-#include "engine/train/levels.h"
+#include "engine/handover/levels.h"
 
 #include <cmath>
 #include <limits>
 
-#include "engine/train/feature_source.h"
+#include "engine/handover/feature_source.h"
 #include "tests/engine/support.h"
 
 namespace tsugi::test {

@@ -1,5 +1,5 @@
 // Bundles as the server makes them: which photos, what is known of them, and what must never leave.
-#include "engine/train/make_bundle.h"
+#include "engine/handover/make_bundle.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,7 +9,7 @@
 
 #include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
-#include "engine/train/handover.h"
+#include "engine/handover/handover.h"
 #include "tests/engine/photos.h"
 #include "tests/engine/support.h"
 

@@ -1,8 +1,8 @@
 // A server's run on three drawn people and a fourth person's photos: what the tests of hand-overs begin with.
 #pragma once
 
-#include "engine/state/bundle.h"
-#include "engine/train/handover.h"
+#include "engine/handover/bundle.h"
+#include "engine/handover/handover.h"
 #include "tests/engine/photos.h"
 
 namespace tsugi::test {

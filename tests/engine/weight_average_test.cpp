@@ -1,9 +1,9 @@
 // Averaging of two networks' weights, and what becomes of new rows.
-#include "engine/train/weight_average.h"
+#include "engine/handover/weight_average.h"
 
 #include <cmath>
 
-#include "engine/train/handover.h"
+#include "engine/handover/handover.h"
 #include "tests/engine/support.h"
 
 namespace tsugi::test {

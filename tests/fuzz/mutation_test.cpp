@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <iterator>
 
+#include "tests/formats/support.h"
 #include "tests/fuzz/targets.h"
-#include "tests/state/support.h"
 
 using tsugi::fuzz::Bytes;
 

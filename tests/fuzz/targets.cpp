@@ -1,12 +1,13 @@
-// Fuzz targets of the formats of engine/state and engine/tuning, and what must hold for bytes that they accept.
+// Fuzz targets of what engine/formats, engine/handover and engine/tuning read, and what must hold for bytes that they
+// accept.
 #include <algorithm>
 
 #include "engine/core/sha256.h"
-#include "engine/state/bundle.h"
-#include "engine/state/checkpoint.h"
-#include "engine/state/gzip.h"
-#include "engine/state/manifest.h"
-#include "engine/state/safetensors.h"
+#include "engine/formats/checkpoint.h"
+#include "engine/formats/gzip.h"
+#include "engine/formats/safetensors.h"
+#include "engine/handover/bundle.h"
+#include "engine/handover/manifest.h"
 #include "engine/tuning/tuning_file.h"
 #include "tests/fuzz/targets.h"
 

@@ -3,10 +3,10 @@
 #include <cmath>
 
 #include "engine/core/sha256.h"
+#include "engine/handover/bundle.h"
+#include "engine/handover/feature_bundle.h"
+#include "engine/handover/knowledge.h"
 #include "engine/model/description.h"
-#include "engine/state/bundle.h"
-#include "engine/train/feature_bundle.h"
-#include "engine/train/knowledge.h"
 #include "engine/train/metrics.h"
 #include "engine/train/settings.h"
 #include "tests/fuzz/targets.h"

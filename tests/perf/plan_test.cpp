@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/handover/handover.h"
 #include "engine/perf/cache_model.h"
 #include "engine/perf/calibration.h"
 #include "engine/perf/measured_device.h"
 #include "engine/perf/plan.h"
 #include "engine/perf/step_bench.h"
-#include "engine/train/handover.h"
 #include "kernels/api/registry.h"
 #include "tests/engine/support.h"
 #include "tests/perf/support.h"

@@ -11,7 +11,7 @@
 #include "engine/core/text.h"
 #include "engine/core/version.h"
 #include "engine/data/photo.h"
-#include "engine/state/json_check.h"
+#include "engine/formats/json_check.h"
 #include "kernels/api/error.h"
 #include "tools/experiment/store.h"
 #include "tools/machine.h"

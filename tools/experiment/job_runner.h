@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "engine/data/scan.h"
-#include "engine/train/make_bundle.h"
+#include "engine/handover/make_bundle.h"
 #include "tools/experiment/cells.h"
 #include "tools/experiment/store.h"
 

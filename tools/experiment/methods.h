@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/train/handover.h"
-#include "engine/train/make_bundle.h"
+#include "engine/handover/handover.h"
+#include "engine/handover/make_bundle.h"
 
 namespace tsugi::tools {
 

@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "engine/core/input_file.h"
-#include "engine/state/json_check.h"
+#include "engine/formats/json_check.h"
 #include "kernels/api/error.h"
 #include "tools/experiment/store.h"
 

@@ -14,7 +14,7 @@
 #include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
 #include "engine/core/posix_file.h"
-#include "engine/state/json_check.h"
+#include "engine/formats/json_check.h"
 #include "kernels/api/error.h"
 
 namespace tsugi::tools {

@@ -1,0 +1,49 @@
+// The hand-over on the device: bundle in, personal people added to the head, training goes on with both.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/handover/new_rows.h"
+#include "engine/train/pretrain.h"
+
+namespace tsugi {
+
+/// Which network a hand-over ends with.
+enum class Keep : std::uint8_t {
+  better,  ///< the trained one, or the start where training made it worse or nothing can tell (see Judge)
+  trained  ///< the trained one in any case
+};
+
+struct HandoverRequest {
+  TrainRequest train;
+  std::string bundle;               ///< .tar
+  std::string personal;             ///< one person's folder of photos, or a folder of such folders
+  std::string continue_from;        ///< an interrupted hand-over's checkpoint to go on from; "" = from the bundle's
+  std::size_t personal_photos = 0;  ///< most training photos of a personal person, 0 = all
+  NewRow new_row = NewRow::imprint;
+  Keep keep = Keep::better;
+};
+
+/// What a hand-over does by default: so many epochs,
+constexpr int kHandoverEpochs = 4;
+/// the layer until which it freezes, of photos: none, "". Without photos of old people only the head learns, where
+/// Judge can look without photos.
+std::string default_freeze(const Model& model, int classes, bool old_photos);
+/// The share of the trained weights in what it ends with, by the fraction (0 to 1) of the server's photos that came
+/// along: the fewer, the less of the old people does training see, and the nearer to the start it ends.
+float default_average(double fraction);
+/// What new people's rows of `head` are multiplied by at the end: what brings them to twice the old rows' mean length,
+/// at least 0.65, at most 1. grown: the network before the first step, its rows from first_new on fitted to new people.
+float default_new_row_scale(const Checkpoint& grown, const std::string& head, int first_new);
+
+/// Reads the bundle, grows the head, trains on. wall_s counts from just before the bundle is opened. Throws Error on
+/// unusable input before anything is written.
+RunSummary resume(const HandoverRequest& request, const RunObserver& observer);
+
+/// Adds a zero row for each of `names` to the head's weight and bias, and to their moments, after the old rows, which
+/// stay as they are. Throws Error naming the person when a name is among the checkpoint's already.
+void grow_head(Checkpoint& checkpoint, const Model& model, const std::vector<std::string>& names,
+               const std::string& place);
+
+}  // namespace tsugi

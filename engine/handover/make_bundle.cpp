@@ -1,0 +1,144 @@
+// Chooses, measures and packs. The choice looks at photos and at the server's own features of them, never at test
+// photos.
+#include "engine/handover/make_bundle.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "engine/core/output_claim.h"
+#include "engine/train/photo_source.h"
+
+namespace tsugi {
+namespace {
+
+constexpr int kBatch = 64;
+constexpr std::uint32_t kDraws =
+    3;  // augmented variants of each photo in the features' statistics, beside the photo itself
+
+BundlePhoto bundle_photo(const Photo& photo, bool test) {
+  return {photo.class_name, photo.file.substr(photo.file.find('/') + 1), test, photo.bytes, photo.path};
+}
+
+}  // namespace
+
+void refuse_personal(const Checkpoint& checkpoint, const std::string& place) {
+  if (checkpoint.personal_classes.empty()) return;
+  std::string names;
+  for (const std::string& name : checkpoint.personal_classes) names += (names.empty() ? "" : ", ") + name;
+  throw Error(place + ": holds what was learnt from the personal photos of " + names +
+              ", which do not leave their device");
+}
+
+BundleMaker::BundleMaker(const BundleSource& source, const RunObserver& observer)
+    : source_(source),
+      observer_(observer),
+      session_(source.checkpoint, source.device, source.threads, observer.files, observer.say) {
+  const Checkpoint& checkpoint = session_.checkpoint;
+  refuse_personal(checkpoint, source.checkpoint);
+  folder_ = scan_photos(source.photos, 1);
+  if (source.only_known_people) folder_ = only_people(folder_, checkpoint.class_names, source.photos);
+  folder_.labels = labels_among(folder_, checkpoint.class_names, source.photos);
+  split_ = split_as_trained(folder_.photos, folder_.labels, checkpoint, session_.settings.test_fraction,
+                            session_.settings.seed);
+}
+
+void BundleMaker::check_stop() const {
+  if (observer_.should_stop && observer_.should_stop()) throw Error("bundle: stopped, nothing was written");
+}
+
+/// A photo that the device could not read would not be worth its bytes.
+void BundleMaker::decode() {
+  if (store_ != nullptr) return;
+  PhotoFolder training;
+  training.class_names = folder_.class_names;
+  training.ignored = folder_.ignored;
+  for (const std::uint32_t i : split_.train) {
+    training.photos.push_back(folder_.photos[i]);
+    training.labels.push_back(folder_.labels[i]);
+  }
+  RunObserver observer = observer_;
+  observer.decoding = [&](std::size_t done, std::size_t total) {
+    check_stop();
+    if (observer_.decoding) observer_.decoding(done, total);
+  };
+  store_ = std::make_unique<PhotoStore>(load_photos(training, session_.preprocessing, source_.threads, observer));
+}
+
+/// All photos of the store.
+Predictions BundleMaker::run(std::uint32_t variant, bool logits) {
+  const PhotoSource source(*session_.backend, *store_);
+  Inference inference(*session_.network, kBatch);
+  inference.before_each_batch([this] { check_stop(); });
+  InferenceOptions options;
+  options.logits = logits;
+  options.features = true;
+  options.variant = variant;
+  options.variants = 1 + kDraws;
+  options.strength = session_.settings.augment;
+  options.seed = session_.settings.seed;
+  std::vector<std::uint32_t> photos(store_->size());
+  std::iota(photos.begin(), photos.end(), std::uint32_t{0});
+  return inference.run(source, photos, options);
+}
+
+void BundleMaker::look() {
+  if (seen_.features.empty()) seen_ = run(0, true);
+}
+
+void BundleMaker::gather_statistics() {
+  if (statistics_.classes > 0) return;
+  const auto classes = static_cast<std::size_t>(session_.network->classes());
+  FeatureStatistics statistics(classes, feature_width(session_.model, session_.network->classes()), seen_.features,
+                               store_->labels());
+  statistics.add(seen_.features, store_->labels());
+  for (std::uint32_t draw = 1; draw <= kDraws; ++draw) statistics.add(run(draw, false).features, store_->labels());
+  statistics.store(statistics_);
+}
+
+/// The device reads photos by class and file, and so did the scan: rows in the order of `chosen` are in the bundle's
+/// order.
+SafetensorsFile BundleMaker::knowledge_of(const std::vector<std::size_t>& chosen) const {
+  Knowledge knowledge = statistics_;
+  for (const std::size_t photo : chosen) {
+    const auto row = seen_.logits.begin() + static_cast<std::ptrdiff_t>(photo * knowledge.classes);
+    knowledge.logits.insert(knowledge.logits.end(), row, row + static_cast<std::ptrdiff_t>(knowledge.classes));
+  }
+  return write_knowledge(knowledge);
+}
+
+MadeBundle BundleMaker::make(const BundleRequest& request) {
+  const OutputClaim claim(request.output, {"bundle", observer_.files});
+  decode();
+  if (request.knowledge || needs_features(request.strategy)) look();
+  if (request.knowledge) gather_statistics();
+  Bundle bundle;
+  bundle.checkpoint = session_.checkpoint;
+  bundle.kind = request.kind.value_or(session_.checkpoint.kind);
+  bundle.strategy = name_of(request.strategy);
+  bundle.fraction = request.fraction;
+  bundle.seed = request.seed;
+  const std::vector<std::size_t> chosen =
+      choose_subset(store_->labels(), request.fraction, request.strategy, request.seed, seen_.features);
+  for (const std::size_t i : chosen) bundle.photos.push_back(bundle_photo(store_->photo(i), false));
+  if (request.test_photos)
+    for (const std::uint32_t i : split_.test) bundle.photos.push_back(bundle_photo(folder_.photos[i], true));
+  if (request.knowledge) bundle.tensors[kKnowledgeName] = knowledge_of(chosen);
+  MadeBundle made;
+  if (request.features)
+    made.features = pack_features(bundle, *session_.backend, *request.features, source_.checkpoint, observer_);
+  made.written = write_bundle(request.output, bundle, observer_.files);
+  made.training_photos = store_->size();
+  made.knowledge_bytes = made.written.tensors_bytes;
+  if (made.features) {
+    made.written.photos = made.features->photos;
+    made.written.test_photos = made.features->test_photos;
+    made.knowledge_bytes -= made.features->member_bytes;
+  }
+  return made;
+}
+
+MadeBundle make_bundle(const BundleSource& source, const BundleRequest& request, const RunObserver& observer) {
+  return BundleMaker(source, observer).make(request);
+}
+
+}  // namespace tsugi

@@ -1,0 +1,122 @@
+// Joins what the server sent and what the device has, and splits the latter.
+#include "engine/handover/material.h"
+
+#include <algorithm>
+#include <map>
+
+#include "engine/handover/activate.h"
+#include "engine/train/dataset.h"
+
+namespace tsugi {
+namespace {
+
+int label_of(const std::string& name, const std::vector<std::string>& class_names) {
+  return static_cast<int>(std::find(class_names.begin(), class_names.end(), name) - class_names.begin());
+}
+
+void add_personal(const MaterialRequest& request, PhotoFolder& folder) {
+  folder.class_names = request.class_names;
+  folder.ignored = request.personal.ignored;
+  for (const Photo& photo : request.personal.photos) {
+    folder.photos.push_back(photo);
+    folder.labels.push_back(label_of(photo.class_name, request.class_names));
+  }
+}
+
+/// The personal photos among `store`'s by the usual split, the training ones capped.
+Split split_personal(const PhotoStore& store, const MaterialRequest& request) {
+  std::vector<Photo> photos;
+  std::vector<int> labels;
+  std::vector<std::uint32_t> positions;
+  for (std::uint32_t i = 0; i < store.size(); ++i) {
+    if (store.label(i) < request.first_new) continue;
+    photos.push_back(store.photo(i));
+    labels.push_back(store.label(i));
+    positions.push_back(i);
+  }
+  Split own = split_by_person(photos, labels, request.settings.test_fraction, request.settings.seed);
+  cap_training(own, labels, request.first_new, request.personal_photos);
+  Split split;
+  for (const std::uint32_t i : own.train) split.train.push_back(positions[i]);
+  for (const std::uint32_t i : own.test) split.test.push_back(positions[i]);
+  return split;
+}
+
+void append(std::vector<std::uint32_t>& to, const std::vector<std::uint32_t>& more) {
+  to.insert(to.end(), more.begin(), more.end());
+}
+
+}  // namespace
+
+std::unique_ptr<Material> photo_material(Backend& backend, const MaterialRequest& request,
+                                         const RunObserver& observer) {
+  PhotoFolder folder;
+  std::map<std::string, bool> is_test;
+  for (const BundlePhoto& photo : request.bundle.photos) {
+    folder.photos.push_back({photo.class_name, photo.class_name + "/" + photo.file, "", photo.bytes});
+    folder.labels.push_back(label_of(photo.class_name, request.class_names));
+    is_test[folder.photos.back().file] = photo.test;
+  }
+  add_personal(request, folder);
+  auto material = std::make_unique<Material>();
+  material->store = load_photos(folder, request.preprocessing, request.threads, observer, request.memory);
+  const PhotoStore& store = *material->store;
+  check_readable(store, request.class_names, request.first_new, request.personal_place);
+  for (std::uint32_t i = 0; i < store.size(); ++i)
+    if (store.label(i) < request.first_new)
+      (is_test.at(store.photo(i).file) ? material->split.test : material->split.train).push_back(i);
+  const Split own = split_personal(store, request);
+  append(material->split.train, own.train);
+  append(material->split.test, own.test);
+  material->source = std::make_unique<PhotoSource>(backend, store);
+  return material;
+}
+
+std::unique_ptr<Material> feature_material(Backend& backend, const MaterialRequest& request, const CutBundle& cut,
+                                           const RunObserver& observer) {
+  PhotoFolder folder;
+  add_personal(request, folder);
+  const PhotoStore store = load_photos(folder, request.preprocessing, request.threads, observer, request.memory);
+  check_readable(store, request.class_names, request.first_new, request.personal_place);
+  const Split own = split_personal(store, request);
+
+  const Stopwatch clock;
+  Network lower(backend, cut.cut.lower, request.class_names);
+  lower.load(cut.lower, "bundle");
+  const PhotoSource photos(backend, store);
+  const std::uint32_t variants = cut.features.variants;
+  const TrainSettings& settings = request.settings;
+  const auto check_stop = [&] {
+    if (observer.should_stop && observer.should_stop())
+      throw Error("resume: stopped before the first step, nothing was written");
+  };
+  const ActivateRequest wanted{
+      {{own.train, variants}, {own.test, 1}}, settings.augment, settings.seed, check_stop, observer.files};
+  Activated activated = activate(lower, photos, wanted, request.personal_place);
+
+  auto material = std::make_unique<Material>();
+  FeatureSet& set = material->features;
+  set = feature_set(cut.features, request.class_names);
+  const auto sent = static_cast<std::uint32_t>(set.items.size()),
+             sent_train = static_cast<std::uint32_t>(cut.features.train_files.size());
+  auto row = static_cast<std::uint32_t>(set.rows.size() / set.shape.count());
+  const auto add = [&](const std::vector<std::uint32_t>& items, std::uint32_t kept, std::vector<std::uint32_t>& role) {
+    for (const std::uint32_t i : items) {
+      role.push_back(static_cast<std::uint32_t>(set.items.size()));
+      set.items.push_back({store.photo(i).file, store.label(i), row, kept, store.digest(i)});
+      row += kept;
+    }
+  };
+  for (std::uint32_t i = 0; i < sent; ++i) (i < sent_train ? material->split.train : material->split.test).push_back(i);
+  add(own.train, variants, material->split.train);
+  add(own.test, 1, material->split.test);
+  set.append(std::move(activated.rows), activated.levels);
+  material->source = std::make_unique<FeatureSource>(backend, set);
+  if (observer.say)
+    observer.say("features at " + cut.features.layer + ": " + std::to_string(sent) +
+                 " photos came as activations, those of " + std::to_string(own.train.size() + own.test.size()) +
+                 " personal photos were computed in " + std::to_string(clock.seconds()).substr(0, 4) + " s, once");
+  return material;
+}
+
+}  // namespace tsugi
