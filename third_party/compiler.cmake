@@ -28,8 +28,9 @@ endif()
 
 # NaN and infinity keep their meaning (a NaN loss must be seen); errno and floating-point traps are never looked at.
 set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DNDEBUG")
-set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g -fno-omit-frame-pointer")
-set(CMAKE_C_FLAGS_SANITIZE "-O1 -g -fno-omit-frame-pointer")
+# -g1: the lines that a sanitizer's report names; variables would cost a quarter of the time to compile and half the bytes.
+set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g1 -fno-omit-frame-pointer")
+set(CMAKE_C_FLAGS_SANITIZE "-O1 -g1 -fno-omit-frame-pointer")
 target_compile_options(tsugi_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fno-math-errno -fno-trapping-math>)
 if(TSUGI_MARCH)
   target_compile_options(tsugi_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=${TSUGI_MARCH}>)
