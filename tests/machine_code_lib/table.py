@@ -1,4 +1,4 @@
-"""The rows as Markdown, put between two markers of kernels/README.md; and as JSON, one line a row."""
+"""The rows as Markdown, put between two markers of kernels/MACHINE_CODE.md; and as JSON, one line a row."""
 
 import json
 
@@ -46,7 +46,7 @@ def markdown(rows):
         )
         local = sum(bool(row["local"] or row["spills"]) for _, row in chosen)
         lines += [
-            f"### Convolutions on {arch}",
+            f"## Convolutions on {arch}",
             "",
             f"{len(chosen)} kernels, {local} with spills or local memory. Best float32 tile with 128-bit loads: "
             + "; ".join(
@@ -59,7 +59,7 @@ def markdown(rows):
         ]
         lines += [*_convolutions(chosen, arch), ""]
     names = sorted({name for (name, _), row in rows.items() if not r.is_convolution(row)}, key=natural)
-    lines += ["### Other kernels", "", *_others(names, rows), ""]
+    lines += ["## Other kernels", "", *_others(names, rows), ""]
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""How a row's figures are written, in the tables of kernels/README.md and in reports alike."""
+"""How a row's figures are written, in the tables of kernels/MACHINE_CODE.md and in reports alike."""
 
 import re
 
