@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <memory>
 
-#include "engine/perf/noise.h"
-#include "engine/perf/shape_lists.h"
+#include "bench/measure/noise.h"
+#include "bench/measure/shape_lists.h"
 #include "tools/console.h"
 
 namespace tsugi::tools {
@@ -16,7 +16,7 @@ namespace {
 
 void add_options(CLI::App& command, BenchOptions& o) {
   std::string lists;
-  for (const std::string& name : perf::shape_list_names()) lists += (lists.empty() ? "" : ", ") + name;
+  for (const std::string& name : bench::shape_list_names()) lists += (lists.empty() ? "" : ", ") + name;
   command
       .add_option("--device", o.device,
                   "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")
@@ -129,12 +129,12 @@ std::string figure_text(double value) {
   return text;
 }
 
-void print_noise(const perf::ResultFile& file) {
-  for (const std::string& noise : perf::noise_of(file)) print_line("mind: disturbed: " + noise);
+void print_noise(const bench::ResultFile& file) {
+  for (const std::string& noise : bench::noise_of(file)) print_line("mind: disturbed: " + noise);
 }
 
-std::string peer_text(const perf::ResultEntry& e) {
-  const double ratio = perf::peer_ratio(e);
+std::string peer_text(const bench::ResultEntry& e) {
+  const double ratio = bench::peer_ratio(e);
   if (ratio > 0.0) return figure_text(ratio) + " x " + e.peer;
   return !e.peer.empty() && e.peer == e.kernel ? "is " + e.peer : "-";
 }

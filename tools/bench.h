@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/perf/result_file.h"
+#include "bench/measure/result_file.h"
 #include "engine/train/pretrain.h"
 #include "tools/command.h"
 
@@ -38,9 +38,9 @@ std::string time_text(double seconds);
 std::string figure_text(double value);
 
 /// Says on stdout what disturbed the measurement, a line each.
-void print_noise(const perf::ResultFile& file);
+void print_noise(const bench::ResultFile& file);
 
 /// "1.63 x onednn": how many times as fast as the peer; "is onednn", "-".
-std::string peer_text(const perf::ResultEntry& entry);
+std::string peer_text(const bench::ResultEntry& entry);
 
 }  // namespace tsugi::tools

@@ -1,7 +1,7 @@
 // tsugi bench --compare: result files side by side.
 
+#include "bench/measure/compare.h"
 #include "engine/core/atomic_file.h"
-#include "engine/perf/compare.h"
 #include "tools/bench.h"
 #include "tools/compare_page.h"
 #include "tools/console.h"
@@ -11,9 +11,9 @@
 namespace tsugi::tools {
 namespace {
 
-void keep(perf::Comparison& comparison, const std::string& filter) {
-  std::vector<perf::CompareRow> kept;
-  for (const perf::CompareRow& row : comparison.rows)
+void keep(bench::Comparison& comparison, const std::string& filter) {
+  std::vector<bench::CompareRow> kept;
+  for (const bench::CompareRow& row : comparison.rows)
     if (row.name.find(filter) != std::string::npos) kept.push_back(row);
   if (kept.empty())
     throw Error("compare: 0 of " + std::to_string(comparison.rows.size()) + " points have \"" + filter +
@@ -21,7 +21,7 @@ void keep(perf::Comparison& comparison, const std::string& filter) {
   comparison.rows = kept;
 }
 
-void print(const perf::Comparison& comparison) {
+void print(const bench::Comparison& comparison) {
   std::vector<std::string> head = {"point"};
   for (std::size_t i = 0; i < comparison.sides.size(); ++i) {
     const std::string& name = comparison.sides[i].name;
@@ -31,10 +31,10 @@ void print(const perf::Comparison& comparison) {
   }
   if (comparison.sides.size() == 2) head.emplace_back("because");
   std::vector<std::vector<std::string>> table = {head};
-  for (const perf::CompareRow& row : comparison.rows) {
+  for (const bench::CompareRow& row : comparison.rows) {
     std::vector<std::string> line = {row.name};
     for (std::size_t i = 0; i < row.cells.size(); ++i) {
-      const perf::CompareCell& cell = row.cells[i];
+      const bench::CompareCell& cell = row.cells[i];
       line.push_back(cell.entry.failure.empty() ? time_text(cell.entry.seconds) : "failed");
       if (i > 0) line.push_back(figure_text(cell.ratio));
       for (const double share : {cell.peak, cell.bandwidth, cell.roofline}) line.push_back(figure_text(100.0 * share));
@@ -45,16 +45,16 @@ void print(const perf::Comparison& comparison) {
   print_table(table);
   print_line();
   for (std::size_t i = 0; i < comparison.sides.size(); ++i) {
-    if (i > 0) print_line(perf::summary_text(comparison, i));
+    if (i > 0) print_line(bench::summary_text(comparison, i));
     for (const std::string& note : comparison.summaries[i].notes)
       print_line(format("mind: %s: %s", comparison.sides[i].name.c_str(), note.c_str()));
   }
 }
 
-Json summary_json(const perf::Comparison& comparison) {
+Json summary_json(const bench::Comparison& comparison) {
   Json sides = Json::array();
   for (std::size_t i = 0; i < comparison.sides.size(); ++i) {
-    const perf::CompareSummary& s = comparison.summaries[i];
+    const bench::CompareSummary& s = comparison.summaries[i];
     Json side{
         {"name", comparison.sides[i].name}, {"device", comparison.sides[i].file.context.device}, {"notes", s.notes}};
     if (i > 0) {
@@ -71,9 +71,9 @@ Json summary_json(const perf::Comparison& comparison) {
     sides.push_back(side);
   }
   Json points = Json::array();
-  for (const perf::CompareRow& row : comparison.rows) {
+  for (const bench::CompareRow& row : comparison.rows) {
     Json point{{"name", row.name}, {"sides", Json::array()}};
-    for (const perf::CompareCell& c : row.cells) {
+    for (const bench::CompareCell& c : row.cells) {
       if (!c.present || !c.entry.failure.empty()) {
         point["sides"].push_back(nullptr);
         continue;
@@ -84,7 +84,7 @@ Json summary_json(const perf::Comparison& comparison) {
                                 {"peak_share", c.peak},
                                 {"bandwidth_share", c.bandwidth},
                                 {"roofline_share", c.roofline},
-                                {"bound", perf::name_of(c.bound)},
+                                {"bound", bench::name_of(c.bound)},
                                 {"within_spread", c.within_spread},
                                 {"because", c.because}});
     }
@@ -97,7 +97,7 @@ Json summary_json(const perf::Comparison& comparison) {
 }
 
 /// The page shows the plot where there can be one, and says why where not.
-void write_page(const perf::Comparison& comparison, const std::string& path) {
+void write_page(const bench::Comparison& comparison, const std::string& path) {
   std::string svg, no_plot;
   try {
     svg = draw(roofline_script(comparison.sides), FigureFormat::svg, kRooflineWidth, kRooflineHeight);
@@ -110,11 +110,11 @@ void write_page(const perf::Comparison& comparison, const std::string& path) {
 }  // namespace
 
 int bench_compare_command(const BenchOptions& options) {
-  std::vector<perf::ResultFile> files;
-  for (const std::string& path : options.compare) files.push_back(perf::read_result_file(path));
-  perf::Comparison comparison = perf::compare(options.compare, files);
+  std::vector<bench::ResultFile> files;
+  for (const std::string& path : options.compare) files.push_back(bench::read_result_file(path));
+  bench::Comparison comparison = bench::compare(options.compare, files);
   if (!options.filter.empty()) keep(comparison, options.filter);
-  if (!options.csv.empty()) write_file_atomically(options.csv, perf::to_csv(comparison));
+  if (!options.csv.empty()) write_file_atomically(options.csv, bench::to_csv(comparison));
   if (!options.html.empty()) write_page(comparison, options.html);
   if (!options.plot.empty()) write_roofline_plot(comparison.sides, options.plot);
   if (!options.common.quiet) print(comparison);

@@ -2,11 +2,11 @@
 #include <memory>
 #include <optional>
 
+#include "bench/measure/noise.h"
+#include "bench/measure/op_bench.h"
+#include "bench/measure/statistics.h"
 #include "engine/core/device.h"
 #include "engine/core/output_claim.h"
-#include "engine/perf/noise.h"
-#include "engine/perf/op_bench.h"
-#include "engine/perf/statistics.h"
 #include "engine/tuning/tuned_backend.h"
 #include "kernels/api/registry.h"
 #include "tools/bench.h"
@@ -16,16 +16,16 @@
 namespace tsugi::tools {
 namespace {
 
-std::vector<perf::OpCase> cases_of(const BenchOptions& options) {
-  if (options.smoke) return perf::smoke_cases();
+std::vector<bench::OpCase> cases_of(const BenchOptions& options) {
+  if (options.smoke) return bench::smoke_cases();
   std::vector<int> batches = options.batches;
-  if (batches.empty()) batches.assign(std::begin(perf::kListBatches), std::end(perf::kListBatches));
-  std::vector<perf::OpCase> cases;
+  if (batches.empty()) batches.assign(std::begin(bench::kListBatches), std::end(bench::kListBatches));
+  std::vector<bench::OpCase> cases;
   for (const std::string& name : options.models.empty() ? std::vector<std::string>{"faces-resnet"} : options.models) {
-    perf::ShapeList list = perf::find_shape_list(name);
+    bench::ShapeList list = bench::find_shape_list(name);
     if (options.size > 0) list.model = with_input_size(list.model, options.size);
     for (const int batch : batches) {
-      const std::vector<perf::OpCase> more = perf::op_cases(list, batch);
+      const std::vector<bench::OpCase> more = bench::op_cases(list, batch);
       cases.insert(cases.end(), more.begin(), more.end());
     }
   }
@@ -43,35 +43,35 @@ std::unique_ptr<Backend> vendor_of(const Backend& backend) {
   }
 }
 
-void print_peers(const perf::ResultFile& file) {
+void print_peers(const bench::ResultFile& file) {
   std::vector<double> ratios;
-  const perf::ResultEntry* slowest = nullptr;
-  for (const perf::ResultEntry& e : file.entries) {
-    const double ratio = perf::peer_ratio(e);
+  const bench::ResultEntry* slowest = nullptr;
+  for (const bench::ResultEntry& e : file.entries) {
+    const double ratio = bench::peer_ratio(e);
     if (ratio <= 0.0) continue;
     ratios.push_back(ratio);
-    if (slowest == nullptr || ratio < perf::peer_ratio(*slowest)) slowest = &e;
+    if (slowest == nullptr || ratio < bench::peer_ratio(*slowest)) slowest = &e;
   }
   if (slowest == nullptr) return;
   print_line();
   print_line(format("%s times as fast as %s in the geometric mean of the %zu points that both computed, least %s: %s",
-                    figure_text(perf::geometric_mean(ratios)).c_str(), slowest->peer.c_str(), ratios.size(),
-                    figure_text(perf::peer_ratio(*slowest)).c_str(), slowest->name.c_str()));
+                    figure_text(bench::geometric_mean(ratios)).c_str(), slowest->peer.c_str(), ratios.size(),
+                    figure_text(bench::peer_ratio(*slowest)).c_str(), slowest->name.c_str()));
 }
 
-void print(const perf::ResultFile& file) {
+void print(const bench::ResultFile& file) {
   std::vector<std::vector<std::string>> table = {{"model", "batch", "layer", "x", "op", "cache", "time", "+-",
                                                   "GFLOP/s", "GB/s", "% peak", "% bandwidth", "% roofline", "kernel",
                                                   "peer"}};
-  const perf::Limits& limits = file.context.limits;
-  for (const perf::ResultEntry& e : file.entries) {
+  const bench::Limits& limits = file.context.limits;
+  for (const bench::ResultEntry& e : file.entries) {
     if (!e.failure.empty()) continue;
     table.push_back(
         {e.model, std::to_string(e.batch), e.layer, std::to_string(e.times), e.op, e.cache, time_text(e.seconds),
-         e.deviation > 0.0 ? figure_text(100.0 * e.deviation / e.seconds) + (perf::is_noisy(e) ? " % !" : " %") : "-",
+         e.deviation > 0.0 ? figure_text(100.0 * e.deviation / e.seconds) + (bench::is_noisy(e) ? " % !" : " %") : "-",
          figure_text(e.flops / e.seconds / 1e9), figure_text(e.bytes / e.seconds / 1e9),
-         figure_text(100.0 * perf::peak_share(e, limits)), figure_text(100.0 * perf::bandwidth_share(e, limits)),
-         figure_text(100.0 * perf::roofline_share(e, limits)), e.kernel.empty() ? "-" : e.kernel, peer_text(e)});
+         figure_text(100.0 * bench::peak_share(e, limits)), figure_text(100.0 * bench::bandwidth_share(e, limits)),
+         figure_text(100.0 * bench::roofline_share(e, limits)), e.kernel.empty() ? "-" : e.kernel, peer_text(e)});
   }
   print_table(table);
   print_peers(file);
@@ -83,12 +83,12 @@ void print(const perf::ResultFile& file) {
 int bench_ops_command(const BenchOptions& options) {
   std::optional<OutputClaim> claim;
   if (!options.output.empty()) claim.emplace(options.output);
-  const std::vector<perf::OpCase> cases = cases_of(options);
+  const std::vector<bench::OpCase> cases = cases_of(options);
   const std::unique_ptr<Backend> backend = make_backend(options.device, options.threads);
   const TuningUse tuning = apply_tuning(
       *backend, {options.tuning, nullptr, [&](const std::string& line) { Console(options.common.quiet).say(line); }});
   const std::unique_ptr<Backend> vendor = vendor_of(*backend);
-  perf::OpBenchOptions bench;
+  bench::OpBenchOptions bench;
   bench.dtype = choose_precision(options.precision.empty() ? "fp32" : options.precision, *backend);
   bench.warm = options.cache != "cold";
   bench.cold = options.cache != "warm";
@@ -97,28 +97,28 @@ int bench_ops_command(const BenchOptions& options) {
   bench.filter = options.filter;
   bench.peers = !options.no_peer;
   bench.brief = options.smoke;
-  perf::ResultFile file;
-  file.context = perf::context_of(*backend, "tsugi bench", options.threads);
+  bench::ResultFile file;
+  file.context = bench::context_of(*backend, "tsugi bench", options.threads);
   file.context.tuned_calls = tuning.changed;
   install_stop_signals();
   {
     Console console(options.common.quiet);
     console.say("device " + backend->name() + " (" + backend->description() + "), precision " +
                 precision_name(bench.dtype));
-    perf::OpBenchObserver observer;
+    bench::OpBenchObserver observer;
     observer.should_stop = stop_requested;
     observer.progress = [&](std::size_t done, std::size_t total) {
       console.progress("measuring " + std::to_string(done) + "/" + std::to_string(total) + " turns");
     };
-    perf::bench_ops(*backend, vendor.get(), cases, bench, observer, file);
-    console.say(perf::text(file.context.limits));
-    for (const perf::ResultEntry& e : file.entries)
+    bench::bench_ops(*backend, vendor.get(), cases, bench, observer, file);
+    console.say(bench::text(file.context.limits));
+    for (const bench::ResultEntry& e : file.entries)
       if (!e.failure.empty()) console.say(e.name + ": " + e.failure);
   }
-  if (!options.output.empty()) perf::write_result_file(options.output, file);
+  if (!options.output.empty()) bench::write_result_file(options.output, file);
   if (!options.common.quiet) print(file);
   if (!options.plot.empty()) write_roofline_plot({{backend->name(), file}}, options.plot);
-  finish(options.common, options.common.json ? Json::parse(perf::to_json(file, true)) : Json());
+  finish(options.common, options.common.json ? Json::parse(bench::to_json(file, true)) : Json());
   finish({}, {});
   if (stop_requested()) {
     Console::error("stopped; " + std::to_string(file.entries.size()) + " points have samples" +

@@ -2,9 +2,9 @@
 #include <memory>
 #include <optional>
 
+#include "bench/measure/step_bench.h"
 #include "engine/core/device.h"
 #include "engine/core/output_claim.h"
-#include "engine/perf/step_bench.h"
 #include "engine/tuning/tuned_backend.h"
 #include "tools/bench.h"
 #include "tools/console.h"
@@ -12,11 +12,11 @@
 namespace tsugi::tools {
 namespace {
 
-void print(const perf::ResultFile& file) {
-  const perf::StepResult& step = file.step;
+void print(const bench::ResultFile& file) {
+  const bench::StepResult& step = file.step;
   const auto share = [&](double seconds) { return figure_text(100.0 * seconds / step.parts_s); };
   std::vector<std::vector<std::string>> table = {{"layer", "op", "forward", "backward", "% of step", "GFLOP/s"}};
-  for (const perf::StepLayer& layer : step.layers)
+  for (const bench::StepLayer& layer : step.layers)
     table.push_back({layer.layer, layer.op, time_text(layer.forward_s), time_text(layer.backward_s),
                      share(layer.forward_s + layer.backward_s),
                      layer.forward_s > 0.0 ? figure_text(layer.forward_flops / layer.forward_s / 1e9) : "-"});
@@ -44,22 +44,22 @@ void print(const perf::ResultFile& file) {
 int bench_step_command(const BenchOptions& options) {
   std::optional<OutputClaim> claim;
   if (!options.output.empty()) claim.emplace(options.output);
-  perf::ShapeList list =
-      perf::find_shape_list(options.models.empty() ? PretrainRequest().model : options.models.front());
+  bench::ShapeList list =
+      bench::find_shape_list(options.models.empty() ? PretrainRequest().model : options.models.front());
   constexpr int kSmokeSize = 16, kSmokeBatch = 2;
   const int size = options.size > 0 ? options.size : options.smoke ? kSmokeSize : 0;
   if (size > 0) list.model = with_input_size(list.model, size);
   const std::unique_ptr<Backend> backend = make_backend(options.device, options.threads);
   const TuningUse tuning = apply_tuning(
       *backend, {options.tuning, nullptr, [&](const std::string& line) { Console(options.common.quiet).say(line); }});
-  perf::StepBenchOptions bench;
+  bench::StepBenchOptions bench;
   bench.dtype = choose_precision(options.precision.empty() ? TrainRequest().precision : options.precision, *backend);
   bench.batch = !options.batches.empty() ? options.batches.front() : options.smoke ? kSmokeBatch : bench.batch;
   bench.min_seconds = options.min_time;
   bench.brief = options.smoke;
   if (!options.memory.empty()) bench.memory_budget = parse_bytes(options.memory);
-  perf::ResultFile file;
-  file.context = perf::context_of(*backend, "tsugi bench --step", options.threads);
+  bench::ResultFile file;
+  file.context = bench::context_of(*backend, "tsugi bench --step", options.threads);
   file.context.tuned_calls = tuning.changed;
   install_stop_signals();
   bench.should_stop = stop_requested;
@@ -68,12 +68,12 @@ int bench_step_command(const BenchOptions& options) {
     console.say("device " + backend->name() + " (" + backend->description() + "), precision " +
                 precision_name(bench.dtype));
     bench.progress = [&](double done) { console.progress("measuring steps " + percent(std::min(done, 1.0))); };
-    perf::bench_step(*backend, list, bench, file);
+    bench::bench_step(*backend, list, bench, file);
   }
-  file.context.limits = perf::measure_limits(*backend, nullptr, bench.brief);
-  if (!options.output.empty()) perf::write_result_file(options.output, file);
+  file.context.limits = bench::measure_limits(*backend, nullptr, bench.brief);
+  if (!options.output.empty()) bench::write_result_file(options.output, file);
   if (!options.common.quiet) print(file);
-  finish(options.common, options.common.json ? Json::parse(perf::to_json(file, true)) : Json());
+  finish(options.common, options.common.json ? Json::parse(bench::to_json(file, true)) : Json());
   finish({}, {});
   return kOk;
 }

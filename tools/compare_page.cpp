@@ -10,9 +10,9 @@
 namespace tsugi::tools {
 namespace {
 
-using perf::CompareCell;
-using perf::CompareRow;
-using perf::Comparison;
+using bench::CompareCell;
+using bench::CompareRow;
+using bench::Comparison;
 
 std::string element(const char* tag, const std::string& text) {
   return std::string("<") + tag + ">" + html_text(text) + "</" + tag + ">";
@@ -62,7 +62,7 @@ std::string table_row(const CompareRow& row) {
     html += number_cell(c.entry.seconds, c.entry.failure.empty() ? time_text(c.entry.seconds) : "failed");
     if (i > 0) html += number_cell(c.ratio, figure_text(c.ratio));
     html += share_cell(c.peak) + share_cell(c.bandwidth) + share_cell(c.roofline);
-    html += element("td", c.entry.kernel) + number_cell(perf::peer_ratio(c.entry), peer_text(c.entry));
+    html += element("td", c.entry.kernel) + number_cell(bench::peer_ratio(c.entry), peer_text(c.entry));
     if (i > 0)
       html += "<td class=\"because\">" + html_text(c.entry.failure.empty() ? c.because : c.entry.failure) + "</td>";
   }
@@ -87,7 +87,7 @@ std::string side_table(const Comparison& all) {
       "class=\"sides\"><tr><th>file</th><th>device</th><th>measured</th><th>limits</th><th>tsugi</th><th>mind</th></"
       "tr>\n";
   for (std::size_t i = 0; i < all.sides.size(); ++i) {
-    const perf::ResultContext& c = all.sides[i].file.context;
+    const bench::ResultContext& c = all.sides[i].file.context;
     std::string notes;
     for (const std::string& note : all.summaries[i].notes) notes += (notes.empty() ? "" : "; ") + note;
     const std::string device =
@@ -97,7 +97,7 @@ std::string side_table(const Comparison& all) {
         (c.before.gpu_mhz > 0.0 ? ", GPU at " + figure_text(c.before.gpu_mhz) + " MHz" : "") +
         (c.before.temperature_c > 0.0 ? ", " + figure_text(c.before.temperature_c) + " degrees C" : "");
     html += "<tr>" + element("td", all.sides[i].name) + element("td", device) + element("td", c.before.date) +
-            element("td", perf::text(c.limits)) + element("td", c.version + ", " + c.commit + ", " + c.build) +
+            element("td", bench::text(c.limits)) + element("td", c.version + ", " + c.commit + ", " + c.build) +
             std::string("<td class=\"warn\">") + html_text(notes) + "</td></tr>\n";
   }
   return html + "</table>\n";
@@ -107,12 +107,12 @@ std::string side_table(const Comparison& all) {
 
 std::string compare_page(const Comparison& all, const std::string& svg, const std::string& no_plot) {
   std::string title;
-  for (const perf::CompareSide& side : all.sides) title += (title.empty() ? "" : " / ") + side.name;
+  for (const bench::CompareSide& side : all.sides) title += (title.empty() ? "" : " / ") + side.name;
   std::string html = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>" +
                      element("title", "tsugi bench: " + title) +
                      "<meta name=\"viewport\" content=\"width=device-width\"/>\n<style>" + kCompareStyle +
                      "</style></head><body>\n" + element("h1", title) + "\n";
-  for (std::size_t i = 1; i < all.sides.size(); ++i) html += element("p", perf::summary_text(all, i)) + "\n";
+  for (std::size_t i = 1; i < all.sides.size(); ++i) html += element("p", bench::summary_text(all, i)) + "\n";
   html += side_table(all);
   html += svg.empty() ? element("p", "No roofline plot: " + no_plot)
                       : "<figure>" + svg.substr(std::min(svg.find("<svg"), svg.size())) + "</figure>\n";

@@ -4,12 +4,12 @@
 
 #include <string>
 
-#include "engine/perf/compare.h"
+#include "bench/measure/compare.h"
 
 namespace tsugi::tools {
 
 /// Well-formed XML as well as HTML. svg: a roofline plot to show, or empty; no_plot: then why there is none. Nothing
 /// that comes from the files is taken for markup.
-std::string compare_page(const perf::Comparison& comparison, const std::string& svg, const std::string& no_plot);
+std::string compare_page(const bench::Comparison& comparison, const std::string& svg, const std::string& no_plot);
 
 }  // namespace tsugi::tools

@@ -6,15 +6,15 @@
 #include <memory>
 #include <optional>
 
+#include "bench/measure/quantities.h"
+#include "bench/plan/calibration.h"
+#include "bench/plan/measured_device.h"
 #include "engine/core/atomic_file.h"
 #include "engine/core/device.h"
 #include "engine/core/output_claim.h"
 #include "engine/data/scan.h"
 #include "engine/data/split.h"
 #include "engine/handover/handover.h"
-#include "engine/perf/calibration.h"
-#include "engine/perf/measured_device.h"
-#include "engine/perf/quantities.h"
 #include "engine/tuning/tuned_backend.h"
 #include "tools/audit.h"
 #include "tools/bench.h"
@@ -83,7 +83,7 @@ void add_handover(CLI::App& command, PlanOptions& o) {
 
 void add_device(CLI::App& command, PlanOptions& o) {
   std::string shipped;
-  for (const std::string& name : perf::shipped_device_names()) shipped += name + ", ";
+  for (const std::string& name : bench::shipped_device_names()) shipped += name + ", ";
   command
       .add_option("--device", o.device,
                   shipped + "a JSON file, or this: the machine that runs the command measures itself in some seconds")
@@ -121,8 +121,8 @@ void check(const CLI::App& command, const PlanOptions& o) {
 }
 
 /// How many photos there are, how large and of how many people. Of a folder, as training would split it.
-void count_photos(const PlanOptions& o, perf::PlanRequest& request) {
-  perf::BundleRequestSize& bundle = request.bundle;
+void count_photos(const PlanOptions& o, bench::PlanRequest& request) {
+  bench::BundleRequestSize& bundle = request.bundle;
   bundle.photo_bytes = 8710.0;  // the mean of the 1770 photos of LFW's deep-funneled version at hand
   const bool number = o.photos.find_first_not_of("0123456789") == std::string::npos && o.photos.size() < 10;
   if (number) {
@@ -144,10 +144,10 @@ void count_photos(const PlanOptions& o, perf::PlanRequest& request) {
   if (o.photo_bytes > 0.0) bundle.photo_bytes = o.photo_bytes;
 }
 
-perf::PlanRequest request_of(const PlanOptions& o, FileLog* files) {
-  perf::PlanRequest request;
-  perf::StepRequest& step = request.step;
-  step.list = perf::find_shape_list(o.model, files);
+bench::PlanRequest request_of(const PlanOptions& o, FileLog* files) {
+  bench::PlanRequest request;
+  bench::StepRequest& step = request.step;
+  step.list = bench::find_shape_list(o.model, files);
   if (o.size > 0) step.list.model = with_input_size(step.list.model, o.size);
   const Model& model = step.list.model;
   if (model.input.h != model.input.w)
@@ -172,16 +172,16 @@ perf::PlanRequest request_of(const PlanOptions& o, FileLog* files) {
   request.fraction = o.fraction;
   request.personal_photos = static_cast<std::size_t>(o.personal);
   request.as_resume = o.resume;
-  if (!o.link.empty()) request.link_bytes_per_s = perf::parse_link(o.link, "--link");
+  if (!o.link.empty()) request.link_bytes_per_s = bench::parse_link(o.link, "--link");
   return request;
 }
 
-perf::Budgets budgets_of(const PlanOptions& o) {
-  perf::Budgets budgets;
-  if (!o.max_time.empty()) budgets.training_s = perf::parse_duration(o.max_time, "--max-time");
+bench::Budgets budgets_of(const PlanOptions& o) {
+  bench::Budgets budgets;
+  if (!o.max_time.empty()) budgets.training_s = bench::parse_duration(o.max_time, "--max-time");
   if (!o.max_memory.empty()) budgets.memory_bytes = static_cast<double>(parse_bytes(o.max_memory));
   if (!o.max_transfer.empty()) {
-    const perf::TransferBudget transfer = perf::parse_transfer(o.max_transfer, "--max-transfer");
+    const bench::TransferBudget transfer = bench::parse_transfer(o.max_transfer, "--max-transfer");
     if (transfer.seconds > 0.0 && o.link.empty())
       throw Error("--max-transfer is a time, \"" + o.max_transfer + "\": over which --link?");
     budgets.transfer_bytes = transfer.bytes;
@@ -192,7 +192,7 @@ perf::Budgets budgets_of(const PlanOptions& o) {
 
 /// The device to plan for, and a backend that knows what scratch memory its kernels take.
 struct PlannedDevice {
-  perf::DeviceDescription description;
+  bench::DeviceDescription description;
   std::unique_ptr<Backend> kernels;
   DType dtype = DType::f32;
 };
@@ -203,19 +203,19 @@ PlannedDevice measure_this(const PlanOptions& o, Console& console, FileLog* file
   device.kernels =
       make_tuned_backend("auto", o.threads, {"auto", files, [&](const std::string& line) { console.say(line); }});
   device.dtype = choose_precision(o.precision, *device.kernels);
-  perf::CalibrationOptions options;
+  bench::CalibrationOptions options;
   options.dtype = device.dtype;
   options.threads = o.threads;
   options.brief = o.smoke;
   options.should_stop = stop_requested;
   options.progress = [&](double done) { console.progress("measuring this machine " + percent(done)); };
-  device.description = perf::calibrate(*device.kernels, options);
+  device.description = bench::calibrate(*device.kernels, options);
   return device;
 }
 
 PlannedDevice described(const PlanOptions& o, FileLog* files) {
   PlannedDevice device;
-  device.description = perf::find_device(o.device, files);
+  device.description = bench::find_device(o.device, files);
   device.kernels = make_backend(device.description.kernels, o.threads);
   device.dtype = choose_precision(o.precision == "auto" ? device.description.precision : o.precision, *device.kernels);
   return device;
@@ -226,34 +226,34 @@ PlannedDevice described(const PlanOptions& o, FileLog* files) {
 int plan_command(const PlanOptions& options, FileLog* files) {
   std::optional<OutputClaim> claim;
   if (!options.save_device.empty()) claim.emplace(options.save_device, FilePurpose{"device description", files});
-  perf::PlanRequest request = request_of(options, files);
-  const perf::Budgets budgets = budgets_of(options);
-  std::vector<perf::ResultFile> results;
-  for (const std::string& path : options.results) results.push_back(perf::read_result_file(path, files));
+  bench::PlanRequest request = request_of(options, files);
+  const bench::Budgets budgets = budgets_of(options);
+  std::vector<bench::ResultFile> results;
+  for (const std::string& path : options.results) results.push_back(bench::read_result_file(path, files));
   install_stop_signals();
   PlannedDevice device;
   {
     Console console(options.common.quiet);
     device = options.device == "this" ? measure_this(options, console, files) : described(options, files);
   }
-  perf::DeviceDescription& description = device.description;
+  bench::DeviceDescription& description = device.description;
   request.step.device = description.name;
   request.step.dtype = device.dtype;
   request.step.device_memory = description.memory_bytes;
   if (!options.save_device.empty())
-    write_file_atomically(options.save_device, perf::to_json(description) + "\n", {"device description", files});
+    write_file_atomically(options.save_device, bench::to_json(description) + "\n", {"device description", files});
   for (std::size_t i = 0; i < results.size(); ++i)
-    perf::apply_result(description, *device.kernels, results[i], options.results[i]);
+    bench::apply_result(description, *device.kernels, results[i], options.results[i]);
   PlanOutcome outcome;
   outcome.handover = !options.photos.empty();
   outcome.backwards = budgets.any();
   if (budgets.any()) {
-    const perf::LargestFraction largest = perf::largest_fraction(description, *device.kernels, request, budgets);
+    const bench::LargestFraction largest = bench::largest_fraction(description, *device.kernels, request, budgets);
     outcome.plan = largest.plan;
     outcome.binding = largest.binding;
   } else {
-    outcome.plan = outcome.handover ? perf::plan_handover(description, *device.kernels, request)
-                                    : perf::plan_step(description, *device.kernels, request.step);
+    outcome.plan = outcome.handover ? bench::plan_handover(description, *device.kernels, request)
+                                    : bench::plan_step(description, *device.kernels, request.step);
   }
   if (!options.common.quiet) print_plan(description, request, outcome);
   finish(options.common, options.common.json ? plan_json(description, request, outcome) : Json());

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/perf/plan.h"
+#include "bench/plan/plan.h"
 #include "engine/train/pretrain.h"
 #include "tools/command.h"
 
@@ -23,13 +23,13 @@ struct PlanOptions {
 };
 
 struct PlanOutcome {
-  perf::Plan plan;
+  bench::Plan plan;
   bool handover = false;   ///< photos were given: epochs, bundle and transfer mean something
   bool backwards = false;  ///< the fraction is the largest within budgets, and
   std::string binding;     ///< this one allows no more; empty: everything fits
 };
 
-void print_plan(const perf::DeviceDescription& device, const perf::PlanRequest& request, const PlanOutcome& outcome);
-Json plan_json(const perf::DeviceDescription& device, const perf::PlanRequest& request, const PlanOutcome& outcome);
+void print_plan(const bench::DeviceDescription& device, const bench::PlanRequest& request, const PlanOutcome& outcome);
+Json plan_json(const bench::DeviceDescription& device, const bench::PlanRequest& request, const PlanOutcome& outcome);
 
 }  // namespace tsugi::tools

@@ -8,26 +8,26 @@ namespace tsugi::tools {
 namespace {
 
 /// What the figures are, in one line.
-std::string basis(const perf::DeviceDescription& device) {
+std::string basis(const bench::DeviceDescription& device) {
   if (!device.results.empty())
     return device.measured ? "measured by the device itself, and by these runs"
                            : "measured where these runs of the board say so, derived elsewhere";
   return device.measured ? "measured by the device itself" : "derived, not measured";
 }
 
-std::string limits_text(const perf::DeviceDescription& device) {
-  const std::string text = perf::text(device.limits), measured = "measured limits:";
+std::string limits_text(const bench::DeviceDescription& device) {
+  const std::string text = bench::text(device.limits), measured = "measured limits:";
   return "limits:" + text.substr(measured.size());
 }
 
-void print_device(const perf::DeviceDescription& device) {
+void print_device(const bench::DeviceDescription& device) {
   print_line("device " + device.name + ": " + device.about);
   print_line(limits_text(device) + "; a call costs " + time_text(device.launch_s) + ", a copy " +
              time_text(device.copy_s));
   print_line("its figures are " + basis(device));
   for (const std::string& result : device.results) print_line("  " + result);
-  for (const perf::FigureSource& source : device.sources) {
-    if (source.figure == perf::kNoiseSource) {
+  for (const bench::FigureSource& source : device.sources) {
+    if (source.figure == bench::kNoiseSource) {
       print_line("mind: disturbed: " + source.source);
     } else if (!device.measured) {
       print_line("  " + source.figure + ": " + source.source);
@@ -36,10 +36,10 @@ void print_device(const perf::DeviceDescription& device) {
   print_line();
 }
 
-void print_layers(const perf::StepResult& step) {
+void print_layers(const bench::StepResult& step) {
   const auto share = [&](double seconds) { return figure_text(100.0 * seconds / step.step_s); };
   std::vector<std::vector<std::string>> table = {{"layer", "op", "forward", "backward", "% of step"}};
-  for (const perf::StepLayer& layer : step.layers)
+  for (const bench::StepLayer& layer : step.layers)
     table.push_back({layer.layer, layer.op, time_text(layer.forward_s), time_text(layer.backward_s),
                      share(layer.forward_s + layer.backward_s)});
   for (const auto& [phase, seconds] : {std::pair{"augment", step.augment_s},
@@ -56,9 +56,9 @@ std::string span_text(double seconds) {
   return seconds < kLong ? time_text(seconds) : duration(seconds);
 }
 
-void print_handover(const perf::PlanRequest& request, const PlanOutcome& outcome) {
-  const perf::Plan& plan = outcome.plan;
-  const perf::BundleSize& bundle = plan.bundle;
+void print_handover(const bench::PlanRequest& request, const PlanOutcome& outcome) {
+  const bench::Plan& plan = outcome.plan;
+  const bench::BundleSize& bundle = plan.bundle;
   print_line(format("epoch: %u steps, %s; %d epochs: %s (steps alone: no decoding, no evaluation)",
                     plan.prediction.steps_per_epoch, span_text(plan.epoch_s).c_str(), request.step.settings.epochs,
                     span_text(plan.training_s).c_str()));
@@ -71,9 +71,9 @@ void print_handover(const perf::PlanRequest& request, const PlanOutcome& outcome
 
 }  // namespace
 
-void print_plan(const perf::DeviceDescription& device, const perf::PlanRequest& request, const PlanOutcome& outcome) {
-  const perf::Plan& plan = outcome.plan;
-  const perf::StepResult& step = plan.prediction.step;
+void print_plan(const bench::DeviceDescription& device, const bench::PlanRequest& request, const PlanOutcome& outcome) {
+  const bench::Plan& plan = outcome.plan;
+  const bench::StepResult& step = plan.prediction.step;
   print_device(device);
   print_layers(step);
   print_line();
@@ -97,15 +97,15 @@ void print_plan(const perf::DeviceDescription& device, const perf::PlanRequest& 
       outcome.binding.empty() ? "everything fits, no budget binds" : (outcome.binding + " allows no more").c_str()));
 }
 
-Json plan_json(const perf::DeviceDescription& device, const perf::PlanRequest& request, const PlanOutcome& outcome) {
-  const perf::Plan& plan = outcome.plan;
-  const perf::StepResult& step = plan.prediction.step;
+Json plan_json(const bench::DeviceDescription& device, const bench::PlanRequest& request, const PlanOutcome& outcome) {
+  const bench::Plan& plan = outcome.plan;
+  const bench::StepResult& step = plan.prediction.step;
   Json json{{"device", device.name},
             {"basis", basis(device)},
             {"measured", device.measured},
             {"results", device.results},
             {"sources", Json::object()}};
-  for (const perf::FigureSource& source : device.sources) json["sources"][source.figure] = source.source;
+  for (const bench::FigureSource& source : device.sources) json["sources"][source.figure] = source.source;
   json["model"] = step.model;
   json["precision"] = step.precision;
   json["batch"] = step.batch;
@@ -119,7 +119,7 @@ Json plan_json(const perf::DeviceDescription& device, const perf::PlanRequest& r
                     {"update_s", step.update_s},
                     {"results_s", step.results_s}};
   json["layers"] = Json::array();
-  for (const perf::StepLayer& layer : step.layers)
+  for (const bench::StepLayer& layer : step.layers)
     json["layers"].push_back({{"layer", layer.layer},
                               {"op", layer.op},
                               {"forward_s", layer.forward_s},

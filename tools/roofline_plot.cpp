@@ -33,12 +33,12 @@ struct Range {
 };
 
 /// Points of one side, a series a type and op: rate over intensity.
-void add_points(const perf::CompareSide& side, int index, std::vector<Series>& all, Range& x, Range& y) {
+void add_points(const bench::CompareSide& side, int index, std::vector<Series>& all, Range& x, Range& y) {
   const auto& entries = side.file.entries;
   const bool any_cold =
-      std::any_of(entries.begin(), entries.end(), [](const perf::ResultEntry& e) { return e.cache == "cold"; });
+      std::any_of(entries.begin(), entries.end(), [](const bench::ResultEntry& e) { return e.cache == "cold"; });
   std::map<std::string, std::string> series;  // by op and type
-  for (const perf::ResultEntry& e : entries) {
+  for (const bench::ResultEntry& e : entries) {
     if (!e.failure.empty() || e.flops <= 0.0 || e.bytes <= 0.0 || (any_cold && e.cache != "cold")) continue;
     const double intensity = e.flops / e.bytes, rate = e.flops / e.seconds / 1e9;
     x.add(intensity);
@@ -52,9 +52,9 @@ void add_points(const perf::CompareSide& side, int index, std::vector<Series>& a
 }
 
 /// The ceiling of one type: bandwidth up to the ridge, then the peak.
-void add_ceiling(const perf::CompareSide& side, int index, DType dtype, const Range& x, std::vector<Series>& all,
+void add_ceiling(const bench::CompareSide& side, int index, DType dtype, const Range& x, std::vector<Series>& all,
                  Range& y) {
-  const perf::Limits& limits = side.file.context.limits;
+  const bench::Limits& limits = side.file.context.limits;
   const double peak = limits.flops(dtype) / 1e9, copy = limits.copy / 1e9;
   if (peak <= 0.0 || copy <= 0.0) return;
   const double ridge = peak / copy, low = std::min(x.low, ridge) / 2.0, high = std::max(x.high, ridge) * 2.0;
@@ -68,7 +68,7 @@ void add_ceiling(const perf::CompareSide& side, int index, DType dtype, const Ra
 
 }  // namespace
 
-std::string roofline_script(const std::vector<perf::CompareSide>& sides) {
+std::string roofline_script(const std::vector<bench::CompareSide>& sides) {
   std::vector<Series> series;
   Range x, y;
   for (std::size_t i = 0; i < sides.size(); ++i) add_points(sides[i], static_cast<int>(i), series, x, y);
@@ -78,7 +78,7 @@ std::string roofline_script(const std::vector<perf::CompareSide>& sides) {
     for (const DType dtype : {DType::f32, DType::f16, DType::bf16}) {
       const auto& entries = sides[i].file.entries;
       const bool used = std::any_of(entries.begin(), entries.end(),
-                                    [&](const perf::ResultEntry& e) { return e.dtype == name_of(dtype); });
+                                    [&](const bench::ResultEntry& e) { return e.dtype == name_of(dtype); });
       if (used) add_ceiling(sides[i], static_cast<int>(i), dtype, x, series, y);
     }
   if (series.size() == points) throw Error("no roofline plot: no file has the limits of its device");
@@ -105,7 +105,7 @@ std::string roofline_script(const std::vector<perf::CompareSide>& sides) {
   return script + plot + "\n";
 }
 
-void write_roofline_plot(const std::vector<perf::CompareSide>& sides, const std::string& prefix) {
+void write_roofline_plot(const std::vector<bench::CompareSide>& sides, const std::string& prefix) {
   write_figures(roofline_script(sides), prefix, kRooflineWidth, kRooflineHeight);
 }
 

@@ -4,12 +4,12 @@
 #include <memory>
 #include <optional>
 
+#include "bench/measure/environment.h"
+#include "bench/measure/quantities.h"
+#include "bench/tune/tune_model.h"
 #include "engine/core/atomic_file.h"
 #include "engine/core/device.h"
 #include "engine/core/output_claim.h"
-#include "engine/perf/environment.h"
-#include "engine/perf/quantities.h"
-#include "engine/perf/tune_model.h"
 #include "engine/tuning/tuned_backend.h"
 #include "engine/tuning/tuning_file.h"
 #include "tools/command.h"
@@ -32,7 +32,7 @@ struct Options {
 /// Seconds to measure for. Throws Error on what is no time, and on times that no measurement can use.
 double budget_seconds(const std::string& text) {
   constexpr double kLeast = 0.1, kMost = 86400.0;
-  const double seconds = perf::parse_duration(text, "--budget");
+  const double seconds = bench::parse_duration(text, "--budget");
   if (seconds < kLeast || seconds > kMost) throw Error("--budget is " + text + ", a time from 0.1s to 24h expected");
   return seconds;
 }
@@ -57,9 +57,9 @@ TuningFile known(const std::string& path, const TuningFile& made, Console& conso
 }
 
 /// What was found out. A call without an answer is left out: an earlier one may have it.
-void add_calls(const perf::TuneResult& result, TuningFile& file) {
-  for (const perf::TunedCall& call : result.calls) {
-    const perf::SearchResult& search = call.search;
+void add_calls(const bench::TuneResult& result, TuningFile& file) {
+  for (const bench::TunedCall& call : result.calls) {
+    const bench::SearchResult& search = call.search;
     if (search.candidates.front().turns == 0 || (result.kept && search.chosen == 0 && !search.decided)) continue;
     const std::size_t winner = result.kept ? search.chosen : 0;
     file.calls.push_back({call.made.call, call.kernels[winner], call.kernels[0], search.candidates[winner].seconds,
@@ -77,10 +77,10 @@ std::string output_path(const Options& options, KernelChoice* choice) {
   return path;
 }
 
-std::vector<perf::ShapeList> lists_of(const Options& options) {
-  std::vector<perf::ShapeList> lists;
+std::vector<bench::ShapeList> lists_of(const Options& options) {
+  std::vector<bench::ShapeList> lists;
   for (const std::string& name : options.models) {
-    lists.push_back(perf::find_shape_list(name));
+    lists.push_back(bench::find_shape_list(name));
     if (options.size > 0) lists.back().model = with_input_size(lists.back().model, options.size);
   }
   return lists;
@@ -95,7 +95,7 @@ class TuneRun {
         console_(console),
         path_(output_path(options, &choice)),
         claim_(path_),
-        measured_(tuning_file_for(choice, perf::read_environment().date)),
+        measured_(tuning_file_for(choice, bench::read_environment().date)),
         file_(known(path_, measured_, console)) {
     tune_.dtype = dtype;
     tune_.should_stop = stop_requested;
@@ -106,14 +106,14 @@ class TuneRun {
       console.say("warning: the emulator's times say nothing about a GPU: do not ship what it finds");
   }
 
-  void tune(const perf::ShapeList& list, int batch, double seconds) {
+  void tune(const bench::ShapeList& list, int batch, double seconds) {
     const std::string what = list.model.name + " at batch " + std::to_string(batch);
     tune_.batch = batch;
     tune_.seconds = seconds;
     tune_.progress = [&](const std::string& doing, double done) {
       console_.progress("tuning " + what + " " + percent(done) + ": " + doing);
     };
-    const perf::TuneResult result = perf::tune_model(backend_, list, tune_);
+    const bench::TuneResult result = bench::tune_model(backend_, list, tune_);
     console_.say(tuning_summary(what, result));
     TuningFile found = measured_;
     found.calls.clear();
@@ -143,12 +143,12 @@ class TuneRun {
   std::string path_;
   OutputClaim claim_;           // of path_, before anything is measured
   TuningFile measured_, file_;  // of this run; and with what was known before
-  perf::TuneOptions tune_;
+  bench::TuneOptions tune_;
   Json json_;
 };
 
 int tune_command(const Options& options) {
-  const std::vector<perf::ShapeList> lists = lists_of(options);
+  const std::vector<bench::ShapeList> lists = lists_of(options);
   const std::unique_ptr<Backend> backend = make_backend(options.device, options.threads);
   KernelChoice* choice = backend->kernel_choice();
   if (choice == nullptr)
@@ -163,7 +163,7 @@ int tune_command(const Options& options) {
   TuneRun run(options, *backend, *choice, dtype, console);
   const Stopwatch clock;
   auto left = static_cast<double>(lists.size() * options.batches.size());
-  for (const perf::ShapeList& list : lists)
+  for (const bench::ShapeList& list : lists)
     for (const int batch : options.batches) {
       if (stop_requested()) return run.finish_all();
       run.tune(list, batch, std::max(0.0, budget_seconds(options.budget) - clock.seconds()) / left--);
@@ -178,7 +178,7 @@ void add_tune(CLI::App& app, Run& run) {
   CLI::App* command =
       app.add_subcommand("tune", "Find the fastest kernels for this device; all commands use them from then on");
   std::string lists;
-  for (const std::string& name : perf::shape_list_names()) lists += (lists.empty() ? "" : ", ") + name;
+  for (const std::string& name : bench::shape_list_names()) lists += (lists.empty() ? "" : ", ") + name;
   command->add_option("--device", options->device, "auto, cpu, cuda or simt (emulates CUDA; simt:53 a Jetson Nano)")
       ->capture_default_str();
   command->add_option("--model", options->models, "Whose shapes: " + lists + ", or a JSON file; several with commas")

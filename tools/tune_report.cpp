@@ -17,12 +17,12 @@ std::string faster_text(double ratio) {
 
 }  // namespace
 
-void print_tuning(const perf::TuneResult& result) {
+void print_tuning(const bench::TuneResult& result) {
   std::vector<std::vector<std::string>> table = {
       {"layer", "op", "x", "default", "time", "winner", "time", "times as fast", "turns", ""}};
-  for (const perf::TunedCall& call : result.calls) {
-    const perf::SearchResult& s = call.search;
-    table.push_back({call.made.op_case.layer, perf::op_name(call.made.op_case, call.made.pass),
+  for (const bench::TunedCall& call : result.calls) {
+    const bench::SearchResult& s = call.search;
+    table.push_back({call.made.op_case.layer, bench::op_name(call.made.op_case, call.made.pass),
                      std::to_string(call.made.times), call.kernels[0], time_text(s.candidates[0].seconds),
                      s.chosen == 0 ? "-" : call.kernels[s.chosen],
                      s.chosen == 0 ? "-" : time_text(s.candidates[s.chosen].seconds),
@@ -34,8 +34,8 @@ void print_tuning(const perf::TuneResult& result) {
   print_table(table);
 }
 
-std::string tuning_summary(const std::string& what, const perf::TuneResult& result) {
-  const perf::StepCheck& check = result.check;
+std::string tuning_summary(const std::string& what, const bench::TuneResult& result) {
+  const bench::StepCheck& check = result.check;
   std::string line = what + ": " + std::to_string(result.changed()) + " of " + std::to_string(result.calls.size()) +
                      " calls with a choice take another kernel";
   if (check.pairs > 0)
@@ -48,7 +48,7 @@ std::string tuning_summary(const std::string& what, const perf::TuneResult& resu
   return line;
 }
 
-Json tuning_json(const std::string& model, int batch, const perf::TuneResult& result) {
+Json tuning_json(const std::string& model, int batch, const bench::TuneResult& result) {
   Json json{{"model", model},
             {"batch", batch},
             {"changed", result.changed()},
@@ -63,13 +63,13 @@ Json tuning_json(const std::string& model, int batch, const perf::TuneResult& re
     json["step_ratio_mad"] = result.check.ratio_deviation;
   }
   json["calls"] = Json::array();
-  for (const perf::TunedCall& call : result.calls) {
-    Json one{{"layer", call.made.op_case.layer}, {"op", perf::op_name(call.made.op_case, call.made.pass)},
+  for (const bench::TunedCall& call : result.calls) {
+    Json one{{"layer", call.made.op_case.layer}, {"op", bench::op_name(call.made.op_case, call.made.pass)},
              {"times", call.made.times},         {"chosen", call.kernels[call.search.chosen]},
              {"ratio", call.search.ratio},       {"decided", call.search.decided},
              {"kernels", Json::array()}};
     for (std::size_t i = 0; i < call.kernels.size(); ++i) {
-      const perf::SearchedCandidate& c = call.search.candidates[i];
+      const bench::SearchedCandidate& c = call.search.candidates[i];
       Json kernel{{"kernel", call.kernels[i]}, {"turns", c.turns}};
       if (c.turns > 0) kernel["seconds"] = c.seconds, kernel["mad_s"] = c.deviation;
       if (!c.failure.empty()) kernel["failure"] = c.failure;

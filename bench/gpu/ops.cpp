@@ -9,18 +9,18 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "bench/measure/limits.h"
+#include "bench/measure/op_set.h"
+#include "bench/measure/shape_lists.h"
+#include "bench/measure/statistics.h"
 #include "engine/core/text.h"
 #include "engine/core/version.h"
-#include "engine/perf/limits.h"
-#include "engine/perf/op_set.h"
-#include "engine/perf/shape_lists.h"
-#include "engine/perf/statistics.h"
 #include "kernels/vendor/layout.h"
 
 namespace {
 
 using namespace tsugi;
-using namespace tsugi::perf;
+using namespace tsugi::bench;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kUsage =

@@ -7,18 +7,18 @@
 #include <numeric>
 #include <sstream>
 
+#include "bench/measure/noise_photos.h"
+#include "bench/measure/statistics.h"
 #include "engine/core/device.h"
 #include "engine/core/text.h"
 #include "engine/core/version.h"
-#include "engine/perf/noise_photos.h"
-#include "engine/perf/statistics.h"
 #include "engine/train/photo_source.h"
 #include "engine/train/trainer.h"
 
 namespace {
 
 using namespace tsugi;
-using namespace tsugi::perf;
+using namespace tsugi::bench;
 using Json = nlohmann::ordered_json;
 
 constexpr int kClasses = 32;

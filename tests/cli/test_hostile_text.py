@@ -262,7 +262,7 @@ class Hostile(support.CommandLine):
         self.write("odd.json", json.dumps({"context": {**context, "tsugi_schema": TEXT}, "benchmarks": []}))
         self.prints("bench", "--compare", "odd.json", "odd.json", status=1)
         root = pathlib.Path(os.environ.get("TSUGI_SOURCE_DIR", "."))
-        device = json.loads((root / "engine/perf/devices/jetson-nano.json").read_text())
+        device = json.loads((root / "bench/plan/devices/jetson-nano.json").read_text())
         device.update(name=TEXT, about=TEXT, kernels="reference", sources={key: TEXT for key in device["sources"]})
         self.write("device.json", json.dumps(device))
         self.prints("plan", "--device", "device.json", "--model", "model.json", "--batch", "8", words=("\\x1b[2J",))

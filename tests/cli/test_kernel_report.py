@@ -152,7 +152,7 @@ class Predicted(unittest.TestCase):
         self.assertAlmostEqual(found["without_broadcasts"], 128 / (256 * requested))
 
     def test_the_shipped_descriptions_say_the_same(self):
-        nano = json.loads((ROOT / "engine/perf/devices/jetson-nano.json").read_text())
+        nano = json.loads((ROOT / "bench/plan/devices/jetson-nano.json").read_text())
         variants = {("window", "f32"): "gemm", ("pointwise", "f32"): "gemm_1x1", ("window", "f16"): "half2"}
         checked = 0
         for entry in nano["efficiencies"]:

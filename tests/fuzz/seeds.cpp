@@ -1,6 +1,8 @@
 // What mutation begins with: small files of every kind, made by the writers themselves.
 #include <random>
 
+#include "bench/measure/result_file.h"
+#include "bench/plan/device_description.h"
 #include "engine/core/sha256.h"
 #include "engine/data/photo.h"
 #include "engine/formats/gzip.h"
@@ -8,8 +10,6 @@
 #include "engine/handover/knowledge.h"
 #include "engine/handover/manifest.h"
 #include "engine/model/parameters.h"
-#include "engine/perf/device_description.h"
-#include "engine/perf/result_file.h"
 #include "engine/train/metrics.h"
 #include "engine/train/settings.h"
 #include "engine/tuning/tuning_file.h"
@@ -193,16 +193,16 @@ std::vector<Bytes> tuning() {
 
 std::vector<Bytes> device_description() {
   std::vector<Bytes> devices;
-  for (const std::string& name : perf::shipped_device_names())
-    devices.push_back(bytes_of(perf::to_json(perf::find_device(name))));
+  for (const std::string& name : bench::shipped_device_names())
+    devices.push_back(bytes_of(bench::to_json(bench::find_device(name))));
   return devices;
 }
 
 std::vector<Bytes> result_file() {
-  perf::ResultFile file;
+  bench::ResultFile file;
   file.context.version = file.context.commit = "1", file.context.device = "cpu";
   file.context.limits.f32 = file.context.limits.copy = 1e10;
-  perf::ResultEntry entry;
+  bench::ResultEntry entry;
   entry.name = "faces-cnn/b16/conv1/conv2d_forward/f32/cold", entry.model = "faces-cnn", entry.layer = "conv1";
   entry.op = "conv2d_forward", entry.dtype = "f32", entry.cache = "cold", entry.batch = 16;
   entry.samples = entry.calls = 3, entry.seconds = 0.001, entry.flops = 1e9, entry.bytes = 1e6;
@@ -210,7 +210,7 @@ std::vector<Bytes> result_file() {
   file.step.measured = true;
   file.step.model = "faces-cnn", file.step.precision = "fp32", file.step.batch = 16, file.step.step_s = 0.1;
   file.step.layers = {{"conv1", "conv2d", 0.01, 0.02, 1e9}};
-  return {bytes_of(perf::to_json(file, false))};
+  return {bytes_of(bench::to_json(file, false))};
 }
 
 std::vector<Bytes> cell() {

@@ -11,6 +11,11 @@ if grep -rnE '#include *[<"](nlohmann|archive|openssl|libexif|stb|oneapi|dnnl|CL
   echo "a public header includes a third-party one"
   exit 1
 fi
+# Measuring is the command line's: bench/ is neither installed nor in the library.
+if [ -e "$work/prefix/include/tsugi/bench" ] || nm -C "$work"/prefix/lib*/libtsugi.* "$work"/prefix/lib/*/libtsugi.* 2>/dev/null | grep -q "tsugi::bench::"; then
+  echo "libtsugi holds parts of bench/"
+  exit 1
+fi
 cmake -S "$TSUGI_SOURCE_DIR/tests/install/consumer" -B "$work/build" -G Ninja \
   -DCMAKE_BUILD_TYPE=Debug -DCMAKE_PREFIX_PATH="$work/prefix"
 cmake --build "$work/build"

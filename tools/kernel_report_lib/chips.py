@@ -7,7 +7,7 @@ import json
 # interval: clocks for which an instruction of a warp keeps its scheduler's lanes busy.
 # shared_bytes: a clock, from shared memory to registers: 32 banks of 32 bits (CUDA C++ Programming Guide, "Compute Capability 5.x" and
 #   "7.x", "Shared Memory"; of 7.0 to 7.5 NVIDIA says so too: https://forums.developer.nvidia.com/t/77228).
-# device: the description in engine/perf/devices that has the chip's peaks and its memory's bandwidth, with their sources.
+# device: the description in bench/plan/devices that has the chip's peaks and its memory's bandwidth, with their sources.
 CHIPS = {
     # 4 x 32 float lanes; HFMA2 in the same lanes, two products each (NVIDIA, Tegra X1 white paper).
     "sm_53": {
@@ -53,7 +53,7 @@ def peak_flops(arch, dtype):
 def device(root, arch):
     """{"name", "about", "peak": {type: GFLOP/s}, "bandwidth": GB/s} of the description that is shipped for this chip."""
     description = json.loads(
-        (root / "engine/perf/devices" / (CHIPS[arch]["device"] + ".json")).read_text(encoding="utf-8")
+        (root / "bench/plan/devices" / (CHIPS[arch]["device"] + ".json")).read_text(encoding="utf-8")
     )
     limits = description["limits"]
     return {

@@ -1,0 +1,30 @@
+// A training run on photos of noise: what benchmarks of whole steps time.
+#pragma once
+
+#include <vector>
+
+#include "bench/measure/shape_lists.h"
+#include "engine/train/photo_source.h"
+#include "engine/train/trainer.h"
+
+namespace tsugi::bench {
+
+class NoiseTraining {
+ public:
+  /// Of all photos of `source`, which must have enough for a batch. Throws what Trainer throws.
+  NoiseTraining(Backend& backend, const ShapeList& list, PhotoSource& source, int batch, const TrainerOptions& options);
+
+  /// Seconds of one more step, by the host's clock.
+  double timed_step();
+  Trainer& trainer() { return trainer_; }
+
+ private:
+  Network network_;
+  Trainer trainer_;
+};
+
+/// Photos for NoiseTraining: two batches. Throws Error when the model's input is no square, to which photos are
+/// cropped.
+PhotoStore training_photos(const ShapeList& list, int batch);
+
+}  // namespace tsugi::bench

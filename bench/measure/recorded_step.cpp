@@ -1,0 +1,79 @@
+#include "bench/measure/recorded_step.h"
+
+#include <numeric>
+
+#include "bench/measure/recording_backend.h"
+#include "engine/train/photo_source.h"
+
+namespace tsugi::bench {
+namespace {
+
+/// As many photos as are planned for, and the pixels of none.
+class PlannedPhotos : public SampleSource {
+ public:
+  PlannedPhotos(Backend& backend, const StepRequest& request)
+      : SampleSource(backend),
+        preprocessing_(request.preprocessing),
+        photos_(request.photos + request.other_photos),
+        classes_(request.list.classes) {
+    row_.resize(row_bytes());
+  }
+
+  std::size_t size() const override { return photos_; }
+  int label(std::size_t item) const override { return static_cast<int>(item % static_cast<std::size_t>(classes_)); }
+  const std::string& name(std::size_t) const override { return name_; }
+  const std::string& digest(std::size_t) const override { return name_; }  // nobody asks
+  SampleShape shape() const override { return {preprocessing_.size, preprocessing_.size, 3}; }
+  const std::uint8_t* rows() const override { return row_.data(); }
+  std::size_t row_bytes() const override {
+    const auto side = static_cast<std::size_t>(preprocessing_.stored_size);
+    return side * side * 3;
+  }
+  std::size_t bytes() const override { return photos_ * row_bytes(); }
+  std::uint32_t row(std::uint32_t, std::uint32_t) const override { return 0; }
+  std::size_t workspace_bytes(const SampleRequest& request) const override {
+    return backend().workspace_bytes(augment_op(preprocessing_, request));
+  }
+  void make_batch(const SampleRequest& request) const override {
+    backend().augment_forward(augment_op(preprocessing_, request));
+  }
+
+ private:
+  Preprocessing preprocessing_;
+  std::size_t photos_;
+  int classes_;
+  std::string name_ = "planned/photo";
+  std::vector<std::uint8_t> row_;
+};
+
+std::vector<std::string> class_names(int count) {
+  std::vector<std::string> names;
+  for (int i = 0; i < count; ++i) names.push_back("person" + std::to_string(i));
+  return names;
+}
+
+}  // namespace
+
+RecordedStep record_step(Backend& kernels, const StepRequest& request) {
+  constexpr std::size_t kMostPhotos = 4000000;
+  if (request.photos + request.other_photos > kMostPhotos)
+    throw Error("plan: " + std::to_string(request.photos + request.other_photos) + " photos, at most " +
+                std::to_string(kMostPhotos) + " are planned for");
+  RecordingBackend backend(kernels, request.device, request.device_memory);
+  Network network(backend, request.list.model, class_names(request.list.classes));
+  PlannedPhotos source(backend, request);
+  std::vector<std::uint32_t> photos(request.photos);
+  std::iota(photos.begin(), photos.end(), 0u);
+  Trainer trainer(network, source, std::move(photos), request.settings, {request.dtype, request.memory_budget, false});
+  RecordedStep step;
+  step.memory = trainer.memory();
+  step.batch = trainer.batch();
+  step.steps_per_epoch = trainer.steps_per_epoch();
+  trainer.watch(&backend);
+  backend.start();
+  trainer.step();
+  backend.take(step);
+  return step;
+}
+
+}  // namespace tsugi::bench

@@ -1,0 +1,89 @@
+// A backend that hands out addresses instead of memory, and notes every op instead of computing it. For
+// recorded_step.cpp.
+#pragma once
+
+#include <string>
+
+#include "bench/measure/recorded_step.h"
+#include "engine/model/step_probe.h"
+
+namespace tsugi::bench {
+
+class RecordingBackend : public Backend, public StepProbe {
+ public:
+  /// kernels: whose scratch memory is planned for, must outlive this. name: in messages. device_memory: 0 = nobody
+  /// knows.
+  RecordingBackend(Backend& kernels, const std::string& name, std::size_t device_memory)
+      : kernels_(kernels), name_(name.empty() ? kernels.name() : name), device_memory_(device_memory) {}
+
+  /// Forgets what was noted so far: what follows is the step.
+  void start();
+  void take(RecordedStep& step);
+
+  void enter(StepPart part, int layer) override { part_ = part, layer_ = layer; }
+  void leave() override {}
+
+  std::string name() const override { return name_; }
+  std::string description() const override { return kernels_.description(); }
+  bool supports(DType dtype) const override { return kernels_.supports(dtype); }
+  bool shares_host_memory() const override { return kernels_.shares_host_memory(); }
+  bool reads_host_memory() const override { return kernels_.reads_host_memory(); }
+  void* allocate(std::size_t bytes) override;
+  void release(void*) noexcept override {}
+  std::size_t free_bytes() const override;
+  void copy_to_device(void* to, const void* from, std::size_t bytes) override;
+  void copy_to_host(void* to, const void* from, std::size_t bytes) override;
+  void fill_zero(void*, std::size_t) override {}
+  void synchronize() override {}
+
+  std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype) const override {
+    return kernels_.workspace_bytes(shape, dtype);
+  }
+  std::size_t workspace_bytes(const DenseShape& shape, DType dtype) const override {
+    return kernels_.workspace_bytes(shape, dtype);
+  }
+  std::size_t workspace_bytes(const BatchNormShape& shape, DType dtype) const override {
+    return kernels_.workspace_bytes(shape, dtype);
+  }
+  std::size_t workspace_bytes(const AugmentForward& op) const override { return kernels_.workspace_bytes(op); }
+  std::size_t workspace_bytes(const GradientNorm& op) const override { return kernels_.workspace_bytes(op); }
+
+  void conv2d_forward(const Conv2dForward& op) override;
+  void conv2d_backward_data(const Conv2dBackwardData& op) override;
+  void conv2d_backward_weight(const Conv2dBackwardWeight& op) override;
+  void dense_forward(const DenseForward& op) override;
+  void dense_backward_data(const DenseBackwardData& op) override;
+  void dense_backward_weight(const DenseBackwardWeight& op) override;
+  void batch_norm_forward(const BatchNormForward& op) override;
+  void batch_norm_backward(const BatchNormBackward& op) override;
+  void pool_forward(const PoolForward& op) override;
+  void pool_backward(const PoolBackward& op) override;
+  void activation_forward(const ActivationForward& op) override;
+  void activation_backward(const ActivationBackward& op) override;
+  void dropout_forward(const DropoutForward& op) override;
+  void dropout_backward(const DropoutBackward& op) override;
+  void add_forward(const AddForward& op) override;
+  void cast(const Cast& op) override;
+  void softmax_cross_entropy(const SoftmaxCrossEntropy& op) override;
+  void softmax(const Softmax& op) override;
+  void augment_forward(const AugmentForward& op) override;
+  void dequantize_gather(const DequantizeGather& op) override;
+  void gradient_norm(const GradientNorm& op) override;
+  void sgd_update(const SgdUpdate& op) override;
+  void adam_update(const AdamUpdate& op) override;
+
+ private:
+  void note(OpFeatures features, std::initializer_list<std::pair<const void*, std::size_t>> operands,
+            double more_bytes = 0.0);
+  void note_update(const char* op, const UpdateBuffers& b, const float* m, const float* v);
+
+  Backend& kernels_;
+  std::string name_;
+  std::size_t device_memory_;
+  std::size_t next_ = 4096;  ///< address of the next allocation: never null
+  StepPart part_ = StepPart::data;
+  int layer_ = -1;
+  RecordedStep noted_;
+};
+
+}  // namespace tsugi::bench

@@ -1,0 +1,150 @@
+#include "bench/plan/plan.h"
+
+#include <cmath>
+#include <functional>
+
+#include "engine/handover/handover.h"
+
+namespace tsugi::bench {
+namespace {
+
+/// Checkpoints that a hand-over holds at its end: as it was received, the start with its head grown, the one before
+/// training, the judge's, the averaged weights and what is restored from them, and the tensors and the bytes of the one
+/// that is written (engine/handover/handover.cpp, run.cpp).
+constexpr double kCheckpointCopies = 8.0;
+
+/// Of weights and moments in float32, as a checkpoint in memory has them.
+double checkpoint_bytes(const StepRequest& step) {
+  const std::size_t count = ParameterLayout(step.list.model, step.list.classes).count();
+  return static_cast<double>(count * sizeof(float) + Optimizer::bytes(step.settings.optimizer, count));
+}
+
+/// Plans of one request at any number of photos sent.
+class Planner {
+ public:
+  Planner(const DeviceDescription& device, Backend& kernels, const PlanRequest& request)
+      : device_(device),
+        kernels_(kernels),
+        request_(request),
+        sizes_(request.step.list, request.step.settings, request.bundle) {}
+
+  Plan with(std::size_t sent) const {
+    StepRequest step = request_.step;
+    step.photos = sent + request_.personal_photos;
+    step.other_photos = request_.bundle.send_test_photos ? request_.bundle.test_photos : 0;
+    if (step.photos == 0)
+      throw Error("plan: a fraction of " + text(request_.fraction) + " sends 0 of " +
+                  std::to_string(request_.bundle.train_photos) +
+                  " photos, and there are 0 personal ones: at least 1 photo is needed to train");
+    if (request_.as_resume) step.settings.freeze_until = default_freeze(step.list.model, step.list.classes, sent > 0);
+    Plan plan;
+    plan.sent = sent;
+    plan.trained = step.photos;
+    plan.freeze_until = step.settings.freeze_until;
+    plan.fraction = request_.bundle.train_photos > 0
+                        ? static_cast<double>(sent) / static_cast<double>(request_.bundle.train_photos)
+                        : 0.0;
+    plan.prediction = predict_step(device_, kernels_, step);
+    plan.epoch_s = plan.prediction.steps_per_epoch * plan.prediction.step.step_s;
+    plan.training_s = plan.epoch_s * step.settings.epochs;
+    plan.bundle = sizes_.with(sent);
+    if (request_.link_bytes_per_s > 0.0) plan.transfer_s = plan.bundle.total / request_.link_bytes_per_s;
+    // A bundle's photos stay in memory as they came; the device's own are read once.
+    const double kept = plan.bundle.photos + plan.bundle.test_photos + kCheckpointCopies * checkpoint_bytes(step);
+    plan.peak_memory_bytes = process_bytes(device_, plan.prediction.memory, kept);
+    return plan;
+  }
+
+  static std::string text(double value) {
+    char number[32];
+    std::snprintf(number, sizeof number, "%.4g", value);
+    return number;
+  }
+
+ private:
+  const DeviceDescription& device_;
+  Backend& kernels_;
+  const PlanRequest& request_;
+  BundleSizes sizes_;
+};
+
+struct Budget {
+  const char* name;  // what binds
+  const char* option;
+  const char* unit;
+  double scale, most;
+  std::function<double(const Plan&)> value;
+};
+
+std::vector<Budget> budgets_of(const Budgets& b) {
+  constexpr double kMega = 1e6;
+  std::vector<Budget> budgets;
+  const auto add = [&](const Budget& budget) {
+    if (budget.most > 0.0) budgets.push_back(budget);
+  };
+  add({"time", "--max-time", "s", 1.0, b.training_s, [](const Plan& p) { return p.training_s; }});
+  add({"memory", "--max-memory", "MB", kMega, b.memory_bytes,
+       [](const Plan& p) { return static_cast<double>(p.peak_memory_bytes); }});
+  add({"transfer", "--max-transfer", "MB", kMega, b.transfer_bytes, [](const Plan& p) { return p.bundle.total; }});
+  add({"transfer", "--max-transfer", "s", 1.0, b.transfer_s, [](const Plan& p) { return p.transfer_s; }});
+  return budgets;
+}
+
+/// The most photos in [least, most] that a budget allows; all that a plan needs grows with them.
+std::size_t most_within(const Planner& planner, const Budget& budget, std::size_t least, std::size_t most) {
+  const auto fits = [&](std::size_t sent) { return budget.value(planner.with(sent)) <= budget.most; };
+  if (!fits(least)) {
+    const double value = budget.value(planner.with(least));
+    throw Error(std::string("plan: ") + budget.option + " is " + Planner::text(budget.most / budget.scale) + " " +
+                budget.unit + ", but even " + std::to_string(least) + " photos need " +
+                Planner::text(value / budget.scale) + " " + budget.unit);
+  }
+  if (fits(most)) return most;
+  while (most - least > 1) {
+    const std::size_t middle = least + (most - least) / 2;
+    (fits(middle) ? least : most) = middle;
+  }
+  return least;
+}
+
+}  // namespace
+
+Plan plan_step(const DeviceDescription& device, Backend& kernels, const StepRequest& asked) {
+  StepRequest request = asked;
+  request.photos = 2 * static_cast<std::size_t>(request.settings.batch);
+  Plan plan;
+  plan.freeze_until = request.settings.freeze_until;
+  plan.prediction = predict_step(device, kernels, request);
+  const double side = request.preprocessing.stored_size;
+  const double files =
+      static_cast<double>(request.photos) * side * side * 3.0;  // noise does not compress: as large as its pixels
+  plan.peak_memory_bytes = process_bytes(device, plan.prediction.memory, files);
+  return plan;
+}
+
+Plan plan_handover(const DeviceDescription& device, Backend& kernels, const PlanRequest& request) {
+  if (!(request.fraction >= 0.0 && request.fraction <= 1.0))
+    throw Error("plan: the fraction is " + Planner::text(request.fraction) + ", 0 to 1 expected");
+  const double sent = std::round(request.fraction * static_cast<double>(request.bundle.train_photos));
+  return Planner(device, kernels, request).with(static_cast<std::size_t>(sent));
+}
+
+LargestFraction largest_fraction(const DeviceDescription& device, Backend& kernels, const PlanRequest& request,
+                                 const Budgets& budgets) {
+  if (request.bundle.train_photos == 0)
+    throw Error("plan: a fraction of 0 photos: say how many there are with --photos");
+  const Planner planner(device, kernels, request);
+  const std::size_t least = request.personal_photos > 0 ? 0 : 1;
+  LargestFraction largest;
+  std::size_t most = request.bundle.train_photos;
+  for (const Budget& budget : budgets_of(budgets)) {
+    const std::size_t within = most_within(planner, budget, least, request.bundle.train_photos);
+    if (within >= most) continue;
+    most = within;
+    largest.binding = budget.name;
+  }
+  largest.plan = planner.with(most);
+  return largest;
+}
+
+}  // namespace tsugi::bench
