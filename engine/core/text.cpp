@@ -2,7 +2,10 @@
 // considerations".
 #include "engine/core/text.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 namespace tsugi {
 namespace {
@@ -45,6 +48,20 @@ std::string written_out(const char* pattern, unsigned value) {
   return text;
 }
 
+template <class Number, class Read>
+std::string shortest(Number value, const Read& read) {
+  constexpr int kMostDigits = 17;
+  constexpr double kWhole = 1e15;
+  char text[32];
+  if (std::floor(value) == value && std::abs(value) < static_cast<Number>(kWhole))
+    return std::to_string(static_cast<long long>(value));
+  for (int digits = 1; digits <= kMostDigits; ++digits) {
+    std::snprintf(text, sizeof text, "%.*g", digits, static_cast<double>(value));
+    if (read(text) == value) break;
+  }
+  return text;
+}
+
 }  // namespace
 
 std::size_t utf8_length(const std::string& text, std::size_t at) {
@@ -79,6 +96,17 @@ std::string printable(const std::string& text) {
     if (length == 0) length = 1;
   }
   return shown;
+}
+
+std::string clipped(const std::string& text) {
+  constexpr std::size_t kMost = 80;
+  std::size_t end = 0;
+  while (end < text.size()) {
+    const std::size_t next = end + std::max<std::size_t>(utf8_length(text, end), 1);
+    if (next > kMost) break;
+    end = next;
+  }
+  return printable(text.substr(0, end)) + (end < text.size() ? "..." : "");
 }
 
 std::string html_text(const std::string& text) {
@@ -121,6 +149,13 @@ std::string gnuplot_text(const std::string& text) {
   std::string quoted = "'";
   for (const char c : printable(text)) quoted += c == '\'' ? std::string("''") : std::string(1, c);
   return quoted + "'";
+}
+
+std::string number_text(double value) {
+  return shortest(value, [](const char* text) { return std::strtod(text, nullptr); });
+}
+std::string number_text(float value) {
+  return shortest(value, [](const char* text) { return std::strtof(text, nullptr); });
 }
 
 }  // namespace tsugi

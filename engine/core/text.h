@@ -16,6 +16,9 @@ std::size_t utf8_length(const std::string& text, std::size_t at);
 /// four functions below begin with this one.
 std::string printable(const std::string& text);
 
+/// At most 80 bytes of it, whole characters alone, as printable() shows them.
+std::string clipped(const std::string& text);
+
 /// Of a page or a drawing: text between tags, or in an attribute with quotes of either kind.
 std::string html_text(const std::string& text);
 
@@ -26,5 +29,9 @@ std::string csv_field(const std::string& text);
 /// A string of a gnuplot script: in single quotes, where gnuplot reads no backquotes, macros and escapes. The terminal
 /// must be "noenhanced", or gnuplot takes ^ _ { } @ & for markup.
 std::string gnuplot_text(const std::string& text);
+
+/// The shortest text that reads back as this number: "0.1", "1000000".
+std::string number_text(double value);
+std::string number_text(float value);
 
 }  // namespace tsugi

@@ -1,7 +1,6 @@
 // A SAX pass over JSON text: depth and duplicate keys are checked without building a tree or recursing.
 #include "engine/formats/json_check.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
@@ -76,15 +75,6 @@ void check_json_object(const std::string& text, const std::string& place) {
   json::sax_parse(text, &checker);
 }
 
-std::string shown(const std::string& text) {
-  constexpr std::size_t kMost = 80;
-  std::size_t end = 0;  // whole characters alone
-  while (end < text.size()) {
-    const std::size_t next = end + std::max<std::size_t>(utf8_length(text, end), 1);
-    if (next > kMost) break;
-    end = next;
-  }
-  return "\"" + printable(text.substr(0, end)) + (end < text.size() ? "...\"" : "\"");
-}
+std::string shown(const std::string& text) { return "\"" + clipped(text) + "\""; }
 
 }  // namespace tsugi

@@ -3,16 +3,14 @@
 
 #include <cmath>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
+#include "engine/core/json_value.h"
 
 namespace tsugi {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 20;  // of a metrics file: half a million evaluations
 
@@ -33,20 +31,19 @@ Json object_of(const MetricsRow& row) {
   return json;
 }
 
-double read_number(const Json& json, const char* name) {
-  const auto found = json.find(name);
-  return found == json.end() || found->is_null() ? std::nan("") : found->get<double>();
+double read_number(const JsonValue& json, const char* name) {
+  return json.has(name) ? json.at(name).number_or_null() : std::nan("");
 }
 
-MetricsRow row_of(const Json& json) {
+MetricsRow row_of(const JsonValue& json) {
   MetricsRow row;
   row.wall_s = read_number(json, "wall_s");
-  row.step = json.at("step").get<std::uint32_t>();
-  row.epoch = json.at("epoch").get<std::uint32_t>();
+  row.step = json.at("step").whole<std::uint32_t>();
+  row.epoch = json.at("epoch").whole<std::uint32_t>();
   row.loss = read_number(json, "loss");
   row.accuracy = read_number(json, "accuracy");
   row.train_accuracy = read_number(json, "train_accuracy");
-  row.handover = json.contains("accuracy_general");
+  row.handover = json.has("accuracy_general");
   row.accuracy_general = read_number(json, "accuracy_general");
   row.accuracy_personal = read_number(json, "accuracy_personal");
   return row;
@@ -78,27 +75,26 @@ std::string to_json(const MetricsHistory& history) {
 }
 
 MetricsHistory metrics_from_json(const std::string& text, const std::string& place) {
-  try {
-    const Json json = Json::parse(text);
-    MetricsHistory history;
-    history.wall_s = json.value("wall_s", 0.0);  // older versions wrote times, too
-    if (json.contains("evaluations"))
-      for (const Json& row : json.at("evaluations")) history.rows.push_back(row_of(row));
-    if (json.contains("unfinished")) {
-      const Json& sums = json.at("unfinished");
-      history.unfinished = {sums.at("loss").get<double>(), sums.at("correct").get<std::uint64_t>(),
-                            sums.at("samples").get<std::uint64_t>()};
-    }
-    if (json.contains("before")) {
-      history.accuracy_general_before = read_number(json, "accuracy_general_before");
-      for (const Json& pair : json.at("before"))
-        history.before.push_back({pair.at(0).get<std::uint64_t>(), pair.at(1).get<std::uint64_t>()});
-    }
-    history.kept = json.value("kept", "");
-    return history;
-  } catch (const nlohmann::json::exception& error) {
-    throw Error(place + ": its metrics are not what tsugi writes: " + error.what());
+  const Json json = parse_json_object(text, place + ": metrics");
+  const JsonValue root(json, place + ": metrics");
+  MetricsHistory history;
+  if (root.has("wall_s")) history.wall_s = root.at("wall_s").number();  // older versions wrote times, too
+  if (root.has("evaluations"))
+    for (const JsonValue& row : root.objects("evaluations")) history.rows.push_back(row_of(row));
+  if (root.has("unfinished")) {
+    const JsonValue sums = root.object("unfinished");
+    history.unfinished = {sums.at("loss").number(), sums.at("correct").whole<std::uint64_t>(),
+                          sums.at("samples").whole<std::uint64_t>()};
   }
+  if (root.has("before")) {
+    history.accuracy_general_before = read_number(root, "accuracy_general_before");
+    for (const JsonValue& pair : root.at("before").items()) {
+      const std::vector<JsonValue> tally = pair.items(2, 2);
+      history.before.push_back({tally[0].whole<std::uint64_t>(), tally[1].whole<std::uint64_t>()});
+    }
+  }
+  if (root.has("kept")) history.kept = root.at("kept").text();
+  return history;
 }
 
 MetricsHistory continued_history(const Checkpoint& from, const std::string& place, const std::string& metrics_file,

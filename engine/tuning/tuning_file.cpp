@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "engine/core/input_file.h"
+#include "engine/core/json_value.h"
 #include "engine/core/sha256.h"
 #include "engine/core/version.h"
 #include "engine/formats/json_check.h"
@@ -14,8 +14,6 @@
 
 namespace tsugi {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr const char* kSchemaKey = "tsugi_tuning";
 constexpr std::uint64_t kMostBytes = std::uint64_t{4} << 20;
@@ -48,56 +46,42 @@ std::size_t digits_of(const std::string& text, const std::string& place) {
 }
 
 template <class Enum, std::size_t N>
-Enum named(const std::string& name, const std::array<Enum, N>& known, const std::string& place) {
-  for (const Enum value : known)
-    if (name == name_of(value)) return value;
-  throw Error(place + ": " + shown(name) + " is unknown");
+Enum named(const JsonValue& value, const std::array<Enum, N>& known) {
+  const std::string name = value.text();
+  for (const Enum one : known)
+    if (name == name_of(one)) return one;
+  value.fail(shown(name) + " is unknown");
 }
 
-KernelCall call_from(const Json& json, const std::string& place) {
+KernelCall call_from(const JsonValue& json) {
   KernelCall call;
-  call.op = named(json.at("op").get<std::string>(),
-                  std::array<KernelOp, 3>{
-                      {KernelOp::conv2d_forward, KernelOp::conv2d_backward_data, KernelOp::conv2d_backward_weight}},
-                  place);
-  call.dtype =
-      named(json.at("dtype").get<std::string>(), std::array<DType, 3>{{DType::f32, DType::f16, DType::bf16}}, place);
-  call.dense = json.at("dense").get<bool>();
-  const Json& shape = json.at("shape");
-  if (!shape.is_array() || shape.size() != kShapeFields.size())
-    throw Error(place + ": \"shape\" is " + shown(shape.dump()) + ", " + std::to_string(kShapeFields.size()) +
-                " sizes expected");
-  constexpr std::int64_t kLargest = 1 << 24;
-  for (std::size_t i = 0; i < kShapeFields.size(); ++i) {
-    const bool whole = shape[i].is_number_integer();
-    const std::int64_t size = whole ? shape[i].get<std::int64_t>() : -1;
-    if (size < 0 || size > kLargest)
-      throw Error(place + ": \"shape\" is " + shown(shape.dump()) + ", sizes from 0 to " + std::to_string(kLargest) +
-                  " expected");
-    call.shape.*kShapeFields[i] = static_cast<int>(size);
-  }
-  validate(call.shape, place.c_str());
+  call.op = named(json.at("op"), std::array<KernelOp, 3>{{KernelOp::conv2d_forward, KernelOp::conv2d_backward_data,
+                                                          KernelOp::conv2d_backward_weight}});
+  call.dtype = named(json.at("dtype"), std::array<DType, 3>{{DType::f32, DType::f16, DType::bf16}});
+  call.dense = json.at("dense").truth();
+  constexpr int kLargest = 1 << 24;
+  const std::vector<JsonValue> sizes = json.at("shape").items(kShapeFields.size(), kShapeFields.size());
+  for (std::size_t i = 0; i < kShapeFields.size(); ++i) call.shape.*kShapeFields[i] = sizes[i].whole<int>(0, kLargest);
+  validate(call.shape, json.place().c_str());
   return call;
 }
 
-TuningFile file_from(const Json& json, const std::string& place) {
+TuningFile file_from(const JsonValue& json) {
   TuningFile file;
-  file.version = json.at("tsugi_version").get<std::string>();
-  file.date = json.at("date").get<std::string>();
-  file.device = json.at("device").get<std::string>();
-  file.driver = json.at("driver").get<std::string>();
-  file.kernels = json.at("kernels").get<std::string>();
+  file.version = json.at("tsugi_version").text();
+  file.date = json.at("date").text();
+  file.device = json.at("device").text();
+  file.driver = json.at("driver").text();
+  file.kernels = json.at("kernels").text();
   std::map<KernelCall, bool> seen;
-  for (const Json& one : json.at("calls")) {
-    const std::string at = place + ": calls[" + std::to_string(file.calls.size()) + "]";
+  for (const JsonValue& one : json.objects("calls")) {
     TunedKernel tuned;
-    tuned.call = call_from(one, at);
-    if (!seen.emplace(tuned.call, true).second)
-      throw Error(at + ": " + describe(tuned.call) + " stands twice in the file");
-    tuned.kernel = one.at("kernel").get<std::string>();
-    tuned.default_kernel = one.at("default").get<std::string>();
-    tuned.seconds = one.at("seconds").get<double>();
-    tuned.default_seconds = one.at("default_seconds").get<double>();
+    tuned.call = call_from(one);
+    if (!seen.emplace(tuned.call, true).second) one.fail(describe(tuned.call) + " stands twice in the file");
+    tuned.kernel = one.at("kernel").text();
+    tuned.default_kernel = one.at("default").text();
+    tuned.seconds = one.at("seconds").number();
+    tuned.default_seconds = one.at("default_seconds").number();
     file.calls.push_back(tuned);
   }
   return file;
@@ -149,21 +133,15 @@ std::string to_json(const TuningFile& file) {
 }
 
 TuningFile parse_tuning_file(const std::string& text, const std::string& place) {
-  check_json_object(text, place);
-  const Json json = Json::parse(text);
-  const auto schema = json.find(kSchemaKey);
-  if (schema == json.end()) throw Error(place + ": has no \"" + kSchemaKey + "\": not a tuning file");
-  if (*schema != kTuningSchema)
-    throw Error(place + ": \"" + kSchemaKey + "\" is " + shown(schema->dump()) + ", this version reads " +
-                std::to_string(kTuningSchema));
+  const Json json = parse_json_object(text, place);
+  const JsonValue root(json, place);
+  if (!root.has(kSchemaKey)) root.fail(std::string("has no \"") + kSchemaKey + "\": not a tuning file");
+  if (json[kSchemaKey] != kTuningSchema)
+    root.at(kSchemaKey).fail_as("this version reads " + std::to_string(kTuningSchema));
   const std::size_t digits = digits_of(text, place);
   if (text.substr(digits, kDigits) != digest_of(text, digits))
     throw Error(place + ": its digest does not fit: it was changed after tsugi tune wrote it");
-  try {
-    return file_from(json, place);
-  } catch (const Json::exception& error) {
-    throw Error(place + ": " + error.what());
-  }
+  return file_from(root);
 }
 
 TuningFile read_tuning_file(const std::string& path, FileLog* files) {

@@ -140,7 +140,7 @@ TEST_CASE(
       {forged(replaced(text, "\"driver\": \"1\"", "\"driver\": \"2\"")), {"made for driver \"2\", here is \"1\""}},
       {forged(replaced(text, "\"kernels\": \"01", "\"kernels\": \"02")), {"made for kernels \"022345678"}},
       {forged(replaced(text, "\"tsugi_tuning\": 1", "\"tsugi_tuning\": 2")),
-       {"\"tsugi_tuning\" is \"2\", this version reads 1"}},
+       {"\"tsugi_tuning\" is 2, this version reads 1"}},
       {replaced(text, "\"tsugi_tuning\": 1", "\"tsugi\": 1"), {"not a tuning file"}},
       {replaced(text, "\"fast\"", "\"slow\""), {"digest does not fit"}},
       {"", {"invalid JSON"}},
@@ -160,15 +160,15 @@ TEST_CASE("forged calls are refused one by one, in words") {
   for (const auto& [from, to, word] : std::vector<std::array<std::string, 3>>{
            {"\"op\":\"conv2d_backward_data\"", "\"op\":\"conv3d\"", "conv3d"},
            {"\"dtype\":\"f32\"", "\"dtype\":\"u8\"", "u8"},
-           {"\"shape\":[1,6,7,8,9,3,2,2,1,1,0,1]", "\"shape\":[1,6,7]", "12 sizes expected"},
+           {"\"shape\":[1,6,7,8,9,3,2,2,1,1,0,1]", "\"shape\":[1,6,7]", "a list of 12 expected"},
            {"\"shape\":[1,6,7,8,9,3,2,2,1,1,0,1]", "\"shape\":[0,6,7,8,9,3,2,2,1,1,0,1]", "calls[0]"},
            {"\"shape\":[1,6,7,8,9,3,2,2,1,1,0,1]", "\"shape\":[1,6,7,8,9,3,2,2,1,1,0,5]", "groups"},
-           {"\"shape\":[1,6,7,8,9,3,2,2,1,1,0,1]", "\"shape\":[1e300,6,7,8,9,3,2,2,1,1,0,1]", "sizes from 0"},
+           {"\"shape\":[1,6,7,8,9,3,2,2,1,1,0,1]", "\"shape\":[1e300,6,7,8,9,3,2,2,1,1,0,1]", "from 0 to 16777216"},
            {"\"shape\":[1,6,7,8,9,3,2,2,1,1,0,1]", "\"shape\":[2,6,7,8,9,3,2,2,1,1,0,1]", "stands twice"},
-           {"\"shape\":[1,6,7,8,9,3,2,2,1,1,0,1]", "\"shape\":\"big\"", "12 sizes expected"},
+           {"\"shape\":[1,6,7,8,9,3,2,2,1,1,0,1]", "\"shape\":\"big\"", "a list of 12 expected"},
            {"\"kernel\":\"fast\"", "\"kernel\":7", "calls"},
-           {"\"seconds\":0.0015", "\"seconds\":\"soon\"", "type"},
-           {"\"driver\": \"1\"", "\"driver\": 1", "type"},
+           {"\"seconds\":0.0015", "\"seconds\":\"soon\"", "a number expected"},
+           {"\"driver\": \"1\"", "\"driver\": 1", "a text expected"},
            {"\"kernel\":\"fast\",", "", "kernel"}}) {
     CAPTURE(to);
     const std::string made = forged(replaced(text, from, to));

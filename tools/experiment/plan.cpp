@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "engine/core/text.h"
 #include "engine/train/settings.h"
 #include "kernels/api/error.h"
 
@@ -86,11 +87,6 @@ std::vector<double> parse_fractions(const std::string& text) {
     }
   }
   return {fractions.begin(), fractions.end()};
-}
-
-std::string number_text(double value) {
-  if (value == std::floor(value) && std::abs(value) < 1e15) return std::to_string(static_cast<long long>(value));
-  return Json(value).dump();
 }
 
 std::vector<std::string> people_order(const PhotoFolder& folder) {

@@ -34,9 +34,6 @@ struct ExperimentSettings {
 /// else, and outside 0 to 1.
 std::vector<double> parse_fractions(const std::string& text);
 
-/// The shortest text of a number: "0.3", "1".
-std::string number_text(double value);
-
 /// The people of a folder in the order in which an experiment takes them: most photos first, by name among equals. It
 /// does not depend on the seed, so that seeds vary the split, the weights and the draws only.
 std::vector<std::string> people_order(const PhotoFolder& folder);

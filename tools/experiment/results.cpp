@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "engine/core/input_file.h"
-#include "engine/formats/json_check.h"
+#include "engine/core/json_value.h"
 #include "kernels/api/error.h"
 #include "tools/experiment/store.h"
 
@@ -19,16 +19,6 @@ struct Evaluated {
   double wall_s, overall, general, personal;
 };
 
-/// NaN where there is none. Throws Error naming `place` on anything but a number from 0 to `most`.
-double number_of(const Json& row, const char* name, double most, const std::string& place) {
-  const auto found = row.find(name);
-  if (found == row.end() || found->is_null()) return std::nan("");
-  const double value = found->is_number() ? found->get<double>() : -1.0;
-  if (!(value >= 0.0 && value <= most))
-    throw Error(place + ": \"" + name + "\" is no number from 0 to " + number_text(most));
-  return value;
-}
-
 /// The metrics of a run.
 std::vector<Evaluated> read_metrics(const std::string& out, const Job& job, FileLog* files) {
   const std::string path = out + "/metrics/" + job.key() + ".jsonl";
@@ -37,9 +27,11 @@ std::vector<Evaluated> read_metrics(const std::string& out, const Job& job, File
   std::vector<Evaluated> rows;
   for (std::string line; std::getline(lines, line);) {
     const std::string place = path + ": line " + std::to_string(rows.size() + 1);
-    check_json_object(line, place);
-    const Json row = Json::parse(line);
-    const auto number = [&](const char* name, double most) { return number_of(row, name, most, place); };
+    const Json json = parse_json_object(line, place);
+    const JsonValue row(json, place);
+    const auto number = [&](const char* name, double most) {
+      return row.has(name) ? row.at(name).number_or_null(0.0, most) : std::nan("");
+    };
     rows.push_back({number("wall_s", kMostSeconds), number("accuracy", 1.0), number("accuracy_general", 1.0),
                     number("accuracy_personal", 1.0)});
     if (std::isnan(rows.back().wall_s)) throw Error(place + ": has no \"wall_s\"");

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "engine/core/text.h"
 #include "tools/console.h"
 #include "tools/experiment/html.h"
 
