@@ -2,7 +2,6 @@
 #include "tools/help.h"
 
 #include <sstream>
-#include <vector>
 
 namespace tsugi::tools {
 namespace {
@@ -30,6 +29,8 @@ std::string left_of(const CLI::Option& option, bool is_positional) {
   std::string name = option.get_name(is_positional, !is_positional);
   if (const std::size_t value = name.find('{'); value != std::string::npos)
     name.erase(value);  // of flags that switch off
+  if (const std::size_t second = name.find(",--", name.find("--")); second != std::string::npos)
+    name.erase(second);  // former names, which are still understood
   const bool takes_value = option.get_type_size() != 0;
   if (takes_value && !is_positional) name += " " + type_of(option);
   if (option.get_expected_max() == CLI::detail::expected_max_vector_size) name += " ...";
@@ -41,9 +42,7 @@ std::string right_of(const CLI::Option& option) {
   if (option.get_required()) remarks.push_back("required");
   if (const std::string range = range_of(option); !range.empty()) remarks.push_back(range);
   if (!option.get_default_str().empty()) remarks.push_back("default " + option.get_default_str());
-  std::string text = option.get_description();
-  for (std::size_t i = 0; i < remarks.size(); ++i) text += (i == 0 ? " (" : ", ") + remarks[i];
-  return remarks.empty() ? text : text + ")";
+  return with_remarks(option.get_description(), remarks);
 }
 
 /// The words of `text` from column kIndent on, in lines of at most kColumns.
@@ -74,6 +73,12 @@ std::string entry(const std::string& left, const std::string& right) {
 }
 
 }  // namespace
+
+std::string with_remarks(const std::string& description, const std::vector<std::string>& remarks) {
+  std::string text = description;
+  for (std::size_t i = 0; i < remarks.size(); ++i) text += (i == 0 ? " (" : ", ") + remarks[i];
+  return remarks.empty() ? text : text + ")";
+}
 
 std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positional) const {
   return entry(left_of(*option, is_positional), right_of(*option));

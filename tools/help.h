@@ -3,8 +3,12 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 namespace tsugi::tools {
+
+/// "A sentence (0 to 1, default 0.5)"
+std::string with_remarks(const std::string& description, const std::vector<std::string>& remarks);
 
 class HelpFormatter : public CLI::Formatter {
  public:

@@ -8,7 +8,7 @@
 #include "engine/handover/bundle.h"
 #include "engine/model/cut.h"
 #include "engine/model/program.h"
-#include "engine/train/settings.h"
+#include "engine/train/handover_settings.h"
 #include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"
@@ -62,11 +62,11 @@ void inspect_cuts(const Model& model, int classes, bool print, Json& json) {
 }
 
 /// Layers, shapes, parameters, FLOPs, and the arena of a training step and of inference.
-/// allowed: what its "training" may name; a checkpoint's was accepted once, maybe by an older version.
-void inspect_model(const Model& model, const std::string& file, Phase allowed, int classes, int batch, bool print,
+/// recorded: a checkpoint's, which was accepted once, maybe by an older version.
+void inspect_model(const Model& model, const std::string& file, bool recorded, int classes, int batch, bool print,
                    Json& json) {
   TrainSettings settings;
-  apply_json(settings, model.training, file + ": training", allowed);
+  (recorded ? apply_recorded : apply_json)(settings, model.training, file + ": training");
   const std::vector<LayerCost> costs = layer_costs(model, classes);
   std::vector<std::vector<std::string>> table = {
       {"layer", "type", "output", "parameters", "FLOPs a photo", "activation bytes"}};
@@ -132,7 +132,8 @@ void print_origin(const Checkpoint& checkpoint) {
   print_line("it is personal data itself: keep it on its device; tsugi bundle refuses it");
 }
 
-void inspect_checkpoint(const Checkpoint& checkpoint, bool print, Json& json) {
+void inspect_checkpoint(const Checkpoint& checkpoint, const std::string& file, bool print, Json& json) {
+  const std::string settings = to_json(named_settings(checkpoint.settings, file + ": settings"));
   json["checkpoint"] = name_of(checkpoint.kind);
   json["class_names"] = checkpoint.class_names;
   json["personal_classes"] = checkpoint.personal_classes;
@@ -143,7 +144,7 @@ void inspect_checkpoint(const Checkpoint& checkpoint, bool print, Json& json) {
   json["moments"] = Json::array();
   for (const auto& [name, tensors] : checkpoint.moments) json["moments"].push_back(name);
   json["preprocessing"] = Json::parse(checkpoint.preprocessing);
-  json["settings"] = Json::parse(checkpoint.settings);
+  json["settings"] = Json::parse(settings);
   json["provenance"] = Json::parse(checkpoint.provenance);
   if (!print) return;
   print_line(format("checkpoint (%s), epoch %u, step %u, seed %llu", name_of(checkpoint.kind),
@@ -156,7 +157,7 @@ void inspect_checkpoint(const Checkpoint& checkpoint, bool print, Json& json) {
   print_line(format("optimizer state: %s", moments.empty() ? "none" : moments.c_str()));
   print_line(
       format("photos it knows: %zu training, %zu test", checkpoint.train_photos.size(), checkpoint.test_photos.size()));
-  print_line("settings: " + checkpoint.settings);
+  print_line("settings: " + settings);
   print_line("preprocessing: " + checkpoint.preprocessing);
   print_line("provenance: " + checkpoint.provenance);
   print_line();
@@ -220,8 +221,7 @@ int inspect_command(const Options& options, FileLog* files) {
   Json json;
   const std::vector<std::string> builtin = builtin_model_names();
   if (std::find(builtin.begin(), builtin.end(), options.file) != builtin.end()) {
-    inspect_model(find_model(options.file, files), options.file, Phase::pretraining, options.classes, options.batch,
-                  print, json);
+    inspect_model(find_model(options.file, files), options.file, false, options.classes, options.batch, print, json);
     finish(options.common, json);
     return kOk;
   }
@@ -241,14 +241,13 @@ int inspect_command(const Options& options, FileLog* files) {
       throw Error(options.file +
                   ": is compressed; checkpoints and bundles are not, expected .safetensors or a plain .tar");
     case FileKind::unknown:
-      inspect_model(find_model(options.file, files), options.file, Phase::pretraining, options.classes, options.batch,
-                    print, json);
+      inspect_model(find_model(options.file, files), options.file, false, options.classes, options.batch, print, json);
       finish(options.common, json);
       return kOk;
   }
   if (checkpoint.class_names.empty()) throw Error(options.file + ": knows 0 people, at least 1 expected");
-  inspect_checkpoint(checkpoint, print, json);
-  inspect_model(parse_model(checkpoint.model, options.file + ": model"), options.file, Phase::handover,
+  inspect_checkpoint(checkpoint, options.file, print, json);
+  inspect_model(parse_model(checkpoint.model, options.file + ": model"), options.file, true,
                 static_cast<int>(checkpoint.class_names.size()), options.batch, print, json);
   finish(options.common, json);
   return kOk;

@@ -54,6 +54,7 @@ MetricsRow start_of(const RunSummary& summary) {
 int resume_command(const Options& options, FileLog* files) {
   HandoverRequest request = options.request;
   request.train = options.train.collect();
+  request.overrides = options.train.handover();
   request.new_row = options.new_row == "imprint" ? NewRow::imprint : NewRow::random;
   request.keep = options.keep == "better" ? Keep::better : Keep::trained;
   install_stop_signals();

@@ -1,24 +1,63 @@
 // Options of training commands.
 #include "tools/train_options.h"
 
-#include <memory>
+#include <type_traits>
 
 #include "engine/core/device.h"
 #include "engine/core/text.h"
 #include "engine/train/settings.h"
 #include "tools/console.h"
+#include "tools/help.h"
 
 namespace tsugi::tools {
 
-template <class T>
-void TrainOptions::setting(CLI::App& command, const std::string& flag, const std::string& field,
-                           const std::string& help) {
-  auto value = std::make_shared<T>();
-  CLI::Option* option = command.add_option(flag, *value, help);
-  given_.push_back([value, option, field](Json& json) {
-    if (option->count() > 0) json[field] = *value;
-  });
+namespace {
+
+/// What --help says of a setting.
+template <class Settings>
+std::string described(const Setting<Settings>& row) {
+  Settings defaults;
+  std::vector<std::string> remarks;
+  if (const std::string range = range_text(row.range); !range.empty()) remarks.push_back(range);
+  remarks.push_back("default " + (*row.usual != '\0' ? row.usual : value_text(row.field(defaults))));
+  return with_remarks(row.help, remarks);
 }
+
+/// An option of any type that a setting has.
+CLI::Option* add_option(CLI::App& command, const std::string& flag, const SettingField& field,
+                        const std::string& help) {
+  return std::visit(
+      [&](auto* value) {
+        using Kind = std::decay_t<decltype(*value)>;
+        if constexpr (std::is_enum_v<Kind>)
+          return command.add_option_function<std::string>(
+              flag,
+              [value](const std::string& word) {
+                try {
+                  parse(word, *value);
+                } catch (const Error& error) {
+                  throw CLI::ValidationError(error.what());
+                }
+              },
+              help);
+        else
+          return command.add_option(flag, *value, help);
+      },
+      field);
+}
+
+/// The options of the settings that have a flag; those that are given name their setting.
+template <class Settings>
+void add_settings(CLI::App& command, Overrides<Settings>& overrides) {
+  for (const Setting<Settings>& row : setting_rows<Settings>()) {
+    if (*row.flag == '\0') continue;
+    const std::string former = *row.former_flag == '\0' ? "" : std::string(",") + row.former_flag;
+    add_option(command, row.flag + former, row.field(overrides.values), described(row))
+        ->each([&overrides, &row](const std::string&) { overrides.name(row); });
+  }
+}
+
+}  // namespace
 
 void TrainOptions::add(CLI::App& command) {
   command.add_option("-o,--output", request_.run.output, "Checkpoint to write (.safetensors)")->required();
@@ -55,50 +94,13 @@ void TrainOptions::add(CLI::App& command) {
   remember_not(command.add_option("--checkpoint-every", request_.run.checkpoint_every,
                                   "Steps between checkpoints, 0 = after each epoch"))
       ->capture_default_str();
-  setting<int>(command, "--epochs", "epochs", "Passes over the training samples (pretrain 40, resume 4)");
-  setting<int>(command, "--batch", "batch", "Samples a step (64)");
-  setting<std::uint32_t>(command, "--augment", "variants", "Variants of each photo an epoch (9); 1 = the photo alone");
-  setting<double>(command, "--test-fraction", "test_fraction", "Share of each person's photos kept for testing (0.2)");
-  setting<std::uint64_t>(command, "--seed", "seed", "Seed of every random draw");
-  setting<float>(command, "--lr", "lr", "Learning rate (the model's own; resume a fifth of it)");
-  setting<std::string>(command, "--optimizer", "optimizer", "sgd, adam or adamw (sgd)");
-  setting<float>(command, "--momentum", "momentum", "Of sgd");
-  setting<float>(command, "--weight-decay", "weight_decay", "Of weights (never of biases and batch norm)");
-  setting<float>(command, "--clip-norm", "clip_norm", "Largest norm of the gradient, 0 = no clipping");
-  setting<float>(command, "--label-smoothing", "label_smoothing", "0 to 1 (0.1)");
-  setting<std::string>(command, "--schedule", "schedule", "Of the learning rate: constant, step or cosine (cosine)");
-  setting<double>(command, "--warmup-epochs", "warmup_epochs", "Epochs of rising learning rate");
-  setting<bool>(command, "--balanced", "balanced",
-                "Every person equally often in the batches: true or false (resume: true)");
-  setting<bool>(command, "--frozen-batch-norm", "frozen_batch_norm",
-                "Keep batch norm's statistics: true or false (resume: true)");
-  setting<std::string>(command, "--freeze-until", "freeze_until",
-                       "Leave this layer and all before it as they are, and spare their backward "
-                       "pass; \"\" = train everything (tsugi inspect lists the layers)");
+  add_settings(command, request_.overrides);
 }
 
-void TrainOptions::add_handover(CLI::App& command) {
-  setting<float>(command, "--distill", "distillation",
-                 "Weight, 0 to 1, of keeping what the received network says of the training photos, against "
-                 "their labels (0)");
-  setting<float>(command, "--distill-temperature", "distillation_temperature",
-                 "Softens what it says, 1 = as it is (2)");
-  setting<float>(command, "--average", "average",
-                 "Share, 0 to 1, of the trained weights in the network that training ends with; the rest is the "
-                 "network before the first step (the cube root of the bundle's fraction, and 0.3 at least)");
-  setting<float>(command, "--new-row-scale", "new_row_scale",
-                 "What new people's rows of the last layer, which few photos made, are multiplied by at the "
-                 "end: less favours the old people (what makes them twice as long as old ones, 0.65 to 1)");
-  setting<float>(command, "--margin", "margin", "By how much new people must win beside that, in nats (0)");
-  setting<bool>(command, "--distill-personal", "distil_personal",
-                "Keep what it says of personal photos too: true or false");
-}
+void TrainOptions::add_handover(CLI::App& command) { add_settings(command, handover_); }
 
 TrainRequest TrainOptions::collect() const {
   TrainRequest request = request_;
-  Json overrides = Json::object();
-  for (const auto& add : given_) add(overrides);
-  request.overrides = overrides.dump(-1, ' ', false, Json::error_handler_t::replace);  // of anything that was typed
   if (!memory_.empty()) request.memory_budget = parse_bytes(memory_);
   if (!compact_.empty()) request.run.output_kind = compact_ == "fp16" ? CheckpointKind::fp16 : CheckpointKind::int8;
   return request;
@@ -106,8 +108,9 @@ TrainRequest TrainOptions::collect() const {
 
 void TrainOptions::check() const {
   try {
-    TrainSettings settings;
-    apply_json(settings, collect().overrides, "command line");
+    const TrainRequest request = collect();
+    validate(request.overrides.values, "command line");
+    validate(handover_.values, "command line");
   } catch (const Error& error) {
     throw CLI::ValidationError(error.what());
   }

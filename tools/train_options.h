@@ -3,12 +3,13 @@
 
 #include <string>
 
+#include "engine/train/handover_settings.h"
 #include "engine/train/pretrain.h"
 #include "tools/command.h"
 
 namespace tsugi::tools {
 
-/// Holds the values that CLI11 writes to; collect() turns those that were given into a request.
+/// Holds the values that CLI11 writes to, and so must not move; collect() turns those that were given into a request.
 class TrainOptions {
  public:
   void add(CLI::App& command);
@@ -17,6 +18,7 @@ class TrainOptions {
   /// Only what was named on the command line becomes an override: everything else keeps its default, the model's or the
   /// checkpoint's value.
   TrainRequest collect() const;
+  const Overrides<HandoverSettings>& handover() const { return handover_; }
   /// Throws CLI::ValidationError when a value can be seen to be wrong before any file is opened.
   void check() const;
   /// The options that were given and that no checkpoint remembers, as " --threads 2 ...": what continuing must repeat.
@@ -25,14 +27,10 @@ class TrainOptions {
   std::string lost_by_compact() const;
 
  private:
-  /// An option that sets one field of TrainSettings (or of AugmentStrength) when it is given.
-  template <class T>
-  void setting(CLI::App& command, const std::string& flag, const std::string& field, const std::string& help);
-
   TrainRequest request_;
   std::string memory_, compact_;
   std::vector<CLI::Option*> not_remembered_;
-  std::vector<std::function<void(Json&)>> given_;
+  Overrides<HandoverSettings> handover_;
 };
 
 /// The JSON object of a finished run; `output` is the checkpoint's path.

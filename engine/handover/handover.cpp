@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "engine/core/device.h"
@@ -16,6 +15,7 @@
 #include "engine/handover/material.h"
 #include "engine/handover/weight_average.h"
 #include "engine/model/cut.h"
+#include "engine/train/handover_settings.h"
 #include "engine/train/memory_share.h"
 #include "engine/train/prepare.h"
 #include "engine/tuning/tuned_backend.h"
@@ -25,8 +25,9 @@ namespace {
 
 constexpr int kBatch = 16;                  // of evaluations before training: small, for small devices
 constexpr double kLearningRateShare = 0.2;  // of pretraining's
-constexpr float kLeastAverage = 0.3f;       // chosen with the cube root and kLeastNewRowScale on lfw/tuning (README.md)
-constexpr float kLeastNewRowScale = 0.65f;
+constexpr float kLeastInterpolation =
+    0.3f;  // chosen with the cube root and kLeastNewClassScale on lfw/tuning (README.md)
+constexpr float kLeastNewClassScale = 0.65f;
 constexpr float kNewRowLength = 2.0f;  // times the old rows' mean: what is no longer needs no scale
 constexpr float kClipNorm = 1.0f;      // frozen batch norm does not tame large gradients
 constexpr std::uint64_t kJudgesDraws =
@@ -41,9 +42,10 @@ TrainSettings settings_for(const HandoverRequest& request, const Bundle& bundle,
                            const Checkpoint& checkpoint, const CutBundle* cut, bool continued,
                            const RunObserver& observer) {
   TrainSettings settings;
-  apply_json(settings, checkpoint.settings, request.bundle + ": settings");
+  const NamedSettings sent = named_settings(checkpoint.settings, request.bundle + ": settings");
+  sent.train.apply(settings, request.bundle + ": settings");
   if (!continued) {
-    const std::string servers = reset_handover(settings);
+    const std::string servers = unusual(sent.handover.values);
     if (!servers.empty() && observer.say)
       observer.say(request.bundle + ": its settings of the hand-over (" + servers +
                    ") are left aside: they are this device's to choose");
@@ -53,14 +55,13 @@ TrainSettings settings_for(const HandoverRequest& request, const Bundle& bundle,
                                                             carries_training_photos(bundle));
     settings.balanced = true;
     settings.frozen_batch_norm = true;
-    settings.average = default_average(bundle.fraction);
     settings.optimizer.clip_norm = kClipNorm;
     settings.optimizer.lr = static_cast<float>(settings.optimizer.lr * kLearningRateShare);
     settings.schedule.kind = ScheduleKind::cosine;
     settings.schedule.warmup_epochs = 0.1;
   }
   if (cut != nullptr) settings.variants = cut->features.variants;
-  apply_json(settings, request.train.overrides, "command line");
+  request.train.overrides.apply(settings, "command line");
   if (cut != nullptr && settings.variants != cut->features.variants)
     throw Error(request.bundle + ": carries " + std::to_string(cut->features.variants) +
                 " variants of each photo as activations, --augment asks for " + std::to_string(settings.variants));
@@ -68,6 +69,22 @@ TrainSettings settings_for(const HandoverRequest& request, const Bundle& bundle,
     throw Error("seed is " + std::to_string(settings.seed) + ", but " + request.continue_from +
                 " was trained with seed " + std::to_string(checkpoint.progress.seed) + " and goes on with it");
   return settings;
+}
+
+/// start: what the interrupted hand-over left, or `grown`: the network before the first step, its rows from first_new
+/// on fitted to new people.
+HandoverSettings own_settings(const HandoverRequest& request, const Bundle& bundle, const Checkpoint& start,
+                              const Checkpoint& grown, const std::string& head, int first_new) {
+  HandoverSettings own;
+  if (request.continue_from.empty()) {
+    own.weight_interpolation = default_weight_interpolation(bundle.fraction);
+    own.new_class_scale = default_new_class_scale(grown, head, first_new);
+  } else {
+    const std::string place = request.continue_from + ": settings";
+    named_settings(start.settings, place).handover.apply(own, place);
+  }
+  request.overrides.apply(own, "command line");
+  return own;
 }
 
 std::vector<std::uint32_t> general_only(const SampleSource& source, const std::vector<std::uint32_t>& photos,
@@ -117,15 +134,17 @@ Checkpoint upper_part(const Checkpoint& start, const CutBundle& cut, const std::
 /// What the received network says of the training photos; nothing when nothing is distilled. cut: null when the bundle
 /// carries photos.
 Teacher teacher_for(Backend& backend, const Bundle& bundle, const CutBundle* cut, const Model& trained,
-                    const SampleSource& source, const Split& split, const TrainSettings& settings,
+                    const SampleSource& source, const Split& split, const HandoverSettings& own,
                     const std::string& place, const RunObserver& observer) {
-  if (settings.distillation == 0.0f) return {};
+  if (own.distillation == 0.0f) return {};
   const Checkpoint& received = cut != nullptr ? cut->upper : bundle.checkpoint;
   Network network(backend, trained, received.class_names);
   network.load(received, place);
   const StoredLogits stored =
       cut != nullptr ? StoredLogits() : stored_logits(bundle, trained, place);  // by photo, and there is none
-  Teacher teacher = make_teacher(network, source, split.train, stored, settings.distil_personal, place);
+  Teacher teacher = make_teacher(network, source, split.train, stored, own.distillation_personal, place);
+  teacher.weight = own.distillation;
+  teacher.temperature = own.distillation_temperature;
   if (observer.say)
     observer.say("distilling what the received network says of " +
                  std::to_string(std::count(teacher.known.begin(), teacher.known.end(), true)) + " of " +
@@ -142,15 +161,18 @@ std::string default_freeze(const Model& model, int classes, bool old_photos) {
   return places.empty() ? "" : places.back().layer;
 }
 
-float default_new_row_scale(const Checkpoint& grown, const std::string& head, int first_new) {
+float default_new_class_scale(const Checkpoint& grown, const std::string& head, int first_new) {
   const float ratio = new_row_length(grown, head, first_new);
-  return ratio > kNewRowLength ? std::max(kLeastNewRowScale, kNewRowLength / ratio) : 1.0f;
+  return ratio > kNewRowLength ? std::max(kLeastNewClassScale, kNewRowLength / ratio) : 1.0f;
 }
 
-float default_average(double fraction) { return std::max(kLeastAverage, static_cast<float>(std::cbrt(fraction))); }
+float default_weight_interpolation(double fraction) {
+  return std::max(kLeastInterpolation, static_cast<float>(std::cbrt(fraction)));
+}
 
 RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   const Stopwatch clock;  // from just before the bundle is opened
+  validate(request.overrides.values, "command line");
   if (observer.files != nullptr) observer.files->personal(request.personal);
   BundleLimits limits;  // what does not fit --memory need not be read first
   if (request.train.memory_budget != 0)
@@ -165,7 +187,7 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   Checkpoint start = starting_point(request, bundle.checkpoint, model, personal, observer.files);
   if (cut != nullptr) start = upper_part(start, *cut, continued ? request.continue_from : request.bundle);
   const int first_new = static_cast<int>(received.class_names.size());
-  TrainSettings settings = settings_for(request, bundle, model, start, cut.get(), continued, observer);
+  const TrainSettings settings = settings_for(request, bundle, model, start, cut.get(), continued, observer);
   (void)frozen_layers(trained, settings.freeze_until);  // a slip in its name shows before photos are decoded
   const Preprocessing preprocessing =
       preprocessing_from_json(received.preprocessing, request.bundle + ": preprocessing");
@@ -186,7 +208,7 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   const Split& split = material->split;
   if (continued) {
     Checkpoint now;
-    describe(now, settings, preprocessing, source, split);
+    describe(now, start.settings, preprocessing, source, split);
     check_same_photos(start, now, "resume", request.continue_from, observer);
   }
   MetricsHistory history;
@@ -207,39 +229,39 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   start_new_rows(request.new_row, network, first_new, source, split, knowledge, settings);
   network.store(before_training);
   const std::string& head = trained.layers.back().name;
-  if (!continued && !nlohmann::json::parse(request.train.overrides).contains("new_row_scale"))
-    settings.new_row_scale = default_new_row_scale(before_training, head, first_new);
+  const HandoverSettings own = own_settings(request, bundle, start, before_training, head, first_new);
   const bool only_head = frozen_layers(trained, settings.freeze_until) + 1 == static_cast<int>(trained.layers.size());
   const Judge judge(network, source, split.train, first_new,
                     knowledge ? replay(*knowledge, settings.seed + kJudgesDraws) : HeadSamples{}, only_head, settings);
   const Recalls at_start = request.keep == Keep::better ? judge.look() : Recalls{};
   if (!continued) start = before_training;
   if (continued && history.kept == "trained" && start.progress.epoch < static_cast<std::uint32_t>(settings.epochs)) {
-    TrainSettings ended;  // with settings that may not be today's: it trains on as it was before
-    apply_json(ended, start.settings, request.continue_from + ": settings");
-    adjust_new_rows(start, head, first_new, 1.0f / ended.new_row_scale, ended.margin / ended.new_row_scale);
+    // It ended with settings that may not be today's: it trains on as it was before.
+    const HandoverSettings ended = named_settings(start.settings, request.continue_from + ": settings").handover.values;
+    adjust_new_rows(start, head, first_new, 1.0f / ended.new_class_scale,
+                    ended.new_class_bias_shift / ended.new_class_scale);
   }
   Trainer trainer(network, source, split.train, settings, {dtype, share.training, request.train.graph},
-                  teacher_for(*backend, bundle, cut.get(), trained, source, split, settings, request.bundle, observer));
+                  teacher_for(*backend, bundle, cut.get(), trained, source, split, own, request.bundle, observer));
   trainer.load(start, request.bundle);
   announce(observer, *backend, network, trainer, split.train.size(), split.test.size());
 
   Run run{network, trainer, source, split.test, {}, true, settings, start, history, clock};
   if (cut != nullptr) run.lower = &cut->lower;
   run.start = &before_training;
-  if (settings.average < 1.0f)
+  if (own.weight_interpolation < 1.0f)
     run.average = [&](Checkpoint& trained_weights) {
-      average_weights(trained_weights, before_training, settings.average);
+      average_weights(trained_weights, before_training, own.weight_interpolation);
     };
-  if (settings.new_row_scale != 1.0f || settings.margin > 0.0f)
+  if (own.new_class_scale != 1.0f || own.new_class_bias_shift > 0.0f)
     run.new_rows = [&](Checkpoint& kept) {
-      adjust_new_rows(kept, head, first_new, settings.new_row_scale, -settings.margin);
+      adjust_new_rows(kept, head, first_new, own.new_class_scale, -own.new_class_bias_shift);
     };
   if (request.keep == Keep::better) run.worth_keeping = [&] { return is_better(at_start, judge.look()); };
   for (const std::string& name : start.class_names)
     run.personal.push_back(std::find(start.personal_classes.begin(), start.personal_classes.end(), name) !=
                            start.personal_classes.end());
-  describe(run.checkpoint, settings, preprocessing, source, split);
+  describe(run.checkpoint, to_json(settings, own), preprocessing, source, split);
   run.checkpoint.provenance = provenance_json(start.class_names, start.personal_classes, split.train.size(), "resume");
   return run_training(run, request.train.run, observer);
 }

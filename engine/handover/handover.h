@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/handover/new_rows.h"
+#include "engine/train/handover_settings.h"
 #include "engine/train/pretrain.h"
 
 namespace tsugi {
@@ -17,8 +18,9 @@ enum class Keep : std::uint8_t {
 
 struct HandoverRequest {
   TrainRequest train;
-  std::string bundle;               ///< .tar
-  std::string personal;             ///< one person's folder of photos, or a folder of such folders
+  Overrides<HandoverSettings> overrides;  ///< what the command line names of a hand-over's own settings
+  std::string bundle;                     ///< .tar
+  std::string personal;                   ///< one person's folder of photos, or a folder of such folders
   std::string continue_from;        ///< an interrupted hand-over's checkpoint to go on from; "" = from the bundle's
   std::size_t personal_photos = 0;  ///< most training photos of a personal person, 0 = all
   NewRow new_row = NewRow::imprint;
@@ -32,10 +34,10 @@ constexpr int kHandoverEpochs = 4;
 std::string default_freeze(const Model& model, int classes, bool old_photos);
 /// The share of the trained weights in what it ends with, by the fraction (0 to 1) of the server's photos that came
 /// along: the fewer, the less of the old people does training see, and the nearer to the start it ends.
-float default_average(double fraction);
+float default_weight_interpolation(double fraction);
 /// What new people's rows of `head` are multiplied by at the end: what brings them to twice the old rows' mean length,
 /// at least 0.65, at most 1. grown: the network before the first step, its rows from first_new on fitted to new people.
-float default_new_row_scale(const Checkpoint& grown, const std::string& head, int first_new);
+float default_new_class_scale(const Checkpoint& grown, const std::string& head, int first_new);
 
 /// Reads the bundle, grows the head, trains on. wall_s counts from just before the bundle is opened. Throws Error on
 /// unusable input before anything is written.

@@ -46,7 +46,7 @@ void compute(Backend& backend, const Checkpoint& lower_weights, const ModelCut& 
              const std::string& place, const RunObserver& observer, BundledFeatures& features) {
   if (!photos.store) return;
   TrainSettings settings;
-  apply_json(settings, lower_weights.settings, place + ": settings");
+  apply_recorded(settings, lower_weights.settings, place + ": settings");
   Network lower(backend, cut.lower, lower_weights.class_names);
   lower.load(lower_weights, place);
   const PhotoSource source(backend, *photos.store);

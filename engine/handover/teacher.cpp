@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/core/text.h"
 #include "engine/handover/knowledge.h"
 
 namespace tsugi {
@@ -21,6 +22,13 @@ float Teacher::stage(std::size_t photo, float* staged) const {
 
 void validate(const Teacher& teacher, const SampleSource& source, const std::vector<std::uint32_t>& photos,
               int classes) {
+  const auto expect = [](const char* what, float value, float low, float high) {
+    if (!(value >= low && value <= high))
+      throw Error(std::string("distillation: the teacher has ") + what + " " + number_text(value) + ", expected " +
+                  number_text(low) + " to " + number_text(high));
+  };
+  expect("weight", teacher.weight, 0.0f, 1.0f);
+  expect("temperature", teacher.temperature, 0.1f, 100.0f);
   if (teacher.classes < 1 || teacher.classes > classes)
     throw Error("distillation: the teacher knows " + std::to_string(teacher.classes) + " people, expected 1 to " +
                 std::to_string(classes));

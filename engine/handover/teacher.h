@@ -17,6 +17,8 @@ namespace tsugi {
 /// trained on.
 struct Teacher {
   int classes = 0;            ///< the teacher's people: the first rows of the head; 0 = no teacher
+  float weight = 0.0f;        ///< of its answers' part of the loss where it has any, the label's gets the rest
+  float temperature = 1.0f;   ///< of both softmaxes
   std::vector<float> logits;  ///< [photos, classes] in the order of the training photos
   std::vector<bool>
       known;  ///< [photos] whether the teacher says something of this photo; logits of others are not read

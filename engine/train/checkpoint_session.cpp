@@ -11,7 +11,7 @@ CheckpointSession::CheckpointSession(const std::string& path, const std::string&
       model(parse_model(checkpoint.model, path + ": model")),
       preprocessing(preprocessing_from_json(checkpoint.preprocessing, path + ": preprocessing")) {
   if (checkpoint.class_names.empty()) throw Error(path + ": knows 0 people, at least 1 expected");
-  apply_json(settings, checkpoint.settings, path + ": settings");
+  apply_recorded(settings, checkpoint.settings, path + ": settings");
   backend = make_tuned_backend(device, threads, {"auto", files, say});
   network = std::make_unique<Network>(*backend, model, checkpoint.class_names);
   network->load(checkpoint, path);

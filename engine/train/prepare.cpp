@@ -46,9 +46,9 @@ void announce(const RunObserver& observer, const Backend& backend, const Network
                (memory.photos_resident ? "" : " (a batch at a time)"));
 }
 
-void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Preprocessing& preprocessing,
+void describe(Checkpoint& checkpoint, const std::string& settings, const Preprocessing& preprocessing,
               const SampleSource& source, const Split& split) {
-  checkpoint.settings = to_json(settings);
+  checkpoint.settings = settings;
   checkpoint.preprocessing = to_json(preprocessing);
   checkpoint.train_photos.clear();
   checkpoint.test_photos.clear();

@@ -19,8 +19,8 @@ std::vector<OutputClaim> claim_outputs(const RunOptions& options, bool personal,
 void announce(const RunObserver& observer, const Backend& backend, const Network& network, const Trainer& trainer,
               std::size_t train_photos, std::size_t test_photos);
 
-/// Puts settings, preprocessing and the lists of training and test photos into a checkpoint.
-void describe(Checkpoint& checkpoint, const TrainSettings& settings, const Preprocessing& preprocessing,
+/// Puts settings (as JSON), preprocessing and the lists of training and test photos into a checkpoint.
+void describe(Checkpoint& checkpoint, const std::string& settings, const Preprocessing& preprocessing,
               const SampleSource& source, const Split& split);
 
 /// A continued run goes on with the photos that it knew: throws Error naming `place` and the photos that are missing,

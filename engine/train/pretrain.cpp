@@ -1,8 +1,6 @@
 // Prepares a pretraining run: photos, split, model, weights.
 #include "engine/train/pretrain.h"
 
-#include <nlohmann/json.hpp>
-
 #include "engine/core/device.h"
 #include "engine/train/dataset.h"
 #include "engine/train/memory_share.h"
@@ -20,12 +18,11 @@ TrainSettings settings_for(const PretrainRequest& request, const Model& model, c
     settings = pretrain_settings(model, "model " + request.model);
   } else {
     // Its model was accepted when it was written, maybe by an older version.
-    apply_json(settings, model.training, "model " + request.continue_from + ": training");
-    apply_json(settings, from->settings, request.continue_from + ": settings");
+    apply_recorded(settings, model.training, "model " + request.continue_from + ": training");
+    apply_recorded(settings, from->settings, request.continue_from + ": settings");
     settings.seed = from->progress.seed;
-    (void)reset_handover(settings);  // of a handed-over checkpoint: here is no teacher, and nobody is new
   }
-  apply_json(settings, request.train.overrides, "command line", Phase::pretraining);
+  request.train.overrides.apply(settings, "command line");
   if (from != nullptr && settings.seed != from->progress.seed)
     throw Error("seed is " + std::to_string(settings.seed) + ", but " + request.continue_from +
                 " was trained with seed " + std::to_string(from->progress.seed) + " and goes on with it");
@@ -50,7 +47,7 @@ Preprocessing preprocessing_for(const PretrainRequest& request, const Model& mod
 
 TrainSettings pretrain_settings(const Model& model, const std::string& place) {
   TrainSettings settings;
-  apply_json(settings, model.training, place + ": training", Phase::pretraining);
+  apply_json(settings, model.training, place + ": training");
   return settings;
 }
 
@@ -94,7 +91,7 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   cap_training(split, store.labels(), general_people, request.personal_photos);
   PhotoSource source(*backend, store);
   Checkpoint now = from;  // what it will say of itself
-  describe(now, settings, preprocessing, source, split);
+  describe(now, to_json(settings), preprocessing, source, split);
   if (continued) check_same_photos(from, now, "pretrain", request.continue_from, observer);
 
   Network network(*backend, model, folder.class_names);

@@ -12,11 +12,11 @@ namespace tsugi {
 struct TrainRequest {
   std::string device = "auto";
   std::string precision = "auto";
-  int threads = 0;                ///< 0 = all cores
-  std::string tuning = "auto";    ///< whose choice of kernels: TuningSource::path
-  std::size_t memory_budget = 0;  ///< bytes, 0 = no limit
-  bool graph = true;              ///< false: a GPU gets every kernel by itself, not as a recorded graph
-  std::string overrides = "{}";   ///< JSON object of TrainSettings fields: what the command line names
+  int threads = 0;                     ///< 0 = all cores
+  std::string tuning = "auto";         ///< whose choice of kernels: TuningSource::path
+  std::size_t memory_budget = 0;       ///< bytes, 0 = no limit
+  bool graph = true;                   ///< false: a GPU gets every kernel by itself, not as a recorded graph
+  Overrides<TrainSettings> overrides;  ///< what the command line names
   RunOptions run;
 };
 

@@ -1,212 +1,199 @@
-// Settings to JSON and back: one list of fields serves both directions, so neither can forget one.
+// What comes from the rows of settings: JSON in both directions, the check of ranges, and texts for people.
 #include "engine/train/settings.h"
 
-#include <cmath>
-#include <nlohmann/json.hpp>
-#include <set>
-#include <sstream>
+#include <algorithm>
+#include <type_traits>
 
+#include "engine/core/json_value.h"
+#include "engine/core/text.h"
 #include "engine/formats/json_check.h"
+#include "engine/train/handover_settings.h"
 
 namespace tsugi {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-/// Calls visit(name, field) for every field that only a hand-over has.
-template <class Settings, class Visit>
-void each_handover_field(Settings& s, Visit&& visit) {
-  visit("distillation", s.distillation);
-  visit("distillation_temperature", s.distillation_temperature);
-  visit("distil_personal", s.distil_personal);
-  visit("average", s.average);
-  visit("new_row_scale", s.new_row_scale);
-  visit("margin", s.margin);
+/// In the precision of the setting: 0.99 as a float is in a range that ends at 0.99. What is no number is in any.
+template <class T>
+bool holds(const SettingRange& range, const T& value) {
+  if constexpr (std::is_arithmetic_v<T>) {
+    using Number = std::conditional_t<std::is_same_v<T, float>, float, double>;
+    return static_cast<Number>(value) >= static_cast<Number>(range.low) &&
+           static_cast<Number>(value) <= static_cast<Number>(range.high);  // NaN is in none
+  }
+  return true;
 }
 
-/// Calls visit(name, field) for every field.
-template <class Settings, class Visit>
-void each_field(Settings& s, Visit&& visit) {
-  visit("epochs", s.epochs);
-  visit("batch", s.batch);
-  visit("variants", s.variants);
-  visit("test_fraction", s.test_fraction);
-  visit("seed", s.seed);
-  visit("label_smoothing", s.label_smoothing);
-  visit("balanced", s.balanced);
-  visit("frozen_batch_norm", s.frozen_batch_norm);
-  visit("freeze_until", s.freeze_until);
-  each_handover_field(s, visit);
-  visit("optimizer", s.optimizer.kind);
-  visit("lr", s.optimizer.lr);
-  visit("momentum", s.optimizer.momentum);
-  visit("nesterov", s.optimizer.nesterov);
-  visit("beta1", s.optimizer.beta1);
-  visit("beta2", s.optimizer.beta2);
-  visit("adam_eps", s.optimizer.eps);
-  visit("weight_decay", s.optimizer.weight_decay);
-  visit("clip_norm", s.optimizer.clip_norm);
-  visit("schedule", s.schedule.kind);
-  visit("warmup_epochs", s.schedule.warmup_epochs);
-  visit("step_epochs", s.schedule.step_epochs);
-  visit("step_factor", s.schedule.step_factor);
-  visit("final_fraction", s.schedule.final_fraction);
-  visit("mirror", s.augment.mirror);
-  visit("rotation", s.augment.rotation);
-  visit("scale", s.augment.scale);
-  visit("shift", s.augment.shift);
-  visit("brightness", s.augment.brightness);
-  visit("contrast", s.augment.contrast);
-  visit("blur_probability", s.augment.blur_probability);
-  visit("blur_sigma", s.augment.blur_sigma);
-  visit("noise_probability", s.augment.noise_probability);
-  visit("noise_sigma", s.augment.noise_sigma);
+Json json_of(const SettingField& field) {
+  return std::visit(
+      [](const auto* value) -> Json {
+        if constexpr (std::is_enum_v<std::decay_t<decltype(*value)>>)
+          return name_of(*value);
+        else
+          return *value;
+      },
+      field);
 }
 
-struct ToJson {
-  Json& json;
-  void operator()(const char* name, OptimizerKind kind) { json[name] = name_of(kind); }
-  void operator()(const char* name, ScheduleKind kind) { json[name] = name_of(kind); }
-  template <class T>
-  void operator()(const char* name, const T& field) {
-    json[name] = field;
-  }
-};
-
-struct FromJson {
-  const Json& json;
-  const std::string& place;
-
-  [[noreturn]] void fail(const char* name, const Json& value, const char* expected) const {
-    throw Error(place + ": \"" + name + "\" is " + value.dump() + ", expected " + expected);
-  }
-  const Json* find(const char* name) const {
-    const auto found = json.find(name);
-    return found == json.end() ? nullptr : &*found;
-  }
-  void operator()(const char* name, OptimizerKind& kind) {
-    if (const Json* value = find(name)) {
-      if (!value->is_string()) fail(name, *value, "a name");
-      kind = parse_optimizer(value->get<std::string>());
-    }
-  }
-  void operator()(const char* name, ScheduleKind& kind) {
-    if (const Json* value = find(name)) {
-      if (!value->is_string()) fail(name, *value, "a name");
-      kind = parse_schedule(value->get<std::string>());
-    }
-  }
-  void operator()(const char* name, std::string& field) {
-    if (const Json* value = find(name)) {
-      if (!value->is_string()) fail(name, *value, "a name");
-      field = value->get<std::string>();
-    }
-  }
-  void operator()(const char* name, bool& field) {
-    if (const Json* value = find(name)) {
-      if (!value->is_boolean()) fail(name, *value, "true or false");
-      field = value->get<bool>();
-    }
-  }
-  template <class T>
-  void operator()(const char* name, T& field) {
-    const Json* value = find(name);
-    if (value == nullptr) return;
-    if (std::is_integral<T>::value) {
-      if (!value->is_number_integer()) fail(name, *value, "a whole number");
-      const bool negative = !value->is_number_unsigned() && value->get<std::int64_t>() < 0;
-      const bool fits = negative
-                            ? std::is_signed<T>::value &&
-                                  value->get<std::int64_t>() >= static_cast<std::int64_t>(std::numeric_limits<T>::min())
-                            : value->get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<T>::max());
-      if (!fits) fail(name, *value, "a number in range");
-    } else if (!value->is_number()) {
-      fail(name, *value, "a number");
-    }
-    field = value->get<T>();
-  }
-};
-
-Json parse_object(const std::string& text, const std::string& place) {
-  check_json_object(text, place);
-  return Json::parse(text);
+template <class Settings>
+void add_rows(Settings settings, Json& json) {
+  for (const Setting<Settings>& row : setting_rows<Settings>()) json[row.name] = json_of(row.field(settings));
 }
 
-void check(const std::string& place, const char* name, double value, double low, double high) {
-  if (value >= low && value <= high) return;  // NaN fails too
-  std::ostringstream text;
-  text << place << ": " << name << " is " << value << ", expected " << low << " to " << high;
-  throw Error(text.str());
+/// In the order of the rows, however they were named.
+template <class Settings>
+void add_named(Overrides<Settings> overrides, Json& json) {
+  for (const Setting<Settings>& row : setting_rows<Settings>())
+    if (overrides.names(row)) json[row.name] = json_of(row.field(overrides.values));
+}
+
+std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+template <class T>
+T read(const JsonValue& value, const SettingRange& range) {
+  if constexpr (std::is_enum_v<T>) {
+    T kind;
+    try {
+      parse(value.text(), kind);
+    } catch (const Error& error) {
+      value.fail(error.what());
+    }
+    return kind;
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return value.truth();
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    return value.text();
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return static_cast<T>(value.number(range.low, range.high));
+  } else {
+    using Limits = std::numeric_limits<T>;
+    const bool any = range.high >= static_cast<double>(Limits::max());
+    return any ? value.whole<T>() : value.whole<T>(static_cast<T>(range.low), static_cast<T>(range.high));
+  }
+}
+
+/// The row of that name or former name; null when there is none.
+template <class Settings>
+const Setting<Settings>* find_row(const std::string& name) {
+  for (const Setting<Settings>& row : setting_rows<Settings>())
+    if (name == row.name || (!name.empty() && name == row.former_name)) return &row;
+  return nullptr;
+}
+
+/// False when no row has that name.
+template <class Settings>
+bool name_setting(const std::string& name, const JsonValue& value, Overrides<Settings>& overrides) {
+  const Setting<Settings>* row = find_row<Settings>(name);
+  if (row == nullptr) return false;
+  if (overrides.names(*row))
+    value.fail("\"" + name + "\" and \"" + row->name + "\" are one setting, which stands there twice");
+  std::visit([&](auto* field) { *field = read<std::decay_t<decltype(*field)>>(value, row->range); },
+             overrides.name(*row));
+  return true;
+}
+
+NamedSettings named_in(const std::string& text, const std::string& place, bool of_handover) {
+  const Json json = parse_json_object(text, place);
+  NamedSettings named;
+  for (const auto& [name, value] : json.items()) {
+    const JsonValue here(value, place, name);
+    if (name_setting(name, here, named.train)) continue;
+    if (!name_setting(name, here, named.handover)) here.fail("unknown setting " + shown(name));
+    if (!of_handover)
+      here.fail("\"" + name + "\" is " + text_of(value) +
+                ", but it is a setting of the hand-over, which the device chooses (tsugi resume); one of pretraining "
+                "expected");
+  }
+  return named;
+}
+
+/// As messages name it: with the flag where that is another word.
+template <class Settings>
+std::string label(const Setting<Settings>& row) {
+  std::string spelled = std::string("--") + row.name;
+  std::replace(spelled.begin(), spelled.end(), '_', '-');
+  const std::string flag = row.flag;
+  return flag.empty() || flag == spelled ? row.name : std::string(row.name) + " (" + flag + ")";
+}
+
+template <class Settings>
+void check_ranges(Settings settings, const std::string& place) {
+  for (const Setting<Settings>& row : setting_rows<Settings>()) {
+    const SettingField field = row.field(settings);
+    if (!std::visit([&](const auto* value) { return holds(row.range, *value); }, field))
+      throw Error(place + ": " + label(row) + " is " + value_text(field) + ", expected " + range_text(row.range));
+  }
 }
 
 }  // namespace
 
-void validate(const TrainSettings& s, const std::string& place) {
-  check(place, "epochs", s.epochs, 0, 1e6);
-  check(place, "batch", s.batch, 1, 65536);
-  check(place, "variants (--augment)", s.variants, 1, 10000);
-  check(place, "test_fraction", s.test_fraction, 0, 0.9);
-  check(place, "label_smoothing", s.label_smoothing, 0, 0.99);
-  check(place, "distillation (--distill)", s.distillation, 0, 1);
-  check(place, "distillation_temperature (--distill-temperature)", s.distillation_temperature, 0.1, 100);
-  check(place, "average", s.average, 0, 1);
-  check(place, "new_row_scale (--new-row-scale)", s.new_row_scale, 0.01, 100);
-  check(place, "margin", s.margin, 0, 100);
-  check(place, "lr", s.optimizer.lr, 0, 1e3);
-  check(place, "momentum", s.optimizer.momentum, 0, 0.9999);
-  check(place, "beta1", s.optimizer.beta1, 0, 0.999999);
-  check(place, "beta2", s.optimizer.beta2, 0, 0.999999);
-  check(place, "adam_eps", s.optimizer.eps, 1e-30, 1);
-  check(place, "weight_decay", s.optimizer.weight_decay, 0, 1);
-  check(place, "clip_norm", s.optimizer.clip_norm, 0, 1e9);
-  check(place, "warmup_epochs", s.schedule.warmup_epochs, 0, 1e6);
-  check(place, "step_epochs", s.schedule.step_epochs, 1, 1e6);
-  check(place, "step_factor", s.schedule.step_factor, 0, 1);
-  check(place, "final_fraction", s.schedule.final_fraction, 0, 1);
-  check(place, "mirror", s.augment.mirror, 0, 1);
-  check(place, "rotation", s.augment.rotation, 0, 180);
-  check(place, "scale", s.augment.scale, 0, 0.9);
-  check(place, "shift", s.augment.shift, 0, 1);
-  check(place, "brightness", s.augment.brightness, 0, 1);
-  check(place, "contrast", s.augment.contrast, 0, 1);
-  check(place, "blur_probability", s.augment.blur_probability, 0, 1);
-  check(place, "blur_sigma", s.augment.blur_sigma, 0, 10);
-  check(place, "noise_probability", s.augment.noise_probability, 0, 1);
-  check(place, "noise_sigma", s.augment.noise_sigma, 0, 1);
+std::string value_text(const SettingField& field) {
+  return std::visit(
+      [&](const auto* value) -> std::string {
+        using T = std::decay_t<decltype(*value)>;
+        if constexpr (std::is_same_v<T, std::string>)
+          return "\"" + *value + "\"";
+        else if constexpr (std::is_floating_point_v<T>)
+          return number_text(*value);
+        else if constexpr (std::is_enum_v<T>)
+          return name_of(*value);
+        else
+          return json_of(field).dump();
+      },
+      field);
 }
+
+std::string setting_name(const std::string& name) {
+  if (const auto* row = find_row<TrainSettings>(name)) return row->name;
+  const auto* row = find_row<HandoverSettings>(name);
+  return row == nullptr ? name : row->name;
+}
+
+std::string range_text(const SettingRange& range) {
+  const SettingRange any;
+  return range.low == any.low && range.high == any.high ? ""
+                                                        : number_text(range.low) + " to " + number_text(range.high);
+}
+
+void validate(const TrainSettings& settings, const std::string& place) { check_ranges(settings, place); }
+void validate(const HandoverSettings& settings, const std::string& place) { check_ranges(settings, place); }
 
 std::string to_json(const TrainSettings& settings) {
   Json json;
-  each_field(settings, ToJson{json});
-  return json.dump();
+  add_rows(settings, json);
+  return text_of(json);
 }
 
-void apply_json(TrainSettings& settings, const std::string& text, const std::string& place, Phase phase) {
-  const Json json = parse_object(text, place);
-  std::set<std::string> known, of_handover;
-  each_field(settings, [&](const char* name, const auto&) { known.insert(name); });
-  each_handover_field(settings, [&](const char* name, const auto&) { of_handover.insert(name); });
-  for (const auto& [key, value] : json.items()) {
-    if (known.count(key) == 0) throw Error(place + ": unknown setting \"" + key + "\"");
-    if (phase == Phase::pretraining && of_handover.count(key) > 0)
-      throw Error(place + ": \"" + key + "\" is " + value.dump() +
-                  ", but it is a setting of the hand-over, which the device chooses (tsugi resume); one of pretraining "
-                  "expected");
-  }
-  each_field(settings, FromJson{json, place});
-  validate(settings, place);
+std::string to_json(const TrainSettings& settings, const HandoverSettings& own) {
+  Json json;
+  add_rows(settings, json);
+  add_rows(own, json);
+  return text_of(json);
 }
 
-std::string reset_handover(TrainSettings& settings) {
-  TrainSettings fresh;
-  Json given, defaults;
-  each_handover_field(settings, ToJson{given});
-  each_handover_field(fresh, ToJson{defaults});
-  each_handover_field(settings, FromJson{defaults, "defaults"});
-  std::string changed;
-  for (const auto& [name, value] : given.items())
-    if (value != defaults[name]) changed += (changed.empty() ? "" : ", ") + name + " " + value.dump();
-  return changed;
+std::string to_json(const NamedSettings& named) {
+  Json json = Json::object();
+  add_named(named.train, json);
+  add_named(named.handover, json);
+  return text_of(json);
+}
+
+std::string unusual(const HandoverSettings& settings) {
+  HandoverSettings given = settings, defaults;
+  std::string text;
+  for (const Setting<HandoverSettings>& row : setting_rows<HandoverSettings>())
+    if (json_of(row.field(given)) != json_of(row.field(defaults)))
+      text += (text.empty() ? "" : ", ") + std::string(row.name) + " " + value_text(row.field(given));
+  return text;
+}
+
+NamedSettings named_settings(const std::string& text, const std::string& place) { return named_in(text, place, true); }
+
+void apply_json(TrainSettings& settings, const std::string& text, const std::string& place) {
+  named_in(text, place, false).train.apply(settings, place);
+}
+
+void apply_recorded(TrainSettings& settings, const std::string& text, const std::string& place) {
+  named_in(text, place, true).train.apply(settings, place);
 }
 
 std::string to_json(const Preprocessing& p) {
@@ -220,24 +207,16 @@ std::string to_json(const Preprocessing& p) {
 }
 
 Preprocessing preprocessing_from_json(const std::string& text, const std::string& place) {
-  const Json json = parse_object(text, place);
+  const Json json = parse_json_object(text, place);
+  const JsonValue root(json, place);
+  constexpr double kMost = 1e30;
   Preprocessing p;
-  const FromJson read{json, place};
-  FromJson reader = read;
-  reader("crop", p.crop);
-  reader("size", p.size);
-  reader("stored_size", p.stored_size);
-  const auto triple = [&](const char* name, float* values) {
-    const Json* list = read.find(name);
-    if (list == nullptr || !list->is_array() || list->size() != 3)
-      throw Error(place + ": \"" + name + "\" must be three numbers");
-    for (std::size_t i = 0; i < 3; ++i) {
-      if (!(*list)[i].is_number()) read.fail(name, *list, "three numbers");
-      values[i] = (*list)[i].get<float>();
-    }
-  };
-  triple("mean", p.mean);
-  triple("std", p.std);
+  if (root.has("crop")) p.crop = static_cast<float>(root.at("crop").number(-kMost, kMost));
+  for (const auto& [name, size] : {std::pair{"size", &p.size}, {"stored_size", &p.stored_size}})
+    if (root.has(name)) *size = root.at(name).whole<int>();
+  for (const auto& [name, values] : {std::pair{"mean", p.mean}, {"std", p.std}})
+    for (std::size_t i = 0; i < 3; ++i)
+      values[i] = static_cast<float>(root.at(name).items(3, 3)[i].number(-kMost, kMost));
   validate(p, place);
   return p;
 }

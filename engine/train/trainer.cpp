@@ -27,7 +27,7 @@ Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32
       train_photos_(std::move(train_photos)),
       settings_(settings),
       options_(options),
-      teacher_(settings.distillation > 0.0f ? std::move(teacher) : Teacher()),
+      teacher_(teacher.weight > 0.0f ? std::move(teacher) : Teacher()),
       frozen_layers_(tsugi::frozen_layers(network.model(), settings.freeze_until)),
       optimizer_(network.backend(), settings.optimizer, network.layout().count(),
                  network.layout().trained_ranges(frozen_layers_)) {
@@ -43,7 +43,7 @@ Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32
       throw Error("training: photo " + source.name(photo) + " has class " + std::to_string(train_labels_.back()) +
                   ", the network has " + std::to_string(network.classes()));
   }
-  if (settings_.distillation > 0.0f) validate(teacher_, source_, train_photos_, network_.classes());
+  if (teacher_.weight > 0.0f) validate(teacher_, source_, train_photos_, network_.classes());
   const std::uint64_t samples = std::uint64_t{train_photos_.size()} * settings_.variants;
   if (samples > 0xFFFFFFFFu)
     throw Error("training: " + std::to_string(train_photos_.size()) + " photos x " +
@@ -200,9 +200,8 @@ void Trainer::upload() {
   if (teacher_.classes > 0) {
     auto* weights = reinterpret_cast<float*>(host + 3 * batch);
     for (std::size_t i = 0; i < batch; ++i)
-      weights[i] =
-          settings_.distillation * teacher_.stage(host[batch + i] / settings_.variants,
-                                                  weights + batch + i * static_cast<std::size_t>(teacher_.classes));
+      weights[i] = teacher_.weight * teacher_.stage(host[batch + i] / settings_.variants,
+                                                    weights + batch + i * static_cast<std::size_t>(teacher_.classes));
   }
   rows_.fetch(host, batch);
   network_.backend().copy_to_device(staging_.data(), host_staging_.data(), host_staging_.size());
@@ -236,7 +235,7 @@ SoftmaxCrossEntropy Trainer::loss_op(int begin) const {
     op.distillation = weights + first;
     op.teacher = weights + batch + first * static_cast<std::size_t>(teacher_.classes);
     op.teacher_classes = teacher_.classes;
-    op.temperature = settings_.distillation_temperature;
+    op.temperature = teacher_.temperature;
   }
   return op;
 }

@@ -48,8 +48,8 @@ class Trainer {
   /// train_photos: items of the source, which becomes resident on the device where it fits. All references must outlive
   /// the trainer. Throws Error when there is no photo, its shape is not what the model reads, the backend lacks the
   /// type, no micro-batch fits the budget, or the batch does not fit the device (naming what is needed and what there
-  /// is). teacher: of train_photos, needed and checked (see its validate) where settings.distillation is not 0, unused
-  /// where it is. Throws as frozen_layers when settings.freeze_until names no layer to freeze.
+  /// is). teacher: of train_photos, and checked (see its validate) where it has a weight; unused where it has none.
+  /// Throws as frozen_layers when settings.freeze_until names no layer to freeze.
   Trainer(Network& network, SampleSource& source, std::vector<std::uint32_t> train_photos,
           const TrainSettings& settings, const TrainerOptions& options, Teacher teacher = {});
 

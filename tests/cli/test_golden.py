@@ -1,6 +1,6 @@
 """Files that version 0.1.0 wrote are read as it read them: checkpoints of every kind, bundles, an experiment's folder.
-tests/data/golden holds them, tests/data/make_golden_files.sh says how they were made. Settings of the hand-over are
-found by the names that they had then."""
+tests/data/golden holds them, tests/data/make_golden_files.sh says how they were made. Settings of the hand-over had other
+names then."""
 
 import json
 import os
@@ -19,7 +19,13 @@ LOSS = {
     "device": 1.30301,
     "device-features": 1.33328,
 }
-HANDOVER = {"average": 0.5, "new_row_scale": 0.9, "margin": 0.25, "distillation": 0.3, "distillation_temperature": 3}
+HANDOVER = {
+    "weight_interpolation": 0.5,
+    "new_class_scale": 0.9,
+    "new_class_bias_shift": 0.25,
+    "distillation": 0.3,
+    "distillation_temperature": 3,
+}
 QUICK = ("--threads", "1", "--precision", "fp32", "--tuning", "off")
 
 

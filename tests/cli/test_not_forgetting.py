@@ -64,15 +64,39 @@ class NotForgetting(support.CommandLine):
         )
 
     def test_weights_and_temperatures_that_cannot_be(self):
-        for option, value in (
-            ("--distill", "1.5"),
-            ("--distill", "-1"),
-            ("--distill-temperature", "0"),
-            ("--distill-personal", "perhaps"),
+        for option, value, name in (
+            ("--distillation", "1.5", "distillation"),
+            ("--distill", "-1", "distillation"),
+            ("--distill-temperature", "0", "distillation_temperature"),
+            ("--distill-personal", "perhaps", "--distillation-personal"),
+            ("--average", "2", "weight_interpolation"),
         ):
             with self.subTest(option=option, value=value):
-                self.refuses([*self.resume, "-o", "out", option, value], option, value, status=2)
-        self.refuses(["pretrain", "people", "-o", "out", "--distill", "0.5"], "--distill", status=2)
+                self.refuses([*self.resume, "-o", "out", option, value], name, value, status=2)
+        for option in ("--distill", "--distillation", "--margin", "--new-class-bias-shift"):
+            self.refuses(["pretrain", "people", "-o", "out", option, "0.5"], option, status=2)
+
+    def test_former_flags_do_the_same_and_are_not_shown(self):
+        help_text = self.tsugi("resume", "--help").stdout
+        for former, now, value in (
+            ("--average", "--weight-interpolation", "0.5"),
+            ("--new-row-scale", "--new-class-scale", "0.9"),
+            ("--margin", "--new-class-bias-shift", "0.25"),
+            ("--distill", "--distillation", "0.3"),
+            ("--distill-temperature", "--distillation-temperature", "3"),
+            ("--distill-personal", "--distillation-personal", "true"),
+        ):
+            with self.subTest(former):
+                self.assertIn(f"  {now} ", help_text)
+                self.assertNotIn(f"{former} ", help_text)
+                settings = []
+                for flag in (former, now):
+                    self.tsugi(*self.resume, "-o", "out", "--epochs", "1", flag, value)
+                    settings.append(self.result("inspect", "out")["settings"])
+                self.assertEqual(settings[0], settings[1])
+                name = now[2:].replace("-", "_")
+                self.assertAlmostEqual(settings[0][name], json.loads(value), places=6)
+                self.refuses([*self.resume, "-o", "out", former, value, now, value], now, status=2)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "engine/train/pretrain.h"
+#include "tests/engine/overrides.h"
 #include "tests/engine/photos.h"
 #include "tests/engine/support.h"
 
@@ -62,7 +63,7 @@ TEST_CASE(
   PretrainRequest request;
   request.train.precision = "fp32";
   request.train.threads = 1;
-  request.train.overrides = R"({"epochs": 2, "batch": 6, "variants": 1, "seed": 3})";
+  set_overrides(request, R"({"epochs": 2, "batch": 6, "variants": 1, "seed": 3})");
   request.train.run.output = folder / "alone.safetensors";
   request.photos = folder / "general";
   request.model = "faces-mobile";
@@ -91,7 +92,7 @@ TEST_CASE(
 
   // Going on keeps the photos.
   request.continue_from = request.train.run.output;
-  request.train.overrides = R"({"epochs": 3})";
+  set_overrides(request, R"({"epochs": 3})");
   const RunSummary longer = pretrain(request, {});
   CHECK(longer.progress.epoch == 3);
   CHECK(read_checkpoint(request.train.run.output).train_photos == alone.train_photos);

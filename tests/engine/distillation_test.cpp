@@ -42,13 +42,11 @@ Teacher opinionated(int classes = 2) {
 }
 
 /// The photos as they are, all in one batch, so that a step's loss can be computed from an inference.
-TrainSettings plain_settings(float distillation) {
+TrainSettings plain_settings() {
   TrainSettings settings = short_settings();
   settings.variants = 1;
   settings.batch = kPhotos;
   settings.epochs = 40;
-  settings.distillation = distillation;
-  settings.distillation_temperature = 2.0f;
   settings.optimizer.clip_norm = 0.0f;
   return settings;
 }
@@ -78,9 +76,11 @@ double distance(const float* teacher, const float* logits, int classes, double t
   return temperature * temperature * sum;
 }
 
-Training::Options with_teacher(const Teacher& teacher) {
+Training::Options with_teacher(const Teacher& teacher, float weight = 0.5f, float temperature = 2.0f) {
   Training::Options options;
   options.teacher = teacher;
+  options.teacher.weight = weight;
+  options.teacher.temperature = temperature;
   return options;
 }
 
@@ -104,8 +104,8 @@ TEST_CASE("a step's loss is the label's and the teacher's, weighted, where the p
   for (const float weight : {0.25f, 1.0f}) {
     CAPTURE(weight);
     const Teacher teacher = opinionated();
-    const TrainSettings settings = plain_settings(weight);
-    Training training(*backend, small(), set, settings, with_teacher(teacher));
+    const TrainSettings settings = plain_settings();
+    Training training(*backend, small(), set, settings, with_teacher(teacher, weight));
     const Predictions before = said_by(training.network, training.source, all_photos());
     double expected = 0.0;
     for (std::size_t i = 0; i < kPhotos; ++i) {
@@ -129,8 +129,8 @@ TEST_CASE("a network comes to say what its teacher says, and keeps to the labels
   const PhotoSet set = make_photos(kPeople, kEach);
   const std::unique_ptr<Backend> backend = make_cpu_backend(1);
   const Teacher teacher = opinionated();
-  Training taught(*backend, small(), set, plain_settings(1.0f), with_teacher(teacher)),
-      alone(*backend, small(), set, plain_settings(0.0f));
+  Training taught(*backend, small(), set, plain_settings(), with_teacher(teacher, 1.0f)),
+      alone(*backend, small(), set, plain_settings());
   const double start = distance_of(taught, teacher);
   REQUIRE(start > 0.5);
   taught.steps(40);
@@ -141,7 +141,7 @@ TEST_CASE("a network comes to say what its teacher says, and keeps to the labels
   Teacher silent = opinionated();
   silent.known.assign(kPhotos, false);
   silent.logits.assign(silent.logits.size(), std::numeric_limits<float>::quiet_NaN());
-  Training untaught(*backend, small(), set, plain_settings(1.0f), with_teacher(silent));
+  Training untaught(*backend, small(), set, plain_settings(), with_teacher(silent, 1.0f));
   untaught.steps(40);
   CHECK(untaught.saved() == alone.saved());
 }
@@ -149,7 +149,6 @@ TEST_CASE("a network comes to say what its teacher says, and keeps to the labels
 TEST_CASE("a teacher goes with micro-batches, checkpoints, a recorded step and every type") {
   const PhotoSet set = make_photos(kPeople, kEach);
   TrainSettings settings = short_settings();
-  settings.distillation = 0.5f;
   settings.batch = 6;
   const auto expect_same_ends = [&](Backend& backend, DType dtype) {
     CAPTURE(backend.name());
@@ -195,7 +194,7 @@ TEST_CASE("nothing is allocated while a teacher is listened to, and the plan cou
   const PhotoSet set = make_photos(kPeople, kEach);
   const auto planned = [&](float distillation) {
     CountingBackend backend(make_cpu_backend(1));
-    Training training(backend, small(), set, plain_settings(distillation), with_teacher(opinionated()));
+    Training training(backend, small(), set, plain_settings(), with_teacher(opinionated(), distillation));
     const int before = backend.allocations;
     training.steps(3);
     CHECK(backend.allocations == before);
@@ -257,8 +256,9 @@ TEST_CASE("stored logits go to the bundle's training photos in their order") {
 TEST_CASE("a teacher that does not fit is refused with both values") {
   const PhotoSet set = make_photos(kPeople, kEach);
   const std::unique_ptr<Backend> backend = make_cpu_backend(1);
-  const auto error = [&](const Teacher& teacher, float distillation = 0.5f) {
-    return error_of([&] { Training(*backend, small(), set, plain_settings(distillation), with_teacher(teacher)); });
+  const auto error = [&](const Teacher& teacher, float weight = 0.5f, float temperature = 2.0f) {
+    return error_of(
+        [&] { Training(*backend, small(), set, plain_settings(), with_teacher(teacher, weight, temperature)); });
   };
   expect_parts(error({}), {"distillation", "0 people", "1 to 3"});
   expect_parts(error(opinionated(4)), {"distillation", "4 people", "1 to 3"});
@@ -271,11 +271,8 @@ TEST_CASE("a teacher that does not fit is refused with both values") {
   teacher = opinionated();
   teacher.logits[7] = std::numeric_limits<float>::infinity();
   expect_parts(error(teacher), {"logit 1", "p0/3.png", "inf", "finite"});
-  expect_parts(error(opinionated(), 1.5f), {"--distill", "1.5", "0 to 1"});
-  TrainSettings cold = plain_settings(0.5f);
-  cold.distillation_temperature = 0.0f;
-  expect_parts(error_of([&] { Training(*backend, small(), set, cold, with_teacher(opinionated())); }),
-               {"--distill-temperature", "0", "0.1"});
+  expect_parts(error(opinionated(), 1.5f), {"distillation", "weight 1.5", "0 to 1"});
+  expect_parts(error(opinionated(), 0.5f, 0.0f), {"distillation", "temperature 0", "0.1"});
 }
 
 }  // namespace

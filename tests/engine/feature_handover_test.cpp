@@ -10,6 +10,7 @@
 #include "engine/handover/pack_features.h"
 #include "engine/train/inference.h"
 #include "tests/engine/limited_backend.h"
+#include "tests/engine/overrides.h"
 #include "tests/engine/small_server.h"
 #include "tests/engine/support.h"
 
@@ -41,7 +42,7 @@ struct Server : SmallServer {
   HandoverRequest request(const Bundle& bundle, const std::string& output) const {
     write_bundle(folder / "handover.tar", bundle);
     HandoverRequest request = SmallServer::request(folder / "handover.tar", output);
-    request.train.overrides = R"({"epochs": 2, "frozen_batch_norm": false})";
+    set_overrides(request, R"({"epochs": 2, "frozen_batch_norm": false})");
     return request;
   }
 };
@@ -355,10 +356,10 @@ TEST_CASE("photos beside features, another number of variants and another bundle
                {"15 photos", "one of both"});
   const Bundle bundle = server.features();
   HandoverRequest request = server.request(bundle, "out.safetensors");
-  request.train.overrides = R"({"epochs": 1, "variants": 5})";
+  set_overrides(request, R"({"epochs": 1, "variants": 5})");
   expect_parts(error_of([&] { resume(request, {}); }), {"3 variants", "5", "--augment"});
   request = server.request(server.photos, "photos.safetensors");
-  request.train.overrides = R"({"epochs": 1, "freeze_until": ""})";  // trains below the cut, too
+  set_overrides(request, R"({"epochs": 1, "freeze_until": ""})");  // trains below the cut, too
   resume(request, {});
   request = server.request(bundle, "out.safetensors");
   request.continue_from = server.folder / "photos.safetensors";

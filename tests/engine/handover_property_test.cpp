@@ -8,6 +8,7 @@
 #include "engine/handover/handover.h"
 #include "engine/handover/make_bundle.h"
 #include "engine/model/cut.h"
+#include "tests/engine/overrides.h"
 #include "tests/engine/photos.h"
 #include "tests/engine/support.h"
 
@@ -78,10 +79,10 @@ Json draw_handover(Draw& draw, double test_fraction, const Model& model, bool fe
   settings["epochs"] = draw.whole(0, 3);
   if (draw.maybe()) settings["distillation"] = draw.share();
   if (draw.maybe()) settings["distillation_temperature"] = 0.5 + 4.0 * draw.share();
-  if (draw.maybe()) settings["distil_personal"] = draw.maybe();
-  if (draw.maybe()) settings["average"] = draw.share();
-  if (draw.maybe()) settings["new_row_scale"] = 0.1 + draw.share();
-  if (draw.maybe()) settings["margin"] = draw.share();
+  if (draw.maybe()) settings["distillation_personal"] = draw.maybe();
+  if (draw.maybe()) settings["weight_interpolation"] = draw.share();
+  if (draw.maybe()) settings["new_class_scale"] = 0.1 + draw.share();
+  if (draw.maybe()) settings["new_class_bias_shift"] = draw.share();
   if (!features && draw.maybe()) settings["freeze_until"] = draw.maybe() ? "" : cut_places(model, 2).back().layer;
   return settings;
 }
@@ -121,7 +122,7 @@ void hand_over(std::uint64_t seed, std::string& story) {
   settings.erase("frozen_batch_norm");
   if (settings["batch"] == 1) settings["batch"] = 2;
   if (settings["batch"] == 2) settings["clip_norm"] = 1.0;
-  server.train.overrides = settings.dump();
+  set_overrides(server, settings.dump());
   story += server.model + " of " + std::to_string(people) + " people, photos of kind " +
            std::to_string(static_cast<int>(look)) + ", trained with " + settings.dump();
   pretrain(server, {});
@@ -158,12 +159,12 @@ void hand_over(std::uint64_t seed, std::string& story) {
   device.personal = personal;
   device.train = server.train;
   device.train.run.output = folder / "device.safetensors";
-  device.train.overrides = draw_handover(draw, test_fraction, model, bundle.features.has_value()).dump();
+  const std::string drawn = draw_handover(draw, test_fraction, model, bundle.features.has_value()).dump();
+  set_overrides(device, drawn);
   device.new_row = draw.whole(0, 3) != 0 ? NewRow::imprint : NewRow::random;
   device.keep = draw.maybe() ? Keep::better : Keep::trained;
   if (draw.maybe()) device.personal_photos = static_cast<std::size_t>(draw.whole(1, 4));
-  story += "; handed over with " + device.train.overrides +
-           (device.new_row == NewRow::imprint ? ", imprinted: " : ", drawn: ");
+  story += "; handed over with " + drawn + (device.new_row == NewRow::imprint ? ", imprinted: " : ", drawn: ");
   const RunSummary summary = resume(device, {});
   if (!std::isfinite(summary.evaluation.loss))
     throw Error("the loss on test photos is " + std::to_string(summary.evaluation.loss));

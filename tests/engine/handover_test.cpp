@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/core/input_file.h"
+#include "tests/engine/overrides.h"
 #include "tests/engine/small_server.h"
 #include "tests/engine/support.h"
 
@@ -118,7 +119,7 @@ TEST_CASE("an interrupted hand-over goes on to the same weights and metrics as a
 TEST_CASE("a hand-over leaves frozen layers as the server sent them, interrupted or not") {
   const Handed handed;
   HandoverRequest request = handed.request("whole.safetensors");
-  request.train.overrides = R"({"epochs": 2, "freeze_until": "bn1"})";
+  set_overrides(request, R"({"epochs": 2, "freeze_until": "bn1"})");
   resume(request, {});
   const Checkpoint device = read_checkpoint(handed.folder / "whole.safetensors");
   for (const char* name : {"conv1.weight", "conv1.bias", "bn1.gamma", "bn1.beta"}) {
@@ -134,7 +135,7 @@ TEST_CASE("a hand-over leaves frozen layers as the server sent them, interrupted
 
   expect_same_when_stopped(handed, request, 3, handed.request("rest.safetensors"));
 
-  request.train.overrides = R"({"freeze_until": "conv7"})";
+  set_overrides(request, R"({"freeze_until": "conv7"})");
   request.train.run.output = handed.folder / "none.safetensors";
   expect_parts(error_of([&] { resume(request, {}); }), {"freeze-until", "conv7", "conv1, bn1"});
   CHECK_FALSE(std::ifstream(handed.folder / "none.safetensors").good());
@@ -153,7 +154,7 @@ TEST_CASE("training that makes old people worse is not kept, interrupted or not"
     none.fraction = 0.0;
     request.bundle = handed.folder / "none.tar";
     write_bundle(request.bundle, none);
-    request.train.overrides = R"({"epochs": 2, "lr": 0.5})";
+    set_overrides(request, R"({"epochs": 2, "lr": 0.5})");
     request.train.run.metrics = handed.folder / "metrics.jsonl";
     return request;
   };
@@ -188,13 +189,14 @@ TEST_CASE(
   const Handed handed;
   const auto device_of = [&](const std::string& overrides) {
     HandoverRequest request = handed.request("device.safetensors");
-    request.train.overrides = overrides;
+    set_overrides(request, overrides);
     resume(request, {});
     return read_checkpoint(handed.folder / "device.safetensors");
   };
-  const Checkpoint start = device_of(R"({"epochs": 1, "lr": 0, "new_row_scale": 1})");
-  const Checkpoint trained = device_of(R"({"epochs": 2, "average": 1, "new_row_scale": 1})");
-  const Checkpoint end = device_of(R"({"epochs": 2, "average": 0.25, "new_row_scale": 0.5, "margin": 1.5})");
+  const Checkpoint start = device_of(R"({"epochs": 1, "lr": 0, "new_class_scale": 1})");
+  const Checkpoint trained = device_of(R"({"epochs": 2, "weight_interpolation": 1, "new_class_scale": 1})");
+  const Checkpoint end =
+      device_of(R"({"epochs": 2, "weight_interpolation": 0.25, "new_class_scale": 0.5, "new_class_bias_shift": 1.5})");
   double moved = 0.0;
   for (const NamedTensor& tensor : end.parameters) {
     CAPTURE(tensor.name);
@@ -214,10 +216,10 @@ TEST_CASE(
 }
 
 TEST_CASE("how much of the trained weights a hand-over ends with goes by the fraction that came along") {
-  CHECK(default_average(0.0) == doctest::Approx(0.3));
-  CHECK(default_average(0.02) == doctest::Approx(0.3));
-  CHECK(default_average(0.125) == doctest::Approx(0.5));
-  CHECK(default_average(1.0) == doctest::Approx(1.0));
+  CHECK(default_weight_interpolation(0.0) == doctest::Approx(0.3));
+  CHECK(default_weight_interpolation(0.02) == doctest::Approx(0.3));
+  CHECK(default_weight_interpolation(0.125) == doctest::Approx(0.5));
+  CHECK(default_weight_interpolation(1.0) == doctest::Approx(1.0));
   const Handed handed;
   HandoverRequest request = handed.request("device.safetensors");
   request.bundle = handed.folder / "eighth.tar";
@@ -225,32 +227,32 @@ TEST_CASE("how much of the trained weights a hand-over ends with goes by the fra
   bundle.fraction = 0.125;
   write_bundle(request.bundle, bundle);
   const auto average_of = [&](const std::string& overrides) {
-    request.train.overrides = overrides;
+    set_overrides(request, overrides);
     resume(request, {});
     return nlohmann::json::parse(read_checkpoint(handed.folder / "device.safetensors").settings)
-        .at("average")
+        .at("weight_interpolation")
         .get<double>();
   };
   CHECK(average_of(R"({"epochs": 1})") == doctest::Approx(0.5));
-  CHECK(average_of(R"({"epochs": 1, "average": 0.75})") == 0.75);
+  CHECK(average_of(R"({"epochs": 1, "weight_interpolation": 0.75})") == 0.75);
 }
 
 TEST_CASE("a hand-over shortens new people's rows by how long they are fitted, unless it is told by how much") {
   const Handed handed;
   const auto device_of = [&](const std::string& overrides) {
     HandoverRequest request = handed.request("device.safetensors");
-    request.train.overrides = overrides;
+    set_overrides(request, overrides);
     resume(request, {});
     return read_checkpoint(handed.folder / "device.safetensors");
   };
   const auto scale_of = [](const Checkpoint& device) {
-    return nlohmann::json::parse(device.settings).at("new_row_scale").get<float>();
+    return nlohmann::json::parse(device.settings).at("new_class_scale").get<float>();
   };
-  const Checkpoint fitted = device_of(R"({"epochs": 1, "lr": 0, "new_row_scale": 1})");
-  const float expected = default_new_row_scale(fitted, "head", 3);
+  const Checkpoint fitted = device_of(R"({"epochs": 1, "lr": 0, "new_class_scale": 1})");
+  const float expected = default_new_class_scale(fitted, "head", 3);
   CHECK(expected < 1.0f);
   CHECK(scale_of(device_of(R"({"epochs": 1})")) == expected);
-  CHECK(scale_of(device_of(R"({"epochs": 1, "new_row_scale": 0.9})")) == 0.9f);
+  CHECK(scale_of(device_of(R"({"epochs": 1, "new_class_scale": 0.9})")) == 0.9f);
 }
 
 TEST_CASE("a device does not obey the hand-over's settings that a server sends, and says so") {
@@ -271,7 +273,7 @@ TEST_CASE("a device does not obey the hand-over's settings that a server sends, 
   CHECK(resumed(settings.dump(), "plain.safetensors").find("left aside") == std::string::npos);
   settings.update(
       {{"margin", 5}, {"average", 0.01}, {"new_row_scale", 0.1}, {"distillation", 1}, {"distil_personal", true}});
-  expect_parts(resumed(settings.dump(), "spoilt.safetensors"), {"sent.tar", "margin 5", "left aside"});
+  expect_parts(resumed(settings.dump(), "spoilt.safetensors"), {"sent.tar", "new_class_bias_shift 5", "left aside"});
   expect_same_run(handed.folder / "plain.safetensors", handed.folder / "spoilt.safetensors");
 
   // A model that such a setting stood in once stays readable, and its training can go on.
@@ -282,17 +284,18 @@ TEST_CASE("a device does not obey the hand-over's settings that a server sends, 
   write_checkpoint(handed.folder / "old.safetensors", old, CheckpointKind::full);
   PretrainRequest on = handed.pretraining("on.safetensors");
   on.continue_from = handed.folder / "old.safetensors";
-  on.train.overrides = R"({"epochs": 4})";
+  set_overrides(on, R"({"epochs": 4})");
   pretrain(on, {});
-  CHECK(nlohmann::json::parse(read_checkpoint(handed.folder / "on.safetensors").settings).at("margin") == 0.0);
+  const nlohmann::json now = nlohmann::json::parse(read_checkpoint(handed.folder / "on.safetensors").settings);
+  for (const char* name : {"margin", "new_class_bias_shift"}) CHECK_FALSE(now.contains(name));
 }
 
 TEST_CASE("a finished hand-over that trains on gets its scale and margin once") {
   const Handed handed;
   HandoverRequest request = handed.request("one.safetensors");
-  request.train.overrides = R"({"epochs": 1, "lr": 0, "new_row_scale": 0.5, "margin": 1.5})";
+  set_overrides(request, R"({"epochs": 1, "lr": 0, "new_class_scale": 0.5, "new_class_bias_shift": 1.5})");
   resume(request, {});
-  request.train.overrides = R"({"epochs": 2})";
+  set_overrides(request, R"({"epochs": 2})");
   request.train.run.output = handed.folder / "two.safetensors";
   request.continue_from = handed.folder / "one.safetensors";
   resume(request, {});
@@ -304,7 +307,8 @@ TEST_CASE("a finished hand-over that trains on gets its scale and margin once") 
   request.train.run.output = handed.folder / "same.safetensors";  // nothing left to train
   resume(request, {});
   CHECK(bias("same.safetensors") == bias("two.safetensors"));
-  request.train.overrides = R"({"epochs": 3, "margin": 0.5})";  // the old one is given back, the new one taken
+  set_overrides(request,
+                R"({"epochs": 3, "new_class_bias_shift": 0.5})");  // the old one is given back, the new one taken
   request.train.run.output = handed.folder / "three.safetensors";
   resume(request, {});
   CHECK(bias("three.safetensors")[3] == doctest::Approx(bias("two.safetensors")[3] + 1.0f).epsilon(1e-5));
@@ -346,19 +350,19 @@ TEST_CASE("distillation keeps what the received network said, and goes on after 
   const Handed handed;
   const auto device_of = [&](const std::string& overrides) {
     HandoverRequest request = handed.request("device.safetensors");
-    request.train.overrides = overrides;
+    set_overrides(request, overrides);
     resume(request, {});
     return read_checkpoint(handed.folder / "device.safetensors");
   };
-  const Checkpoint plain = device_of(R"({"epochs": 6, "lr": 0.05, "average": 1})");
-  const Checkpoint kept = device_of(R"({"epochs": 6, "lr": 0.05, "average": 1, "distillation": 0.9})");
+  const Checkpoint plain = device_of(R"({"epochs": 6, "lr": 0.05, "weight_interpolation": 1})");
+  const Checkpoint kept = device_of(R"({"epochs": 6, "lr": 0.05, "weight_interpolation": 1, "distillation": 0.9})");
   CHECK(forgotten(handed, kept) < 0.5 * forgotten(handed, plain));
-  const Checkpoint personal =
-      device_of(R"({"epochs": 6, "lr": 0.05, "average": 1, "distillation": 0.9, "distil_personal": true})");
+  const Checkpoint personal = device_of(
+      R"({"epochs": 6, "lr": 0.05, "weight_interpolation": 1, "distillation": 0.9, "distillation_personal": true})");
   CHECK(find_tensor(personal.parameters, "head.weight")->data != find_tensor(kept.parameters, "head.weight")->data);
 
   HandoverRequest request = handed.request("whole.safetensors");
-  request.train.overrides = R"({"epochs": 2, "distillation": 0.5, "distillation_temperature": 3})";
+  set_overrides(request, R"({"epochs": 2, "distillation": 0.5, "distillation_temperature": 3})");
   std::string said;
   RunObserver observer;
   observer.say = [&](const std::string& line) { said += line + "\n"; };
@@ -414,7 +418,7 @@ TEST_CASE("a hand-over refuses a person it has, another run's checkpoint, anothe
   expect_parts(error_of([&] { resume(request, {}); }), {"server.safetensors", "handover.tar"});
   resume(handed.request("device.safetensors"), {});
   request.continue_from = handed.folder / "device.safetensors";
-  request.train.overrides = R"({"seed": 77})";
+  set_overrides(request, R"({"seed": 77})");
   expect_parts(error_of([&] { resume(request, {}); }), {"77", "1", "device.safetensors"});
   CHECK_FALSE(std::ifstream(handed.folder / "out.safetensors").good());
 }

@@ -10,6 +10,7 @@
 #include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
 #include "engine/handover/handover.h"
+#include "tests/engine/overrides.h"
 #include "tests/engine/photos.h"
 #include "tests/engine/support.h"
 
@@ -45,7 +46,7 @@ struct Server {
     PretrainRequest request;
     request.train.precision = "fp32";
     request.train.threads = 1;
-    request.train.overrides = R"({"epochs": 2, "batch": 6, "variants": 2})";
+    set_overrides(request, R"({"epochs": 2, "batch": 6, "variants": 2})");
     request.train.run.output = folder / output;
     return request;
   }
@@ -328,7 +329,7 @@ TEST_CASE("no checkpoint that personal photos taught is bundled, whatever became
   on.photos = server.folder / "people";
   std::filesystem::remove_all(server.folder / "people/p3");
   on.continue_from = server.folder / "compact.safetensors";
-  on.train.overrides = R"({"epochs": 3, "batch": 6, "variants": 2})";
+  set_overrides(on, R"({"epochs": 3, "batch": 6, "variants": 2})");
   pretrain(on, {});
   refused("trained.safetensors", {"p3"});
 
@@ -360,7 +361,7 @@ TEST_CASE("a device that trained alone on personal photos keeps every one of its
   on.photos = server.folder / "people";
   on.personal = server.folder / "personal/p4";
   on.continue_from = server.folder / "alone.safetensors";
-  on.train.overrides = R"({"epochs": 3, "batch": 6, "variants": 2})";
+  set_overrides(on, R"({"epochs": 3, "batch": 6, "variants": 2})");
   pretrain(on, {});
   BundleSource source = server.source;
   source.checkpoint = server.folder / "on.safetensors";
@@ -380,7 +381,7 @@ TEST_CASE("going on from a checkpoint that calls nobody personal does not make t
   washed.personal_classes.clear();
   write_checkpoint(server.folder / "washed.safetensors", washed, CheckpointKind::full);
   handover.continue_from = server.folder / "washed.safetensors";
-  handover.train.overrides = R"({"epochs": 3})";
+  set_overrides(handover, R"({"epochs": 3})");
   handover.train.run.output = server.folder / "again.safetensors";
   const RunSummary summary = resume(handover, {});
   CHECK(summary.personal == std::vector<bool>{false, false, false, true});

@@ -1,8 +1,7 @@
-// Learning rates in closed form, optimizer settings, and settings as JSON.
+// Learning rates in closed form, optimizer settings, preprocessing as JSON.
 #include "engine/optim/schedule.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "engine/core/device.h"
 #include "engine/optim/optimizer.h"
@@ -118,83 +117,6 @@ TEST_CASE("one update is the formula of its optimizer, and clipping scales the w
       CHECK(w[1] == rate(1.5));  // the first Adam step moves by lr
     }
   }
-}
-
-TEST_CASE("settings survive JSON unchanged") {
-  TrainSettings settings;
-  settings.epochs = 7;
-  settings.batch = 33;
-  settings.variants = 5;
-  settings.test_fraction = 0.1234567890123;
-  settings.seed = 0xfedcba9876543210u;
-  settings.label_smoothing = 0.07f;
-  settings.balanced = true;
-  settings.frozen_batch_norm = true;
-  settings.freeze_until = "conv1";
-  settings.distillation = 0.3f;
-  settings.distillation_temperature = 3.5f;
-  settings.distil_personal = true;
-  settings.average = 0.25f;
-  settings.new_row_scale = 0.625f;
-  settings.margin = 1.5f;
-  settings.optimizer = {OptimizerKind::adamw, 0.00123f, 0.8f, false, 0.85f, 0.95f, 1e-7f, 0.01f, 2.5f};
-  settings.schedule = {ScheduleKind::step, 1.5, 3, 0.3, 0.05};
-  settings.augment = {0.4f, 5.0f, 0.2f, 0.1f, 0.15f, 0.25f, 0.3f, 1.5f, 0.35f, 0.02f};
-  const std::string text = to_json(settings);
-  TrainSettings again;
-  apply_json(again, text, "test");
-  CHECK(to_json(again) == text);
-  const nlohmann::json json = nlohmann::json::parse(text), defaults = nlohmann::json::parse(to_json(TrainSettings{}));
-  for (const auto& [name, value] : json.items()) {  // each differs from its default, so none was forgotten
-    CAPTURE(name);
-    CHECK(value != defaults.at(name));
-  }
-  CHECK(again.seed == settings.seed);
-  CHECK(again.optimizer.lr == settings.optimizer.lr);
-  CHECK(again.test_fraction == settings.test_fraction);
-}
-
-TEST_CASE("settings name an unknown word, a wrong type and a value out of range") {
-  const auto error = [](const std::string& text) {
-    TrainSettings settings;
-    return error_of([&] { apply_json(settings, text, "settings.json"); });
-  };
-  expect_parts(error(R"({"learning_rate": 0.1})"), {"settings.json", "learning_rate"});
-  expect_parts(error(R"({"lr": "fast"})"), {"settings.json", "lr", "fast"});
-  expect_parts(error(R"({"lr": -1})"), {"settings.json", "lr", "-1", "0"});
-  expect_parts(error(R"({"lr": 1e300})"), {"settings.json", "lr", "1000"});
-  expect_parts(error(R"({"batch": 2.5})"), {"settings.json", "batch", "2.5"});
-  expect_parts(error(R"({"batch": 0})"), {"settings.json", "batch", "0", "1"});
-  expect_parts(error(R"({"batch": 4294967297})"), {"settings.json", "batch", "4294967297"});
-  expect_parts(error(R"({"variants": -1})"), {"settings.json", "variants", "-1"});
-  expect_parts(error(R"({"seed": -5})"), {"settings.json", "seed", "-5"});
-  expect_parts(error(R"({"balanced": 1})"), {"settings.json", "balanced", "1"});
-  expect_parts(error(R"({"distillation": -0.1})"), {"settings.json", "--distill", "-0.1", "0 to 1"});
-  expect_parts(error(R"({"distillation_temperature": 0})"), {"settings.json", "--distill-temperature", "0.1 to 100"});
-  expect_parts(error(R"({"freeze_until": 3})"), {"settings.json", "freeze_until", "3"});
-  expect_parts(error(R"({"optimizer": "lion"})"), {"lion"});
-  expect_parts(error(R"({"schedule": 3})"), {"settings.json", "schedule", "3"});
-  for (const char* text : {"", "[]", "{", "null"}) expect_parts(error(text), {"settings.json", "JSON"});
-  const std::string deep = std::string(200000, '[') + std::string(200000, ']');
-  expect_parts(error(R"({"lr": )" + deep + "}"), {"settings.json"});
-}
-
-TEST_CASE("pretraining has no settings of a hand-over") {
-  TrainSettings settings;
-  for (const char* name :
-       {"distillation", "distillation_temperature", "distil_personal", "average", "new_row_scale", "margin"}) {
-    const std::string text =
-        std::string("{\"") + name + "\": " + (name == std::string("distil_personal") ? "true" : "0.5") + "}";
-    expect_parts(error_of([&] { apply_json(settings, text, "model m.json: training", Phase::pretraining); }),
-                 {"m.json", name, "hand-over"});
-    apply_json(settings, text, "test");
-  }
-  apply_json(settings, R"({"lr": 0.5, "label_smoothing": 0.5})", "test", Phase::pretraining);
-  expect_parts(reset_handover(settings), {"distillation 0.5", "distil_personal true", "margin 0.5"});
-  CHECK(reset_handover(settings).empty());
-  TrainSettings expected;
-  expected.optimizer.lr = expected.label_smoothing = 0.5f;
-  CHECK(to_json(settings) == to_json(expected));
 }
 
 TEST_CASE("preprocessing survives JSON unchanged, and is checked") {

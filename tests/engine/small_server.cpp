@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "tests/engine/overrides.h"
 #include "tests/engine/support.h"
 
 namespace tsugi::test {
@@ -27,7 +28,7 @@ PretrainRequest SmallServer::pretraining(const std::string& output) const {
   PretrainRequest request;
   request.train.precision = "fp32";
   request.train.threads = 1;
-  request.train.overrides = R"({"epochs": 3, "batch": 6, "variants": 2})";
+  set_overrides(request, R"({"epochs": 3, "batch": 6, "variants": 2})");
   request.train.run.output = folder / output;
   request.photos = folder / "general";
   request.model = folder / "tiny.json";
@@ -38,7 +39,7 @@ HandoverRequest SmallServer::request(const std::string& bundle, const std::strin
   HandoverRequest request;
   request.train.precision = "fp32";
   request.train.threads = 1;
-  request.train.overrides = R"({"epochs": 2})";
+  set_overrides(request, R"({"epochs": 2})");
   request.train.run.output = folder / output;
   request.bundle = bundle;
   request.personal = personal;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/core/text.h"
 #include "tests/engine/support.h"
 
 namespace tsugi::tools {
@@ -132,12 +133,12 @@ TEST_CASE("an unknown method is refused with the known ones") {
 
 TEST_CASE("a method's options reach the requests") {
   HandoverRequest request;
-  request.train.overrides = R"({"seed": 7, "balanced": true})";
+  request.train.overrides.set(&TrainSettings::seed, 7);
+  request.train.overrides.set(&TrainSettings::balanced, true);
   apply_resume(find_method("paper"), request);
   CHECK(request.new_row == NewRow::random);
-  const Json overrides = Json::parse(request.train.overrides);
-  CHECK(overrides.at("seed") == 7);
-  CHECK(overrides.at("balanced") == false);
+  CHECK(request.train.overrides.values.seed == 7);
+  CHECK(request.train.overrides.values.balanced == false);
   BundleRequest bundle;
   apply_bundle(find_method("paper"), bundle);
   CHECK(bundle.strategy == SubsetStrategy::random);
@@ -155,11 +156,24 @@ TEST_CASE("a method's options reach the requests") {
   for (const Method& method : known_methods()) {
     CAPTURE(method.name);
     HandoverRequest any;
-    apply_resume(method, any);
+    CHECK_NOTHROW(apply_resume(method, any));
     TrainSettings settings;
-    CHECK_NOTHROW(apply_json(settings, any.train.overrides, method.name));
-    CHECK_NOTHROW(resolved_options(method));
+    HandoverSettings own;
+    CHECK_NOTHROW(any.train.overrides.apply(settings, method.name));
+    CHECK_NOTHROW(any.overrides.apply(own, method.name));
+    const Json resume = resolved_options(method)["resume"];
+    CHECK(in_todays_names(resume, method.name).dump() == resume.dump());
   }
+  // As the first version wrote the paper's way.
+  const Json written =
+      Json::parse(R"({"balanced": false, "frozen_batch_norm": false, "freeze_until": "", "clip_norm": 0,
+    "distillation": 0, "average": 1, "new_row_scale": 1, "margin": 0, "new_row": "random", "keep": "trained"})");
+  CHECK(in_todays_names(written, "experiment.json").dump() == resolved_options(find_method("paper"))["resume"].dump());
+  expect_parts(error_of([] {
+                 in_todays_names(Json{{"margn", 1}}, "experiment.json: method x");
+               }),
+               {"experiment.json: method x", "margn"});
+  expect_parts(error_of([] { in_todays_names(Json(3), "experiment.json"); }), {"experiment.json", "3", "object"});
 }
 
 }  // namespace

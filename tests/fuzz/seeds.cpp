@@ -10,6 +10,9 @@
 #include "engine/handover/knowledge.h"
 #include "engine/handover/manifest.h"
 #include "engine/model/parameters.h"
+#include "bench/plan/device_description.h"
+#include "bench/measure/result_file.h"
+#include "engine/train/handover_settings.h"
 #include "engine/train/metrics.h"
 #include "engine/train/settings.h"
 #include "engine/tuning/tuning_file.h"
@@ -147,7 +150,9 @@ std::vector<Bytes> activations() { return {arrays_of(feature_bundle(), kActivati
 
 std::vector<Bytes> model() { return {bytes_of(kModel), bytes_of(kResidual)}; }
 
-std::vector<Bytes> settings() { return {bytes_of(to_json(TrainSettings()))}; }
+std::vector<Bytes> settings() {
+  return {bytes_of(to_json(TrainSettings())), bytes_of(to_json(TrainSettings(), HandoverSettings()))};
+}
 
 std::vector<Bytes> preprocessing() { return {bytes_of(to_json(default_preprocessing(64)))}; }
 

@@ -7,6 +7,7 @@
 #include "engine/handover/feature_bundle.h"
 #include "engine/handover/knowledge.h"
 #include "engine/model/description.h"
+#include "engine/train/handover_settings.h"
 #include "engine/train/metrics.h"
 #include "engine/train/settings.h"
 #include "tests/fuzz/targets.h"
@@ -121,17 +122,20 @@ bool model(const std::uint8_t* bytes, std::size_t size) {
     for (const LayerCost& cost : layer_costs(content, 3))
       expect(cost.forward_flops >= 0.0, "model: a layer of negative cost");
     TrainSettings settings;
-    apply_json(settings, content.training, "input: training");
+    apply_recorded(settings, content.training, "input: training");
   });
 }
 
 bool settings(const std::uint8_t* bytes, std::size_t size) {
   return accepts([&] {
+    const NamedSettings named = named_settings(text_of(bytes, size), "input");
     TrainSettings content;
-    apply_json(content, text_of(bytes, size), "input");
-    TrainSettings back;
-    apply_json(back, to_json(content), "again");
-    expect(to_json(back) == to_json(content), "settings: round trip");
+    HandoverSettings own;
+    named.train.apply(content, "input");
+    named.handover.apply(own, "input");
+    const std::string text = to_json(content, own);
+    expect(to_json(named_settings(text, "again")) == text, "settings: round trip");
+    expect(to_json(named_settings(to_json(named), "again")) == to_json(named), "named settings: round trip");
   });
 }
 

@@ -8,10 +8,11 @@
 #include <iterator>
 #include <tuple>
 
+#include "engine/core/json_value.h"
 #include "engine/core/text.h"
 #include "engine/core/version.h"
 #include "engine/data/photo.h"
-#include "engine/formats/json_check.h"
+#include "engine/train/setting.h"
 #include "kernels/api/error.h"
 #include "tools/experiment/store.h"
 #include "tools/machine.h"
@@ -82,61 +83,41 @@ Json value_of(double value) { return std::isfinite(value) ? Json(value) : Json(n
 Json value_of(std::uint64_t value) { return value; }
 Json value_of(const std::string& value) { return value; }
 
-[[noreturn]] void refuse(const std::string& name, const Json& value, const std::string& expected) {
-  throw Error("\"" + name + "\" is " + shown(value.dump()) + ", " + expected + " expected");
+void read_value(const JsonValue& json, double& value) {
+  const bool share = json.name().rfind("accuracy", 0) == 0 || json.name() == "step_flops_share";
+  value = json.number_or_null(0.0, share ? 1.0 : kMostNumber);
 }
-
-/// Whole numbers that a double holds, too.
-std::uint64_t whole(const std::string& name, const Json& json, std::uint64_t low, std::uint64_t high) {
-  const bool fits = json.is_number_unsigned() || (json.is_number_integer() && json.get<std::int64_t>() >= 0);
-  const std::uint64_t value = fits ? json.get<std::uint64_t>() : 0;
-  if (!fits || value < low || value > high)
-    refuse(name, json, "a whole number from " + std::to_string(low) + " to " + std::to_string(high));
-  return value;
-}
-
-double number_in(const std::string& name, const Json& json, double high) {
-  const double value = json.is_number() ? json.get<double>() : -1.0;
-  if (!(value >= 0.0 && value <= high)) refuse(name, json, "a number from 0 to " + number_text(high));
-  return value;
-}
-
-void read_value(const std::string& name, const Json& json, double& value) {
-  const bool share = name.rfind("accuracy", 0) == 0 || name == "step_flops_share";
-  value = json.is_null() ? std::nan("") : number_in(name, json, share ? 1.0 : kMostNumber);
-}
-void read_value(const std::string& name, const Json& json, std::uint64_t& value) {
-  value = whole(name, json, 0, kMostWhole);
-}
-void read_value(const std::string& name, const Json& json, std::string& value) {
-  if (!json.is_string()) refuse(name, json, "a text");
-  value = json.get<std::string>();
-}
+void read_value(const JsonValue& json, std::uint64_t& value) { value = json.whole<std::uint64_t>(0, kMostWhole); }
+void read_value(const JsonValue& json, std::string& value) { value = json.text(); }
 
 /// A method's name is a part of file names.
-void read_method(const Json& json, std::string& method) {
-  read_value("method", json, method);
+std::string read_method(const JsonValue& json) {
+  const std::string method = json.text();
   if (method.empty() || method.size() > 64 ||
       method.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") != std::string::npos)
-    refuse("method", json, "up to 64 of a-z, 0-9, _ and -");
+    json.refuse("up to 64 of a-z, 0-9, _ and -");
+  return method;
 }
 
-PersonResult read_person(const Json& json) {
+PersonResult read_person(const JsonValue& json) {
   PersonResult person;
-  read_value("name", json.at("name"), person.name);
+  person.name = json.at("name").text();
   check_name(person.name, "\"persons\"");
-  person.personal = json.at("personal").get<bool>();
-  person.photos = whole("photos", json.at("photos"), 0, kMostWhole);
-  person.correct = whole("correct", json.at("correct"), 0, person.photos);
-  person.correct_before = whole("correct_before", json.at("correct_before"), 0, person.photos);
+  person.personal = json.at("personal").truth();
+  person.photos = json.at("photos").whole<std::uint64_t>(0, kMostWhole);
+  person.correct = json.at("correct").whole<std::uint64_t>(0, person.photos);
+  person.correct_before = json.at("correct_before").whole<std::uint64_t>(0, person.photos);
   return person;
 }
 
-/// Numbers, words and lists of such.
-void check_settings(const Json& json) {
-  if (!json.is_object()) refuse("settings", json, "an object");
-  for (const auto& [name, value] : json.items())
-    if (value.is_object()) refuse(name, value, "a number or a word");
+/// Numbers, words and lists of such, by the names that settings have now.
+Json read_settings(const JsonValue& json) {
+  Json settings;
+  for (const auto& [name, value] : json.json().items()) {
+    if (value.is_object()) JsonValue(value, json.place(), name).refuse("a number or a word");
+    settings[setting_name(name)] = value;
+  }
+  return settings;
 }
 
 std::string utc_now() {
@@ -214,23 +195,22 @@ Json to_json(const Cell& cell) {
 
 Cell cell_from_json(const Json& json, const std::string& place) {
   try {
+    const JsonValue root(json, "");
     Cell cell;
-    cell.job.kind = kind_of(json.at("kind").get<std::string>());
-    cell.job.people = static_cast<int>(whole("people", json.at("people"), 1, 1000000));
-    cell.job.seed = whole("seed", json.at("seed"), 0, kMostWhole);
+    cell.job.kind = kind_of(root.at("kind").text());
+    cell.job.people = root.at("people").whole<int>(1, 1000000);
+    cell.job.seed = root.at("seed").whole<std::uint64_t>(0, kMostWhole);
     if (cell.job.kind == JobKind::handover) {
-      read_method(json.at("method"), cell.job.method);
-      cell.job.fraction = number_in("fraction", json.at("fraction"), 1.0);
+      cell.job.method = read_method(root.at("method"));
+      cell.job.fraction = root.at("fraction").number(0.0, 1.0);
     }
     const auto read = [&](const char* name, auto& value) {
-      if (json.contains(name) || !is_later(name)) read_value(name, json.at(name), value);
+      if (root.has(name) || !is_later(name)) read_value(root.at(name), value);
     };
     each_field(cell, read);
     each_timing(cell, read);
-    if (!json.at("persons").is_array()) refuse("persons", json["persons"], "a list");
-    for (const Json& person : json["persons"]) cell.people.push_back(read_person(person));
-    check_settings(json.at("settings"));
-    cell.settings = json["settings"];
+    for (const JsonValue& person : root.at("persons").items()) cell.people.push_back(read_person(person));
+    cell.settings = read_settings(root.object("settings"));
     return cell;
   } catch (const std::exception& error) {
     throw Error(place + ": is not a cell of an experiment (" + error.what() + "); delete it to have it run again");

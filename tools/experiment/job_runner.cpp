@@ -36,10 +36,9 @@ TrainRequest JobRunner::train_request(const Job& job, int epochs) const {
   request.device = settings_.device;
   request.precision = settings_.precision;
   request.threads = settings_.threads;
-  Json overrides = {{"seed", job.seed}};
-  if (epochs > 0) overrides["epochs"] = epochs;
-  if (settings_.variants > 0) overrides["variants"] = settings_.variants;
-  request.overrides = overrides.dump();
+  request.overrides.set(&TrainSettings::seed, job.seed);
+  if (epochs > 0) request.overrides.set(&TrainSettings::epochs, epochs);
+  if (settings_.variants > 0) request.overrides.set(&TrainSettings::variants, settings_.variants);
   request.run.metrics = store_.metrics_path(job);
   return request;
 }

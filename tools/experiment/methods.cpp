@@ -3,36 +3,58 @@
 
 #include <algorithm>
 
+#include "engine/core/json_value.h"
 #include "kernels/api/error.h"
 
 namespace tsugi::tools {
 namespace {
 
+/// A hand-over with one setting other than by default.
+template <class T, class Value>
+ResumeOptions with(T TrainSettings::*member, Value value) {
+  return [=](HandoverRequest& request) { request.train.overrides.set(member, value); };
+}
+template <class T, class Value>
+ResumeOptions with(T HandoverSettings::*member, Value value) {
+  return [=](HandoverRequest& request) { request.overrides.set(member, value); };
+}
+
 std::vector<Method> ingredients() {
   std::vector<Method> methods = {
-      {"no-imprint", "the new person's row starts from random numbers", Json::object(), {{"new_row", "random"}}},
-      {"no-balance", "photos in the batches as often as there are", Json::object(), {{"balanced", false}}},
+      {"no-imprint", "the new person's row starts from random numbers", Json::object(),
+       [](HandoverRequest& request) { request.new_row = NewRow::random; }},
+      {"no-balance", "photos in the batches as often as there are", Json::object(),
+       with(&TrainSettings::balanced, false)},
       {"no-knowledge",
        "no feature statistics in the bundle: rows are fitted to the photos sent alone",
-       {{"knowledge", false}},
-       Json::object()},
-      {"no-average",
-       "the trained weights alone, without those before the first step",
-       Json::object(),
-       {{"average", 1}}},
-      {"no-scale", "new people's rows stay as long as they are", Json::object(), {{"new_row_scale", 1}}},
-      {"no-frozen-norm",
-       "batch norm goes by each batch and moves its statistics",
-       Json::object(),
-       {{"frozen_batch_norm", false}}},
-      {"no-judge", "what was trained is kept, better or not", Json::object(), {{"keep", "trained"}}},
-      {"distilled",
-       "with distillation, weight 0.5, which the default leaves out",
-       Json::object(),
-       {{"distillation", 0.5}}},
+       {{"knowledge", false}}},
+      {"no-average", "the trained weights alone, without those before the first step", Json::object(),
+       with(&HandoverSettings::weight_interpolation, 1)},
+      {"no-scale", "new people's rows stay as long as they are", Json::object(),
+       with(&HandoverSettings::new_class_scale, 1)},
+      {"no-frozen-norm", "batch norm goes by each batch and moves its statistics", Json::object(),
+       with(&TrainSettings::frozen_batch_norm, false)},
+      {"no-judge", "what was trained is kept, better or not", Json::object(),
+       [](HandoverRequest& request) { request.keep = Keep::trained; }},
+      {"distilled", "with distillation, weight 0.5, which the default leaves out", Json::object(),
+       with(&HandoverSettings::distillation, 0.5)},
   };
   for (Method& method : methods) method.ingredient = true;
   return methods;
+}
+
+/// The source paper's: photos alone, and every weight learns.
+void plainly(HandoverRequest& request) {
+  request.new_row = NewRow::random;
+  request.keep = Keep::trained;
+  request.train.overrides.set(&TrainSettings::balanced, false);
+  request.train.overrides.set(&TrainSettings::frozen_batch_norm, false);
+  request.train.overrides.set(&TrainSettings::freeze_until, "");
+  request.train.overrides.set(&TrainSettings::optimizer, &OptimizerSettings::clip_norm, 0);
+  request.overrides.set(&HandoverSettings::distillation, 0);
+  request.overrides.set(&HandoverSettings::weight_interpolation, 1);
+  request.overrides.set(&HandoverSettings::new_class_scale, 1);
+  request.overrides.set(&HandoverSettings::new_class_bias_shift, 0);
 }
 
 }  // namespace
@@ -43,19 +65,10 @@ std::vector<Method> known_methods() {
       {"paper",
        "random photos, random new row, nothing balanced or frozen",
        {{"strategy", "random"}, {"knowledge", false}},
-       {{"new_row", "random"},
-        {"keep", "trained"},
-        {"balanced", false},
-        {"frozen_batch_norm", false},
-        {"freeze_until", ""},
-        {"clip_norm", 0},
-        {"distillation", 0},
-        {"average", 1},
-        {"new_row_scale", 1},
-        {"margin", 0}}},
+       plainly},
   };
   methods.push_back(
-      {"features", "activations instead of photos, in 8 bits", {{"as", "features"}}, Json::object(), {0.1, 0.3}, true});
+      {"features", "activations instead of photos, in 8 bits", {{"as", "features"}}, {}, {0.1, 0.3}, true});
   for (const Method& method : ingredients()) methods.push_back(method);
   return methods;
 }
@@ -99,17 +112,7 @@ void apply_bundle(const Method& method, BundleRequest& request) {
 }
 
 void apply_resume(const Method& method, HandoverRequest& request) {
-  Json overrides = Json::parse(request.train.overrides);
-  for (const auto& [name, value] : method.resume.items()) {
-    if (name == "new_row") {
-      request.new_row = value == "random" ? NewRow::random : NewRow::imprint;
-    } else if (name == "keep") {
-      request.keep = value == "trained" ? Keep::trained : Keep::better;
-    } else {
-      overrides[name] = value;
-    }
-  }
-  request.train.overrides = overrides.dump();
+  if (method.resume) method.resume(request);
 }
 
 Json resolved_options(const Method& method) {
@@ -122,10 +125,22 @@ Json resolved_options(const Method& method) {
   if (bundle.features)
     json["bundle"].update(
         {{"as", "features"}, {"cut", bundle.features->layer}, {"variants", bundle.features->variants}});
-  json["resume"] = Json::parse(resume.train.overrides);
+  json["resume"] = Json::parse(to_json(NamedSettings{resume.train.overrides, resume.overrides}));
   json["resume"]["new_row"] = resume.new_row == NewRow::random ? "random" : "imprint";
   json["resume"]["keep"] = resume.keep == Keep::trained ? "trained" : "better";
   return json;
+}
+
+Json in_todays_names(Json resume, const std::string& place) {
+  if (!resume.is_object()) JsonValue(resume, place).refuse("an object");
+  Json named = Json::object();
+  for (const char* option : {"new_row", "keep"}) {
+    if (resume.contains(option)) named[option] = resume[option];
+    resume.erase(option);
+  }
+  Json settings = Json::parse(to_json(named_settings(resume.dump(), place)));
+  settings.update(named);
+  return settings;
 }
 
 }  // namespace tsugi::tools

@@ -2,6 +2,7 @@
 // comparison is a new row of the list in methods.cpp.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -13,11 +14,14 @@ namespace tsugi::tools {
 
 using Json = nlohmann::ordered_json;
 
+/// Sets a method's options of resume in a request.
+using ResumeOptions = std::function<void(HandoverRequest& request)>;
+
 struct Method {
   std::string name;
   std::string what;                    ///< a line for the report
   Json bundle = Json::object();        ///< options of bundle: "strategy", "knowledge", "as", "cut", "variants"
-  Json resume = Json::object();        ///< options of resume: "new_row", "keep", and every field of TrainSettings
+  ResumeOptions resume = {};           ///< empty = resume's defaults
   std::vector<double> fractions = {};  ///< the only ones it runs at; empty = those of the grid
   bool largest_only = false;           ///< runs with the largest number of people only
   bool ingredient =
@@ -33,13 +37,17 @@ Method find_method(const std::string& name);
 /// The methods that switch one ingredient of the default off each, at `fractions`, with the largest number of people.
 std::vector<Method> ablation_methods(const std::vector<double>& fractions);
 
-/// Sets a method's options of bundle and resume in a request; fields of TrainSettings over what the request's overrides
-/// say already. Throws Error naming the method and the option on one that bundle does not have.
+/// Sets a method's options of bundle and resume in a request; settings over what its overrides say already. Throws
+/// Error naming the method and the option on one that bundle does not have.
 void apply_bundle(const Method& method, BundleRequest& request);
 void apply_resume(const Method& method, HandoverRequest& request);
 
 /// A method's options with the defaults of bundle's and resume's requests filled in: {"bundle": {...}, "resume":
 /// {...}}.
 Json resolved_options(const Method& method);
+
+/// The "resume" of resolved_options as an earlier version wrote it, its settings by the names that they have now.
+/// Throws Error naming `place` on what is no setting.
+Json in_todays_names(Json resume, const std::string& place);
 
 }  // namespace tsugi::tools

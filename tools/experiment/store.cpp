@@ -13,7 +13,9 @@
 
 #include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
+#include "engine/core/json_value.h"
 #include "engine/core/posix_file.h"
+#include "engine/core/text.h"
 #include "engine/formats/json_check.h"
 #include "kernels/api/error.h"
 
@@ -76,8 +78,11 @@ void add_method(const std::string& out, const Method& method, Json& methods) {
                     {"bundle", options["bundle"]},
                     {"resume", options["resume"]}};
   Json& stored = methods[method.name];
+  const bool binding = stored.is_object() && has_cells(out, method.name);
+  if (binding)
+    stored["resume"] = in_todays_names(stored["resume"], out + "/experiment.json: method " + method.name + ": resume");
   for (const char* part : {"bundle", "resume"})
-    if (stored.is_object() && text_of(stored[part]) != text_of(now[part]) && has_cells(out, method.name))
+    if (binding && text_of(stored[part]) != text_of(now[part]))
       throw Error(out + ": holds another experiment: its method " + method.name + " has " + part + " options " +
                   text_of(stored[part]) + ", now they are " + text_of(now[part]) +
                   "; choose another folder, or delete its cells (cells/*_" + method.name + "_f*.json)");
@@ -124,9 +129,7 @@ void write_own_file(const std::string& path, const std::string& text, const File
 
 Json read_json(const std::string& path, const FilePurpose& purpose) {
   const std::vector<std::uint8_t> bytes = read_file(path, {kMostJson, purpose, ""});
-  const std::string text(bytes.begin(), bytes.end());
-  check_json_object(text, path);
-  return Json::parse(text);
+  return parse_json_object(std::string(bytes.begin(), bytes.end()), path);
 }
 
 Json read_experiment(const std::string& out, FileLog* files) {
@@ -136,25 +139,18 @@ Json read_experiment(const std::string& out, FileLog* files) {
   const Json about = read_json(path, {"experiment", files});
   if (field_of(about, "format") != Json(kFormat).dump())
     throw Error(path + ": its format is " + field_of(about, "format") + ", \"" + kFormat + "\" expected");
-  const auto expect = [&](bool holds, const std::string& what) {
-    if (!holds) throw Error(path + ": " + what);
-  };
-  const auto is_object = [](const Json& json, const char* name) {
-    return json.contains(name) && json.at(name).is_object();
-  };
-  expect(is_object(about, "identity") && is_object(about, "methods"), "has no identity or no methods");
-  for (const auto& [name, method] : about["methods"].items())
-    expect(method.is_object() && method.value("what", Json("")).is_string() &&
-               method.value("ingredient", Json(false)).is_boolean(),
-           "method " + shown(name) + " is no object with a text \"what\" and a truth value \"ingredient\"");
-  const Json told = about.value("about", Json::object());
-  expect(told.is_object() && told.value("cells", Json(0u)).is_number_unsigned() &&
-             told.value("command", Json("")).is_string(),
-         "\"about\" is no object with a number of \"cells\" and a text \"command\"");
-  const Json people = told.value("people in order", Json::array());
-  expect(
-      people.is_array() && std::all_of(people.begin(), people.end(), [](const Json& name) { return name.is_string(); }),
-      "\"people in order\" is no list of texts");
+  const JsonValue root(about, path);
+  (void)root.object("identity");
+  for (const auto& [name, json] : root.object("methods").json().items()) {
+    const JsonValue method(json, path + ": method " + shown(name));
+    if (method.has("what")) (void)method.at("what").text();
+    if (method.has("ingredient")) (void)method.at("ingredient").truth();
+  }
+  if (!root.has("about")) return about;
+  const JsonValue told = root.object("about");
+  if (told.has("cells")) (void)told.at("cells").whole<std::uint64_t>();
+  if (told.has("command")) (void)told.at("command").text();
+  if (told.has("people in order")) (void)told.at("people in order").texts();
   return about;
 }
 
