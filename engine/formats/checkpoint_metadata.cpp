@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "engine/core/json_value.h"
 #include "engine/core/sha256.h"
 #include "engine/data/photo.h"
 #include "engine/formats/json_check.h"
@@ -73,30 +74,6 @@ const std::string& required(const std::map<std::string, std::string>& metadata, 
   return found->second;
 }
 
-// A JSON object, or anything else that was wrapped into one to be checked; `place` opens the message.
-json parse_object(const std::string& text, const std::string& place) {
-  check_json_object(text, place);
-  return json::parse(text);
-}
-
-// Reads a whole number of at most `most`.
-std::uint64_t whole_number(const json& object, const char* key, std::uint64_t most, const std::string& place) {
-  const auto found = object.find(key);
-  if (found == object.end() || !found->is_number_unsigned() || found->get<std::uint64_t>() > most)
-    throw Error(place + ": " + key + " is " + (found == object.end() ? "missing" : shown(found->dump())) +
-                ", a whole number up to " + std::to_string(most) + " expected");
-  return found->get<std::uint64_t>();
-}
-
-std::vector<std::string> string_list(const std::string& text, const std::string& place) {
-  const json object = parse_object("{\"list\":" + text + "}", place);
-  const json& list = object.at("list");
-  if (object.size() != 1 || !list.is_array() ||
-      !std::all_of(list.begin(), list.end(), [](const json& item) { return item.is_string(); }))
-    throw Error(place + ": is " + shown(text) + ", an array of strings expected");
-  return list.get<std::vector<std::string>>();
-}
-
 }  // namespace
 
 const char* name_of(CheckpointKind kind) {
@@ -156,35 +133,29 @@ TensorCounts parse_metadata(const std::map<std::string, std::string>& metadata, 
   }
   for (const auto& field : kLists) {
     const auto found = metadata.find(field.key);
-    if (found != metadata.end()) checkpoint.*field.list = string_list(found->second, place + ": " + field.key);
+    if (found != metadata.end()) checkpoint.*field.list = parse_json_texts(found->second, place + ": " + field.key);
   }
   check_classes(checkpoint, place);
   check_digests(checkpoint, place);
-  const json progress = parse_object(required(metadata, "progress", place), place + ": progress");
-  checkpoint.progress.seed = whole_number(progress, "seed", UINT64_MAX, place + ": progress");
-  checkpoint.progress.epoch =
-      static_cast<std::uint32_t>(whole_number(progress, "epoch", UINT32_MAX, place + ": progress"));
-  checkpoint.progress.batch =
-      static_cast<std::uint32_t>(whole_number(progress, "batch", UINT32_MAX, place + ": progress"));
-  checkpoint.progress.step =
-      static_cast<std::uint32_t>(whole_number(progress, "step", UINT32_MAX, place + ": progress"));
-  if (progress.contains("skipped_steps"))
-    checkpoint.progress.skipped_steps = static_cast<std::uint32_t>(
-        whole_number(progress, "skipped_steps", checkpoint.progress.step, place + ": progress"));
-  if (progress.contains("loss_scale")) {
-    const json& scale = progress.at("loss_scale");
-    if (!scale.is_number() ||
-        !(scale.get<double>() >= 1.0 && scale.get<double>() <= static_cast<double>(kLargestLossScale)))
-      throw Error(place + ": progress: loss_scale is " + shown(scale.dump()) + ", a number from 1 to " +
-                  std::to_string(kLargestLossScale) + " expected");
-    checkpoint.progress.loss_scale = scale.get<float>();
-    checkpoint.progress.loss_scale_good_steps = static_cast<std::uint32_t>(
-        whole_number(progress, "loss_scale_good_steps", kLossScaleInterval, place + ": progress"));
+  const Json position = parse_json_object(required(metadata, "progress", place), place + ": progress");
+  const JsonValue progress(position, place + ": progress");
+  checkpoint.progress.seed = progress.at("seed").whole<std::uint64_t>();
+  checkpoint.progress.epoch = progress.at("epoch").whole<std::uint32_t>();
+  checkpoint.progress.batch = progress.at("batch").whole<std::uint32_t>();
+  checkpoint.progress.step = progress.at("step").whole<std::uint32_t>();
+  if (progress.has("skipped_steps"))
+    checkpoint.progress.skipped_steps = progress.at("skipped_steps").whole<std::uint32_t>(0, checkpoint.progress.step);
+  if (progress.has("loss_scale")) {
+    checkpoint.progress.loss_scale =
+        static_cast<float>(progress.at("loss_scale").number(1.0, static_cast<double>(kLargestLossScale)));
+    checkpoint.progress.loss_scale_good_steps =
+        progress.at("loss_scale_good_steps").whole<std::uint32_t>(0, kLossScaleInterval);
   }
-  const json counts = parse_object(required(metadata, "tensors", place), place + ": tensors");
+  const Json tensors = parse_json_object(required(metadata, "tensors", place), place + ": tensors");
+  const JsonValue counts(tensors, place + ": tensors");
   TensorCounts result;
-  result.parameters = static_cast<std::size_t>(whole_number(counts, "parameters", SIZE_MAX, place + ": tensors"));
-  result.statistics = static_cast<std::size_t>(whole_number(counts, "statistics", SIZE_MAX, place + ": tensors"));
+  result.parameters = counts.at("parameters").whole<std::size_t>();
+  result.statistics = counts.at("statistics").whole<std::size_t>();
   return result;
 }
 

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <set>
 
+#include "engine/core/json_value.h"
 #include "engine/core/sha256.h"
 #include "engine/data/photo.h"
 #include "engine/formats/json_check.h"
@@ -61,24 +61,15 @@ class Arrays {
 
   /// A JSON list of "<class>/<file>", [count].
   std::vector<std::string> files(const char* name, std::int64_t count) const {
-    try {
-      check_json_object("{\"list\":" + text(name) + "}", "its text");
-    } catch (const Error& error) {
-      fail(std::string(name) + " is no list of file names: " + error.what());
-    }
-    const nlohmann::json list = nlohmann::json::parse(text(name), nullptr, false);
-    if (!list.is_array() || !std::all_of(list.begin(), list.end(), [](const auto& item) { return item.is_string(); }))
-      fail(std::string(name) + " is no list of file names");
-    if (static_cast<std::int64_t>(list.size()) != count)
-      fail(std::string(name) + " has " + std::to_string(list.size()) + " names for " + std::to_string(count) +
+    const std::vector<std::string> names = parse_json_texts(text(name), place_ + ": " + name);
+    if (static_cast<std::int64_t>(names.size()) != count)
+      fail(std::string(name) + " has " + std::to_string(names.size()) + " names for " + std::to_string(count) +
            " photos");
-    std::vector<std::string> names;
-    for (const auto& item : list) {
-      names.push_back(item.get<std::string>());
-      const std::size_t slash = names.back().find('/');
+    for (const std::string& file : names) {
+      const std::size_t slash = file.find('/');
       const std::string where = place_ + ": " + name;
-      check_name(class_of(names.back()), where);
-      check_name(slash == std::string::npos ? "" : names.back().substr(slash + 1), where);
+      check_name(class_of(file), where);
+      check_name(slash == std::string::npos ? "" : file.substr(slash + 1), where);
     }
     return names;
   }
@@ -125,8 +116,8 @@ SafetensorsFile to_safetensors(const BundledFeatures& f) {
                    {"variants", std::to_string(f.variants)},
                    {"model_sha256", f.model_sha256},
                    {"lower_sha256", f.lower_sha256},
-                   {"train_files", nlohmann::json(f.train_files).dump()},
-                   {"test_files", nlohmann::json(f.test_files).dump()}};
+                   {"train_files", Json(f.train_files).dump()},
+                   {"test_files", Json(f.test_files).dump()}};
   const auto photos = [](const std::vector<std::string>& files) { return static_cast<std::int64_t>(files.size()); };
   const std::int64_t h = f.extents[0], w = f.extents[1], c = f.extents[2],
                      channels = static_cast<std::int64_t>(f.levels.channels());

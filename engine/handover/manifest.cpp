@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "engine/core/json_value.h"
 #include "engine/core/sha256.h"
 #include "engine/formats/json_check.h"
 #include "engine/handover/subset.h"
@@ -46,19 +47,16 @@ std::string role_of(const std::string& name, const std::string& place) {
 
 bool is_photo(const ManifestMember& member) { return member.role == "train" || member.role == "test"; }
 
-ManifestMember parse_member(const json& item, const std::string& place) {
+ManifestMember parse_member(const JsonValue& item) {
   ManifestMember member;
-  item.at("name").get_to(member.name);
-  const std::string where = place + ": member " + shown(member.name);
-  if (!item.at("size").is_number_unsigned())
-    throw Error(where + " has size " + shown(item.at("size").dump()) + ", a whole number expected");
-  item.at("size").get_to(member.size);
-  item.at("sha256").get_to(member.sha256);
-  item.at("role").get_to(member.role);
-  if (!is_sha256_hex(member.sha256))
-    throw Error(where + " has digest " + shown(member.sha256) + ", 64 lower-case hex digits expected");
-  const std::string role = role_of(member.name, place);
-  if (member.role != role) throw Error(where + " has role " + shown(member.role) + ", " + shown(role) + " expected");
+  member.name = item.at("name").text();
+  const JsonValue named(item.json(), item.place() + " (" + shown(member.name) + ")");
+  member.size = named.at("size").whole<std::uint64_t>();
+  member.sha256 = named.at("sha256").text();
+  member.role = named.at("role").text();
+  if (!is_sha256_hex(member.sha256)) named.at("sha256").refuse("64 lower-case hex digits");
+  const std::string role = role_of(member.name, item.place());
+  if (member.role != role) named.at("role").refuse(shown(role));
   return member;
 }
 
@@ -81,26 +79,21 @@ void check_members(const std::vector<ManifestMember>& members, const std::string
   }
 }
 
-Manifest from_json(const json& root, const std::string& place) {
+Manifest from_json(const JsonValue& root) {
   Manifest manifest;
-  if (root.at("format") != kFormat || root.at("version") != kVersion)
-    throw Error(place + ": format and version are " + shown(root.at("format").dump()) + " and " +
-                shown(root.at("version").dump()) + ", " + kFormat + " and " + std::to_string(kVersion) + " expected");
+  if (root.at("format").json() != kFormat) root.at("format").refuse(shown(kFormat));
+  if (root.at("version").json() != kVersion) root.at("version").refuse(std::to_string(kVersion));
   try {
-    manifest.strategy = name_of(subset_strategy(root.at("strategy").get<std::string>()));
+    manifest.strategy = name_of(subset_strategy(root.at("strategy").text()));
   } catch (const Error& error) {
-    throw Error(place + ": " + error.what());
+    root.fail(error.what());
   }
-  root.at("fraction").get_to(manifest.fraction);
-  if (!(manifest.fraction >= 0.0 && manifest.fraction <= 1.0))
-    throw Error(place + ": fraction is " + std::to_string(manifest.fraction) + ", 0 to 1 expected");
-  if (!root.at("seed").is_number_unsigned())
-    throw Error(place + ": seed is " + shown(root.at("seed").dump()) + ", a whole number expected");
-  root.at("seed").get_to(manifest.seed);
-  root.at("model_sha256").get_to(manifest.model_sha256);
-  root.at("class_names").get_to(manifest.class_names);
-  for (const json& item : root.at("members")) manifest.members.push_back(parse_member(item, place));
-  check_members(manifest.members, place);
+  manifest.fraction = root.at("fraction").number(0.0, 1.0);
+  manifest.seed = root.at("seed").whole<std::uint64_t>();
+  manifest.model_sha256 = root.at("model_sha256").text();
+  manifest.class_names = root.at("class_names").texts();
+  for (const JsonValue& item : root.objects("members")) manifest.members.push_back(parse_member(item));
+  check_members(manifest.members, root.place());
   return manifest;
 }
 
@@ -161,12 +154,8 @@ std::string format_manifest(const Manifest& manifest) {
 }
 
 Manifest parse_manifest(const std::string& text, const std::string& place) {
-  check_json_object(text, place);
-  try {
-    return from_json(json::parse(text), place);
-  } catch (const json::exception& problem) {
-    throw Error(place + ": is not a bundle's manifest: " + problem.what());
-  }
+  const Json json = parse_json_object(text, place);
+  return from_json(JsonValue(json, place));
 }
 
 }  // namespace tsugi

@@ -113,7 +113,7 @@ TEST_CASE("a file of arrays is a member like any other") {
   CHECK(contains(refusal(with_arrays([](Parts& p) { p.photos.erase(p.photos.begin()); })), "the manifest lists"));
   CHECK(contains(refusal(with_arrays([&](Parts& p) { p.photos[0] = {name, {}, '2', "/etc/passwd"}; })), "plain file"));
   CHECK(contains(refusal(with_arrays([](Parts& p) { p.manifest.members[1].role = "train"; })),
-                 "has role \"train\", \"tensors\" expected"));
+                 "\"role\" is \"train\", \"tensors\" expected"));
   CHECK(contains(refusal(with_arrays([](Parts& p) { p.manifest.members.push_back(p.manifest.members[1]); })),
                  "stands twice"));
   CHECK(contains(refusal(with_arrays([](Parts& p) { p.manifest.members[1].size = 1ull << 40; })),
@@ -271,16 +271,18 @@ TEST_CASE("a manifest that does not fit its checkpoint is refused") {
 
 TEST_CASE("a malformed manifest is refused by field") {
   CHECK(contains(manifest_refusal("{", "["), "file: manifest.json: "));
-  CHECK(contains(manifest_refusal("tsugi-bundle", "tsugi-bungle"), "tsugi-bundle and 1 expected"));
-  CHECK(contains(manifest_refusal("\"version\":1", "\"version\":2"), "tsugi-bundle and 1 expected"));
+  CHECK(contains(manifest_refusal("tsugi-bundle", "tsugi-bungle"),
+                 "\"format\" is \"tsugi-bungle\", \"tsugi-bundle\" expected"));
+  CHECK(contains(manifest_refusal("\"version\":1", "\"version\":2"), "\"version\" is 2, 1 expected"));
   CHECK(contains(manifest_refusal("\"version\":1", "\"versions\":1"), "version"));
   CHECK(contains(manifest_refusal("\"strategy\":\"random\"", "\"strategy\":\"best\""),
                  "stratified, random, herding, k-center or typical expected"));
   CHECK(contains(manifest_refusal("\"fraction\":0.5", "\"fraction\":1.5"), "0 to 1 expected"));
   CHECK(contains(manifest_refusal("\"fraction\":0.5", "\"fraction\":\"a\""), "manifest"));
-  CHECK(contains(manifest_refusal("\"seed\":0", "\"seed\":-1"), "seed is \"-1\", a whole number expected"));
-  CHECK(contains(manifest_refusal("\"role\":\"train\"", "\"role\":\"test\""), "role \"test\", \"train\" expected"));
-  CHECK(contains(manifest_refusal("\"size\":7", "\"size\":7.5"), "a whole number expected"));
+  CHECK(contains(manifest_refusal("\"seed\":0", "\"seed\":-1"), "\"seed\" is -1, a whole number from 0 to "));
+  CHECK(contains(manifest_refusal("\"role\":\"train\"", "\"role\":\"test\""),
+                 "\"role\" is \"test\", \"train\" expected"));
+  CHECK(contains(manifest_refusal("\"size\":7", "\"size\":7.5"), "\"size\" is 7.5, a whole number from 0 to "));
   CHECK(contains(manifest_refusal("\"seed\":0", "\"seed\":0,\"seed\":0"), "stands twice"));
   CHECK(contains(manifest_refusal("\"members\":[", "\"members\":7,\"x\":["), "manifest"));
 }

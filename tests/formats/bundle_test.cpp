@@ -161,7 +161,7 @@ TEST_CASE("what no reader would accept is not written") {
                  }),
                  "has 1 bytes, its shape has 2 elements of 4 bytes"));
   CHECK(contains(changed([](Bundle& b) { b.strategy = "best"; }), "strategy is \"best\""));
-  CHECK(contains(changed([](Bundle& b) { b.fraction = 1.5; }), "fraction is 1.5"));
+  CHECK(contains(changed([](Bundle& b) { b.fraction = 1.5; }), "\"fraction\" is 1.5, a number from 0 to 1 expected"));
   CHECK(contains(changed([](Bundle& b) {
                    b.photos[0].bytes = nullptr;
                    b.photos[0].path = "/no/such/photo.jpg";

@@ -153,15 +153,16 @@ TEST_CASE("the loss scale of float16 training is kept, and nothing is where ther
   CHECK(in.progress.skipped_steps == 5);
   for (const float wrong : {0.5f, -2.0f, 1e30f, std::numeric_limits<float>::infinity()}) {
     out.progress.loss_scale = wrong;
-    CHECK(contains(error_of([&] { decode(encode_checkpoint(out, CheckpointKind::full)); }), "loss_scale is "));
+    CHECK(contains(error_of([&] { decode(encode_checkpoint(out, CheckpointKind::full)); }), "\"loss_scale\" is "));
   }
   out.progress.loss_scale = 2.0f;
   out.progress.loss_scale_good_steps = 2001;
   CHECK(contains(error_of([&] { decode(encode_checkpoint(out, CheckpointKind::full)); }),
-                 "loss_scale_good_steps is \"2001\""));
+                 "\"loss_scale_good_steps\" is 2001, "));
   out.progress.loss_scale_good_steps = 0;
   out.progress.step = 4;
-  CHECK(contains(error_of([&] { decode(encode_checkpoint(out, CheckpointKind::full)); }), "skipped_steps is \"5\""));
+  CHECK(contains(error_of([&] { decode(encode_checkpoint(out, CheckpointKind::full)); }),
+                 "\"skipped_steps\" is 5, a whole number from 0 to 4 expected"));
 }
 
 TEST_CASE("metadata that is wrong under a right digest is refused by name") {
@@ -174,7 +175,8 @@ TEST_CASE("metadata that is wrong under a right digest is refused by name") {
   CHECK(contains(refusal("\"progress\"", "\"progrESS\""), "has no progress in its metadata"));
   CHECK(contains(refusal("\\\"epoch\\\":3", "\\\"epoch\\\":x"), "file: progress: invalid JSON"));
   CHECK(contains(refusal("\\\"epoch\\\":3,", "\\\"epoch\\\":-3"), "progress"));
-  CHECK(contains(refusal("\\\"step\\\":4000000000", "\\\"step\\\":5000000000"), "up to 4294967295 expected"));
+  CHECK(contains(refusal("\\\"step\\\":4000000000", "\\\"step\\\":5000000000"),
+                 "\"step\" is 5000000000, a whole number from 0 to 4294967295 expected"));
   CHECK(contains(refusal("\\\"size\\\":64", "\\\"size\\\":]4"), "preprocessing: invalid JSON"));
   CHECK(contains(refusal("[\\\"Tony_Blair\\\"]", "[\\\"Tony_Bloir\\\"]"), "personal class \"Tony_Bloir\""));
   CHECK(contains(refusal("[\\\"Tony_Blair\\\"]", "{\\\"Tony_Blair\\\"}"), "personal_classes"));
