@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "engine/core/device.h"
-#include "engine/formats/json_check.h"
+#include "engine/core/text.h"
 #include "kernels/api/error.h"
 
 namespace tsugi::bench {

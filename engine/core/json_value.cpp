@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/core/json_check.h"
 #include "engine/core/text.h"
-#include "engine/formats/json_check.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {

@@ -109,6 +109,8 @@ std::string clipped(const std::string& text) {
   return printable(text.substr(0, end)) + (end < text.size() ? "..." : "");
 }
 
+std::string shown(const std::string& text) { return "\"" + clipped(text) + "\""; }
+
 std::string html_text(const std::string& text) {
   std::string escaped;
   for (const char c : printable(text)) {

@@ -16,8 +16,9 @@ std::size_t utf8_length(const std::string& text, std::size_t at);
 /// four functions below begin with this one.
 std::string printable(const std::string& text);
 
-/// At most 80 bytes of it, whole characters alone, as printable() shows them.
+/// At most 80 bytes of it, whole characters alone, as printable() shows them; and that in quotes.
 std::string clipped(const std::string& text);
+std::string shown(const std::string& text);
 
 /// Of a page or a drawing: text between tags, or in an attribute with quotes of either kind.
 std::string html_text(const std::string& text);

@@ -12,10 +12,10 @@
 #include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
 #include "engine/core/sha256.h"
+#include "engine/core/text.h"
 #include "engine/formats/checkpoint_metadata.h"
 #include "engine/formats/file_kind.h"
 #include "engine/formats/gzip.h"
-#include "engine/formats/json_check.h"
 #include "engine/formats/quantize.h"
 #include "kernels/api/error.h"
 

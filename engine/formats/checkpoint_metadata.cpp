@@ -5,10 +5,11 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "engine/core/json_check.h"
 #include "engine/core/json_value.h"
 #include "engine/core/sha256.h"
+#include "engine/core/text.h"
 #include "engine/data/photo.h"
-#include "engine/formats/json_check.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "engine/formats/json_check.h"
+#include "engine/core/text.h"
 #include "kernels/api/error.h"
 #include "kernels/api/half.h"
 

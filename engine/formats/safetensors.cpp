@@ -8,7 +8,7 @@
 
 #include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
-#include "engine/formats/json_check.h"
+#include "engine/core/text.h"
 #include "engine/formats/safetensors_header.h"
 #include "kernels/api/error.h"
 

@@ -7,7 +7,7 @@
 #include <numeric>
 #include <set>
 
-#include "engine/formats/json_check.h"
+#include "engine/core/text.h"
 #include "engine/formats/safetensors.h"
 #include "kernels/api/error.h"
 

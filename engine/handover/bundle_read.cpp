@@ -9,8 +9,8 @@
 
 #include "engine/core/input_file.h"
 #include "engine/core/sha256.h"
+#include "engine/core/text.h"
 #include "engine/formats/file_kind.h"
-#include "engine/formats/json_check.h"
 #include "engine/handover/bundle.h"
 #include "engine/handover/manifest.h"
 #include "kernels/api/error.h"

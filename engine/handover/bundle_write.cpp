@@ -10,7 +10,7 @@
 #include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
 #include "engine/core/sha256.h"
-#include "engine/formats/json_check.h"
+#include "engine/core/text.h"
 #include "engine/handover/bundle.h"
 #include "engine/handover/manifest.h"
 #include "kernels/api/error.h"

@@ -8,8 +8,8 @@
 
 #include "engine/core/json_value.h"
 #include "engine/core/sha256.h"
+#include "engine/core/text.h"
 #include "engine/data/photo.h"
-#include "engine/formats/json_check.h"
 
 namespace tsugi {
 namespace {

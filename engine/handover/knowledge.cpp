@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/formats/json_check.h"
 #include "engine/formats/quantize.h"
 #include "engine/model/parameters.h"
 #include "kernels/api/error.h"

@@ -7,7 +7,7 @@
 
 #include "engine/core/json_value.h"
 #include "engine/core/sha256.h"
-#include "engine/formats/json_check.h"
+#include "engine/core/text.h"
 #include "engine/handover/subset.h"
 #include "kernels/api/error.h"
 

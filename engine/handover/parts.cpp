@@ -4,7 +4,7 @@
 #include <set>
 
 #include "engine/core/sha256.h"
-#include "engine/formats/json_check.h"
+#include "engine/core/text.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {

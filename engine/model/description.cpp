@@ -11,7 +11,7 @@
 #include <sstream>
 
 #include "engine/core/input_file.h"
-#include "engine/formats/json_check.h"
+#include "engine/core/json_check.h"
 #include "engine/model/builtin_models.h"
 #include "kernels/api/error.h"
 

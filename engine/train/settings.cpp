@@ -6,7 +6,6 @@
 
 #include "engine/core/json_value.h"
 #include "engine/core/text.h"
-#include "engine/formats/json_check.h"
 #include "engine/train/handover_settings.h"
 
 namespace tsugi {

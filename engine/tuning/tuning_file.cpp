@@ -8,8 +8,8 @@
 #include "engine/core/input_file.h"
 #include "engine/core/json_value.h"
 #include "engine/core/sha256.h"
+#include "engine/core/text.h"
 #include "engine/core/version.h"
-#include "engine/formats/json_check.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {

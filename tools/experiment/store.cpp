@@ -16,7 +16,6 @@
 #include "engine/core/json_value.h"
 #include "engine/core/posix_file.h"
 #include "engine/core/text.h"
-#include "engine/formats/json_check.h"
 #include "kernels/api/error.h"
 
 namespace tsugi::tools {

@@ -1,5 +1,5 @@
 // A SAX pass over JSON text: depth and duplicate keys are checked without building a tree or recursing.
-#include "engine/formats/json_check.h"
+#include "engine/core/json_check.h"
 
 #include <nlohmann/json.hpp>
 #include <set>
@@ -74,7 +74,5 @@ void check_json_object(const std::string& text, const std::string& place) {
   Checker checker(place);
   json::sax_parse(text, &checker);
 }
-
-std::string shown(const std::string& text) { return "\"" + clipped(text) + "\""; }
 
 }  // namespace tsugi
