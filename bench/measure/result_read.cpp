@@ -4,10 +4,11 @@
 #include <map>
 #include <set>
 
-#include "bench/measure/json_object.inc"
 #include "bench/measure/result_fields.h"
 #include "bench/measure/statistics.h"
 #include "engine/core/input_file.h"
+#include "engine/core/json_value.h"
+#include "engine/core/text.h"
 
 namespace tsugi::bench {
 namespace {
@@ -15,14 +16,44 @@ namespace {
 constexpr std::size_t kLimitBytes = std::size_t{16} << 20;
 constexpr double kMostBytes = 1e18;
 
+/// A number, or (from Google Benchmark's context) a text that is one; not negative.
+double number_of(const JsonValue& value) {
+  double number = std::nan("");
+  if (value.json().is_number()) number = value.json().get<double>();
+  if (value.json().is_string()) {
+    const std::string text = value.text();
+    char* end = nullptr;
+    number = std::strtod(text.c_str(), &end);
+    if (end == text.c_str() || *end != '\0') number = std::nan("");
+  }
+  if (!(number >= 0.0 && number < 1e30)) value.refuse("a number from 0 on");
+  return number;
+}
+
+int whole_of(const JsonValue& value) {
+  const double number = number_of(value);
+  if (number != std::floor(number) || number > 1e9) value.refuse("a whole number up to 1000000000");
+  return static_cast<int>(number);
+}
+
+std::string text_or(const JsonValue& object, const char* name, const std::string& otherwise) {
+  return object.has(name) ? object.at(name).text() : otherwise;
+}
+double number_or(const JsonValue& object, const char* name, double otherwise) {
+  return object.has(name) ? number_of(object.at(name)) : otherwise;
+}
+int whole_or(const JsonValue& object, const char* name, int otherwise) {
+  return object.has(name) ? whole_of(object.at(name)) : otherwise;
+}
+
 /// Fields that are not there keep what means "unknown".
 struct ContextReader {
-  const JsonObject& object;
-  void operator()(const char* key, std::string& value) const { value = object.text(key, value.c_str()); }
+  const JsonValue& object;
+  void operator()(const char* key, std::string& value) const { value = text_or(object, key, value); }
   void operator()(const char* key, double& value, double unit = 1.0) const {
-    if (object.has(key)) value = object.number(key, -1.0) * unit;
+    if (object.has(key)) value = number_of(object.at(key)) * unit;
   }
-  void operator()(const char* key, int& value) const { value = object.whole(key, value); }
+  void operator()(const char* key, int& value) const { value = whole_or(object, key, value); }
   void operator()(const char* key, bool& value) const {
     if (!object.has(key)) return;
     const Json& json = object.json().at(key);
@@ -30,23 +61,23 @@ struct ContextReader {
   }
 };
 
-ResultContext read_context(const JsonObject& object) {
+ResultContext read_context(const JsonValue& object) {
   if (!object.has(kSchemaKey)) object.fail(std::string("has no \"") + kSchemaKey + "\": not a result file of tsugi");
-  const int schema = object.whole(kSchemaKey, -1);
-  if (schema != kResultSchema)
-    object.fail(std::string("\"") + kSchemaKey + "\" is " + std::to_string(schema) + ", this version reads " +
-                std::to_string(kResultSchema) + "; measure again, or compare with the version that wrote it");
+  if (whole_of(object.at(kSchemaKey)) != kResultSchema)
+    object.at(kSchemaKey)
+        .fail_as("this version reads " + std::to_string(kResultSchema) +
+                 "; measure again, or compare with the version that wrote it");
   ResultContext context;
   for_each_field(context, ContextReader{object});
   for (const char* key : {"tsugi_version", "tsugi_commit", "device"})
-    if (object.text(key, nullptr).empty()) object.fail(std::string("\"") + key + "\" is empty");
-  context.before.date = object.text("date", "");
-  context.executable = object.text("executable", "");
+    if (object.at(key).text().empty()) object.fail(std::string("\"") + key + "\" is empty");
+  context.before.date = text_or(object, "date", "");
+  context.executable = text_or(object, "executable", "");
   return context;
 }
 
-double time_unit(const JsonObject& object) {
-  const std::string unit = object.text("time_unit", "ns");
+double time_unit(const JsonValue& object) {
+  const std::string unit = text_or(object, "time_unit", "ns");
   for (const auto& [name, seconds] : {std::pair{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1.0}})
     if (unit == name) return seconds;
   object.fail("\"time_unit\" is " + shown(unit) + ", known are ns, us, ms, s");
@@ -79,37 +110,37 @@ void take_name_apart(ResultEntry& e) {
   e.cache = parts[5];
 }
 
-ResultEntry read_entry(const JsonObject& object) {
+ResultEntry read_entry(const JsonValue& object) {
   ResultEntry e;
-  e.name = without_clock(object.text("run_name", object.text("name", nullptr).c_str()));
+  e.name = without_clock(text_or(object, "run_name", object.at("name").text()));
   if (e.name.empty()) object.fail("\"run_name\" is empty");
   take_name_apart(e);
-  e.model = object.text("model", e.model.c_str());
-  e.layer = object.text("layer", e.layer.c_str());
-  e.op = object.text("op", e.op.c_str());
-  e.dtype = object.text("dtype", e.dtype.c_str());
-  e.cache = object.text("cache", e.cache.c_str());
-  e.batch = object.whole("batch", e.batch);
-  e.times = object.whole("times", 1);
+  e.model = text_or(object, "model", e.model);
+  e.layer = text_or(object, "layer", e.layer);
+  e.op = text_or(object, "op", e.op);
+  e.dtype = text_or(object, "dtype", e.dtype);
+  e.cache = text_or(object, "cache", e.cache);
+  e.batch = whole_or(object, "batch", e.batch);
+  e.times = whole_or(object, "times", 1);
   if (!e.dtype.empty() && e.dtype != "f32" && e.dtype != "f16" && e.dtype != "bf16")
     object.fail("\"dtype\" is " + shown(e.dtype) + ", known are f32, f16, bf16");
   if (object.has("error_occurred") && object.json().at("error_occurred") == true) {
-    e.failure = object.text("error_message", "failed");
+    e.failure = text_or(object, "error_message", "failed");
     return e;
   }
   const double unit = time_unit(object);
-  e.seconds = object.number("real_time", -1.0) * unit;
+  e.seconds = number_of(object.at("real_time")) * unit;
   if (e.seconds <= 0.0) object.fail("\"real_time\" is 0, a positive time expected");
-  e.processor_seconds = object.number("cpu_time", 0.0) * unit;
-  e.deviation = object.number("mad_time", 0.0) * unit;
-  e.samples = object.whole("repetitions", 1);
-  e.calls = object.has("iterations") ? static_cast<int>(std::min(1e9, object.number("iterations", -1.0))) : 0;
-  e.flops = object.number("flops", 0.0);
-  e.bytes = object.number("bytes", 0.0);
-  e.kernel = object.text("kernel", "");
-  e.peer = object.text("peer", "");
-  e.peer_seconds = object.number("peer_time", 0.0) * unit;
-  e.peer_deviation = object.number("peer_mad_time", 0.0) * unit;
+  e.processor_seconds = number_or(object, "cpu_time", 0.0) * unit;
+  e.deviation = number_or(object, "mad_time", 0.0) * unit;
+  e.samples = whole_or(object, "repetitions", 1);
+  e.calls = object.has("iterations") ? static_cast<int>(std::min(1e9, number_of(object.at("iterations")))) : 0;
+  e.flops = number_or(object, "flops", 0.0);
+  e.bytes = number_or(object, "bytes", 0.0);
+  e.kernel = text_or(object, "kernel", "");
+  e.peer = text_or(object, "peer", "");
+  e.peer_seconds = number_or(object, "peer_time", 0.0) * unit;
+  e.peer_deviation = number_or(object, "peer_mad_time", 0.0) * unit;
   return e;
 }
 
@@ -129,15 +160,13 @@ ResultEntry sum_up(const std::vector<ResultEntry>& repetitions) {
   return e;
 }
 
-std::vector<ResultEntry> read_entries(const Json& list, const std::string& place) {
-  if (!list.is_array()) throw Error(place + ": \"benchmarks\" is " + list.type_name() + ", a list expected");
+std::vector<ResultEntry> read_entries(const JsonValue& root) {
   std::vector<std::string> order;
   std::map<std::string, ResultEntry> medians;
   std::map<std::string, std::vector<ResultEntry>> repetitions;
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    const JsonObject object(list[i], place + ": benchmarks[" + std::to_string(i) + "]");
-    const bool aggregate = object.text("run_type", "iteration") == "aggregate";
-    if (aggregate && object.text("aggregate_name", nullptr) != "median") continue;
+  for (const JsonValue& object : root.objects("benchmarks")) {
+    const bool aggregate = text_or(object, "run_type", "iteration") == "aggregate";
+    if (aggregate && object.at("aggregate_name").text() != "median") continue;
     const ResultEntry entry = read_entry(object);
     if (medians.count(entry.name) == 0 && repetitions.count(entry.name) == 0) order.push_back(entry.name);
     if (!aggregate) {
@@ -152,49 +181,45 @@ std::vector<ResultEntry> read_entries(const Json& list, const std::string& place
   return entries;
 }
 
-StepResult read_step(const JsonObject& object, const std::string& place) {
+StepResult read_step(const JsonValue& object) {
   StepResult step;
   step.measured = true;
-  step.model = object.text("model", nullptr);
-  step.precision = object.text("precision", "");
-  step.batch = object.whole("batch", -1);
-  step.step_s = object.number("step_s", -1.0);
+  step.model = object.at("model").text();
+  step.precision = text_or(object, "precision", "");
+  step.batch = whole_of(object.at("batch"));
+  step.step_s = number_of(object.at("step_s"));
   if (step.step_s <= 0.0) object.fail("\"step_s\" is 0, a positive time expected");
-  step.step_deviation_s = object.number("step_mad_s", 0.0);
-  step.watched_step_s = object.number("watched_step_s", 0.0);
-  step.parts_s = object.number("parts_s", 0.0);
-  step.peak_memory_bytes = static_cast<std::size_t>(std::min(kMostBytes, object.number("peak_memory_bytes", -1.0)));
+  step.step_deviation_s = number_or(object, "step_mad_s", 0.0);
+  step.watched_step_s = number_or(object, "watched_step_s", 0.0);
+  step.parts_s = number_or(object, "parts_s", 0.0);
+  step.peak_memory_bytes = static_cast<std::size_t>(std::min(kMostBytes, number_of(object.at("peak_memory_bytes"))));
   if (object.has("phases")) {
-    const JsonObject phases(object.json().at("phases"), place + ": phases");
+    const JsonValue phases = object.object("phases");
     for (const auto& [key, phase] : {std::pair{"data_s", &StepResult::data_s},
                                      {"augment_s", &StepResult::augment_s},
                                      {"loss_s", &StepResult::loss_s},
                                      {"update_s", &StepResult::update_s},
                                      {"results_s", &StepResult::results_s}})
-      step.*phase = phases.number(key, 0.0);
+      step.*phase = number_or(phases, key, 0.0);
   }
-  const Json& layers = object.json().value("layers", Json::array());
-  if (!layers.is_array()) object.fail("\"layers\" is no list");
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const JsonObject layer(layers[i], place + ": layers[" + std::to_string(i) + "]");
-    step.layers.push_back({layer.text("layer", nullptr), layer.text("op", ""), layer.number("forward_s", -1.0),
-                           layer.number("backward_s", -1.0), layer.number("forward_flops", 0.0)});
-  }
+  if (!object.has("layers")) return step;
+  for (const JsonValue& layer : object.objects("layers"))
+    step.layers.push_back({layer.at("layer").text(), text_or(layer, "op", ""), number_of(layer.at("forward_s")),
+                           number_of(layer.at("backward_s")), number_or(layer, "forward_flops", 0.0)});
   return step;
 }
 
 }  // namespace
 
 ResultFile parse_result_file(const std::string& text, const std::string& place) {
-  check_json_object(text, place);
-  const Json json = Json::parse(text);
-  const JsonObject root(json, place);
+  const Json json = parse_json_object(text, place);
+  const JsonValue root(json, place);
   for (const char* key : {"context", "benchmarks"})
     if (!root.has(key)) root.fail(std::string("has no \"") + key + "\": not a result file");
   ResultFile file;
-  file.context = read_context(JsonObject(json["context"], place + ": context"));
-  file.entries = read_entries(json["benchmarks"], place);
-  if (root.has("step_s")) file.step = read_step(root, place);
+  file.context = read_context(root.object("context"));
+  file.entries = read_entries(root);
+  if (root.has("step_s")) file.step = read_step(root);
   return file;
 }
 

@@ -139,13 +139,14 @@ TEST_CASE("what is no device description is refused by place, field and both val
   expect_parts(changed("/memory_bytes", 1e20), {"memory_bytes", "1e+20"});
   expect_parts(changed("/cache/by_bytes/1", Json::array({400000, 1})), {"cache", "ascend"});
   expect_parts(changed("/cache/by_seconds/1", Json::array({2000000, 1.5})), {"by_seconds", "1.5"});
-  expect_parts(changed("/cache/by_bytes/0", 5), {"cache", "5", "share missed"});
+  expect_parts(changed("/cache/by_bytes/0", 5), {"cache", "5", "a list of 2"});
   expect_parts(changed("/precision", "fp8"), {"fp8"});
-  expect_parts(changed("/shared_memory", 1), {"shared_memory", "true nor false"});
-  expect_parts(changed("/measured", "yes"), {"measured", "true nor false"});
+  expect_parts(changed("/shared_memory", 1), {"shared_memory", "true or false"});
+  expect_parts(changed("/measured", "yes"), {"measured", "true or false"});
   expect_parts(changed("/measured", false), {"sources", "limits"});  // a derived figure without a source
   expect_parts(changed("/efficiencies", 3), {"efficiencies", "list"});
-  expect_parts(changed("/efficiencies/0/share", Json::array({0.1, 0.2})), {"efficiencies[0]", "2 values", "4"});
+  expect_parts(changed("/efficiencies/0/share", Json::array({0.1, 0.2})),
+               {"efficiencies[0]", "[0.1,0.2]", "a list of 4"});
   expect_parts(changed("/efficiencies/0/share/1", 0), {"efficiencies[0]", "share", "0"});
   expect_parts(changed("/efficiencies/0/axes/c", Json::array({64, 16})), {"efficiencies[0]", "c", "ascend"});
   expect_parts(changed("/efficiencies/0/axes/depth", Json::array({1})), {"efficiencies[0]", "depth", "width"});

@@ -157,7 +157,7 @@ TEST_CASE("what is no result file is refused by name and place") {
   no_list["benchmarks"] = "none";
   expect_parts(error_of_json(no_list), {"a.json", "benchmarks", "list"});
   no_list["benchmarks"] = {1};
-  expect_parts(error_of_json(no_list), {"a.json", "benchmarks[0]", "number", "object"});
+  expect_parts(error_of_json(no_list), {"a.json", "benchmarks[0]", "is 1", "object"});
   no_list.erase("benchmarks");
   expect_parts(error_of_json(no_list), {"a.json", "benchmarks", "not a result file"});
 }
