@@ -17,7 +17,8 @@ install(TARGETS tsugi EXPORT tsugiTargets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY kernels/api DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tsugi/kernels FILES_MATCHING PATTERN "*.h")
-install(DIRECTORY engine DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tsugi FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY engine DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tsugi FILES_MATCHING PATTERN "*.h"
+  PATTERN "json_value.h" EXCLUDE)  # it names the JSON library
 install(EXPORT tsugiTargets NAMESPACE tsugi:: DESTINATION ${package_dir} FILE tsugiConfig.cmake)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/tsugiConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/tsugiConfigVersion.cmake DESTINATION ${package_dir})

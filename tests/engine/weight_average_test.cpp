@@ -43,7 +43,7 @@ TEST_CASE("new rows are scaled, the margin moves their biases only, and old rows
 
 TEST_CASE("how long new rows are beside old ones decides what a hand-over multiplies them by") {
   const auto scale_of = [](std::vector<float> weight) {
-    return default_new_row_scale(checkpoint_of(std::move(weight), {4, 6}, {8}), "head", 1);
+    return default_new_class_scale(checkpoint_of(std::move(weight), {4, 6}, {8}), "head", 1);
   };
   CHECK(new_row_length(checkpoint_of({3, 4, 0, 15}, {4, 6}, {8}), "head", 1) == doctest::Approx(3.0));
   CHECK(scale_of({3, 4, 0, 5}) == 1.0f);
@@ -51,8 +51,8 @@ TEST_CASE("how long new rows are beside old ones decides what a hand-over multip
   CHECK(scale_of({3, 4, 0, 12.5f}) == doctest::Approx(0.8));
   CHECK(scale_of({3, 4, 0, 50}) == doctest::Approx(0.65));
   CHECK(scale_of({0, 0, 0, 50}) == 1.0f);
-  CHECK(default_new_row_scale(checkpoint_of({3, 4, 0, 15}, {4, 6}, {8}), "head", 2) == 1.0f);  // nobody is new
-  CHECK(default_new_row_scale(checkpoint_of({3, 4, 0, 15}, {4, 6}, {8}), "other", 1) == 1.0f);
+  CHECK(default_new_class_scale(checkpoint_of({3, 4, 0, 15}, {4, 6}, {8}), "head", 2) == 1.0f);  // nobody is new
+  CHECK(default_new_class_scale(checkpoint_of({3, 4, 0, 15}, {4, 6}, {8}), "other", 1) == 1.0f);
 }
 
 TEST_CASE("networks that differ, shares out of range and rows that are not there are refused") {

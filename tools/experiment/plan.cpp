@@ -13,7 +13,6 @@
 namespace tsugi::tools {
 namespace {
 
-constexpr int kHandoverEpochs = 4;         // resume's default: for the estimate of time only
 constexpr double kOverheadSamples = 3000;  // what decoding, bundling and evaluating take, in training samples
 
 /// 0.1 + 0.2 is 0.3 here.
