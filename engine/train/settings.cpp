@@ -2,6 +2,7 @@
 #include "engine/train/settings.h"
 
 #include <algorithm>
+#include <cmath>
 #include <type_traits>
 
 #include "engine/core/json_value.h"
@@ -62,7 +63,10 @@ T read(const JsonValue& value, const SettingRange& range) {
   } else if constexpr (std::is_same_v<T, std::string>) {
     return value.text();
   } else if constexpr (std::is_floating_point_v<T>) {
-    return static_cast<T>(value.number(range.low, range.high));
+    const double number = value.number();
+    const bool fits = std::abs(number) <= static_cast<double>(std::numeric_limits<T>::max());
+    if (!fits || !holds(range, static_cast<T>(number))) value.refuse("a number from " + range_text(range));
+    return static_cast<T>(number);
   } else {
     using Limits = std::numeric_limits<T>;
     const bool any = range.high >= static_cast<double>(Limits::max());
@@ -84,7 +88,8 @@ bool name_setting(const std::string& name, const JsonValue& value, Overrides<Set
   const Setting<Settings>* row = find_row<Settings>(name);
   if (row == nullptr) return false;
   if (overrides.names(*row))
-    value.fail("\"" + name + "\" and \"" + row->name + "\" are one setting, which stands there twice");
+    value.fail("\"" + name + "\" and \"" + (name == row->name ? row->former_name : row->name) +
+               "\" are one setting, which stands there twice");
   std::visit([&](auto* field) { *field = read<std::decay_t<decltype(*field)>>(value, row->range); },
              overrides.name(*row));
   return true;

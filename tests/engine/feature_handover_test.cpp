@@ -334,8 +334,8 @@ TEST_CASE("features with bad numbers, names or extents are refused by name") {
     array(f, "train").shape[0] = 11;
     array(f, "train").data.resize(11 * 3 * 7 * 7 * 6);
   });
-  expect({"train_files", "no list"}, [](File& f) { f.metadata["train_files"] = "{"; });
-  expect({"test_files", "no list"}, [](File& f) { f.metadata["test_files"] = "[1, 2, 3]"; });
+  expect({"train_files", "invalid JSON"}, [](File& f) { f.metadata["train_files"] = "{"; });
+  expect({"test_files", "is 1, a text expected"}, [](File& f) { f.metadata["test_files"] = "[1, 2, 3]"; });
   expect({"stranger", "3 people"},
          [](File& f) { f.metadata["test_files"] = R"(["p0/x.png", "p1/y.png", "stranger/1.png"])"; });
   expect({"p1/x.png", "twice"}, [](File& f) { f.metadata["test_files"] = R"(["p0/y.png", "p1/x.png", "p1/x.png"])"; });

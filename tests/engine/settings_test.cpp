@@ -10,7 +10,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Another value than the default: the upper end of a range, or what is not the default.
+/// Another value than the default: an end of a range, or what is not the default.
 template <class T>
 T other_value(const SettingRange& range, const T& value) {
   if constexpr (std::is_same_v<T, bool>) {
@@ -21,7 +21,8 @@ T other_value(const SettingRange& range, const T& value) {
     return value == T{1} ? T{0} : T{1};
   } else {
     const double most = static_cast<double>(std::numeric_limits<T>::max());
-    return range.high > most ? std::numeric_limits<T>::max() - 1 : static_cast<T>(range.high);
+    if (range.high > most) return std::numeric_limits<T>::max() - 1;
+    return static_cast<T>(static_cast<double>(value) < range.high ? range.high : range.low);
   }
 }
 
