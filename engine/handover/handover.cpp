@@ -1,6 +1,5 @@
-// Prepares the device's run: bundle, personal photos, grown head; then trains as every run does. With features, what is
-// trained is the upper part of the model, as a model of its own; the lower part joins it again whenever a checkpoint is
-// written.
+// Prepares the device's run, step by step; then it trains as every run does. With features, what is trained is the
+// upper part of the model, as a model of its own; the lower part joins it again whenever a checkpoint is written.
 #include "engine/handover/handover.h"
 
 #include <algorithm>
@@ -10,12 +9,10 @@
 
 #include "engine/core/device.h"
 #include "engine/handover/bundle.h"
-#include "engine/handover/judge.h"
-#include "engine/handover/knowledge.h"
+#include "engine/handover/ending.h"
 #include "engine/handover/material.h"
-#include "engine/handover/weight_average.h"
+#include "engine/handover/teacher.h"
 #include "engine/model/cut.h"
-#include "engine/train/handover_settings.h"
 #include "engine/train/memory_share.h"
 #include "engine/train/prepare.h"
 #include "engine/tuning/tuned_backend.h"
@@ -28,10 +25,9 @@ constexpr double kLearningRateShare = 0.2;  // of pretraining's
 constexpr float kLeastInterpolation =
     0.3f;  // chosen with the cube root and kLeastNewClassScale on lfw/tuning (README.md)
 constexpr float kLeastNewClassScale = 0.65f;
-constexpr float kNewRowLength = 2.0f;  // times the old rows' mean: what is no longer needs no scale
-constexpr float kClipNorm = 1.0f;      // frozen batch norm does not tame large gradients
-constexpr std::uint64_t kJudgesDraws =
-    1;  // added to the seed: the judge's draws of old people are not those that rows were fitted to
+constexpr float kNewRowLength = 2.0f;     // times the old rows' mean: what is no longer needs no scale
+constexpr float kClipNorm = 1.0f;         // frozen batch norm does not tame large gradients
+constexpr std::uint64_t kOtherDraws = 1;  // added to the seed: who judges sees draws that no row was fitted to
 
 bool carries_training_photos(const Bundle& bundle) {
   return std::any_of(bundle.photos.begin(), bundle.photos.end(), [](const BundlePhoto& photo) { return !photo.test; });
@@ -87,70 +83,207 @@ HandoverSettings own_settings(const HandoverRequest& request, const Bundle& bund
   return own;
 }
 
-std::vector<std::uint32_t> general_only(const SampleSource& source, const std::vector<std::uint32_t>& photos,
-                                        int first_new) {
-  std::vector<std::uint32_t> general;
-  for (const std::uint32_t i : photos)
-    if (source.label(i) < first_new) general.push_back(i);
-  return general;
+/// A hand-over under way. Its steps are called once each, in the order of their declaration.
+class Handover {
+ public:
+  Handover(const HandoverRequest& request, const RunObserver& observer)
+      : request_(request), observer_(observer), continued_(!request.continue_from.empty()) {}
+
+  void read_bundle();
+  void grow_head();
+  void choose_settings();
+  void prepare_device();
+  void mix_photos();
+  void look_back();
+  void imprint_new_people();
+  void teach();
+  RunSummary train_on();
+
+ private:
+  // What is trained, and the weights that it came with: with features, the part above the cut.
+  const Model& trained() const { return cut_ != nullptr ? cut_->cut.upper : model_; }
+  const Checkpoint& received() const { return cut_ != nullptr ? cut_->upper : bundle_.checkpoint; }
+  int first_new() const { return static_cast<int>(received().class_names.size()); }
+  const std::string& head() const { return trained().layers.back().name; }
+
+  Checkpoint interrupted() const;
+  Checkpoint upper_part(const Checkpoint& whole, const std::string& place) const;
+  void measure_received();
+  std::optional<KeepBest> keep_best() const;
+
+  const HandoverRequest& request_;
+  const RunObserver& observer_;
+  bool continued_;
+  Stopwatch clock_;
+
+  Bundle bundle_;
+  Model model_;                     // the bundle's, whole
+  std::unique_ptr<CutBundle> cut_;  // null when the bundle carries photos
+  PhotoFolder personal_;
+  Checkpoint start_;  // what training starts from, its head grown: the bundle's, or that of the interrupted hand-over
+  Checkpoint imprinted_;  // where training begins or, continued, began long ago
+  TrainSettings settings_;
+  HandoverSettings own_;
+  Preprocessing preprocessing_;
+  std::vector<OutputClaim> claims_;
+  std::unique_ptr<Backend> backend_;
+  DType dtype_ = DType::f32;
+  MemoryShare share_;
+  std::unique_ptr<Material> material_;
+  MetricsHistory history_;
+  std::unique_ptr<Network> network_;
+  std::optional<Knowledge> knowledge_;
+};
+
+void Handover::read_bundle() {
+  validate(request_.overrides.values, "command line");
+  if (observer_.files != nullptr) observer_.files->personal(request_.personal);
+  BundleLimits limits;  // what does not fit --memory need not be read first
+  if (request_.train.memory_budget != 0)
+    limits.total_bytes = std::min<std::uint64_t>(limits.total_bytes, request_.train.memory_budget);
+  bundle_ = tsugi::read_bundle(request_.bundle, limits, observer_.files);
+  model_ = parse_model(bundle_.checkpoint.model, request_.bundle + ": model");
+  cut_ = cut_bundle(bundle_, model_, request_.bundle);
 }
 
-/// How the checkpoint does on the general test photos as it was received.
-void measure_before(Backend& backend, const Checkpoint& received, const Model& model, const SampleSource& source,
-                    const Split& split, const std::string& place, MetricsHistory& history) {
-  Network network(backend, model, received.class_names);
-  network.load(received, place);
-  Inference inference(network, kBatch);
-  const auto photos = general_only(source, split.test, network.classes());
-  const Evaluation evaluation = evaluate(inference, source, photos, network.classes(), {});
-  history.accuracy_general_before = evaluation.overall.accuracy();
-  history.before = evaluation.per_class;
+void Handover::grow_head() {
+  personal_ = scan_person(request_.personal);
+  start_ = bundle_.checkpoint;
+  tsugi::grow_head(start_, model_, personal_.class_names, request_.personal);
+  if (continued_) start_ = interrupted();
+  if (cut_ != nullptr) start_ = upper_part(start_, continued_ ? request_.continue_from : request_.bundle);
 }
 
-/// The checkpoint that training starts from, its head grown: the bundle's, or that of the interrupted hand-over.
-Checkpoint starting_point(const HandoverRequest& request, const Checkpoint& received, const Model& model,
-                          const PhotoFolder& personal, FileLog* files) {
-  Checkpoint start = received;
-  grow_head(start, model, personal.class_names, request.personal);
-  if (request.continue_from.empty()) return start;
-  Checkpoint interrupted = read_checkpoint(request.continue_from, files);
-  if (interrupted.class_names != start.class_names || interrupted.model != start.model)
-    throw Error(request.continue_from + ": is of model and people other than " + request.bundle + " with " +
-                request.personal);
-  mark_personal(interrupted, start.personal_classes);  // whatever the interrupted checkpoint says
+Checkpoint Handover::interrupted() const {
+  Checkpoint interrupted = read_checkpoint(request_.continue_from, observer_.files);
+  if (interrupted.class_names != start_.class_names || interrupted.model != start_.model)
+    throw Error(request_.continue_from + ": is of model and people other than " + request_.bundle + " with " +
+                request_.personal);
+  mark_personal(interrupted, start_.personal_classes);  // whatever the interrupted checkpoint says
   return interrupted;
 }
 
-/// The part of `start` above the cut. An interrupted hand-over must have the bundle's weights below it.
-Checkpoint upper_part(const Checkpoint& start, const CutBundle& cut, const std::string& place) {
-  CheckpointParts parts = split_checkpoint(start, cut.cut, place);
+/// An interrupted hand-over must have the bundle's weights below the cut.
+Checkpoint Handover::upper_part(const Checkpoint& whole, const std::string& place) const {
+  CheckpointParts parts = split_checkpoint(whole, cut_->cut, place);
   const std::string found = weights_sha256(parts.lower);
-  if (found != cut.features.lower_sha256)
-    throw Error(place + ": its weights below " + cut.cut.layer + " have digest " + found + ", the bundle's have " +
-                cut.features.lower_sha256);
+  if (found != cut_->features.lower_sha256)
+    throw Error(place + ": its weights below " + cut_->cut.layer + " have digest " + found + ", the bundle's have " +
+                cut_->features.lower_sha256);
   return parts.upper;
 }
 
-/// What the received network says of the training photos; nothing when nothing is distilled. cut: null when the bundle
-/// carries photos.
-Teacher teacher_for(Backend& backend, const Bundle& bundle, const CutBundle* cut, const Model& trained,
-                    const SampleSource& source, const Split& split, const HandoverSettings& own,
-                    const std::string& place, const RunObserver& observer) {
-  if (own.distillation == 0.0f) return {};
-  const Checkpoint& received = cut != nullptr ? cut->upper : bundle.checkpoint;
-  Network network(backend, trained, received.class_names);
-  network.load(received, place);
-  const StoredLogits stored =
-      cut != nullptr ? StoredLogits() : stored_logits(bundle, trained, place);  // by photo, and there is none
-  Teacher teacher = make_teacher(network, source, split.train, stored, own.distillation_personal, place);
-  teacher.weight = own.distillation;
-  teacher.temperature = own.distillation_temperature;
-  if (observer.say)
-    observer.say("distilling what the received network says of " +
-                 std::to_string(std::count(teacher.known.begin(), teacher.known.end(), true)) + " of " +
-                 std::to_string(teacher.known.size()) + " training photos; the bundle has it of " +
-                 std::to_string(stored.size()));
-  return teacher;
+void Handover::choose_settings() {
+  settings_ = settings_for(request_, bundle_, model_, start_, cut_.get(), continued_, observer_);
+  (void)frozen_layers(trained(), settings_.freeze_until);  // a slip in its name shows before photos are decoded
+  preprocessing_ = preprocessing_from_json(received().preprocessing, request_.bundle + ": preprocessing");
+}
+
+void Handover::prepare_device() {
+  const TrainRequest& train = request_.train;
+  claims_ = claim_outputs(train.run, true, observer_.files);
+  backend_ = make_tuned_backend(train.device, train.threads, {train.tuning, observer_.files, observer_.say});
+  dtype_ = choose_precision(train.precision, *backend_);
+  // The bundle stays in memory; the weights as they came, as they began, as they are and as they are interpolated.
+  const ParameterLayout layout(trained(), static_cast<int>(start_.class_names.size()));
+  const std::size_t held = std::filesystem::file_size(request_.bundle) + 4 * layout.count() * sizeof(float);
+  share_ = share_memory(train.memory_budget, *backend_, layout, settings_.optimizer, held);
+}
+
+void Handover::mix_photos() {
+  const MaterialRequest wanted{
+      bundle_,        personal_, request_.personal,        start_.class_names,     first_new(),
+      preprocessing_, settings_, request_.personal_photos, request_.train.threads, share_.photos};
+  material_ = cut_ != nullptr ? feature_material(*backend_, wanted, *cut_, observer_)
+                              : photo_material(*backend_, wanted, observer_);
+}
+
+/// What was known before: of an interrupted run its history, else how the network does that came.
+void Handover::look_back() {
+  if (!continued_) return measure_received();
+  Checkpoint now;
+  describe(now, start_.settings, preprocessing_, *material_->source, material_->split);
+  check_same_photos(start_, now, "resume", request_.continue_from, observer_);
+  history_ = continued_history(start_, request_.continue_from, request_.train.run.metrics, observer_.files);
+}
+
+/// On the general test photos.
+void Handover::measure_received() {
+  Network network(*backend_, trained(), received().class_names);
+  network.load(received(), request_.bundle);
+  Inference inference(network, kBatch);
+  std::vector<std::uint32_t> photos;
+  for (const std::uint32_t i : material_->split.test)
+    if (material_->source->label(i) < first_new()) photos.push_back(i);
+  const Evaluation evaluation = evaluate(inference, *material_->source, photos, network.classes(), {});
+  history_.accuracy_general_before = evaluation.overall.accuracy();
+  history_.before = evaluation.per_class;
+}
+
+void Handover::imprint_new_people() {
+  network_ = std::make_unique<Network>(*backend_, trained(), start_.class_names);
+  std::optional<std::size_t> training_photos;  // where the bundle does not carry them as photos
+  if (cut_ != nullptr) training_photos = cut_->features.train_files.size();
+  knowledge_ = read_knowledge(bundle_, model_, request_.bundle, training_photos);
+  imprinted_ = received();
+  tsugi::grow_head(imprinted_, trained(), personal_.class_names, request_.personal);
+  imprinted_.progress = {settings_.seed, 0, 0, 0};
+  network_->load(imprinted_, request_.bundle);
+  start_new_classes(request_.new_row, *network_, first_new(), *material_->source, material_->split, knowledge_,
+                    settings_);
+  network_->store(imprinted_);
+  own_ = own_settings(request_, bundle_, start_, imprinted_, head(), first_new());
+  if (!continued_) start_ = imprinted_;
+  if (history_.kept == "trained" && start_.progress.epoch < static_cast<std::uint32_t>(settings_.epochs)) {
+    // It ended with settings that may not be today's: it trains on as it was before.
+    const HandoverSettings ended =
+        named_settings(start_.settings, request_.continue_from + ": settings").handover.values;
+    adjust_new_classes(start_, head(), first_new(), 1.0f / ended.new_class_scale,
+                       ended.new_class_bias_shift / ended.new_class_scale);
+  }
+}
+
+/// Distillation: what the received network says of the training photos is learnt beside their labels.
+void Handover::teach() {
+  if (own_.distillation == 0.0f) return;
+  Network network(*backend_, trained(), received().class_names);
+  network.load(received(), request_.bundle);
+  StoredLogits stored;  // by photo: a bundle of features has none
+  if (knowledge_ && cut_ == nullptr) stored = stored_logits(bundle_, *knowledge_);
+  const std::vector<std::uint32_t>& photos = material_->split.train;
+  SoftLabels teacher =
+      make_teacher(network, *material_->source, photos, stored, own_.distillation_personal, request_.bundle);
+  teacher.weight = own_.distillation;
+  teacher.temperature = own_.distillation_temperature;
+  if (observer_.say)
+    observer_.say("distilling what the received network says of " +
+                  std::to_string(std::count(teacher.known.begin(), teacher.known.end(), true)) + " of " +
+                  std::to_string(photos.size()) + " training photos; the bundle has it of " +
+                  std::to_string(stored.size()));
+  material_->source->set_soft_labels(std::move(teacher));
+}
+
+std::optional<KeepBest> Handover::keep_best() const {
+  if (request_.keep == Keep::trained) return std::nullopt;
+  const bool only_head =
+      frozen_layers(trained(), settings_.freeze_until) + 1 == static_cast<int>(trained().layers.size());
+  return KeepBest(*network_, *material_->source, material_->split.train, first_new(),
+                  knowledge_ ? replay(*knowledge_, settings_.seed + kOtherDraws) : HeadSamples{}, only_head, settings_);
+}
+
+RunSummary Handover::train_on() {
+  SampleSource& source = *material_->source;
+  const Split& split = material_->split;
+  const HandoverEnding ending({*network_, imprinted_, first_new(), cut_ != nullptr ? &cut_->lower : nullptr}, own_,
+                              keep_best());
+  Trainer trainer(*network_, source, split.train, settings_, {dtype_, share_.training, request_.train.graph});
+  trainer.load(start_, request_.bundle);
+  announce(observer_, *backend_, *network_, trainer, split.train.size(), split.test.size());
+  Run run{*network_, trainer, source, split.test, true, settings_, start_, history_, clock_, &ending};
+  describe(run.checkpoint, to_json(settings_, own_), preprocessing_, source, split);
+  run.checkpoint.provenance =
+      provenance_json(start_.class_names, start_.personal_classes, split.train.size(), "resume");
+  return run_training(run, request_.train.run, observer_);
 }
 
 }  // namespace
@@ -162,7 +295,7 @@ std::string default_freeze(const Model& model, int classes, bool old_photos) {
 }
 
 float default_new_class_scale(const Checkpoint& grown, const std::string& head, int first_new) {
-  const float ratio = new_row_length(grown, head, first_new);
+  const float ratio = new_class_length(grown, head, first_new);
   return ratio > kNewRowLength ? std::max(kLeastNewClassScale, kNewRowLength / ratio) : 1.0f;
 }
 
@@ -171,99 +304,16 @@ float default_weight_interpolation(double fraction) {
 }
 
 RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
-  const Stopwatch clock;  // from just before the bundle is opened
-  validate(request.overrides.values, "command line");
-  if (observer.files != nullptr) observer.files->personal(request.personal);
-  BundleLimits limits;  // what does not fit --memory need not be read first
-  if (request.train.memory_budget != 0)
-    limits.total_bytes = std::min<std::uint64_t>(limits.total_bytes, request.train.memory_budget);
-  const Bundle bundle = read_bundle(request.bundle, limits, observer.files);
-  const bool continued = !request.continue_from.empty();
-  const Model model = parse_model(bundle.checkpoint.model, request.bundle + ": model");
-  const std::unique_ptr<CutBundle> cut = cut_bundle(bundle, model, request.bundle);
-  const Model& trained = cut != nullptr ? cut->cut.upper : model;
-  const Checkpoint& received = cut != nullptr ? cut->upper : bundle.checkpoint;
-  const PhotoFolder personal = scan_person(request.personal);
-  Checkpoint start = starting_point(request, bundle.checkpoint, model, personal, observer.files);
-  if (cut != nullptr) start = upper_part(start, *cut, continued ? request.continue_from : request.bundle);
-  const int first_new = static_cast<int>(received.class_names.size());
-  const TrainSettings settings = settings_for(request, bundle, model, start, cut.get(), continued, observer);
-  (void)frozen_layers(trained, settings.freeze_until);  // a slip in its name shows before photos are decoded
-  const Preprocessing preprocessing =
-      preprocessing_from_json(received.preprocessing, request.bundle + ": preprocessing");
-  const std::vector<OutputClaim> claims = claim_outputs(request.train.run, true, observer.files);
-  const std::unique_ptr<Backend> backend = make_tuned_backend(request.train.device, request.train.threads,
-                                                              {request.train.tuning, observer.files, observer.say});
-  const DType dtype = choose_precision(request.train.precision, *backend);
-
-  // The bundle stays in memory; the weights as they came, as they began, as they are and as they are averaged.
-  const ParameterLayout layout(trained, static_cast<int>(start.class_names.size()));
-  const std::size_t held = std::filesystem::file_size(request.bundle) + 4 * layout.count() * sizeof(float);
-  const MemoryShare share = share_memory(request.train.memory_budget, *backend, layout, settings.optimizer, held);
-  const MaterialRequest wanted{bundle,        personal, request.personal,        start.class_names,     first_new,
-                               preprocessing, settings, request.personal_photos, request.train.threads, share.photos};
-  const std::unique_ptr<Material> material =
-      cut != nullptr ? feature_material(*backend, wanted, *cut, observer) : photo_material(*backend, wanted, observer);
-  SampleSource& source = *material->source;
-  const Split& split = material->split;
-  if (continued) {
-    Checkpoint now;
-    describe(now, start.settings, preprocessing, source, split);
-    check_same_photos(start, now, "resume", request.continue_from, observer);
-  }
-  MetricsHistory history;
-  if (continued) {
-    history = continued_history(start, request.continue_from, request.train.run.metrics, observer.files);
-  } else {
-    measure_before(*backend, received, trained, source, split, request.bundle, history);
-  }
-
-  Network network(*backend, trained, start.class_names);
-  const std::optional<Knowledge> knowledge =
-      read_knowledge(bundle, model, request.bundle,
-                     cut != nullptr ? std::optional<std::size_t>(cut->features.train_files.size()) : std::nullopt);
-  Checkpoint before_training = received;  // also where training began long ago
-  grow_head(before_training, trained, personal.class_names, request.personal);
-  before_training.progress = {settings.seed, 0, 0, 0};
-  network.load(before_training, request.bundle);
-  start_new_rows(request.new_row, network, first_new, source, split, knowledge, settings);
-  network.store(before_training);
-  const std::string& head = trained.layers.back().name;
-  const HandoverSettings own = own_settings(request, bundle, start, before_training, head, first_new);
-  const bool only_head = frozen_layers(trained, settings.freeze_until) + 1 == static_cast<int>(trained.layers.size());
-  const Judge judge(network, source, split.train, first_new,
-                    knowledge ? replay(*knowledge, settings.seed + kJudgesDraws) : HeadSamples{}, only_head, settings);
-  const Recalls at_start = request.keep == Keep::better ? judge.look() : Recalls{};
-  if (!continued) start = before_training;
-  if (continued && history.kept == "trained" && start.progress.epoch < static_cast<std::uint32_t>(settings.epochs)) {
-    // It ended with settings that may not be today's: it trains on as it was before.
-    const HandoverSettings ended = named_settings(start.settings, request.continue_from + ": settings").handover.values;
-    adjust_new_rows(start, head, first_new, 1.0f / ended.new_class_scale,
-                    ended.new_class_bias_shift / ended.new_class_scale);
-  }
-  Trainer trainer(network, source, split.train, settings, {dtype, share.training, request.train.graph},
-                  teacher_for(*backend, bundle, cut.get(), trained, source, split, own, request.bundle, observer));
-  trainer.load(start, request.bundle);
-  announce(observer, *backend, network, trainer, split.train.size(), split.test.size());
-
-  Run run{network, trainer, source, split.test, {}, true, settings, start, history, clock};
-  if (cut != nullptr) run.lower = &cut->lower;
-  run.start = &before_training;
-  if (own.weight_interpolation < 1.0f)
-    run.average = [&](Checkpoint& trained_weights) {
-      average_weights(trained_weights, before_training, own.weight_interpolation);
-    };
-  if (own.new_class_scale != 1.0f || own.new_class_bias_shift > 0.0f)
-    run.new_rows = [&](Checkpoint& kept) {
-      adjust_new_rows(kept, head, first_new, own.new_class_scale, -own.new_class_bias_shift);
-    };
-  if (request.keep == Keep::better) run.worth_keeping = [&] { return is_better(at_start, judge.look()); };
-  for (const std::string& name : start.class_names)
-    run.personal.push_back(std::find(start.personal_classes.begin(), start.personal_classes.end(), name) !=
-                           start.personal_classes.end());
-  describe(run.checkpoint, to_json(settings, own), preprocessing, source, split);
-  run.checkpoint.provenance = provenance_json(start.class_names, start.personal_classes, split.train.size(), "resume");
-  return run_training(run, request.train.run, observer);
+  Handover handover(request, observer);  // time runs from just before the bundle is opened
+  handover.read_bundle();
+  handover.grow_head();
+  handover.choose_settings();
+  handover.prepare_device();
+  handover.mix_photos();
+  handover.look_back();
+  handover.imprint_new_people();
+  handover.teach();
+  return handover.train_on();  // keeps the best, and writes it
 }
 
 }  // namespace tsugi

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/handover/new_rows.h"
+#include "engine/handover/new_classes.h"
 #include "engine/train/handover_settings.h"
 #include "engine/train/pretrain.h"
 
@@ -12,7 +12,7 @@ namespace tsugi {
 
 /// Which network a hand-over ends with.
 enum class Keep : std::uint8_t {
-  better,  ///< the trained one, or the start where training made it worse or nothing can tell (see Judge)
+  better,  ///< the trained one, or the start where training made it worse or nothing can tell (see KeepBest)
   trained  ///< the trained one in any case
 };
 
@@ -30,7 +30,7 @@ struct HandoverRequest {
 /// What a hand-over does by default: so many epochs,
 constexpr int kHandoverEpochs = 4;
 /// the layer until which it freezes, of photos: none, "". Without photos of old people only the head learns, where
-/// Judge can look without photos.
+/// KeepBest can look without photos.
 std::string default_freeze(const Model& model, int classes, bool old_photos);
 /// The share of the trained weights in what it ends with, by the fraction (0 to 1) of the server's photos that came
 /// along: the fewer, the less of the old people does training see, and the nearer to the start it ends.
@@ -42,10 +42,5 @@ float default_new_class_scale(const Checkpoint& grown, const std::string& head, 
 /// Reads the bundle, grows the head, trains on. wall_s counts from just before the bundle is opened. Throws Error on
 /// unusable input before anything is written.
 RunSummary resume(const HandoverRequest& request, const RunObserver& observer);
-
-/// Adds a zero row for each of `names` to the head's weight and bias, and to their moments, after the old rows, which
-/// stay as they are. Throws Error naming the person when a name is among the checkpoint's already.
-void grow_head(Checkpoint& checkpoint, const Model& model, const std::vector<std::string>& names,
-               const std::string& place);
 
 }  // namespace tsugi

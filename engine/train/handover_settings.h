@@ -16,7 +16,7 @@ struct HandoverSettings {
   bool distillation_personal = false;     ///< personal photos too: what the received network takes those people for
   float weight_interpolation = 1.0f;  ///< share of the trained weights in what it ends with, the start's have the rest
   float new_class_scale = 1.0f;       ///< what new people's rows of the head are multiplied by at its end (see
-                                      ///< weight_average.h)
+                                      ///< handover/new_classes.h)
   float new_class_bias_shift = 0.0f;  ///< nats taken off their biases after that
 };
 

@@ -102,11 +102,7 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
     observer.say(request.continue_from + " (" + name_of(from.kind) + ") holds no optimizer state: it starts anew");
   announce(observer, *backend, network, trainer, split.train.size(), split.test.size());
 
-  Run run{network, trainer, source, split.test, {}, !request.personal.empty(), settings, std::move(now), {}, clock};
-  run.personal.assign(folder.class_names.size(), false);
-  for (std::size_t i = 0; i < folder.class_names.size(); ++i)
-    for (const std::string& name : from.personal_classes)
-      run.personal[i] = run.personal[i] || name == folder.class_names[i];
+  Run run{network, trainer, source, split.test, !request.personal.empty(), settings, std::move(now), {}, clock};
   if (continued)
     run.history = continued_history(from, request.continue_from, request.train.run.metrics, observer.files);
   run.checkpoint.provenance =

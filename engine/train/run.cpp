@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "engine/core/device.h"
-#include "engine/handover/parts.h"
 
 namespace tsugi {
 namespace {
@@ -31,6 +30,9 @@ class Runner {
         inference_(run.network, std::max(1, std::min<int>(kEvaluationBatch, static_cast<int>(run.test_photos.size()))),
                    &run.trainer.arena()),
         earlier_wall_s_(run.history.wall_s) {
+    const std::vector<std::string>& names = run.checkpoint.personal_classes;
+    for (const std::string& name : run.network.class_names())
+      personal_.push_back(std::find(names.begin(), names.end(), name) != names.end());
     if (options.profile.empty()) return;
     profile_ = std::make_unique<Profile>(run.network.backend(), run.network.model());
     run.trainer.watch(profile_->probe());
@@ -65,7 +67,7 @@ class Runner {
         break;
       }
     }
-    if (!summary.stopped && run_.start != nullptr && run_.history.kept.empty()) conclude();
+    if (!summary.stopped && run_.ending != nullptr && run_.history.kept.empty()) conclude();
     save();
     const TrainingProgress& end = trainer.progress();
     if (end.skipped_steps > 0 && observer_.say)
@@ -122,7 +124,7 @@ class Runner {
 
   void evaluate_now() {
     const Profile::Span span(profile_.get(), "evaluation");
-    evaluation_ = evaluate(inference_, run_.source, run_.test_photos, run_.network.classes(), run_.personal);
+    evaluation_ = evaluate(inference_, run_.source, run_.test_photos, run_.network.classes(), personal_);
   }
 
   /// What the new rows can do before any step.
@@ -133,35 +135,17 @@ class Runner {
     if (observer_.evaluated) observer_.evaluated(run_.history.rows.back(), evaluation_);
   }
 
-  /// Makes the network that the run ends with of what was learnt, or goes back to the start.
+  /// Makes the network that the run ends with of what was learnt.
   void conclude() {
     saved_once_ = false;
-    run_.history.kept = "trained";
-    bool changed = change(run_.average);
-    if (run_.worth_keeping && !run_.worth_keeping()) {
-      run_.history.kept = "start";
-      changed = true;
-      run_.trainer.restore(*run_.start, "the start of the run");
-      if (observer_.say) observer_.say("training did not make it better: the network before the first step is kept");
-    } else {
-      changed = change(run_.new_rows) || changed;
-    }
-    if (!changed) return;
+    const RunEnding::Outcome outcome = run_.ending->conclude(run_.trainer, observer_.say);
+    run_.history.kept = outcome.kept;
+    if (!outcome.changed) return;
     evaluate_now();
     record(std::nan(""), std::nan(""));
     run_.history.rows.back().concluded = true;
     save_metrics();
     if (observer_.evaluated) observer_.evaluated(run_.history.rows.back(), evaluation_);
-  }
-
-  /// False when there is nothing to do.
-  bool change(const std::function<void(Checkpoint&)>& how) {
-    if (!how) return false;
-    Checkpoint weights;
-    run_.network.store(weights);
-    how(weights);
-    run_.trainer.restore(weights, "the end of the run");
-    return true;
   }
 
   void finish_epoch(bool trained) {
@@ -199,7 +183,7 @@ class Runner {
     if (options_.output.empty() || (saved_once_ && saved_.step == now.step && saved_.epoch == now.epoch)) return;
     const Profile::Span span(profile_.get(), "checkpoint");
     run_.trainer.store(run_.checkpoint);
-    if (run_.lower != nullptr) join_lower(run_.checkpoint, *run_.lower);
+    if (run_.ending != nullptr) run_.ending->complete(run_.checkpoint);
     check_finite(run_.checkpoint.parameters, now.step);
     check_finite(run_.checkpoint.statistics, now.step);
     for (const auto& [buffer, tensors] : run_.checkpoint.moments) check_finite(tensors, now.step);
@@ -219,7 +203,7 @@ class Runner {
     summary.device = run_.network.backend().name();
     summary.precision = precision_name(run_.trainer.dtype());
     summary.class_names = run_.network.class_names();
-    summary.personal = run_.personal;
+    summary.personal = personal_;
     summary.memory = run_.trainer.memory();
   }
 
@@ -227,7 +211,8 @@ class Runner {
   const RunOptions& options_;
   const RunObserver& observer_;
   Inference inference_;
-  double earlier_wall_s_;  // of the processes that this run continues
+  std::vector<bool> personal_;  // [classes]
+  double earlier_wall_s_;       // of the processes that this run continues
   double step_seconds_ = 0.0;
   std::uint64_t images_ = 0;
   Evaluation evaluation_;

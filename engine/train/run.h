@@ -1,5 +1,5 @@
 // A training run: epochs of steps, an evaluation after each, and a checkpoint that is always whole.
-// pretrain.h and handover.h prepare runs; this file only turns the crank.
+// Pretraining and the hand-over prepare runs; this file only turns the crank.
 #pragma once
 
 #include <chrono>
@@ -66,28 +66,36 @@ struct RunSummary {
   std::vector<ProfileLine> profile;  ///< where the time went, when a profile was asked for
 };
 
-/// Everything that a run works on. `checkpoint` holds what does not change while training (class names, settings,
-/// provenance…).
+/// What a run does with what it learnt, beside writing it down.
+class RunEnding {
+ public:
+  virtual ~RunEnding() = default;
+
+  struct Outcome {
+    std::string kept;      ///< MetricsHistory::kept
+    bool changed = false;  ///< the network is another than the last step left
+  };
+  /// Called once, after the last step: makes the network that the run ends with. say: as RunObserver's, may be empty.
+  virtual Outcome conclude(Trainer& trainer, const std::function<void(const std::string&)>& say) const = 0;
+
+  /// Called on each checkpoint before it is written: adds what the trainer does not know.
+  virtual void complete(Checkpoint& checkpoint) const = 0;
+};
+
+/// Everything that a run works on. `checkpoint` holds what does not change while training (class names, which of them
+/// are personal, settings, provenance…).
 struct Run {
   Network& network;
   Trainer& trainer;
   const SampleSource& source;
   std::vector<std::uint32_t> test_photos;
-  std::vector<bool> personal;  ///< [classes]
   bool handover = false;  ///< some people are personal: accuracies are split, and the metrics begin with an evaluation
                           ///< before the first step
   TrainSettings settings;
   Checkpoint checkpoint;
   MetricsHistory history;
-  Stopwatch clock;  ///< wall_s counts from its start
-  const Checkpoint* lower =
-      nullptr;  ///< a hand-over with features: the tensors below the cut, which join each checkpoint
-  const Checkpoint* start = nullptr;  ///< the weights before the first step, to go back to
-  std::function<void(Checkpoint&)> average =
-      {};  ///< called once, after the last step, on the trained weights: makes them what the run ends with
-  std::function<bool()> worth_keeping =
-      {};  ///< asked once, after that: false ends the run with the start's weights; empty = always kept
-  std::function<void(Checkpoint&)> new_rows = {};  ///< called once, on trained weights that are kept
+  Stopwatch clock;                    ///< wall_s counts from its start
+  const RunEnding* ending = nullptr;  ///< null: the run ends with what the last step left
 };
 
 /// Trains to the end of settings.epochs, or until the observer stops it. Throws what Trainer::step throws (the last

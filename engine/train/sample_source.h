@@ -1,6 +1,6 @@
 // Where a step finds its samples: rows of bytes, and the op that turns rows into the network's input. photo_source.h
-// has photos and augmentation, feature_source.h activations and dequantisation. A CPU reads rows where they lie. A GPU
-// has all of them in its own memory where they fit, and gets those of each batch with the batch where they do not.
+// has photos and augmentation, a hand-over activations and dequantisation. A CPU reads rows where they lie. A GPU has
+// all of them in its own memory where they fit, and gets those of each batch with the batch where they do not.
 #pragma once
 
 #include <string>
@@ -8,6 +8,7 @@
 
 #include "engine/core/arena.h"
 #include "engine/model/description.h"
+#include "engine/train/soft_labels.h"
 
 namespace tsugi {
 
@@ -39,6 +40,10 @@ class SampleSource {
   virtual const std::string& digest(std::size_t item) const = 0;
   virtual SampleShape shape() const = 0;  ///< of a sample, as the network reads it
 
+  /// What is learnt beside the labels; of weight 0 unless it was set.
+  const SoftLabels& soft_labels() const { return soft_labels_; }
+  void set_soft_labels(SoftLabels labels) { soft_labels_ = std::move(labels); }
+
   // -- rows -----------------------------------------------------------------------------------------------------------
   virtual const std::uint8_t* rows() const = 0;  ///< [*,row_bytes()], host memory
   virtual std::size_t row_bytes() const = 0;
@@ -65,6 +70,7 @@ class SampleSource {
  private:
   Backend& backend_;
   DeviceBuffer copy_;
+  SoftLabels soft_labels_;
 };
 
 /// Throws Error naming `place` and both shapes unless `model` reads samples of the source's shape.

@@ -21,13 +21,12 @@ std::string megabytes(std::size_t bytes) {
 }  // namespace
 
 Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32_t> train_photos,
-                 const TrainSettings& settings, const TrainerOptions& options, Teacher teacher)
+                 const TrainSettings& settings, const TrainerOptions& options)
     : network_(network),
       source_(source),
       train_photos_(std::move(train_photos)),
       settings_(settings),
       options_(options),
-      teacher_(teacher.weight > 0.0f ? std::move(teacher) : Teacher()),
       frozen_layers_(tsugi::frozen_layers(network.model(), settings.freeze_until)),
       optimizer_(network.backend(), settings.optimizer, network.layout().count(),
                  network.layout().trained_ranges(frozen_layers_)) {
@@ -43,7 +42,7 @@ Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32
       throw Error("training: photo " + source.name(photo) + " has class " + std::to_string(train_labels_.back()) +
                   ", the network has " + std::to_string(network.classes()));
   }
-  if (teacher_.weight > 0.0f) validate(teacher_, source_, train_photos_, network_.classes());
+  if (has_soft_labels()) validate(source_.soft_labels(), source_, network_.classes());
   const std::uint64_t samples = std::uint64_t{train_photos_.size()} * settings_.variants;
   if (samples > 0xFFFFFFFFu)
     throw Error("training: " + std::to_string(train_photos_.size()) + " photos x " +
@@ -82,11 +81,11 @@ SampleRequest Trainer::batch_request(int samples) const {
   return request;
 }
 
-/// StepState, then rows, sample ids and labels of the whole batch, with a teacher its weights and logits: one upload a
-/// step.
+/// StepState, then rows, sample ids and labels of the whole batch, with soft labels their weights and logits: one
+/// upload a step.
 std::size_t Trainer::staging_bytes() const {
-  const std::size_t taught = teacher_.classes > 0 ? 1 + static_cast<std::size_t>(teacher_.classes) : 0;
-  return sizeof(StepState) + static_cast<std::size_t>(batch_) * (3 * sizeof(std::uint32_t) + taught * sizeof(float));
+  const std::size_t soft = has_soft_labels() ? 1 + static_cast<std::size_t>(source_.soft_labels().classes) : 0;
+  return sizeof(StepState) + static_cast<std::size_t>(batch_) * (3 * sizeof(std::uint32_t) + soft * sizeof(float));
 }
 
 /// UpdateReport, then losses and predictions of the whole batch: one download a step.
@@ -197,11 +196,12 @@ void Trainer::upload() {
     host[batch + i] = sample;
     host[2 * batch + i] = static_cast<std::uint32_t>(train_labels_[sample / settings_.variants]);
   }
-  if (teacher_.classes > 0) {
+  if (has_soft_labels()) {
+    const SoftLabels& soft = source_.soft_labels();
     auto* weights = reinterpret_cast<float*>(host + 3 * batch);
     for (std::size_t i = 0; i < batch; ++i)
-      weights[i] = teacher_.weight * teacher_.stage(host[batch + i] / settings_.variants,
-                                                    weights + batch + i * static_cast<std::size_t>(teacher_.classes));
+      weights[i] = soft.stage(train_photos_[host[batch + i] / settings_.variants],
+                              weights + batch + i * static_cast<std::size_t>(soft.classes));
   }
   rows_.fetch(host, batch);
   network_.backend().copy_to_device(staging_.data(), host_staging_.data(), host_staging_.size());
@@ -230,12 +230,13 @@ SoftmaxCrossEntropy Trainer::loss_op(int begin) const {
   op.predicted = reinterpret_cast<std::int32_t*>(losses + batch) + first;
   op.d_logits = program_->d_logits();
   op.loss_scale = scales() ? &report->loss_scale : nullptr;
-  if (teacher_.classes > 0) {
+  if (has_soft_labels()) {
+    const SoftLabels& soft = source_.soft_labels();
     const auto* weights = reinterpret_cast<const float*>(staged + 3 * batch);
     op.distillation = weights + first;
-    op.teacher = weights + batch + first * static_cast<std::size_t>(teacher_.classes);
-    op.teacher_classes = teacher_.classes;
-    op.temperature = teacher_.temperature;
+    op.teacher = weights + batch + first * static_cast<std::size_t>(soft.classes);
+    op.teacher_classes = soft.classes;
+    op.temperature = soft.temperature;
   }
   return op;
 }

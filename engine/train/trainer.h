@@ -5,7 +5,6 @@
 #include <memory>
 #include <vector>
 
-#include "engine/handover/teacher.h"
 #include "engine/model/program.h"
 #include "engine/optim/optimizer.h"
 #include "engine/train/network.h"
@@ -48,10 +47,10 @@ class Trainer {
   /// train_photos: items of the source, which becomes resident on the device where it fits. All references must outlive
   /// the trainer. Throws Error when there is no photo, its shape is not what the model reads, the backend lacks the
   /// type, no micro-batch fits the budget, or the batch does not fit the device (naming what is needed and what there
-  /// is). teacher: of train_photos, and checked (see its validate) where it has a weight; unused where it has none.
-  /// Throws as frozen_layers when settings.freeze_until names no layer to freeze.
+  /// is). The source's soft labels are learnt and checked (see their validate) where their weight is not 0. Throws as
+  /// frozen_layers when settings.freeze_until names no layer to freeze.
   Trainer(Network& network, SampleSource& source, std::vector<std::uint32_t> train_photos,
-          const TrainSettings& settings, const TrainerOptions& options, Teacher teacher = {});
+          const TrainSettings& settings, const TrainerOptions& options);
 
   const MemoryPlan& memory() const { return memory_; }
   const DeviceBuffer& arena() const { return arena_; }  ///< holds nothing between steps: an evaluation may use it
@@ -92,6 +91,7 @@ class Trainer {
   void refresh_compute();
   void reset_report();
   void start_epoch();
+  bool has_soft_labels() const { return source_.soft_labels().weight != 0.0f; }
   std::size_t staging_bytes() const;
   std::size_t results_bytes() const;
   void pick_rows(std::uint32_t batch, std::uint32_t* rows) const;
@@ -108,7 +108,6 @@ class Trainer {
   std::vector<int> train_labels_;
   TrainSettings settings_;
   TrainerOptions options_;
-  Teacher teacher_;  // without classes when nothing is distilled
   int batch_ = 0;
   std::uint32_t steps_per_epoch_ = 0;
   TrainingProgress progress_;

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/handover/judge.h"
+#include "engine/handover/keep_best.h"
 #include "tests/engine/support.h"
 
 namespace tsugi::test {

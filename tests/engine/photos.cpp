@@ -84,8 +84,8 @@ Training::Training(Backend& backend, const Model& model, const PhotoSet& set, co
     : store(set.photos, set.labels, store_options(model, options.decoding_threads)),
       source(backend, store),
       network(backend, model, set.class_names),
-      trainer((network.initialise(options.initial_seed), network), source, all_of(set.photos.size()), settings,
-              options.trainer, options.teacher) {}
+      trainer((network.initialise(options.initial_seed), source.set_soft_labels(options.soft_labels), network), source,
+              all_of(set.photos.size()), settings, options.trainer) {}
 
 std::vector<StepTotals> Training::steps(int count) {
   std::vector<StepTotals> totals;

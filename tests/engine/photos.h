@@ -43,7 +43,7 @@ class Training {
     TrainerOptions trainer;
     int decoding_threads = 1;
     std::uint64_t initial_seed = 5;
-    Teacher teacher;
+    SoftLabels soft_labels;
   };
   Training(Backend& backend, const Model& model, const PhotoSet& set, const TrainSettings& settings,
            const Options& options);

@@ -1,5 +1,5 @@
 // Recalls, person by person.
-#include "engine/handover/judge.h"
+#include "engine/handover/keep_best.h"
 
 #include <algorithm>
 #include <limits>
@@ -27,25 +27,25 @@ double mean_recall(const std::vector<Tally>& tallies, int begin, int end) {
 
 }  // namespace
 
-Judge::Judge(const Network& network, const SampleSource& source, std::vector<std::uint32_t> train_photos, int first_new,
-             HeadSamples old, bool features_fixed, const TrainSettings& settings)
+KeepBest::KeepBest(const Network& network, const SampleSource& source, std::vector<std::uint32_t> train_photos,
+                   int first_new, HeadSamples old, bool features_fixed, const TrainSettings& settings)
     : network_(network),
       source_(source),
       train_photos_(std::move(train_photos)),
       first_new_(first_new),
       old_(std::move(old)),
-      features_fixed_(features_fixed),
-      has_old_photos_(std::any_of(train_photos_.begin(), train_photos_.end(),
-                                  [&](std::uint32_t i) { return source.label(i) < first_new; })),
+      look_at_draws_(features_fixed && std::none_of(train_photos_.begin(), train_photos_.end(),
+                                                    [&](std::uint32_t i) { return source.label(i) < first_new; })),
       strength_(settings.augment),
       variants_(std::min(settings.variants, std::uint32_t{2})),
-      seed_(settings.seed ^ kOtherDraws) {}
+      seed_(settings.seed ^ kOtherDraws),
+      at_start_(look()) {}
 
 bool is_better(const Recalls& before, const Recalls& after) {
   return after.old >= before.old - kLargestLoss && after.old + after.personal >= before.old + before.personal;
 }
 
-Recalls Judge::look() const {
+Recalls KeepBest::look() const {
   std::vector<Tally> tallies(static_cast<std::size_t>(network_.classes()));
   const auto count = [&](int label, int predicted) {
     Tally& tally = tallies[static_cast<std::size_t>(label)];
@@ -62,7 +62,7 @@ Recalls Judge::look() const {
     for (std::size_t i = 0; i < train_photos_.size(); ++i)
       count(source_.label(train_photos_[i]), predictions.predicted[i]);
   }
-  if (!has_old_photos_ && features_fixed_) {
+  if (look_at_draws_) {
     const std::vector<int> predicted = predict_by_head(network_, old_);
     for (std::size_t i = 0; i < predicted.size(); ++i) count(old_.labels[i], predicted[i]);
   }

@@ -1,4 +1,4 @@
-// Whether a hand-over's training did any good, judged on the device and without a test photo: those only measure. Old
+// Whether a hand-over's training did any good, seen on the device and without a test photo: those only measure. Old
 // people are looked at through what the device has of them, photos or draws of their features; what it cannot look at
 // it does not trust.
 #pragma once
@@ -22,28 +22,33 @@ struct Recalls {
 /// Nothing that is NaN is.
 bool is_better(const Recalls& before, const Recalls& after);
 
-class Judge {
+class KeepBest {
  public:
-  /// train_photos: items of the source; those with a label from first_new on are personal. `old`: draws of old people's
-  /// features, used where not one of their photos is there, and only if `features_fixed`: nothing before the head
-  /// learns, so that they stay what the head meets. All references must outlive the judge.
-  Judge(const Network& network, const SampleSource& source, std::vector<std::uint32_t> train_photos, int first_new,
-        HeadSamples old, bool features_fixed, const TrainSettings& settings);
+  /// Looks at the network as it is before the first step. train_photos: items of the source; those with a label from
+  /// first_new on are personal. `old`: draws of old people's features, used where not one of their photos is there, and
+  /// only if `features_fixed`: nothing before the head learns, so that they stay what the head meets. All references
+  /// must outlive it.
+  KeepBest(const Network& network, const SampleSource& source, std::vector<std::uint32_t> train_photos, int first_new,
+           HeadSamples old, bool features_fixed, const TrainSettings& settings);
 
+  /// Whether the network as it is now is better than it was then.
+  bool better_now() const { return is_better(at_start_, look()); }
+
+ private:
   /// How the network does now: of the photos and of one augmented variant each, which training never draws (features:
   /// one that came with them).
   Recalls look() const;
 
- private:
   const Network& network_;
   const SampleSource& source_;
   std::vector<std::uint32_t> train_photos_;
   int first_new_;
   HeadSamples old_;
-  bool features_fixed_, has_old_photos_;
+  bool look_at_draws_;
   AugmentStrength strength_;
   std::uint32_t variants_;
   std::uint64_t seed_;
+  Recalls at_start_;
 };
 
 }  // namespace tsugi

@@ -1,0 +1,39 @@
+// Changes a network's weights by way of a checkpoint's tensors.
+#include "engine/handover/ending.h"
+
+#include "engine/handover/new_classes.h"
+#include "engine/handover/parts.h"
+#include "engine/handover/weight_interpolation.h"
+
+namespace tsugi {
+
+RunEnding::Outcome HandoverEnding::conclude(Trainer& trainer,
+                                            const std::function<void(const std::string&)>& say) const {
+  Outcome outcome{"trained", false};
+  const auto change = [&](auto&& how) {
+    Checkpoint weights;
+    start_.network.store(weights);
+    how(weights);
+    trainer.restore(weights, "the end of the run");
+    outcome.changed = true;
+  };
+  if (settings_.weight_interpolation < 1.0f)
+    change([&](Checkpoint& trained) { interpolate_weights(trained, start_.weights, settings_.weight_interpolation); });
+  if (best_ && !best_->better_now()) {
+    trainer.restore(start_.weights, "the start of the run");
+    if (say) say("training did not make it better: the network before the first step is kept");
+    return {"start", true};
+  }
+  if (settings_.new_class_scale != 1.0f || settings_.new_class_bias_shift > 0.0f)
+    change([&](Checkpoint& kept) {
+      adjust_new_classes(kept, start_.network.model().layers.back().name, start_.first_new, settings_.new_class_scale,
+                         -settings_.new_class_bias_shift);
+    });
+  return outcome;
+}
+
+void HandoverEnding::complete(Checkpoint& checkpoint) const {
+  if (start_.lower != nullptr) join_lower(checkpoint, *start_.lower);
+}
+
+}  // namespace tsugi
