@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "engine/handover/knowledge.h"
+#include "engine/handover/people_statistics.h"
 #include "engine/model/parameters.h"
 
 namespace tsugi::bench {

@@ -108,9 +108,9 @@ Activated activate(const Network& lower, const SampleSource& source, const Activ
     row += group.items.size() * group.variants;
   }
   Activated result;
-  result.levels = levels_of(values, rows * count, static_cast<std::size_t>(shape.c), place);
+  result.quantization = quantization_of(values, rows * count, static_cast<std::size_t>(shape.c), place);
   result.rows.resize(rows * count);
-  encode(values, rows * count, result.levels, result.rows.data());
+  encode(values, rows * count, result.quantization, result.rows.data());
   return result;
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/core/file_log.h"
-#include "engine/handover/levels.h"
+#include "engine/handover/channel_quantization.h"
 #include "engine/train/network.h"
 #include "engine/train/sample_source.h"
 
@@ -14,7 +14,7 @@ namespace tsugi {
 
 /// 8-bit activations, host memory.
 struct Activated {
-  Levels levels;
+  ChannelQuantization quantization;
   std::vector<std::uint8_t> rows;  ///< [*, shape]
 };
 

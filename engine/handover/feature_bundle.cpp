@@ -79,21 +79,22 @@ class Arrays {
   const std::string& place_;
 };
 
-Levels read_levels(const Arrays& arrays, std::int64_t channels, bool any_rows) {
+ChannelQuantization read_quantization(const Arrays& arrays, std::int64_t channels, bool any_rows) {
   const NamedTensor &scale = arrays.array("scale", DType::f32, 1), &offset = arrays.array("offset", DType::f32, 1);
   const std::int64_t expected = any_rows ? channels : 0;
   for (const NamedTensor* tensor : {&scale, &offset})
     if (tensor->shape[0] != expected)
       arrays.fail("array " + tensor->name + " has " + std::to_string(tensor->shape[0]) + " entries, " +
                   std::to_string(expected) + " expected");
-  Levels levels{values_of(scale), values_of(offset)};
-  for (std::size_t c = 0; c < levels.channels(); ++c) {
-    const float top = levels.offset[c] + 255.0f * levels.scale[c];
-    if (!(levels.scale[c] >= 0.0f) || !std::isfinite(levels.offset[c]) || !std::isfinite(top))
-      arrays.fail("channel " + std::to_string(c) + " has scale " + std::to_string(levels.scale[c]) + " and offset " +
-                  std::to_string(levels.offset[c]) + ", finite numbers and a scale of at least 0 expected");
+  ChannelQuantization quantization{values_of(scale), values_of(offset)};
+  for (std::size_t c = 0; c < quantization.channels(); ++c) {
+    const float top = quantization.offset[c] + 255.0f * quantization.scale[c];
+    if (!(quantization.scale[c] >= 0.0f) || !std::isfinite(quantization.offset[c]) || !std::isfinite(top))
+      arrays.fail("channel " + std::to_string(c) + " has scale " + std::to_string(quantization.scale[c]) +
+                  " and offset " + std::to_string(quantization.offset[c]) +
+                  ", finite numbers and a scale of at least 0 expected");
   }
-  return levels;
+  return quantization;
 }
 
 NamedTensor byte_tensor(const std::string& name, std::vector<std::int64_t> shape,
@@ -120,11 +121,11 @@ SafetensorsFile to_safetensors(const BundledFeatures& f) {
                    {"test_files", Json(f.test_files).dump()}};
   const auto photos = [](const std::vector<std::string>& files) { return static_cast<std::int64_t>(files.size()); };
   const std::int64_t h = f.extents[0], w = f.extents[1], c = f.extents[2],
-                     channels = static_cast<std::int64_t>(f.levels.channels());
+                     channels = static_cast<std::int64_t>(f.quantization.channels());
   file.tensors.push_back(byte_tensor("train", {photos(f.train_files), f.variants, h, w, c}, f.train));
   file.tensors.push_back(byte_tensor("test", {photos(f.test_files), h, w, c}, f.test));
-  file.tensors.push_back(make_tensor("scale", {channels}, f.levels.scale.data()));
-  file.tensors.push_back(make_tensor("offset", {channels}, f.levels.offset.data()));
+  file.tensors.push_back(make_tensor("scale", {channels}, f.quantization.scale.data()));
+  file.tensors.push_back(make_tensor("offset", {channels}, f.quantization.offset.data()));
   return file;
 }
 
@@ -146,7 +147,7 @@ BundledFeatures features_from(const SafetensorsFile& file, const std::string& pl
   for (const auto* files : {&f.train_files, &f.test_files})
     for (const std::string& name : *files)
       if (!names.insert(name).second) arrays.fail("photo " + shown(name) + " stands twice, once expected");
-  f.levels = read_levels(arrays, f.extents[2], !names.empty());
+  f.quantization = read_quantization(arrays, f.extents[2], !names.empty());
   f.train = train.data;
   f.test = test.data;
   return f;
@@ -184,7 +185,7 @@ FeatureSet feature_set(const BundledFeatures& features, const std::vector<std::s
   FeatureSet set;
   set.shape = {static_cast<int>(features.extents[0]), static_cast<int>(features.extents[1]),
                static_cast<int>(features.extents[2])};
-  set.levels = features.levels;
+  set.quantization = features.quantization;
   set.rows = features.train;
   set.rows.insert(set.rows.end(), features.test.begin(), features.test.end());
   std::uint32_t row = 0;

@@ -23,7 +23,7 @@ struct BundledFeatures {
   std::string lower_sha256;                          ///< weights_sha256 of the part that computed them
   std::vector<std::string> train_files, test_files;  ///< "<class>/<file>" of each photo
   std::vector<std::int64_t> extents;                 ///< h, w, c of one activation
-  Levels levels;                                     ///< [c]; empty where there are no rows
+  ChannelQuantization quantization;                  ///< [c]; empty where there are no rows
   std::vector<std::uint8_t> train;                   ///< [train_files, variants, h, w, c]
   std::vector<std::uint8_t> test;                    ///< [test_files, h, w, c]
 };

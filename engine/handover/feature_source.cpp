@@ -8,18 +8,18 @@ std::size_t aligned(std::size_t channels) { return (channels + 3) / 4 * 4; }
 
 }  // namespace
 
-void FeatureSet::append(std::vector<std::uint8_t> added, const Levels& added_levels) {
-  const Levels wide = widened(levels, added_levels);
-  if (!rows.empty()) recode(rows.data(), rows.size(), levels, wide);
-  if (!added.empty()) recode(added.data(), added.size(), added_levels, wide);
+void FeatureSet::append(std::vector<std::uint8_t> added, const ChannelQuantization& added_quantization) {
+  const ChannelQuantization wide = widened(quantization, added_quantization);
+  if (!rows.empty()) recode(rows.data(), rows.size(), quantization, wide);
+  if (!added.empty()) recode(added.data(), added.size(), added_quantization, wide);
   rows.insert(rows.end(), added.begin(), added.end());
-  levels = wide;
+  quantization = wide;
 }
 
 FeatureSource::FeatureSource(Backend& backend, const FeatureSet& set) : SampleSource(backend), set_(set) {
   const auto channels = static_cast<std::size_t>(set.shape.c);
-  if (set.levels.channels() != channels || set.levels.offset.size() != channels)
-    throw Error("features: there are levels of " + std::to_string(set.levels.channels()) +
+  if (set.quantization.channels() != channels || set.quantization.offset.size() != channels)
+    throw Error("features: there are levels of " + std::to_string(set.quantization.channels()) +
                 " channels, activations have " + std::to_string(channels));
   for (const FeatureItem& item : set.items)
     if ((std::uint64_t{item.first_row} + item.variants) * row_bytes() > bytes())
@@ -27,8 +27,8 @@ FeatureSource::FeatureSource(Backend& backend, const FeatureSet& set) : SampleSo
                   std::to_string(std::uint64_t{item.first_row} + item.variants) + ", there are " +
                   std::to_string(bytes() / row_bytes()));
   std::vector<float> host(2 * aligned(channels));
-  std::copy(set.levels.scale.begin(), set.levels.scale.end(), host.begin());
-  std::copy(set.levels.offset.begin(), set.levels.offset.end(),
+  std::copy(set.quantization.scale.begin(), set.quantization.scale.end(), host.begin());
+  std::copy(set.quantization.offset.begin(), set.quantization.offset.end(),
             host.begin() + static_cast<std::ptrdiff_t>(aligned(channels)));
   tables_ = DeviceBuffer(backend, host.size() * sizeof(float));
   backend.copy_to_device(tables_.data(), host.data(), host.size() * sizeof(float));

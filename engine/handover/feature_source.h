@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/handover/levels.h"
+#include "engine/handover/channel_quantization.h"
 #include "engine/train/sample_source.h"
 
 namespace tsugi {
@@ -19,14 +19,14 @@ struct FeatureItem {
 
 /// Host memory. All rows share one table of levels.
 struct FeatureSet {
-  SampleShape shape;  ///< of one row
-  Levels levels;      ///< [shape.c]
+  SampleShape shape;                 ///< of one row
+  ChannelQuantization quantization;  ///< [shape.c]
   std::vector<FeatureItem> items;
   std::vector<std::uint8_t> rows;  ///< [*, shape]
 
   /// Adds rows of these levels, widening the table (and recoding what is there) where they reach further. values: [*,
   /// shape], host.
-  void append(std::vector<std::uint8_t> added, const Levels& added_levels);
+  void append(std::vector<std::uint8_t> added, const ChannelQuantization& added_quantization);
 };
 
 class FeatureSource : public SampleSource {

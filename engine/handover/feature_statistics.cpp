@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "engine/handover/knowledge.h"
+#include "engine/handover/people_statistics.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
@@ -61,12 +61,12 @@ void FeatureStatistics::add(const std::vector<float>& features, const std::vecto
   }
 }
 
-void FeatureStatistics::store(Knowledge& knowledge) const {
-  knowledge.classes = classes_;
-  knowledge.width = width_;
-  knowledge.only_variances = only_variances_;
-  knowledge.feature_count.assign(count_.begin(), count_.end());
-  knowledge.feature_mean.resize(classes_ * width_);
+void FeatureStatistics::store(PeopleStatistics& statistics) const {
+  statistics.classes = classes_;
+  statistics.width = width_;
+  statistics.only_variances = only_variances_;
+  statistics.feature_count.assign(count_.begin(), count_.end());
+  statistics.feature_mean.resize(classes_ * width_);
   double freedom = 0.0;
   for (const double count : count_) freedom += count > 0.0 ? count - 1.0 : 0.0;
   freedom = std::max(1.0, freedom);
@@ -76,7 +76,7 @@ void FeatureStatistics::store(Knowledge& knowledge) const {
     const double count = std::max(1.0, count_[c]);
     const double* sum = &sum_[c * width_];
     for (std::size_t j = 0; j < width_; ++j) {
-      knowledge.feature_mean[c * width_ + j] = static_cast<float>(shift_[c * width_ + j] + sum[j] / count);
+      statistics.feature_mean[c * width_ + j] = static_cast<float>(shift_[c * width_ + j] + sum[j] / count);
       if (only_variances_) {
         covariance[j] -= sum[j] * sum[j] / count;
         continue;
@@ -85,13 +85,13 @@ void FeatureStatistics::store(Knowledge& knowledge) const {
     }
   }
   constexpr double kMost = std::numeric_limits<float>::max();  // squares of large features leave float32
-  knowledge.feature_covariance.resize(covariance.size());
+  statistics.feature_covariance.resize(covariance.size());
   for (std::size_t i = 0; i < covariance.size(); ++i) {
     const std::size_t row = i / width_, column = i % width_;
     const bool variance = only_variances_ || row == column;
     const double value =
         covariance[only_variances_ ? i : std::min(row, column) * width_ + std::max(row, column)] / freedom;
-    knowledge.feature_covariance[i] = static_cast<float>(std::clamp(value, variance ? 0.0 : -kMost, kMost));
+    statistics.feature_covariance[i] = static_cast<float>(std::clamp(value, variance ? 0.0 : -kMost, kMost));
   }
 }
 

@@ -132,7 +132,7 @@ class Handover {
   std::unique_ptr<Material> material_;
   MetricsHistory history_;
   std::unique_ptr<Network> network_;
-  std::optional<Knowledge> knowledge_;
+  std::optional<PeopleStatistics> statistics_;
 };
 
 void Handover::read_bundle() {
@@ -224,12 +224,12 @@ void Handover::imprint_new_people() {
   network_ = std::make_unique<Network>(*backend_, trained(), start_.class_names);
   std::optional<std::size_t> training_photos;  // where the bundle does not carry them as photos
   if (cut_ != nullptr) training_photos = cut_->features.train_files.size();
-  knowledge_ = read_knowledge(bundle_, model_, request_.bundle, training_photos);
+  statistics_ = read_people_statistics(bundle_, model_, request_.bundle, training_photos);
   imprinted_ = received();
   tsugi::grow_head(imprinted_, trained(), personal_.class_names, request_.personal);
   imprinted_.progress = {settings_.seed, 0, 0, 0};
   network_->load(imprinted_, request_.bundle);
-  start_new_classes(request_.new_row, *network_, first_new(), *material_->source, material_->split, knowledge_,
+  start_new_classes(request_.new_row, *network_, first_new(), *material_->source, material_->split, statistics_,
                     settings_);
   network_->store(imprinted_);
   own_ = own_settings(request_, bundle_, start_, imprinted_, head(), first_new());
@@ -249,7 +249,7 @@ void Handover::teach() {
   Network network(*backend_, trained(), received().class_names);
   network.load(received(), request_.bundle);
   StoredLogits stored;  // by photo: a bundle of features has none
-  if (knowledge_ && cut_ == nullptr) stored = stored_logits(bundle_, *knowledge_);
+  if (statistics_ && cut_ == nullptr) stored = stored_logits(bundle_, *statistics_);
   const std::vector<std::uint32_t>& photos = material_->split.train;
   SoftLabels teacher =
       make_teacher(network, *material_->source, photos, stored, own_.distillation_personal, request_.bundle);
@@ -268,7 +268,8 @@ std::optional<KeepBest> Handover::keep_best() const {
   const bool only_head =
       frozen_layers(trained(), settings_.freeze_until) + 1 == static_cast<int>(trained().layers.size());
   return KeepBest(*network_, *material_->source, material_->split.train, first_new(),
-                  knowledge_ ? replay(*knowledge_, settings_.seed + kOtherDraws) : HeadSamples{}, only_head, settings_);
+                  statistics_ ? replay(*statistics_, settings_.seed + kOtherDraws) : HeadSamples{}, only_head,
+                  settings_);
 }
 
 RunSummary Handover::train_on() {

@@ -228,22 +228,22 @@ void check(const HeadSamples& samples, const Head& head) {
 
 }  // namespace
 
-HeadSamples replay(const Knowledge& knowledge, std::uint64_t seed) {
-  const std::size_t width = knowledge.width;
+HeadSamples replay(const PeopleStatistics& statistics, std::uint64_t seed) {
+  const std::size_t width = statistics.width;
   const std::vector<double> factor =
-      knowledge.only_variances ? std::vector<double>() : cholesky(knowledge.feature_covariance, width);
+      statistics.only_variances ? std::vector<double>() : cholesky(statistics.feature_covariance, width);
   HeadSamples old;
   std::vector<float> normal(width);
-  for (std::size_t person = 0; person < knowledge.classes; ++person) {
-    if (knowledge.feature_count[person] == 0.0f) continue;
+  for (std::size_t person = 0; person < statistics.classes; ++person) {
+    if (statistics.feature_count[person] == 0.0f) continue;
     for (std::size_t draw = 0; draw < kDraws; ++draw) {
       fill_normal(seed, static_cast<std::uint32_t>(person * kDraws + draw), static_cast<float>(std::sqrt(kSpread)),
                   normal.data(), width);
       old.labels.push_back(static_cast<int>(person));
       for (std::size_t j = 0; j < width; ++j) {
-        double value = static_cast<double>(knowledge.feature_mean[person * width + j]);
-        if (knowledge.only_variances) {
-          value += std::sqrt(static_cast<double>(knowledge.feature_covariance[j])) * static_cast<double>(normal[j]);
+        double value = static_cast<double>(statistics.feature_mean[person * width + j]);
+        if (statistics.only_variances) {
+          value += std::sqrt(static_cast<double>(statistics.feature_covariance[j])) * static_cast<double>(normal[j]);
         } else {
           for (std::size_t k = 0; k < width; ++k) value += factor[j * width + k] * static_cast<double>(normal[k]);
         }

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/handover/knowledge.h"
+#include "engine/handover/people_statistics.h"
 #include "engine/train/network.h"
 
 namespace tsugi {
@@ -20,7 +20,7 @@ struct HeadSamples {
 
 /// Draws around each old person's mean feature, from Gaussians of the pooled covariance: what the old people look like
 /// to the head where there is no photo of them. The same seed gives the same draws.
-HeadSamples replay(const Knowledge& knowledge, std::uint64_t seed);
+HeadSamples replay(const PeopleStatistics& statistics, std::uint64_t seed);
 
 /// Sets the head's rows first_new.. of `network`. First the mean way: with f the mean feature of a new person and f0
 /// that of the old people, w = (f - f0) scaled to the old rows' mean norm, and the bias such that at f0 the new logit

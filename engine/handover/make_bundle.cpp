@@ -97,13 +97,13 @@ void BundleMaker::gather_statistics() {
 
 /// The device reads photos by class and file, and so did the scan: rows in the order of `chosen` are in the bundle's
 /// order.
-SafetensorsFile BundleMaker::knowledge_of(const std::vector<std::size_t>& chosen) const {
-  Knowledge knowledge = statistics_;
+SafetensorsFile BundleMaker::statistics_of(const std::vector<std::size_t>& chosen) const {
+  PeopleStatistics statistics = statistics_;
   for (const std::size_t photo : chosen) {
-    const auto row = seen_.logits.begin() + static_cast<std::ptrdiff_t>(photo * knowledge.classes);
-    knowledge.logits.insert(knowledge.logits.end(), row, row + static_cast<std::ptrdiff_t>(knowledge.classes));
+    const auto row = seen_.logits.begin() + static_cast<std::ptrdiff_t>(photo * statistics.classes);
+    statistics.logits.insert(statistics.logits.end(), row, row + static_cast<std::ptrdiff_t>(statistics.classes));
   }
-  return write_knowledge(knowledge);
+  return write_people_statistics(statistics);
 }
 
 MadeBundle BundleMaker::make(const BundleRequest& request) {
@@ -122,7 +122,7 @@ MadeBundle BundleMaker::make(const BundleRequest& request) {
   for (const std::size_t i : chosen) bundle.photos.push_back(bundle_photo(store_->photo(i), false));
   if (request.test_photos)
     for (const std::uint32_t i : split_.test) bundle.photos.push_back(bundle_photo(folder_.photos[i], true));
-  if (request.knowledge) bundle.tensors[kKnowledgeName] = knowledge_of(chosen);
+  if (request.knowledge) bundle.tensors[kKnowledgeName] = statistics_of(chosen);
   MadeBundle made;
   if (request.features)
     made.features = pack_features(bundle, *session_.backend, *request.features, source_.checkpoint, observer_);

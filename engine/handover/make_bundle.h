@@ -9,8 +9,8 @@
 
 #include "engine/data/scan.h"
 #include "engine/handover/bundle.h"
-#include "engine/handover/knowledge.h"
 #include "engine/handover/pack_features.h"
+#include "engine/handover/people_statistics.h"
 #include "engine/handover/subset.h"
 #include "engine/train/checkpoint_session.h"
 #include "engine/train/dataset.h"
@@ -36,7 +36,7 @@ struct BundleRequest {
   std::optional<CheckpointKind> kind;   ///< how to store the checkpoint; as it is where not given
   bool test_photos = true;              ///< send them along: the device measures forgetting on them
   std::optional<PackOptions> features;  ///< send activations instead of the photos, training and test
-  bool knowledge = true;                ///< send along what the checkpoint makes of the server's photos (knowledge.h)
+  bool knowledge = true;  ///< send along what the checkpoint makes of the server's photos (people_statistics.h)
 };
 
 struct MadeBundle {
@@ -63,7 +63,7 @@ class BundleMaker {
   void look();
   void gather_statistics();
   Predictions run(std::uint32_t variant, bool logits);
-  SafetensorsFile knowledge_of(const std::vector<std::size_t>& chosen) const;
+  SafetensorsFile statistics_of(const std::vector<std::size_t>& chosen) const;
   void check_stop() const;
 
   BundleSource source_;
@@ -73,7 +73,7 @@ class BundleMaker {
   Split split_;
   std::unique_ptr<PhotoStore> store_;  // the training photos that can be read
   Predictions seen_;                   // logits and features of the store's photos as they are
-  Knowledge statistics_;               // without logits
+  PeopleStatistics statistics_;        // without logits
 };
 
 /// Makes one bundle. Throws as BundleMaker does.

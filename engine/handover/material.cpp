@@ -110,7 +110,7 @@ std::unique_ptr<Material> feature_material(Backend& backend, const MaterialReque
   for (std::uint32_t i = 0; i < sent; ++i) (i < sent_train ? material->split.train : material->split.test).push_back(i);
   add(own.train, variants, material->split.train);
   add(own.test, 1, material->split.test);
-  set.append(std::move(activated.rows), activated.levels);
+  set.append(std::move(activated.rows), activated.quantization);
   material->source = std::make_unique<FeatureSource>(backend, set);
   if (observer.say)
     observer.say("features at " + cut.features.layer + ": " + std::to_string(sent) +

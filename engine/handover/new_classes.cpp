@@ -45,11 +45,11 @@ HeadSamples samples_of(const Network& network, const SampleSource& source, const
 }
 
 void imprint(Network& network, int first_new, const SampleSource& source, const Split& split,
-             const std::optional<Knowledge>& knowledge, const TrainSettings& settings) {
+             const std::optional<PeopleStatistics>& statistics, const TrainSettings& settings) {
   std::vector<std::uint32_t> general, personal;
   for (const std::uint32_t i : split.train) (source.label(i) < first_new ? general : personal).push_back(i);
   const HeadSamples old =
-      knowledge ? replay(*knowledge, settings.seed) : samples_of(network, source, general, 1, settings);
+      statistics ? replay(*statistics, settings.seed) : samples_of(network, source, general, 1, settings);
   imprint_rows(network, first_new, old,
                samples_of(network, source, personal, std::min(settings.variants, 1 + kDraws), settings));
 }
@@ -84,9 +84,9 @@ void grow_head(Checkpoint& checkpoint, const Model& model, const std::vector<std
 }
 
 void start_new_classes(NewRow how, Network& network, int first_new, const SampleSource& source, const Split& split,
-                       const std::optional<Knowledge>& knowledge, const TrainSettings& settings) {
+                       const std::optional<PeopleStatistics>& statistics, const TrainSettings& settings) {
   if (how == NewRow::imprint) {
-    imprint(network, first_new, source, split, knowledge, settings);
+    imprint(network, first_new, source, split, statistics, settings);
   } else {
     draw_rows(network, first_new, settings.seed);
   }

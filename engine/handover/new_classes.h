@@ -23,10 +23,10 @@ enum class NewRow : std::uint8_t {
   random    ///< small normal draws
 };
 
-/// Sets the head's rows first_new.. of `network`. split: items of the source. Old people are taken from `knowledge`
+/// Sets the head's rows first_new.. of `network`. split: items of the source. Old people are taken from `statistics`
 /// where it is given, else from their training photos, if there are any.
 void start_new_classes(NewRow how, Network& network, int first_new, const SampleSource& source, const Split& split,
-                       const std::optional<Knowledge>& knowledge, const TrainSettings& settings);
+                       const std::optional<PeopleStatistics>& statistics, const TrainSettings& settings);
 
 /// Multiplies the rows first_new and after of the head, the layer `head`, weights and biases, by `scale`, and adds
 /// `bias_shift` (nats) to their biases, if it has any: training alone leaves new rows longer than old ones. Throws

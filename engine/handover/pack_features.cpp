@@ -61,7 +61,7 @@ void compute(Backend& backend, const Checkpoint& lower_weights, const ModelCut& 
   Activated activated = activate(lower, source, request, place);
   for (const std::uint32_t i : photos.train) features.train_files.push_back(source.name(i));
   for (const std::uint32_t i : photos.test) features.test_files.push_back(source.name(i));
-  features.levels = std::move(activated.levels);
+  features.quantization = std::move(activated.quantization);
   const std::size_t train_bytes = photos.train.size() * features.variants * cut.upper.input.count();
   features.train.assign(activated.rows.begin(), activated.rows.begin() + static_cast<std::ptrdiff_t>(train_bytes));
   features.test.assign(activated.rows.begin() + static_cast<std::ptrdiff_t>(train_bytes), activated.rows.end());

@@ -10,12 +10,12 @@ constexpr int kBatch = 16;  // small, for small devices
 
 }  // namespace
 
-StoredLogits stored_logits(const Bundle& bundle, const Knowledge& knowledge) {
+StoredLogits stored_logits(const Bundle& bundle, const PeopleStatistics& statistics) {
   StoredLogits stored;
-  auto row = knowledge.logits.begin();
+  auto row = statistics.logits.begin();
   for (const BundlePhoto& photo : bundle.photos) {
     if (photo.test) continue;
-    const auto end = row + static_cast<std::ptrdiff_t>(knowledge.classes);
+    const auto end = row + static_cast<std::ptrdiff_t>(statistics.classes);
     stored[photo.class_name + "/" + photo.file].assign(row, end);
     row = end;
   }

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/handover/bundle.h"
-#include "engine/handover/knowledge.h"
+#include "engine/handover/people_statistics.h"
 #include "engine/train/inference.h"
 
 namespace tsugi {
@@ -17,7 +17,7 @@ namespace tsugi {
 using StoredLogits = std::map<std::string, std::vector<float>>;
 
 /// Those of a bundle's training photos.
-StoredLogits stored_logits(const Bundle& bundle, const Knowledge& knowledge);
+StoredLogits stored_logits(const Bundle& bundle, const PeopleStatistics& statistics);
 
 /// Soft labels of `photos` (items of the source): stored logits where there are any, and what `network` says otherwise.
 /// Photos of people that the network does not know (personal ones) have some only with `include_new`. Weight and

@@ -237,7 +237,7 @@ TEST_CASE("stored logits go to the bundle's training photos in their order") {
   Bundle bundle;
   bundle.photos = {
       {"p0", "a.jpg", false, nullptr, ""}, {"p0", "b.jpg", true, nullptr, ""}, {"p1", "c.jpg", false, nullptr, ""}};
-  Knowledge knowledge;
+  PeopleStatistics knowledge;
   knowledge.classes = 2;
   knowledge.logits = {1.0f, -2.0f, 3.0f, 0.5f};
   CHECK(stored_logits(bundle, knowledge) == StoredLogits{{"p0/a.jpg", {1.0f, -2.0f}}, {"p1/c.jpg", {3.0f, 0.5f}}});

@@ -51,7 +51,7 @@ TEST_CASE("without old people a row points at the mean feature, as long as the o
 struct People {
   static constexpr int kWidth = 6;
   HeadSamples old, fresh;
-  Knowledge knowledge;
+  PeopleStatistics knowledge;
 
   People(std::uint64_t seed, int added, float deviation) {
     std::uint32_t index = 0;
@@ -146,7 +146,7 @@ TEST_CASE("replayed people have the mean and twice the covariance that are known
 
 /// What a server knows of 3 people with `photos` photos each, whose `width` features are `rank` numbers mixed, times
 /// `scale`; a third of them dead.
-Knowledge known_of_few(std::uint64_t seed, std::size_t photos, std::size_t rank, float scale) {
+PeopleStatistics known_of_few(std::uint64_t seed, std::size_t photos, std::size_t rank, float scale) {
   constexpr std::size_t kFeatures = 48;
   std::vector<float> mix(rank * kFeatures), drawn(rank), features;
   fill_normal(seed, 0, 1.0f, mix.data(), mix.size());
@@ -163,14 +163,14 @@ Knowledge known_of_few(std::uint64_t seed, std::size_t photos, std::size_t rank,
   }
   FeatureStatistics statistics(3, kFeatures, features, labels);
   statistics.add(features, labels);
-  Knowledge knowledge;
+  PeopleStatistics knowledge;
   statistics.store(knowledge);
   return knowledge;
 }
 
 /// Draws of `knowledge` and the row that is fitted to them and to one photo in their midst must be finite; the draws no
 /// wider than it says.
-void expect_finite_row(const Knowledge& knowledge, std::uint64_t seed) {
+void expect_finite_row(const PeopleStatistics& knowledge, std::uint64_t seed) {
   const HeadSamples old = replay(knowledge, seed);
   REQUIRE(old.features.size() == 3 * 40 * knowledge.width);
   for (std::size_t i = 0; i < old.features.size(); ++i) {
@@ -207,7 +207,7 @@ TEST_CASE("whatever statistics degenerate to, the draws keep to them and the new
         expect_finite_row(known_of_few(seed, photos, rank, scale), seed);
       }
   // Of a stranger's bundle: no covariance at all, though symmetric and with variances.
-  Knowledge hostile = known_of_few(seed, 3, 3, 1.0f);
+  PeopleStatistics hostile = known_of_few(seed, 3, 3, 1.0f);
   for (const float beside : {5.0f, -1.0f, 1e30f}) {
     std::fill(hostile.feature_covariance.begin(), hostile.feature_covariance.end(), beside);
     for (std::size_t j = 0; j < hostile.width; ++j)

@@ -123,7 +123,7 @@ TEST_CASE(
     "a bundle knows the checkpoint's logits of its photos, in their order, and the statistics of all of the server's") {
   const Server server;
   const Bundle bundle = server.bundle(server.request(0.6));
-  const std::optional<Knowledge> knowledge = read_knowledge(bundle, model_of(bundle), "out.tar");
+  const std::optional<PeopleStatistics> knowledge = read_people_statistics(bundle, model_of(bundle), "out.tar");
   REQUIRE(knowledge.has_value());
   REQUIRE(knowledge->width == 6);
 
@@ -174,8 +174,8 @@ TEST_CASE("without a single photo a bundle knows as much of everyone's features"
   const Server server;
   const Bundle none = server.bundle(server.request(0.0)), all = server.bundle(server.request(1.0));
   CHECK(training_files(none).empty());
-  const Knowledge of_none = *read_knowledge(none, model_of(none), "out.tar"),
-                  of_all = *read_knowledge(all, model_of(all), "out.tar");
+  const PeopleStatistics of_none = *read_people_statistics(none, model_of(none), "out.tar"),
+                         of_all = *read_people_statistics(all, model_of(all), "out.tar");
   CHECK(of_none.logits.empty());
   CHECK(of_all.logits.size() == 45);
   CHECK(of_none.feature_mean == of_all.feature_mean);

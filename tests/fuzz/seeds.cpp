@@ -7,8 +7,8 @@
 #include "engine/data/photo.h"
 #include "engine/formats/gzip.h"
 #include "engine/handover/feature_bundle.h"
-#include "engine/handover/knowledge.h"
 #include "engine/handover/manifest.h"
+#include "engine/handover/people_statistics.h"
 #include "engine/model/parameters.h"
 #include "bench/plan/device_description.h"
 #include "bench/measure/result_file.h"
@@ -61,8 +61,8 @@ Checkpoint server() {
   return checkpoint;
 }
 
-Knowledge statistics_of(std::size_t photos) {
-  Knowledge k;
+PeopleStatistics statistics_of(std::size_t photos) {
+  PeopleStatistics k;
   k.classes = kPeople.size();
   k.width = feature_width(parse_model(kModel, "seed"), static_cast<int>(kPeople.size()));
   k.logits.assign(photos * k.classes, 0.5f);
@@ -80,7 +80,7 @@ Bundle photo_bundle() {
   const auto jpeg = std::make_shared<const Bytes>(photo().front());
   for (const std::string& person : kPeople) bundle.photos.push_back({person, "1.jpg", false, jpeg, {}});
   bundle.photos.push_back({kPeople[0], "2.jpg", true, jpeg, {}});
-  bundle.tensors[kKnowledgeName] = write_knowledge(statistics_of(kPeople.size()));
+  bundle.tensors[kKnowledgeName] = write_people_statistics(statistics_of(kPeople.size()));
   return bundle;
 }
 
@@ -99,12 +99,12 @@ Bundle feature_bundle() {
   f.test_files = {"Eve/2.jpg"};
   const SampleShape shape = cut.upper.input;
   f.extents = {shape.h, shape.w, shape.c};
-  f.levels.scale.assign(static_cast<std::size_t>(shape.c), 0.01f);
-  f.levels.offset.assign(static_cast<std::size_t>(shape.c), -1.0f);
+  f.quantization.scale.assign(static_cast<std::size_t>(shape.c), 0.01f);
+  f.quantization.offset.assign(static_cast<std::size_t>(shape.c), -1.0f);
   f.train.assign(2 * f.variants * shape.count(), 7);
   f.test.assign(shape.count(), 9);
   bundle.tensors[kActivationsName] = to_safetensors(f);
-  bundle.tensors[kKnowledgeName] = write_knowledge(statistics_of(f.train_files.size()));
+  bundle.tensors[kKnowledgeName] = write_people_statistics(statistics_of(f.train_files.size()));
   return bundle;
 }
 

@@ -5,7 +5,7 @@
 #include "engine/core/sha256.h"
 #include "engine/handover/bundle.h"
 #include "engine/handover/feature_bundle.h"
-#include "engine/handover/knowledge.h"
+#include "engine/handover/people_statistics.h"
 #include "engine/model/description.h"
 #include "engine/train/handover_settings.h"
 #include "engine/train/metrics.h"
@@ -59,7 +59,7 @@ Bytes sealed(Bytes tar) {
   return tar;
 }
 
-void check(const Knowledge& knowledge) {
+void check(const PeopleStatistics& knowledge) {
   for (const auto* values :
        {&knowledge.logits, &knowledge.feature_mean, &knowledge.feature_covariance, &knowledge.feature_count})
     expect(std::all_of(values->begin(), values->end(), [](float value) { return std::isfinite(value); }),
@@ -83,7 +83,7 @@ void read_all(const Bundle& bundle) {
   const auto cut = cut_bundle(bundle, model, "input");
   if (cut) check(*cut, bundle.checkpoint);
   const auto photos = cut ? std::optional<std::size_t>(cut->features.train_files.size()) : std::nullopt;
-  if (const auto knowledge = read_knowledge(bundle, model, "input", photos)) check(*knowledge);
+  if (const auto knowledge = read_people_statistics(bundle, model, "input", photos)) check(*knowledge);
 }
 
 /// The bytes as the arrays `name` of the bundle that the seeds have of it.

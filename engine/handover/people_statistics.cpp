@@ -1,5 +1,5 @@
-// Knowledge as arrays, and back from arrays that nobody has checked.
-#include "engine/handover/knowledge.h"
+// Statistics as arrays, and back from arrays that nobody has checked.
+#include "engine/handover/people_statistics.h"
 
 #include <algorithm>
 #include <cmath>
@@ -70,23 +70,23 @@ class Reader {
   std::string place_;
 };
 
-void check_covariance(const Knowledge& knowledge, const std::string& place) {
-  const std::size_t width = knowledge.width, step = knowledge.only_variances ? 1 : width + 1;
-  const std::vector<float>& c = knowledge.feature_covariance;
+void check_covariance(const PeopleStatistics& statistics, const std::string& place) {
+  const std::size_t width = statistics.width, step = statistics.only_variances ? 1 : width + 1;
+  const std::vector<float>& c = statistics.feature_covariance;
   for (std::size_t i = 0; i < width; ++i)
     if (c[i * step] < 0.0f)
       throw Error(place + ": feature_covariance has variance " + std::to_string(c[i * step]) + " of feature " +
                   std::to_string(i) + ", at least 0 expected");
-  for (std::size_t i = 0; i < width && !knowledge.only_variances; ++i)
+  for (std::size_t i = 0; i < width && !statistics.only_variances; ++i)
     for (std::size_t j = 0; j < i; ++j)
       if (c[i * width + j] != c[j * width + i])
         throw Error(place + ": feature_covariance is not symmetric: " + std::to_string(c[i * width + j]) + " at " +
                     text(shape_of(i, j)) + " and " + std::to_string(c[j * width + i]) + " at " + text(shape_of(j, i)));
 }
 
-void check_counts(const Knowledge& knowledge, const std::string& place) {
-  for (std::size_t i = 0; i < knowledge.classes; ++i)
-    if (const float count = knowledge.feature_count[i]; count < 0.0f || count != std::floor(count))
+void check_counts(const PeopleStatistics& statistics, const std::string& place) {
+  for (std::size_t i = 0; i < statistics.classes; ++i)
+    if (const float count = statistics.feature_count[i]; count < 0.0f || count != std::floor(count))
       throw Error(place + ": feature_count of class " + std::to_string(i) + " is " + std::to_string(count) +
                   ", a whole number from 0 expected");
 }
@@ -98,40 +98,41 @@ std::size_t feature_width(const Model& model, int classes) {
   return static_cast<std::size_t>(layout.find(static_cast<int>(model.layers.size()) - 1, "weight")->shape[1]);
 }
 
-SafetensorsFile write_knowledge(const Knowledge& knowledge) {
-  const std::size_t classes = knowledge.classes, width = knowledge.width;
-  if (classes == 0 || knowledge.logits.size() % classes != 0)
-    throw Error("knowledge: logits has " + std::to_string(knowledge.logits.size()) + " values, rows of " +
+SafetensorsFile write_people_statistics(const PeopleStatistics& statistics) {
+  const std::size_t classes = statistics.classes, width = statistics.width;
+  if (classes == 0 || statistics.logits.size() % classes != 0)
+    throw Error("knowledge: logits has " + std::to_string(statistics.logits.size()) + " values, rows of " +
                 std::to_string(classes) + " expected");
   SafetensorsFile file;
-  file.tensors = {to_half(array("logits", shape_of(knowledge.logits.size() / classes, classes), knowledge.logits)),
-                  array("feature_mean", shape_of(classes, width), knowledge.feature_mean),
-                  array("feature_covariance", covariance_shape(width), knowledge.feature_covariance),
-                  array("feature_count", shape_of(classes), knowledge.feature_count)};
+  file.tensors = {to_half(array("logits", shape_of(statistics.logits.size() / classes, classes), statistics.logits)),
+                  array("feature_mean", shape_of(classes, width), statistics.feature_mean),
+                  array("feature_covariance", covariance_shape(width), statistics.feature_covariance),
+                  array("feature_count", shape_of(classes), statistics.feature_count)};
   return file;
 }
 
-std::optional<Knowledge> read_knowledge(const Bundle& bundle, const Model& model, const std::string& place,
-                                        std::optional<std::size_t> training_photos) {
+std::optional<PeopleStatistics> read_people_statistics(const Bundle& bundle, const Model& model,
+                                                       const std::string& place,
+                                                       std::optional<std::size_t> training_photos) {
   const auto found = bundle.tensors.find(kKnowledgeName);
   if (found == bundle.tensors.end()) return std::nullopt;
   const std::string where = place + ": " + kKnowledgeName;
   const auto carried =
       std::count_if(bundle.photos.begin(), bundle.photos.end(), [](const BundlePhoto& photo) { return !photo.test; });
   const std::size_t photos = training_photos.value_or(static_cast<std::size_t>(carried));
-  Knowledge knowledge;
-  const std::size_t classes = knowledge.classes = bundle.checkpoint.class_names.size();
-  const std::size_t width = knowledge.width = feature_width(model, static_cast<int>(classes));
-  knowledge.only_variances = width > kLargestCovariance;
+  PeopleStatistics statistics;
+  const std::size_t classes = statistics.classes = bundle.checkpoint.class_names.size();
+  const std::size_t width = statistics.width = feature_width(model, static_cast<int>(classes));
+  statistics.only_variances = width > kLargestCovariance;
   const Reader reader(found->second, where);
-  knowledge.logits = reader.take("logits", shape_of(photos, classes), true);
-  knowledge.feature_mean = reader.take("feature_mean", shape_of(classes, width));
-  knowledge.feature_covariance = reader.take("feature_covariance", covariance_shape(width));
-  knowledge.feature_count = reader.take("feature_count", shape_of(classes));
+  statistics.logits = reader.take("logits", shape_of(photos, classes), true);
+  statistics.feature_mean = reader.take("feature_mean", shape_of(classes, width));
+  statistics.feature_covariance = reader.take("feature_covariance", covariance_shape(width));
+  statistics.feature_count = reader.take("feature_count", shape_of(classes));
   reader.check_no_others(4);
-  check_covariance(knowledge, where);
-  check_counts(knowledge, where);
-  return knowledge;
+  check_covariance(statistics, where);
+  check_counts(statistics, where);
+  return statistics;
 }
 
 }  // namespace tsugi

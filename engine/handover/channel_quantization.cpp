@@ -1,5 +1,5 @@
 // Ranges a channel, and rounding to the nearest of 256 levels.
-#include "engine/handover/levels.h"
+#include "engine/handover/channel_quantization.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,8 +11,8 @@ namespace {
 
 constexpr double kTop = 255.0;
 
-double highest(const Levels& levels, std::size_t c) {
-  return static_cast<double>(levels.offset[c]) + kTop * static_cast<double>(levels.scale[c]);
+double highest(const ChannelQuantization& quantization, std::size_t c) {
+  return static_cast<double>(quantization.offset[c]) + kTop * static_cast<double>(quantization.scale[c]);
 }
 
 /// A float32 scale whose level 255 reaches `range`: rounded up, so that no value lies above.
@@ -30,9 +30,10 @@ std::uint8_t nearest(double value, float scale, float offset) {
 
 }  // namespace
 
-Levels levels_of(const float* values, std::size_t count, std::size_t channels, const std::string& place) {
-  Levels levels;
-  if (count == 0) return levels;
+ChannelQuantization quantization_of(const float* values, std::size_t count, std::size_t channels,
+                                    const std::string& place) {
+  ChannelQuantization quantization;
+  if (count == 0) return quantization;
   std::vector<float> low(values, values + channels), high = low;
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t c = i % channels;
@@ -42,41 +43,41 @@ Levels levels_of(const float* values, std::size_t count, std::size_t channels, c
     low[c] = std::min(low[c], values[i]);
     high[c] = std::max(high[c], values[i]);
   }
-  levels.offset = low;
+  quantization.offset = low;
   for (std::size_t c = 0; c < channels; ++c) {
-    levels.scale.push_back(scale_for(static_cast<double>(high[c]) - static_cast<double>(low[c])));
-    if (!std::isfinite(static_cast<float>(highest(levels, c))))
+    quantization.scale.push_back(scale_for(static_cast<double>(high[c]) - static_cast<double>(low[c])));
+    if (!std::isfinite(static_cast<float>(highest(quantization, c))))
       throw Error(place + ": channel " + std::to_string(c) + " ranges from " + std::to_string(low[c]) + " to " +
                   std::to_string(high[c]) + ", a range that float32 holds expected");
   }
-  return levels;
+  return quantization;
 }
 
-void encode(const float* values, std::size_t count, const Levels& levels, std::uint8_t* to) {
-  const std::size_t channels = levels.channels();
+void encode(const float* values, std::size_t count, const ChannelQuantization& quantization, std::uint8_t* to) {
+  const std::size_t channels = quantization.channels();
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t c = i % channels;
-    to[i] = nearest(static_cast<double>(values[i]), levels.scale[c], levels.offset[c]);
+    to[i] = nearest(static_cast<double>(values[i]), quantization.scale[c], quantization.offset[c]);
   }
 }
 
-Levels widened(const Levels& a, const Levels& b) {
+ChannelQuantization widened(const ChannelQuantization& a, const ChannelQuantization& b) {
   if (a.channels() == 0) return b;
   if (b.channels() == 0) return a;
-  Levels result;
+  ChannelQuantization result;
   for (std::size_t c = 0; c < a.channels(); ++c) {
     const float low = std::min(a.offset[c], b.offset[c]);
     const double high = std::max(highest(a, c), highest(b, c));
-    const Levels* whole = a.offset[c] == low && highest(a, c) == high   ? &a
-                          : b.offset[c] == low && highest(b, c) == high ? &b
-                                                                        : nullptr;
+    const ChannelQuantization* whole = a.offset[c] == low && highest(a, c) == high   ? &a
+                                       : b.offset[c] == low && highest(b, c) == high ? &b
+                                                                                     : nullptr;
     result.offset.push_back(low);
     result.scale.push_back(whole != nullptr ? whole->scale[c] : scale_for(high - static_cast<double>(low)));
   }
   return result;
 }
 
-void recode(std::uint8_t* rows, std::size_t count, const Levels& from, const Levels& to) {
+void recode(std::uint8_t* rows, std::size_t count, const ChannelQuantization& from, const ChannelQuantization& to) {
   const std::size_t channels = to.channels();
   for (std::size_t c = 0; c < channels; ++c) {
     if (from.scale[c] == to.scale[c] && from.offset[c] == to.offset[c]) continue;

@@ -1,4 +1,4 @@
-// What the server knows about its photos and the device cannot compute without them. It travels in a bundle as
+// Statistics of the server's people, which the device cannot compute without their photos. They travel in a bundle as
 // tensors/knowledge.safetensors, so that even a hand-over with 0 % of the photos has something to hold on to: logits of
 // the photos that are sent (distillation), and where each person's features lie (imprinting, replay of features drawn
 // from Gaussians). Sources: Hayes & Kanan, "Lifelong machine learning with deep streaming linear discriminant
@@ -25,7 +25,7 @@ inline constexpr std::size_t kLargestCovariance = 512;
 /// A feature is an output of the layer that the model's last one reads. Bytes: 2 * classes a photo that is sent, and
 /// 4 * (classes * (width + 1) + width * width): 81 kB for 30 people and faces-resnet's 128 features, 293 kB for
 /// faces-cnn's 256.
-struct Knowledge {
+struct PeopleStatistics {
   std::size_t classes = 0, width = 0;
   std::vector<float> logits;        ///< [training photos, classes], in the bundle's order of them; stored as float16
   std::vector<float> feature_mean;  ///< [classes, width]; zeros for a class without samples
@@ -38,15 +38,16 @@ struct Knowledge {
 
 /// As arrays "logits", "feature_mean", "feature_covariance" and "feature_count". Throws Error on sizes that do not fit
 /// each other and on values that are not finite.
-SafetensorsFile write_knowledge(const Knowledge& knowledge);
+SafetensorsFile write_people_statistics(const PeopleStatistics& statistics);
 
-/// The knowledge of a bundle, whose model is `model`; nothing when it carries none. `place`, the bundle's name, opens
+/// The statistics of a bundle, whose model is `model`; nothing when it carries none. `place`, the bundle's name, opens
 /// every message. Throws Error naming the array and both values on anything but the four arrays in the types and shapes
 /// that the bundle's classes, training photos and model need, with finite values, a symmetric covariance without
 /// negative variances, and whole counts. The covariance may be singular. `training_photos`: how many there are where
 /// the bundle does not carry them as photos (see feature_bundle.h).
-std::optional<Knowledge> read_knowledge(const Bundle& bundle, const Model& model, const std::string& place,
-                                        std::optional<std::size_t> training_photos = std::nullopt);
+std::optional<PeopleStatistics> read_people_statistics(const Bundle& bundle, const Model& model,
+                                                       const std::string& place,
+                                                       std::optional<std::size_t> training_photos = std::nullopt);
 
 /// Features of a sample of `model`: what its last layer reads.
 std::size_t feature_width(const Model& model, int classes);
@@ -63,7 +64,7 @@ class FeatureStatistics {
   void add(const std::vector<float>& features, const std::vector<int>& labels);
 
   /// Fills in everything but logits. The covariance is divided by samples - classes seen (at least 1).
-  void store(Knowledge& knowledge) const;
+  void store(PeopleStatistics& statistics) const;
 
  private:
   std::size_t classes_, width_;

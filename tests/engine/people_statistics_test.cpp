@@ -1,5 +1,5 @@
 // What the server knows: statistics by their formulas, the way through a file, and files that are not believed.
-#include "engine/handover/knowledge.h"
+#include "engine/handover/people_statistics.h"
 
 #include <cmath>
 #include <cstring>
@@ -37,17 +37,17 @@ Samples draw_samples(std::size_t count, std::size_t width, float offset, std::mt
   return samples;
 }
 
-Knowledge statistics_of(const Samples& samples, std::size_t width) {
-  Knowledge knowledge;
+PeopleStatistics statistics_of(const Samples& samples, std::size_t width) {
+  PeopleStatistics knowledge;
   FeatureStatistics statistics(kClasses, width, samples.features, samples.labels);
   statistics.add(samples.features, samples.labels);
   statistics.store(knowledge);
   return knowledge;
 }
 
-Knowledge some_knowledge() {
+PeopleStatistics some_knowledge() {
   std::mt19937_64 random(7);
-  Knowledge knowledge = statistics_of(draw_samples(20, kWidth, 1.0f, random), kWidth);
+  PeopleStatistics knowledge = statistics_of(draw_samples(20, kWidth, 1.0f, random), kWidth);
   knowledge.logits = {0.5f, -1.25f, 3.0f, 1000.0f, 0.0f, -7.5f};  // of two photos; exact in float16
   return knowledge;
 }
@@ -64,9 +64,9 @@ Bundle bundle_of(const SafetensorsFile& file) {
 
 template <typename Change>
 std::string refusal(const Change& change) {
-  SafetensorsFile file = write_knowledge(some_knowledge());
+  SafetensorsFile file = write_people_statistics(some_knowledge());
   change(file);
-  return error_of([&] { read_knowledge(bundle_of(file), narrow_model(), "b.tar"); });
+  return error_of([&] { read_people_statistics(bundle_of(file), narrow_model(), "b.tar"); });
 }
 
 void set_value(SafetensorsFile& file, std::size_t tensor, std::size_t index, float value) {
@@ -82,7 +82,7 @@ TEST_CASE("statistics of features are the means and the pooled covariance within
     CAPTURE(offset);
     const std::size_t count = 50;
     const Samples samples = draw_samples(count, kWidth, offset, random);
-    const Knowledge knowledge = statistics_of(samples, kWidth);
+    const PeopleStatistics knowledge = statistics_of(samples, kWidth);
     CHECK(knowledge.feature_count == std::vector<float>{25, 25, 0});
     std::vector<double> mean(kClasses * kWidth, 0.0), covariance(kWidth * kWidth, 0.0);
     const auto value = [&](std::size_t i, std::size_t j) {
@@ -112,7 +112,7 @@ TEST_CASE("samples of another look move the means by their share") {
   FeatureStatistics statistics(1, 1, {1, 3}, {0, 0});
   statistics.add({1, 3}, {0, 0});
   statistics.add({2, 6}, {0, 0});
-  Knowledge knowledge;
+  PeopleStatistics knowledge;
   statistics.store(knowledge);
   CHECK(knowledge.feature_count == std::vector<float>{4});
   CHECK(knowledge.feature_mean.at(0) == doctest::Approx(3.0));
@@ -125,24 +125,24 @@ TEST_CASE("wide features keep their variances only") {
     std::mt19937_64 random(3);
     return draw_samples(30, width, 2.0f, random);
   }();
-  const Knowledge wide = statistics_of(samples, width);
+  const PeopleStatistics wide = statistics_of(samples, width);
   CHECK(wide.only_variances);
   REQUIRE(wide.feature_covariance.size() == width);
   Samples first;  // the first feature alone
   first.labels = samples.labels;
   for (std::size_t i = 0; i < samples.labels.size(); ++i) first.features.push_back(samples.features[i * width]);
   CHECK(wide.feature_covariance[0] == statistics_of(first, 1).feature_covariance[0]);
-  const SafetensorsFile file = write_knowledge(wide);
+  const SafetensorsFile file = write_people_statistics(wide);
   CHECK(find_tensor(file.tensors, "feature_covariance")->shape ==
         std::vector<std::int64_t>{static_cast<std::int64_t>(width)});
 }
 
 TEST_CASE("no sample, or one a class, gives a covariance of zeros") {
-  const Knowledge none = statistics_of({}, 2);
+  const PeopleStatistics none = statistics_of({}, 2);
   CHECK(none.feature_count == std::vector<float>{0, 0, 0});
   CHECK(none.feature_mean == std::vector<float>(6, 0.0f));
   CHECK(none.feature_covariance == std::vector<float>(4, 0.0f));
-  const Knowledge one = statistics_of({{1, 2, 3, 4}, {0, 2}}, 2);
+  const PeopleStatistics one = statistics_of({{1, 2, 3, 4}, {0, 2}}, 2);
   CHECK(one.feature_mean == std::vector<float>{1, 2, 0, 0, 3, 4});
   CHECK(one.feature_covariance == std::vector<float>(4, 0.0f));
 }
@@ -155,8 +155,9 @@ TEST_CASE("features and labels that do not fit are errors with both values") {
 }
 
 TEST_CASE("knowledge comes back from its arrays") {
-  const Knowledge out = some_knowledge();
-  const std::optional<Knowledge> in = read_knowledge(bundle_of(write_knowledge(out)), narrow_model(), "b.tar");
+  const PeopleStatistics out = some_knowledge();
+  const std::optional<PeopleStatistics> in =
+      read_people_statistics(bundle_of(write_people_statistics(out)), narrow_model(), "b.tar");
   REQUIRE(in.has_value());
   CHECK(in->classes == kClasses);
   CHECK(in->width == kWidth);
@@ -167,15 +168,15 @@ TEST_CASE("knowledge comes back from its arrays") {
   CHECK_FALSE(in->only_variances);
   Bundle without = bundle_of({});
   without.tensors.clear();
-  CHECK_FALSE(read_knowledge(without, narrow_model(), "b.tar").has_value());
+  CHECK_FALSE(read_people_statistics(without, narrow_model(), "b.tar").has_value());
 }
 
 TEST_CASE("logits are stored as float16, and no more finely than that") {
-  Knowledge knowledge = some_knowledge();
+  PeopleStatistics knowledge = some_knowledge();
   knowledge.logits[0] = 1.0f + 0x1p-11f + 0x1p-20f;  // above the middle between two float16
-  const SafetensorsFile file = write_knowledge(knowledge);
+  const SafetensorsFile file = write_people_statistics(knowledge);
   CHECK(find_tensor(file.tensors, "logits")->dtype == DType::f16);
-  CHECK(read_knowledge(bundle_of(file), narrow_model(), "b.tar")->logits[0] == 1.0f + 0x1p-10f);
+  CHECK(read_people_statistics(bundle_of(file), narrow_model(), "b.tar")->logits[0] == 1.0f + 0x1p-10f);
 }
 
 TEST_CASE("knowledge that does not fit its bundle is refused with both values") {
@@ -203,9 +204,9 @@ TEST_CASE("knowledge that does not fit its bundle is refused with both values") 
                {"logits has type bf16, f16 or f32 expected"});
   expect_parts(refusal([](SafetensorsFile& f) { f.tensors[1].dtype = DType::f16; }),
                {"feature_mean has type f16, f32 expected"});
-  Bundle fewer = bundle_of(write_knowledge(some_knowledge()));
+  Bundle fewer = bundle_of(write_people_statistics(some_knowledge()));
   fewer.photos.pop_back();
-  expect_parts(error_of([&] { read_knowledge(fewer, narrow_model(), "b.tar"); }),
+  expect_parts(error_of([&] { read_people_statistics(fewer, narrow_model(), "b.tar"); }),
                {"logits has shape [2, 3], [1, 3] expected"});
 }
 
@@ -226,15 +227,17 @@ TEST_CASE("knowledge with impossible values is refused with the place and the va
 
 TEST_CASE("knowledge that no reader would accept is not written") {
   const auto written = [](const auto& change) {
-    Knowledge knowledge = some_knowledge();
+    PeopleStatistics knowledge = some_knowledge();
     change(knowledge);
-    return error_of([&] { write_knowledge(knowledge); });
+    return error_of([&] { write_people_statistics(knowledge); });
   };
-  expect_parts(written([](Knowledge& k) { k.logits.pop_back(); }), {"logits has 5 values, rows of 3"});
-  expect_parts(written([](Knowledge& k) { k.feature_mean.pop_back(); }), {"feature_mean has 11 values, 12 expected"});
-  expect_parts(written([](Knowledge& k) { k.feature_count.push_back(1); }), {"feature_count has 4 values, 3 expected"});
-  expect_parts(written([](Knowledge& k) { k.feature_mean[0] = NAN; }), {"feature_mean", "finite"});
-  expect_parts(written([](Knowledge& k) { k.logits[0] = INFINITY; }), {"logits", "finite"});
+  expect_parts(written([](PeopleStatistics& k) { k.logits.pop_back(); }), {"logits has 5 values, rows of 3"});
+  expect_parts(written([](PeopleStatistics& k) { k.feature_mean.pop_back(); }),
+               {"feature_mean has 11 values, 12 expected"});
+  expect_parts(written([](PeopleStatistics& k) { k.feature_count.push_back(1); }),
+               {"feature_count has 4 values, 3 expected"});
+  expect_parts(written([](PeopleStatistics& k) { k.feature_mean[0] = NAN; }), {"feature_mean", "finite"});
+  expect_parts(written([](PeopleStatistics& k) { k.logits[0] = INFINITY; }), {"logits", "finite"});
 }
 
 }  // namespace

@@ -12,23 +12,24 @@
 namespace tsugi {
 
 /// The 256 levels of every channel. Empty: of no values at all.
-struct Levels {
+struct ChannelQuantization {
   std::vector<float> scale, offset;  ///< [c], finite; scale >= 0, 0 where a channel has one value
   std::size_t channels() const { return scale.size(); }
 };
 
 /// Levels from each channel's least to its largest value. values: [count], host, channels last. Throws Error naming
 /// `place` when a value is not finite, or a channel's range is not.
-Levels levels_of(const float* values, std::size_t count, std::size_t channels, const std::string& place);
+ChannelQuantization quantization_of(const float* values, std::size_t count, std::size_t channels,
+                                    const std::string& place);
 
 /// to[i] = the level nearest to values[i]: off by scale / 2 at most where the value lies within its channel's levels.
-void encode(const float* values, std::size_t count, const Levels& levels, std::uint8_t* to);
+void encode(const float* values, std::size_t count, const ChannelQuantization& quantization, std::uint8_t* to);
 
 /// Levels that reach as far as both. A channel that one of them covers alone keeps that one's levels bit for bit.
-Levels widened(const Levels& a, const Levels& b);
+ChannelQuantization widened(const ChannelQuantization& a, const ChannelQuantization& b);
 
 /// Turns levels of `from` into the nearest of `to`, in place. A channel whose levels are the same stays as it is;
 /// another is off by to's scale / 2 more.
-void recode(std::uint8_t* rows, std::size_t count, const Levels& from, const Levels& to);
+void recode(std::uint8_t* rows, std::size_t count, const ChannelQuantization& from, const ChannelQuantization& to);
 
 }  // namespace tsugi
