@@ -15,7 +15,7 @@
 #include "bench/measure/statistics.h"
 #include "engine/core/text.h"
 #include "engine/core/version.h"
-#include "kernels/vendor/layout.h"
+#include "kernels/api/layout.h"
 
 namespace {
 

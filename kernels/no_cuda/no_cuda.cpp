@@ -1,6 +1,6 @@
 // Stands in for the CUDA and cuDNN backends in builds without a CUDA toolkit.
+#include "kernels/api/layout.h"
 #include "kernels/api/registry.h"
-#include "kernels/vendor/layout.h"
 
 namespace tsugi {
 

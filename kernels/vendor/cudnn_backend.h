@@ -8,9 +8,9 @@
 
 #include <memory>
 
+#include "kernels/api/layout.h"
 #include "kernels/cuda/gpu_backend.h"
 #include "kernels/vendor/cudnn_conv2d.h"
-#include "kernels/vendor/layout.h"
 
 namespace tsugi {
 namespace cuda {

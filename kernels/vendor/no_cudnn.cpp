@@ -1,6 +1,6 @@
 // Stands in for the cudnn device in builds that have a CUDA toolkit but no cuDNN.
+#include "kernels/api/layout.h"
 #include "kernels/api/registry.h"
-#include "kernels/vendor/layout.h"
 
 namespace tsugi {
 
