@@ -3,16 +3,15 @@
 #include "engine/handover/handover.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <optional>
 
 #include "engine/core/device.h"
 #include "engine/handover/bundle.h"
+#include "engine/handover/chosen_settings.h"
 #include "engine/handover/ending.h"
 #include "engine/handover/material.h"
 #include "engine/handover/teacher.h"
-#include "engine/model/cut.h"
 #include "engine/train/memory_share.h"
 #include "engine/train/prepare.h"
 #include "engine/tuning/tuned_backend.h"
@@ -20,68 +19,8 @@
 namespace tsugi {
 namespace {
 
-constexpr int kBatch = 16;                  // of evaluations before training: small, for small devices
-constexpr double kLearningRateShare = 0.2;  // of pretraining's
-constexpr float kLeastInterpolation =
-    0.3f;  // chosen with the cube root and kLeastNewClassScale on lfw/tuning (README.md)
-constexpr float kLeastNewClassScale = 0.65f;
-constexpr float kNewRowLength = 2.0f;     // times the old rows' mean: what is no longer needs no scale
-constexpr float kClipNorm = 1.0f;         // frozen batch norm does not tame large gradients
+constexpr int kBatch = 16;                // of evaluations before training: small, for small devices
 constexpr std::uint64_t kOtherDraws = 1;  // added to the seed: who judges sees draws that no row was fitted to
-
-bool carries_training_photos(const Bundle& bundle) {
-  return std::any_of(bundle.photos.begin(), bundle.photos.end(), [](const BundlePhoto& photo) { return !photo.test; });
-}
-
-/// cut: null when the bundle carries photos.
-TrainSettings settings_for(const HandoverRequest& request, const Bundle& bundle, const Model& model,
-                           const Checkpoint& checkpoint, const CutBundle* cut, bool continued,
-                           const RunObserver& observer) {
-  TrainSettings settings;
-  const NamedSettings sent = named_settings(checkpoint.settings, request.bundle + ": settings");
-  sent.train.apply(settings, request.bundle + ": settings");
-  if (!continued) {
-    const std::string servers = unusual(sent.handover.values);
-    if (!servers.empty() && observer.say)
-      observer.say(request.bundle + ": its settings of the hand-over (" + servers +
-                   ") are left aside: they are this device's to choose");
-    settings.epochs = kHandoverEpochs;
-    settings.freeze_until = cut != nullptr ? ""
-                                           : default_freeze(model, static_cast<int>(checkpoint.class_names.size()),
-                                                            carries_training_photos(bundle));
-    settings.balanced = true;
-    settings.frozen_batch_norm = true;
-    settings.optimizer.clip_norm = kClipNorm;
-    settings.optimizer.lr = static_cast<float>(settings.optimizer.lr * kLearningRateShare);
-    settings.schedule.kind = ScheduleKind::cosine;
-    settings.schedule.warmup_epochs = 0.1;
-  }
-  if (cut != nullptr) settings.variants = cut->features.variants;
-  request.train.overrides.apply(settings, "command line");
-  if (cut != nullptr && settings.variants != cut->features.variants)
-    throw Error(request.bundle + ": carries " + std::to_string(cut->features.variants) +
-                " variants of each photo as activations, --augment asks for " + std::to_string(settings.variants));
-  if (continued && settings.seed != checkpoint.progress.seed)
-    throw Error("seed is " + std::to_string(settings.seed) + ", but " + request.continue_from +
-                " was trained with seed " + std::to_string(checkpoint.progress.seed) + " and goes on with it");
-  return settings;
-}
-
-/// start: what the interrupted hand-over left, or `grown`: the network before the first step, its rows from first_new
-/// on fitted to new people.
-HandoverSettings own_settings(const HandoverRequest& request, const Bundle& bundle, const Checkpoint& start,
-                              const Checkpoint& grown, const std::string& head, int first_new) {
-  HandoverSettings own;
-  if (request.continue_from.empty()) {
-    own.weight_interpolation = default_weight_interpolation(bundle.fraction);
-    own.new_class_scale = default_new_class_scale(grown, head, first_new);
-  } else {
-    const std::string place = request.continue_from + ": settings";
-    named_settings(start.settings, place).handover.apply(own, place);
-  }
-  request.overrides.apply(own, "command line");
-  return own;
-}
 
 /// A hand-over under way. Its steps are called once each, in the order of their declaration.
 class Handover {
@@ -174,7 +113,7 @@ Checkpoint Handover::upper_part(const Checkpoint& whole, const std::string& plac
 }
 
 void Handover::choose_settings() {
-  settings_ = settings_for(request_, bundle_, model_, start_, cut_.get(), continued_, observer_);
+  settings_ = chosen_settings(request_, bundle_, model_, start_, cut_.get(), observer_);
   (void)frozen_layers(trained(), settings_.freeze_until);  // a slip in its name shows before photos are decoded
   preprocessing_ = preprocessing_from_json(received().preprocessing, request_.bundle + ": preprocessing");
 }
@@ -232,7 +171,7 @@ void Handover::imprint_new_people() {
   start_new_classes(request_.new_row, *network_, first_new(), *material_->source, material_->split, statistics_,
                     settings_);
   network_->store(imprinted_);
-  own_ = own_settings(request_, bundle_, start_, imprinted_, head(), first_new());
+  own_ = chosen_own_settings(request_, bundle_, start_, imprinted_, head(), first_new());
   if (!continued_) start_ = imprinted_;
   if (history_.kept == "trained" && start_.progress.epoch < static_cast<std::uint32_t>(settings_.epochs)) {
     // It ended with settings that may not be today's: it trains on as it was before.
@@ -288,21 +227,6 @@ RunSummary Handover::train_on() {
 }
 
 }  // namespace
-
-std::string default_freeze(const Model& model, int classes, bool old_photos) {
-  if (old_photos) return "";
-  const std::vector<CutPlace> places = cut_places(model, classes);
-  return places.empty() ? "" : places.back().layer;
-}
-
-float default_new_class_scale(const Checkpoint& grown, const std::string& head, int first_new) {
-  const float ratio = new_class_length(grown, head, first_new);
-  return ratio > kNewRowLength ? std::max(kLeastNewClassScale, kNewRowLength / ratio) : 1.0f;
-}
-
-float default_weight_interpolation(double fraction) {
-  return std::max(kLeastInterpolation, static_cast<float>(std::cbrt(fraction)));
-}
 
 RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   Handover handover(request, observer);  // time runs from just before the bundle is opened

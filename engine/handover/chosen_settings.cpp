@@ -1,0 +1,88 @@
+// The defaults of a hand-over, and what overrides them.
+#include "engine/handover/chosen_settings.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/handover/bundle.h"
+#include "engine/handover/new_classes.h"
+#include "engine/model/cut.h"
+
+namespace tsugi {
+namespace {
+
+constexpr double kLearningRateShare = 0.2;   // of pretraining's
+constexpr float kLeastInterpolation = 0.3f;  // chosen, like its cube root, as bench/results/handover-defaults.md says
+constexpr float kLeastNewClassScale = 0.65f;
+constexpr float kNewRowLength = 2.0f;  // times the old rows' mean: what is no longer needs no scale
+constexpr float kClipNorm = 1.0f;      // frozen batch norm does not tame large gradients
+
+bool carries_training_photos(const Bundle& bundle) {
+  return std::any_of(bundle.photos.begin(), bundle.photos.end(), [](const BundlePhoto& photo) { return !photo.test; });
+}
+
+}  // namespace
+
+std::string default_freeze(const Model& model, int classes, bool old_photos) {
+  if (old_photos) return "";
+  const std::vector<CutPlace> places = cut_places(model, classes);
+  return places.empty() ? "" : places.back().layer;
+}
+
+float default_new_class_scale(const Checkpoint& grown, const std::string& head, int first_new) {
+  const float ratio = new_class_length(grown, head, first_new);
+  return ratio > kNewRowLength ? std::max(kLeastNewClassScale, kNewRowLength / ratio) : 1.0f;
+}
+
+float default_weight_interpolation(double fraction) {
+  return std::max(kLeastInterpolation, static_cast<float>(std::cbrt(fraction)));
+}
+
+TrainSettings chosen_settings(const HandoverRequest& request, const Bundle& bundle, const Model& model,
+                              const Checkpoint& checkpoint, const CutBundle* cut, const RunObserver& observer) {
+  const bool continued = !request.continue_from.empty();
+  TrainSettings settings;
+  const NamedSettings sent = named_settings(checkpoint.settings, request.bundle + ": settings");
+  sent.train.apply(settings, request.bundle + ": settings");
+  if (!continued) {
+    const std::string servers = unusual(sent.handover.values);
+    if (!servers.empty() && observer.say)
+      observer.say(request.bundle + ": its settings of the hand-over (" + servers +
+                   ") are left aside: they are this device's to choose");
+    settings.epochs = kHandoverEpochs;
+    settings.freeze_until = cut != nullptr ? ""
+                                           : default_freeze(model, static_cast<int>(checkpoint.class_names.size()),
+                                                            carries_training_photos(bundle));
+    settings.balanced = true;
+    settings.frozen_batch_norm = true;
+    settings.optimizer.clip_norm = kClipNorm;
+    settings.optimizer.lr = static_cast<float>(settings.optimizer.lr * kLearningRateShare);
+    settings.schedule.kind = ScheduleKind::cosine;
+    settings.schedule.warmup_epochs = 0.1;
+  }
+  if (cut != nullptr) settings.variants = cut->features.variants;
+  request.train.overrides.apply(settings, "command line");
+  if (cut != nullptr && settings.variants != cut->features.variants)
+    throw Error(request.bundle + ": carries " + std::to_string(cut->features.variants) +
+                " variants of each photo as activations, --augment asks for " + std::to_string(settings.variants));
+  if (continued && settings.seed != checkpoint.progress.seed)
+    throw Error("seed is " + std::to_string(settings.seed) + ", but " + request.continue_from +
+                " was trained with seed " + std::to_string(checkpoint.progress.seed) + " and goes on with it");
+  return settings;
+}
+
+HandoverSettings chosen_own_settings(const HandoverRequest& request, const Bundle& bundle, const Checkpoint& start,
+                                     const Checkpoint& grown, const std::string& head, int first_new) {
+  HandoverSettings own;
+  if (request.continue_from.empty()) {
+    own.weight_interpolation = default_weight_interpolation(bundle.fraction);
+    own.new_class_scale = default_new_class_scale(grown, head, first_new);
+  } else {
+    const std::string place = request.continue_from + ": settings";
+    named_settings(start.settings, place).handover.apply(own, place);
+  }
+  request.overrides.apply(own, "command line");
+  return own;
+}
+
+}  // namespace tsugi
