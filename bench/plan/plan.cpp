@@ -9,8 +9,8 @@ namespace tsugi::bench {
 namespace {
 
 /// Checkpoints that a hand-over holds at its end: as it was received, the start with its head grown, the one before
-/// training, the judge's, the averaged weights and what is restored from them, and the tensors and the bytes of the one
-/// that is written (engine/handover/handover.cpp, run.cpp).
+/// training, KeepBest's, the interpolated weights and what is restored from them, and the tensors and the bytes of the
+/// one that is written (engine/handover/handover.cpp, run.cpp).
 constexpr double kCheckpointCopies = 8.0;
 
 /// Of weights and moments in float32, as a checkpoint in memory has them.

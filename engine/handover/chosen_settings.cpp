@@ -14,8 +14,8 @@ namespace {
 constexpr double kLearningRateShare = 0.2;   // of pretraining's
 constexpr float kLeastInterpolation = 0.3f;  // chosen, like its cube root, as bench/results/handover-defaults.md says
 constexpr float kLeastNewClassScale = 0.65f;
-constexpr float kNewRowLength = 2.0f;  // times the old rows' mean: what is no longer needs no scale
-constexpr float kClipNorm = 1.0f;      // frozen batch norm does not tame large gradients
+constexpr float kNewClassLength = 2.0f;  // times the old rows' mean: what is no longer needs no scale
+constexpr float kClipNorm = 1.0f;        // frozen batch norm does not tame large gradients
 
 bool carries_training_photos(const Bundle& bundle) {
   return std::any_of(bundle.photos.begin(), bundle.photos.end(), [](const BundlePhoto& photo) { return !photo.test; });
@@ -31,7 +31,7 @@ std::string default_freeze(const Model& model, int classes, bool old_photos) {
 
 float default_new_class_scale(const Checkpoint& grown, const std::string& head, int first_new) {
   const float ratio = new_class_length(grown, head, first_new);
-  return ratio > kNewRowLength ? std::max(kLeastNewClassScale, kNewRowLength / ratio) : 1.0f;
+  return ratio > kNewClassLength ? std::max(kLeastNewClassScale, kNewClassLength / ratio) : 1.0f;
 }
 
 float default_weight_interpolation(double fraction) {

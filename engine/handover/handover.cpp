@@ -19,8 +19,8 @@
 namespace tsugi {
 namespace {
 
-constexpr int kBatch = 16;                // of evaluations before training: small, for small devices
-constexpr std::uint64_t kOtherDraws = 1;  // added to the seed: who judges sees draws that no row was fitted to
+constexpr int kBatch = 16;                   // of evaluations before training: small, for small devices
+constexpr std::uint64_t kKeepBestDraws = 1;  // added to the seed: it sees draws that no row was fitted to
 
 /// A hand-over under way. Its steps are called once each, in the order of their declaration.
 class Handover {
@@ -207,7 +207,7 @@ std::optional<KeepBest> Handover::keep_best() const {
   const bool only_head =
       frozen_layers(trained(), settings_.freeze_until) + 1 == static_cast<int>(trained().layers.size());
   return KeepBest(*network_, *material_->source, material_->split.train, first_new(),
-                  statistics_ ? replay(*statistics_, settings_.seed + kOtherDraws) : HeadSamples{}, only_head,
+                  statistics_ ? replay(*statistics_, settings_.seed + kKeepBestDraws) : HeadSamples{}, only_head,
                   settings_);
 }
 

@@ -1,5 +1,5 @@
 // Imprinting: the mean way by its formula, the fit by what it must reach, replayed old people by their statistics; and
-// who judges.
+// what is kept.
 #include "engine/handover/imprint.h"
 
 #include <algorithm>
