@@ -10,8 +10,6 @@
 #include "engine/handover/manifest.h"
 #include "engine/handover/people_statistics.h"
 #include "engine/model/parameters.h"
-#include "bench/plan/device_description.h"
-#include "bench/measure/result_file.h"
 #include "engine/train/handover_settings.h"
 #include "engine/train/metrics.h"
 #include "engine/train/settings.h"
