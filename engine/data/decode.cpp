@@ -34,7 +34,9 @@ void* resize_block(void* block, std::size_t size) {
     decoder_over = true;
     return nullptr;
   }
-  auto* grown = static_cast<char*>(std::realloc(old, size + kBlockHeader));
+  // Zeroed: for a JPEG without Huffman tables stb_image 2.27 reads those that it never wrote.
+  auto* grown =
+      static_cast<char*>(old == nullptr ? std::calloc(1, size + kBlockHeader) : std::realloc(old, size + kBlockHeader));
   if (grown == nullptr) return nullptr;
   const std::uint64_t now = size;
   std::memcpy(grown, &now, sizeof now);

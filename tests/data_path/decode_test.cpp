@@ -2,6 +2,7 @@
 #include "engine/data/decode.h"
 
 #include <doctest/doctest.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <cmath>
@@ -159,6 +160,23 @@ TEST_CASE("a JPEG whose Huffman table has more than 256 codes is refused") {
   jpeg[at + 4 + 1 + 14] = 2;
   CHECK(error_of([&] { decode_image(jpeg, "f.jpg"); }) ==
         "f.jpg: JPEG is damaged: a Huffman table has more than 256 codes");
+}
+
+TEST_CASE("a JPEG without Huffman tables gives the same whatever lay in memory before") {
+  Bytes jpeg = encode_jpeg(make_image(64, 64, 1));
+  for (std::size_t at = 2; jpeg[at + 1] != 0xDA; at += 2 + (jpeg[at + 2] << 8 | jpeg[at + 3]))
+    if (jpeg[at + 1] == 0xC4) jpeg[at + 1] = 0xFE;  // a comment
+  std::vector<std::string> outcomes;
+  for (const int filled : {0, 0x01, 0x10, 0x7F, 0xFE}) {
+    mallopt(M_PERTURB, filled);  // each new block holds the complement of this byte
+    std::string outcome = error_of([&] {
+      const Image image = decode_image(jpeg, "f.jpg");
+      outcomes.emplace_back(image.rgb.begin(), image.rgb.end());
+    });
+    if (!outcome.empty()) outcomes.push_back(outcome);
+  }
+  mallopt(M_PERTURB, 0);
+  CHECK(std::count(outcomes.begin(), outcomes.end(), outcomes[0]) == 5);
 }
 
 TEST_CASE("damaged files end in an image or an error, never worse") {
