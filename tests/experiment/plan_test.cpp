@@ -135,28 +135,25 @@ TEST_CASE("a method's options reach the requests") {
   HandoverRequest request;
   request.train.overrides.set(&TrainSettings::seed, 7);
   request.train.overrides.set(&TrainSettings::balanced, true);
-  apply_resume(find_method("paper"), request);
+  find_method("paper").resume(request);
   CHECK(request.new_row == NewRow::random);
   CHECK(request.train.overrides.values.seed == 7);
   CHECK(request.train.overrides.values.balanced == false);
   BundleRequest bundle;
-  apply_bundle(find_method("paper"), bundle);
+  find_method("paper").bundle(bundle);
   CHECK(bundle.strategy == SubsetStrategy::random);
   CHECK_FALSE(bundle.knowledge);
   CHECK(resolved_options(find_method("default"))["bundle"]["strategy"] == name_of(BundleRequest().strategy));
   BundleRequest features;
-  apply_bundle(find_method("features"), features);
+  find_method("features").bundle(features);
   REQUIRE(features.features.has_value());
   CHECK(resolved_options(find_method("features"))["bundle"]["variants"] == features.features->variants);
   CHECK_FALSE(bundle.features.has_value());
-  Method wrong = find_method("paper");
-  wrong.bundle["colour"] = "blue";
-  expect_parts(error_of([&] { apply_bundle(wrong, bundle); }), {"paper", "colour"});
   // Every option of every method is one that a run knows.
   for (const Method& method : known_methods()) {
     CAPTURE(method.name);
     HandoverRequest any;
-    CHECK_NOTHROW(apply_resume(method, any));
+    CHECK_NOTHROW(method.resume(any));
     TrainSettings settings;
     HandoverSettings own;
     CHECK_NOTHROW(any.train.overrides.apply(settings, method.name));

@@ -81,7 +81,7 @@ RunSummary JobRunner::hand_over(const Job& job, const std::string& checkpoint, c
   bundle.output = store_.work_path(job, ".tar");
   bundle.fraction = job.fraction;
   bundle.seed = job.seed;
-  apply_bundle(method, bundle);
+  method.bundle(bundle);
   if (bundle.features) {  // they are augmented on the server
     bundle.features->threads = settings_.threads;
     if (settings_.variants > 0) bundle.features->variants = static_cast<std::uint32_t>(settings_.variants);
@@ -94,7 +94,7 @@ RunSummary JobRunner::hand_over(const Job& job, const std::string& checkpoint, c
   request.bundle = bundle.output;
   request.personal = settings_.personal;
   request.personal_photos = settings_.personal_photos;
-  apply_resume(method, request);
+  method.resume(request);
   const RunSummary summary = resume(request, observer);
   if (!summary.stopped) store_.put_away(request.bundle, settings_.keep);
   return summary;

@@ -9,41 +9,44 @@
 namespace tsugi::tools {
 namespace {
 
+void as_it_is(BundleRequest&) {}
+
 /// A hand-over with one setting other than by default.
 template <class T, class Value>
-ResumeOptions with(T TrainSettings::*member, Value value) {
+auto with(T TrainSettings::*member, Value value) {
   return [=](HandoverRequest& request) { request.train.overrides.set(member, value); };
 }
 template <class T, class Value>
-ResumeOptions with(T HandoverSettings::*member, Value value) {
+auto with(T HandoverSettings::*member, Value value) {
   return [=](HandoverRequest& request) { request.overrides.set(member, value); };
 }
 
 std::vector<Method> ingredients() {
   std::vector<Method> methods = {
-      {"no-imprint", "the new person's row starts from random numbers", Json::object(),
+      {"no-imprint", "the new person's row starts from random numbers", as_it_is,
        [](HandoverRequest& request) { request.new_row = NewRow::random; }},
-      {"no-balance", "photos in the batches as often as there are", Json::object(),
-       with(&TrainSettings::balanced, false)},
-      {"no-knowledge",
-       "no feature statistics in the bundle: rows are fitted to the photos sent alone",
-       {{"knowledge", false}}},
-      {"no-average", "the trained weights alone, without those before the first step", Json::object(),
+      {"no-balance", "photos in the batches as often as there are", as_it_is, with(&TrainSettings::balanced, false)},
+      {"no-knowledge", "no feature statistics in the bundle: rows are fitted to the photos sent alone",
+       [](BundleRequest& request) { request.knowledge = false; }},
+      {"no-average", "the trained weights alone, without those before the first step", as_it_is,
        with(&HandoverSettings::weight_interpolation, 1)},
-      {"no-scale", "new people's rows stay as long as they are", Json::object(),
-       with(&HandoverSettings::new_class_scale, 1)},
-      {"no-frozen-norm", "batch norm goes by each batch and moves its statistics", Json::object(),
+      {"no-scale", "new people's rows stay as long as they are", as_it_is, with(&HandoverSettings::new_class_scale, 1)},
+      {"no-frozen-norm", "batch norm goes by each batch and moves its statistics", as_it_is,
        with(&TrainSettings::frozen_batch_norm, false)},
-      {"no-judge", "what was trained is kept, better or not", Json::object(),
+      {"no-judge", "what was trained is kept, better or not", as_it_is,
        [](HandoverRequest& request) { request.keep = Keep::trained; }},
-      {"distilled", "with distillation, weight 0.5, which the default leaves out", Json::object(),
+      {"distilled", "with distillation, weight 0.5, which the default leaves out", as_it_is,
        with(&HandoverSettings::distillation, 0.5)},
   };
   for (Method& method : methods) method.ingredient = true;
   return methods;
 }
 
-/// The source paper's: photos alone, and every weight learns.
+/// The source paper's.
+void by_chance(BundleRequest& request) {
+  request.strategy = SubsetStrategy::random;
+  request.knowledge = false;
+}
 void plainly(HandoverRequest& request) {
   request.new_row = NewRow::random;
   request.keep = Keep::trained;
@@ -62,13 +65,12 @@ void plainly(HandoverRequest& request) {
 std::vector<Method> known_methods() {
   std::vector<Method> methods = {
       {"default", "tsugi's own settings"},
-      {"paper",
-       "random photos, random new row, nothing balanced or frozen",
-       {{"strategy", "random"}, {"knowledge", false}},
-       plainly},
+      {"paper", "random photos, random new row, nothing balanced or frozen", by_chance, plainly},
+      {"features", "activations instead of photos, in 8 bits",
+       [](BundleRequest& request) { request.features.emplace(); }},
   };
-  methods.push_back(
-      {"features", "activations instead of photos, in 8 bits", {{"as", "features"}}, {}, {0.1, 0.3}, true});
+  methods.back().fractions = {0.1, 0.3};
+  methods.back().largest_only = true;
   for (const Method& method : ingredients()) methods.push_back(method);
   return methods;
 }
@@ -91,35 +93,11 @@ std::vector<Method> ablation_methods(const std::vector<double>& fractions) {
   return methods;
 }
 
-void apply_bundle(const Method& method, BundleRequest& request) {
-  for (const auto& [name, value] : method.bundle.items()) {
-    if (name == "strategy") {
-      request.strategy = subset_strategy(value.get<std::string>());
-    } else if (name == "knowledge") {
-      request.knowledge = value.get<bool>();
-    } else if (name == "as") {
-      if (value == "features" && !request.features) request.features.emplace();
-    } else if (name == "cut") {
-      if (!request.features) request.features.emplace();
-      request.features->layer = value.get<std::string>();
-    } else if (name == "variants") {
-      if (!request.features) request.features.emplace();
-      request.features->variants = value.get<std::uint32_t>();
-    } else {
-      throw Error("method " + method.name + ": bundle has no option \"" + name + "\"");
-    }
-  }
-}
-
-void apply_resume(const Method& method, HandoverRequest& request) {
-  if (method.resume) method.resume(request);
-}
-
 Json resolved_options(const Method& method) {
   BundleRequest bundle;
   HandoverRequest resume;
-  apply_bundle(method, bundle);
-  apply_resume(method, resume);
+  method.bundle(bundle);
+  method.resume(resume);
   Json json;
   json["bundle"] = {{"strategy", name_of(bundle.strategy)}, {"knowledge", bundle.knowledge}};
   if (bundle.features)

@@ -14,14 +14,12 @@ namespace tsugi::tools {
 
 using Json = nlohmann::ordered_json;
 
-/// Sets a method's options of resume in a request.
-using ResumeOptions = std::function<void(HandoverRequest& request)>;
-
 struct Method {
   std::string name;
-  std::string what;                    ///< a line for the report
-  Json bundle = Json::object();        ///< options of bundle: "strategy", "knowledge", "as", "cut", "variants"
-  ResumeOptions resume = {};           ///< empty = resume's defaults
+  std::string what;  ///< a line for the report
+  /// Set its options in the requests of a bundle and of its hand-over, settings over what these say already.
+  std::function<void(BundleRequest&)> bundle = [](BundleRequest&) {};
+  std::function<void(HandoverRequest&)> resume = [](HandoverRequest&) {};
   std::vector<double> fractions = {};  ///< the only ones it runs at; empty = those of the grid
   bool largest_only = false;           ///< runs with the largest number of people only
   bool ingredient =
@@ -36,11 +34,6 @@ Method find_method(const std::string& name);
 
 /// The methods that switch one ingredient of the default off each, at `fractions`, with the largest number of people.
 std::vector<Method> ablation_methods(const std::vector<double>& fractions);
-
-/// Sets a method's options of bundle and resume in a request; settings over what its overrides say already. Throws
-/// Error naming the method and the option on one that bundle does not have.
-void apply_bundle(const Method& method, BundleRequest& request);
-void apply_resume(const Method& method, HandoverRequest& request);
 
 /// A method's options with the defaults of bundle's and resume's requests filled in: {"bundle": {...}, "resume":
 /// {...}}.
