@@ -3,7 +3,7 @@
 
     nice -n -5 bench/plan_accuracy.py --binary build/cpu/tsugi --rounds 3 -o bench/results/plan-accuracy-<machine>.json
 
-Every pair is a plan with a calibration of its own, then a measurement. Prints a line a pair, and at the end the median over the rounds: errors of the
+Every pair is a plan that times steps of its own, then a measurement. Prints a line a pair, and at the end the median over the rounds: errors of the
 step's time and of the process's memory, and whether the arena is exact. Exit status 1 where a median is off by more than the bounds.
 """
 
@@ -58,7 +58,7 @@ def main():
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--min-time", type=float, default=3.0, help="seconds of steps a measurement")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--time-bound", type=float, default=0.2)
+    parser.add_argument("--time-bound", type=float, default=0.1)
     parser.add_argument("--memory-bound", type=float, default=0.1)
     parser.add_argument("--layers", action="store_true", help="keep every layer's two times, too")
     parser.add_argument("-o", "--output")

@@ -7,8 +7,8 @@
 #include <optional>
 
 #include "bench/measure/quantities.h"
-#include "bench/plan/calibration.h"
 #include "bench/plan/measured_device.h"
+#include "bench/plan/timed_steps.h"
 #include "engine/core/atomic_file.h"
 #include "engine/core/device.h"
 #include "engine/core/output_claim.h"
@@ -86,7 +86,7 @@ void add_device(CLI::App& command, PlanOptions& o) {
   for (const std::string& name : bench::shipped_device_names()) shipped += name + ", ";
   command
       .add_option("--device", o.device,
-                  shipped + "a JSON file, or this: the machine that runs the command measures itself in some seconds")
+                  shipped + "a JSON file, or this: the machine that runs the command times such steps for some seconds")
       ->required();
   command
       .add_option("--result", o.results,
@@ -190,35 +190,63 @@ bench::Budgets budgets_of(const PlanOptions& o) {
   return budgets;
 }
 
-/// The device to plan for, and a backend that knows what scratch memory its kernels take.
+/// The device to plan for, a backend that knows what scratch memory its kernels take, and where times come from.
 struct PlannedDevice {
   bench::DeviceDescription description;
   std::unique_ptr<Backend> kernels;
-  DType dtype = DType::f32;
+  std::unique_ptr<bench::TimedSteps> timed;  // of this machine
+  bench::StepSource steps;
 };
 
-PlannedDevice measure_this(const PlanOptions& o, Console& console, FileLog* files) {
+/// request.step gets what the device decides.
+PlannedDevice measure_this(const PlanOptions& o, Console& console, FileLog* files, bench::StepRequest& step) {
   PlannedDevice device;
   // As training does: tuned kernels take other scratch memory.
   device.kernels =
       make_tuned_backend("auto", o.threads, {"auto", files, [&](const std::string& line) { console.say(line); }});
-  device.dtype = choose_precision(o.precision, *device.kernels);
-  bench::CalibrationOptions options;
-  options.dtype = device.dtype;
-  options.threads = o.threads;
+  step.device = o.device;
+  step.dtype = choose_precision(o.precision, *device.kernels);
+  bench::TimedStepsOptions options;
   options.brief = o.smoke;
   options.should_stop = stop_requested;
-  options.progress = [&](double done) { console.progress("measuring this machine " + percent(done)); };
-  device.description = bench::calibrate(*device.kernels, options);
+  options.progress = [&](double done) { console.progress("timing steps " + percent(std::min(done, 1.0))); };
+  device.timed = std::make_unique<bench::TimedSteps>(*device.kernels, step, options);
+  device.steps = [&timed = *device.timed](const bench::StepRequest& request) { return timed.predict(request); };
+  device.description = device.timed->device();
+  if (o.save_device.empty() && o.results.empty()) return device;
+  std::vector<bench::ShapeList> lists = {step.list};  // another machine may plan for another model
+  for (const std::string& name : builtin_model_names())
+    if (name != step.list.model.name) lists.push_back(bench::find_shape_list(name));
+  constexpr int kSmokeSize = 16;
+  for (std::size_t i = 1; o.smoke && i < lists.size(); ++i)
+    lists[i].model = with_input_size(lists[i].model, kSmokeSize);
+  device.description = device.timed->describe(lists, step.settings.batch, step.dtype);
   return device;
 }
 
-PlannedDevice described(const PlanOptions& o, FileLog* files) {
+PlannedDevice described(const PlanOptions& o, FileLog* files, bench::StepRequest& step) {
   PlannedDevice device;
   device.description = bench::find_device(o.device, files);
   device.kernels = make_backend(device.description.kernels, o.threads);
-  device.dtype = choose_precision(o.precision == "auto" ? device.description.precision : o.precision, *device.kernels);
+  step.device = device.description.name;
+  step.dtype = choose_precision(o.precision == "auto" ? device.description.precision : o.precision, *device.kernels);
   return device;
+}
+
+PlanOutcome outcome_of(const PlanOptions& o, const PlannedDevice& device, const bench::PlanRequest& request) {
+  const bench::Budgets budgets = budgets_of(o);
+  PlanOutcome outcome;
+  outcome.handover = !o.photos.empty();
+  outcome.backwards = budgets.any();
+  if (budgets.any()) {
+    const bench::LargestFraction largest = bench::largest_fraction(device.description, device.steps, request, budgets);
+    outcome.plan = largest.plan;
+    outcome.binding = largest.binding;
+  } else {
+    outcome.plan = outcome.handover ? bench::plan_handover(device.description, device.steps, request)
+                                    : bench::plan_step(device.description, device.steps, request.step);
+  }
+  return outcome;
 }
 
 }  // namespace
@@ -227,36 +255,30 @@ int plan_command(const PlanOptions& options, FileLog* files) {
   std::optional<OutputClaim> claim;
   if (!options.save_device.empty()) claim.emplace(options.save_device, FilePurpose{"device description", files});
   bench::PlanRequest request = request_of(options, files);
-  const bench::Budgets budgets = budgets_of(options);
+  budgets_of(options);  // refuses what is none before anything is timed
   std::vector<bench::ResultFile> results;
   for (const std::string& path : options.results) results.push_back(bench::read_result_file(path, files));
   install_stop_signals();
   PlannedDevice device;
+  PlanOutcome outcome;
   {
     Console console(options.common.quiet);
-    device = options.device == "this" ? measure_this(options, console, files) : described(options, files);
+    device = options.device == "this" ? measure_this(options, console, files, request.step)
+                                      : described(options, files, request.step);
+    bench::DeviceDescription& description = device.description;
+    request.step.device_memory = description.memory_bytes;
+    if (!options.save_device.empty())
+      write_file_atomically(options.save_device, bench::to_json(description) + "\n", {"device description", files});
+    for (std::size_t i = 0; i < results.size(); ++i)
+      bench::apply_result(description, *device.kernels, results[i], options.results[i]);
+    if (device.timed == nullptr || !results.empty())  // what files say counts more
+      device.steps = [&](const bench::StepRequest& step) {
+        return bench::predict_step(description, *device.kernels, step);
+      };
+    outcome = outcome_of(options, device, request);
   }
-  bench::DeviceDescription& description = device.description;
-  request.step.device = description.name;
-  request.step.dtype = device.dtype;
-  request.step.device_memory = description.memory_bytes;
-  if (!options.save_device.empty())
-    write_file_atomically(options.save_device, bench::to_json(description) + "\n", {"device description", files});
-  for (std::size_t i = 0; i < results.size(); ++i)
-    bench::apply_result(description, *device.kernels, results[i], options.results[i]);
-  PlanOutcome outcome;
-  outcome.handover = !options.photos.empty();
-  outcome.backwards = budgets.any();
-  if (budgets.any()) {
-    const bench::LargestFraction largest = bench::largest_fraction(description, *device.kernels, request, budgets);
-    outcome.plan = largest.plan;
-    outcome.binding = largest.binding;
-  } else {
-    outcome.plan = outcome.handover ? bench::plan_handover(description, *device.kernels, request)
-                                    : bench::plan_step(description, *device.kernels, request.step);
-  }
-  if (!options.common.quiet) print_plan(description, request, outcome);
-  finish(options.common, options.common.json ? plan_json(description, request, outcome) : Json());
+  if (!options.common.quiet) print_plan(device.description, request, outcome);
+  finish(options.common, options.common.json ? plan_json(device.description, request, outcome) : Json());
   return kOk;
 }
 

@@ -22,8 +22,8 @@ std::string limits_text(const bench::DeviceDescription& device) {
 
 void print_device(const bench::DeviceDescription& device) {
   print_line("device " + device.name + ": " + device.about);
-  print_line(limits_text(device) + "; a call costs " + time_text(device.launch_s) + ", a copy " +
-             time_text(device.copy_s));
+  const std::string calls = "; a call costs " + time_text(device.launch_s) + ", a copy " + time_text(device.copy_s);
+  print_line(limits_text(device) + (device.launch_s > 0.0 ? calls : ""));
   print_line("its figures are " + basis(device));
   for (const std::string& result : device.results) print_line("  " + result);
   for (const bench::FigureSource& source : device.sources) {

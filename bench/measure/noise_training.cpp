@@ -9,9 +9,13 @@
 namespace tsugi::bench {
 namespace {
 
-TrainSettings settings_of(const Model& model, int batch) {
+TrainSettings usual_settings(const Model& model, int batch) {
   TrainSettings settings = pretrain_settings(model, "model " + model.name);
   settings.batch = batch;
+  return settings;
+}
+
+TrainSettings endless(TrainSettings settings) {
   settings.epochs = 1000000;
   settings.optimizer.lr = 1e-4f;  // noise cannot be learnt: a step that the model likes would run away
   return settings;
@@ -38,8 +42,12 @@ std::vector<std::uint32_t> all_of(const PhotoStore& store) {
 
 NoiseTraining::NoiseTraining(Backend& backend, const ShapeList& list, PhotoSource& source, int batch,
                              const TrainerOptions& options)
+    : NoiseTraining(backend, list, source, usual_settings(list.model, batch), options) {}
+
+NoiseTraining::NoiseTraining(Backend& backend, const ShapeList& list, PhotoSource& source,
+                             const TrainSettings& settings, const TrainerOptions& options)
     : network_(backend, list.model, class_names(list.classes)),
-      trainer_(started(network_), source, all_of(source.store()), settings_of(list.model, batch), options) {}
+      trainer_(started(network_), source, all_of(source.store()), endless(settings), options) {}
 
 double NoiseTraining::timed_step() {
   const double begin = now();

@@ -12,6 +12,9 @@ namespace tsugi::bench {
 class NoiseTraining {
  public:
   /// Of all photos of `source`, which must have enough for a batch. Throws what Trainer throws.
+  NoiseTraining(Backend& backend, const ShapeList& list, PhotoSource& source, const TrainSettings& settings,
+                const TrainerOptions& options);
+  /// Settings as pretrain takes them.
   NoiseTraining(Backend& backend, const ShapeList& list, PhotoSource& source, int batch, const TrainerOptions& options);
 
   /// Seconds of one more step, by the host's clock.

@@ -1,6 +1,6 @@
 // What a prediction needs to know of one op call: what kind of work it is, how much, and the sizes that decide how well
-// a device does it. Calibration describes its own shapes and a planned step its ops by the same functions, so that they
-// mean the same.
+// a device does it. Points of result files and the ops of a planned step are described by the same functions, so that
+// they mean the same.
 #pragma once
 
 #include <array>

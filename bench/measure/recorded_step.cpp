@@ -4,6 +4,7 @@
 
 #include "bench/measure/recording_backend.h"
 #include "engine/train/photo_source.h"
+#include "engine/train/pretrain.h"
 
 namespace tsugi::bench {
 namespace {
@@ -53,6 +54,17 @@ std::vector<std::string> class_names(int count) {
 }
 
 }  // namespace
+
+StepRequest usual_step(const ShapeList& list, int batch, DType dtype) {
+  StepRequest request;
+  request.list = list;
+  request.settings = pretrain_settings(list.model, "model " + list.model.name);
+  request.settings.batch = batch;
+  request.dtype = dtype;
+  request.photos = 2 * static_cast<std::size_t>(batch);
+  request.preprocessing = default_preprocessing(list.model.input.h);
+  return request;
+}
 
 RecordedStep record_step(Backend& kernels, const StepRequest& request) {
   constexpr std::size_t kMostPhotos = 4000000;

@@ -13,16 +13,10 @@
 
 namespace tsugi::bench {
 
-/// Memory that an op reads or writes.
-struct Touch {
-  std::size_t address = 0, bytes = 0;
-};
-
 struct RecordedOp {
   OpFeatures features;
   StepPart part = StepPart::data;
   int layer = -1;  ///< index into Model::layers in forward and backward, -1 in other parts
-  std::vector<Touch> touches;
 };
 
 struct RecordedStep {
@@ -46,6 +40,9 @@ struct StepRequest {
   std::size_t device_memory = 0;  ///< bytes that the device can give, 0 = nobody knows
   Preprocessing preprocessing;    ///< of photos; its size is the model's
 };
+
+/// What `tsugi bench --step` runs of a model: settings as pretrain takes them, two batches of photos.
+StepRequest usual_step(const ShapeList& list, int batch, DType dtype);
 
 /// kernels: the backend whose ops would run; asked for scratch memory and types alone. Throws what training throws: no
 /// photos, a type that the device lacks, a batch that does not fit.

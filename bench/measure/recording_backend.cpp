@@ -87,102 +87,59 @@ void RecordingBackend::copy_to_host(void* to, const void*, std::size_t bytes) {
   noted_.download_bytes += bytes, ++noted_.copies;
 }
 
-void RecordingBackend::note(OpFeatures features, std::initializer_list<std::pair<const void*, std::size_t>> operands,
-                            double more_bytes) {
-  RecordedOp op;
-  op.features = std::move(features);
-  op.features.bytes += more_bytes;
-  op.part = part_;
-  op.layer = layer_;
-  for (const auto& [memory, bytes] : operands)
-    if (memory != nullptr && bytes > 0) op.touches.push_back({reinterpret_cast<std::size_t>(memory), bytes});
-  noted_.ops.push_back(std::move(op));
+void RecordingBackend::note(OpFeatures features, double more_bytes) {
+  features.bytes += more_bytes;
+  noted_.ops.push_back({std::move(features), part_, layer_});
 }
 
 void RecordingBackend::conv2d_forward(const Conv2dForward& op) {
-  const std::size_t e = size_of(op.dtype);
-  note(features_of(convolution(op.shape), OpPass::forward, op.dtype),
-       {{op.x, op.shape.x_count() * e}, {op.w, op.shape.w_count() * e}, {op.y, op.shape.y_count() * e}});
+  note(features_of(convolution(op.shape), OpPass::forward, op.dtype));
 }
 
 void RecordingBackend::conv2d_backward_data(const Conv2dBackwardData& op) {
-  const std::size_t e = size_of(op.dtype), x = op.shape.x_count() * e;
   note(features_of(convolution(op.shape), OpPass::backward_data, op.dtype),
-       {{op.d_y, op.shape.y_count() * e},
-        {op.w, op.shape.w_count() * e},
-        {masks(op.activation) ? op.x : nullptr, x},
-        {op.d_x, x}},
-       extra_bytes(op.activation, op.write, x));
+       extra_bytes(op.activation, op.write, op.shape.x_count() * size_of(op.dtype)));
 }
 
 void RecordingBackend::conv2d_backward_weight(const Conv2dBackwardWeight& op) {
-  const std::size_t e = size_of(op.dtype);
-  note(
-      features_of(convolution(op.shape), OpPass::backward_weight, op.dtype),
-      {{op.x, op.shape.x_count() * e}, {op.d_y, op.shape.y_count() * e}, {op.d_w, op.shape.w_count() * sizeof(float)}});
+  note(features_of(convolution(op.shape), OpPass::backward_weight, op.dtype));
 }
 
 void RecordingBackend::dense_forward(const DenseForward& op) {
-  const OpCase made = dense(op.shape);
-  const std::size_t e = size_of(op.dtype);
-  note(features_of(made, OpPass::forward, op.dtype),
-       {{op.x, made.shape.x_count() * e}, {op.w, made.shape.w_count() * e}, {op.y, made.shape.y_count() * e}});
+  note(features_of(dense(op.shape), OpPass::forward, op.dtype));
 }
 
 void RecordingBackend::dense_backward_data(const DenseBackwardData& op) {
   const OpCase made = dense(op.shape);
-  const std::size_t e = size_of(op.dtype), x = made.shape.x_count() * e;
   note(features_of(made, OpPass::backward_data, op.dtype),
-       {{op.d_y, made.shape.y_count() * e},
-        {op.w, made.shape.w_count() * e},
-        {masks(op.activation) ? op.x : nullptr, x},
-        {op.d_x, x}},
-       extra_bytes(op.activation, op.write, x));
+       extra_bytes(op.activation, op.write, made.shape.x_count() * size_of(op.dtype)));
 }
 
 void RecordingBackend::dense_backward_weight(const DenseBackwardWeight& op) {
-  const OpCase made = dense(op.shape);
-  const std::size_t e = size_of(op.dtype);
-  note(features_of(made, OpPass::backward_weight, op.dtype), {{op.x, made.shape.x_count() * e},
-                                                              {op.d_y, made.shape.y_count() * e},
-                                                              {op.d_w, made.shape.w_count() * sizeof(float)}});
+  note(features_of(dense(op.shape), OpPass::backward_weight, op.dtype));
 }
 
 void RecordingBackend::batch_norm_forward(const BatchNormForward& op) {
-  const OpCase made = batch_norm(op.shape, op.activation, op.residual != nullptr);
-  const std::size_t x = made.shape.x_count() * size_of(op.dtype);
-  note(features_of(made, OpPass::forward, op.dtype), {{op.x, x}, {op.residual, x}, {op.y, x}});
+  note(features_of(batch_norm(op.shape, op.activation, op.residual != nullptr), OpPass::forward, op.dtype));
 }
 
 void RecordingBackend::batch_norm_backward(const BatchNormBackward& op) {
-  const OpCase made = batch_norm(op.shape, op.activation, op.d_residual != nullptr);
-  const std::size_t x = made.shape.x_count() * size_of(op.dtype);
-  note(features_of(made, OpPass::backward, op.dtype),
-       {{op.x, x}, {masks(op.activation) ? op.y : nullptr, x}, {op.d_y, x}, {op.d_x, x}, {op.d_residual, x}});
+  note(features_of(batch_norm(op.shape, op.activation, op.d_residual != nullptr), OpPass::backward, op.dtype));
 }
 
 void RecordingBackend::pool_forward(const PoolForward& op) {
-  const std::size_t e = size_of(op.dtype);
-  note(features_of(pool(op.shape), OpPass::forward, op.dtype),
-       {{op.x, op.shape.x_count() * e}, {op.y, op.shape.y_count() * e}, {op.argmax, op.shape.y_count()}});
+  note(features_of(pool(op.shape), OpPass::forward, op.dtype));
 }
 
 void RecordingBackend::pool_backward(const PoolBackward& op) {
-  const std::size_t e = size_of(op.dtype), x = op.shape.x_count() * e, y = op.shape.y_count() * e;
-  const bool masked = masks(op.activation), by_y = op.shape.kind == PoolKind::max;
+  const std::size_t x = op.shape.x_count() * size_of(op.dtype), y = op.shape.y_count() * size_of(op.dtype);
   note(features_of(pool(op.shape), OpPass::backward, op.dtype),
-       {{op.d_y, y},
-        {op.argmax, op.shape.y_count()},
-        {masked && by_y ? op.y : nullptr, y},
-        {masked && !by_y ? op.x : nullptr, x},
-        {op.d_x, x}},
-       extra_bytes(op.activation, Write::overwrite, by_y ? y : x) + extra_bytes({}, op.write, x));
+       extra_bytes(op.activation, Write::overwrite, op.shape.kind == PoolKind::max ? y : x) +
+           extra_bytes({}, op.write, x));
 }
 
 void RecordingBackend::activation_forward(const ActivationForward& op) {
-  const std::size_t bytes = op.count * size_of(op.dtype);
-  note(features_of(pointwise(NodeKind::activation, op.count, op.activation), OpPass::forward, op.dtype),
-       {{op.x, bytes}, {op.y, bytes}});
+  note(features_of(pointwise(NodeKind::activation, op.count, op.activation), OpPass::forward, op.dtype));
 }
 
 /// Without an activation it is a copy or a sum: what the gradient of an add is made of.
@@ -190,63 +147,49 @@ void RecordingBackend::activation_backward(const ActivationBackward& op) {
   const std::size_t bytes = op.count * size_of(op.dtype);
   OpFeatures features =
       features_of(pointwise(NodeKind::activation, op.count, op.activation), OpPass::backward, op.dtype);
-  features.bytes = 2.0 * static_cast<double>(bytes) + extra_bytes(op.activation, op.write, bytes);
-  note(features, {{masks(op.activation) ? op.y : nullptr, bytes}, {op.d_y, bytes}, {op.d_x, bytes}});
+  features.bytes = 2.0 * static_cast<double>(bytes);
+  note(features, extra_bytes(op.activation, op.write, bytes));
 }
 
 void RecordingBackend::dropout_forward(const DropoutForward& op) {
-  const std::size_t count = op.per_sample * static_cast<std::size_t>(op.n), bytes = count * size_of(op.dtype);
-  note(features_of(pointwise(NodeKind::dropout, count, {}), OpPass::forward, op.dtype),
-       {{op.x, bytes}, {op.y, bytes}, {op.mask, count}});
+  const std::size_t count = op.per_sample * static_cast<std::size_t>(op.n);
+  note(features_of(pointwise(NodeKind::dropout, count, {}), OpPass::forward, op.dtype));
 }
 
 void RecordingBackend::dropout_backward(const DropoutBackward& op) {
-  const std::size_t bytes = op.count * size_of(op.dtype);
   note(features_of(pointwise(NodeKind::dropout, op.count, {}), OpPass::backward, op.dtype),
-       {{op.mask, op.count}, {masks(op.activation) ? op.y : nullptr, bytes}, {op.d_y, bytes}, {op.d_x, bytes}},
-       extra_bytes(op.activation, op.write, bytes));
+       extra_bytes(op.activation, op.write, op.count * size_of(op.dtype)));
 }
 
 void RecordingBackend::add_forward(const AddForward& op) {
-  const std::size_t bytes = op.count * size_of(op.dtype);
-  note(features_of(pointwise(NodeKind::add, op.count, op.activation), OpPass::forward, op.dtype),
-       {{op.a, bytes}, {op.b, bytes}, {op.y, bytes}});
+  note(features_of(pointwise(NodeKind::add, op.count, op.activation), OpPass::forward, op.dtype));
 }
 
-void RecordingBackend::cast(const Cast& op) {
-  note(cast_features(op.count, op.from_dtype, op.to_dtype),
-       {{op.from, op.count * size_of(op.from_dtype)}, {op.to, op.count * size_of(op.to_dtype)}});
-}
+void RecordingBackend::cast(const Cast& op) { note(cast_features(op.count, op.from_dtype, op.to_dtype)); }
 
 void RecordingBackend::softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
-  const std::size_t bytes = static_cast<std::size_t>(op.n) * static_cast<std::size_t>(op.classes) * size_of(op.dtype);
-  note(loss_features(op.n, op.classes, op.dtype), {{op.logits, bytes}, {op.d_logits, bytes}});
+  note(loss_features(op.n, op.classes, op.dtype));
 }
 
 void RecordingBackend::softmax(const Softmax&) { throw Error("plan: a training step has no softmax of its own"); }
 
 void RecordingBackend::augment_forward(const AugmentForward& op) {
-  const std::size_t x = static_cast<std::size_t>(op.n) * static_cast<std::size_t>(op.h) *
-                        static_cast<std::size_t>(op.w) * 3 * size_of(op.dtype);
-  note(augment_features(op.n, op.h, op.w, op.photo_h, op.photo_w, op.dtype), {{op.x, x}});  // photos: others each time
+  note(augment_features(op.n, op.h, op.w, op.photo_h, op.photo_w, op.dtype));
 }
 
 void RecordingBackend::dequantize_gather(const DequantizeGather&) {
   throw Error("plan: steps on features are not planned, photos only");
 }
 
-void RecordingBackend::gradient_norm(const GradientNorm& op) {
-  note(norm_features(op.count), {{op.g, op.count * sizeof(float)}});
+void RecordingBackend::gradient_norm(const GradientNorm& op) { note(norm_features(op.count)); }
+
+void RecordingBackend::note_update(const char* op, const UpdateBuffers& b, int moments) {
+  note(update_features(op, b.count, moments, b.compute == nullptr ? DType::f32 : b.compute_dtype));
 }
 
-void RecordingBackend::note_update(const char* op, const UpdateBuffers& b, const float* m, const float* v) {
-  const std::size_t bytes = b.count * sizeof(float);
-  const DType compute = b.compute == nullptr ? DType::f32 : b.compute_dtype;
-  note(update_features(op, b.count, (m != nullptr ? 1 : 0) + (v != nullptr ? 1 : 0), compute),
-       {{b.w, bytes}, {b.g, bytes}, {m, bytes}, {v, bytes}, {b.compute, b.count * size_of(b.compute_dtype)}});
+void RecordingBackend::sgd_update(const SgdUpdate& op) {
+  note_update("sgd_update", op.buffers, op.m != nullptr ? 1 : 0);
 }
-
-void RecordingBackend::sgd_update(const SgdUpdate& op) { note_update("sgd_update", op.buffers, op.m, nullptr); }
-void RecordingBackend::adam_update(const AdamUpdate& op) { note_update("adam_update", op.buffers, op.m, op.v); }
+void RecordingBackend::adam_update(const AdamUpdate& op) { note_update("adam_update", op.buffers, 2); }
 
 }  // namespace tsugi::bench

@@ -73,9 +73,8 @@ class RecordingBackend : public Backend, public StepProbe {
   void adam_update(const AdamUpdate& op) override;
 
  private:
-  void note(OpFeatures features, std::initializer_list<std::pair<const void*, std::size_t>> operands,
-            double more_bytes = 0.0);
-  void note_update(const char* op, const UpdateBuffers& b, const float* m, const float* v);
+  void note(OpFeatures features, double more_bytes = 0.0);
+  void note_update(const char* op, const UpdateBuffers& b, int moments);
 
   Backend& kernels_;
   std::string name_;

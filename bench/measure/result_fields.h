@@ -1,8 +1,11 @@
-// The fields of a result file's context, in one list for who writes and who reads them. For the .cpp files of result
-// files only.
+// The fields of a result file's context, in one list for who writes and who reads them, and those of a step. For the
+// .cpp files of result files and device descriptions only.
 #pragma once
 
+#include <nlohmann/json.hpp>
+
 #include "bench/measure/result_file.h"
+#include "engine/core/json_value.h"
 
 namespace tsugi::bench {
 
@@ -48,5 +51,10 @@ void for_each_field(Context& c, const Field& field) {
   field("limits_spread", c.limits.spread);
   field("processor_wait", c.processor_wait);
 }
+
+/// A timed step, as in result files.
+nlohmann::ordered_json step_json(const StepResult& step);
+/// Throws as JsonValue does.
+StepResult read_step(const JsonValue& object);
 
 }  // namespace tsugi::bench

@@ -76,7 +76,26 @@ Json entry_json(const ResultEntry& e, const Limits& limits) {
   return json;
 }
 
-void add_step(Json& json, const StepResult& step) {
+}  // namespace
+
+double peak_share(const ResultEntry& e, const Limits& limits) {
+  const double peak = e.dtype.empty() ? 0.0 : limits.flops(dtype_named(e.dtype));
+  return peak > 0.0 ? share(e.flops / peak, e.seconds) : 0.0;
+}
+
+double bandwidth_share(const ResultEntry& e, const Limits& limits) {
+  return limits.copy > 0.0 ? share(e.bytes / limits.copy, e.seconds) : 0.0;
+}
+
+double roofline_share(const ResultEntry& e, const Limits& limits) {
+  if (e.dtype.empty() || limits.copy <= 0.0 || (e.flops > 0.0 && limits.flops(dtype_named(e.dtype)) <= 0.0)) return 0.0;
+  return share(roofline_seconds(limits, e.flops, e.bytes, dtype_named(e.dtype)), e.seconds);
+}
+
+double peer_ratio(const ResultEntry& e) { return share(e.peer_seconds, e.seconds); }
+
+Json step_json(const StepResult& step) {
+  Json json;
   json["model"] = step.model;
   json["precision"] = step.precision;
   json["batch"] = step.batch;
@@ -102,31 +121,14 @@ void add_step(Json& json, const StepResult& step) {
   json["arena_bytes"] = step.arena_bytes;
   json["device_bytes"] = step.device_bytes;
   json["peak_memory_bytes"] = step.peak_memory_bytes;
+  return json;
 }
-
-}  // namespace
-
-double peak_share(const ResultEntry& e, const Limits& limits) {
-  const double peak = e.dtype.empty() ? 0.0 : limits.flops(dtype_named(e.dtype));
-  return peak > 0.0 ? share(e.flops / peak, e.seconds) : 0.0;
-}
-
-double bandwidth_share(const ResultEntry& e, const Limits& limits) {
-  return limits.copy > 0.0 ? share(e.bytes / limits.copy, e.seconds) : 0.0;
-}
-
-double roofline_share(const ResultEntry& e, const Limits& limits) {
-  if (e.dtype.empty() || limits.copy <= 0.0 || (e.flops > 0.0 && limits.flops(dtype_named(e.dtype)) <= 0.0)) return 0.0;
-  return share(roofline_seconds(limits, e.flops, e.bytes, dtype_named(e.dtype)), e.seconds);
-}
-
-double peer_ratio(const ResultEntry& e) { return share(e.peer_seconds, e.seconds); }
 
 std::string to_json(const ResultFile& file, bool one_line) {
   Json json{{"context", context_json(file.context)}, {"benchmarks", Json::array()}};
   if (const std::vector<std::string> noise = noise_of(file); !noise.empty()) json["context"]["noise"] = noise;
   for (const ResultEntry& entry : file.entries) json["benchmarks"].push_back(entry_json(entry, file.context.limits));
-  if (file.step.measured) add_step(json, file.step);
+  if (file.step.measured) json.update(step_json(file.step));
   return json.dump(one_line ? -1 : 1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -181,6 +181,8 @@ std::vector<ResultEntry> read_entries(const JsonValue& root) {
   return entries;
 }
 
+}  // namespace
+
 StepResult read_step(const JsonValue& object) {
   StepResult step;
   step.measured = true;
@@ -208,8 +210,6 @@ StepResult read_step(const JsonValue& object) {
                            number_of(layer.at("backward_s")), number_or(layer, "forward_flops", 0.0)});
   return step;
 }
-
-}  // namespace
 
 ResultFile parse_result_file(const std::string& text, const std::string& place) {
   const Json json = parse_json_object(text, place);

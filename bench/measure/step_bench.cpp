@@ -1,5 +1,6 @@
 #include "bench/measure/step_bench.h"
 
+#include <cmath>
 #include <map>
 
 #include "bench/measure/noise_training.h"
@@ -15,6 +16,17 @@ namespace tsugi::bench {
 namespace {
 
 constexpr int kWarmUp = 3;  // a GPU records the second step; caches are filled
+
+bool enough(const StepBenchOptions& options, const std::vector<double>& steps, double seconds) {
+  if (options.brief) return !steps.empty();
+  const bool many = static_cast<int>(steps.size()) >= options.min_steps;
+  if (options.settled == 0.0) return many && seconds >= options.min_seconds;
+  if (seconds >= options.min_seconds) return true;
+  // The standard error of a median, of deviations that are normal but for outliers: 1.2533 sigma / sqrt(n), and sigma =
+  // 1.4826 median absolute deviations. A quarter of the time at least: a machine that just woke up is not settled.
+  const double error = 1.2533 * 1.4826 * median_deviation(steps) / std::sqrt(static_cast<double>(steps.size()));
+  return many && seconds >= options.min_seconds / 4.0 && error <= options.settled * median(steps);
+}
 
 using PartKey = std::pair<StepPart, int>;
 
@@ -106,7 +118,11 @@ void add_phases(const Parts& parts, ResultFile& file) {
 void bench_step(Backend& backend, const ShapeList& list, const StepBenchOptions& asked, ResultFile& file) {
   const ProcessorWait wait;
   StepBenchOptions options = asked;
-  if (options.batch == 0) options.batch = pretrain_settings(list.model, "model " + list.model.name).batch;
+  if (!options.settings) {
+    options.settings = pretrain_settings(list.model, "model " + list.model.name);
+    if (options.batch > 0) options.settings->batch = options.batch;
+  }
+  options.batch = options.settings->batch;
   const PhotoStore store = training_photos(list, options.batch);
   PhotoSource source(backend, store);
   StepRecorder recorder(backend, list.model);
@@ -114,22 +130,18 @@ void bench_step(Backend& backend, const ShapeList& list, const StepBenchOptions&
   StepResult& step = file.step;
   {
     const TrainerOptions trainer{options.dtype, options.memory_budget, true};
-    NoiseTraining plain(backend, list, source, options.batch, trainer);
+    NoiseTraining plain(backend, list, source, *options.settings, trainer);
     const MemoryPlan& memory = plain.trainer().memory();
     step.micro_batch = memory.micro_batch;
     step.arena_bytes = memory.arena;
     step.device_bytes = memory.total();
     for (int i = 0; i < (options.brief ? 1 : kWarmUp); ++i) plain.trainer().step();
     step.peak_memory_bytes = peak_process_bytes();  // of one training run: the watched one comes on top
-    NoiseTraining watched(backend, list, source, options.batch, trainer);
+    NoiseTraining watched(backend, list, source, *options.settings, trainer);
     watched.trainer().watch(&recorder);
     for (int i = 0; i < (options.brief ? 1 : kWarmUp); ++i) watched.trainer().step();
     std::vector<double> plain_steps, watched_steps;
-    const auto enough = [&](double seconds) {
-      const int steps = static_cast<int>(plain_steps.size());
-      return steps >= (options.brief ? 1 : options.min_steps) && (options.brief || seconds >= options.min_seconds);
-    };
-    for (double plain_seconds = 0.0; !enough(plain_seconds);) {
+    for (double plain_seconds = 0.0; !enough(options, plain_steps, plain_seconds);) {
       if (options.should_stop && options.should_stop() && !plain_steps.empty()) break;
       plain_steps.push_back(plain.timed_step());
       plain_seconds += plain_steps.back();

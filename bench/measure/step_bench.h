@@ -4,19 +4,25 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "bench/measure/result_file.h"
 #include "bench/measure/shape_lists.h"
+#include "engine/train/settings.h"
 
 namespace tsugi::bench {
 
 struct StepBenchOptions {
   DType dtype = DType::f32;
-  int batch = 0;                  ///< 0 = as pretrain takes
-  std::size_t memory_budget = 0;  ///< as of training: 0 = no limit
-  double min_seconds = 5.0;       ///< of each kind of step
-  int min_steps = 5;              ///< of each kind
-  bool brief = false;             ///< one step of each kind, for tests
+  int batch = 0;                          ///< 0 = as pretrain takes
+  std::optional<TrainSettings> settings;  ///< in place of pretrain's; the batch is then theirs
+  std::size_t memory_budget = 0;          ///< as of training: 0 = no limit
+  double min_seconds = 5.0;               ///< of each kind of step
+  int min_steps = 5;                      ///< of each kind
+  /// Ends before min_seconds once the median is known to this share of it, and after min_seconds however few steps
+  /// there were. 0 = never.
+  double settled = 0.0;
+  bool brief = false;  ///< one step of each kind, for tests
   std::function<void(double share_done)> progress;
   std::function<bool()> should_stop;
 };

@@ -79,7 +79,7 @@ const Efficiency& efficiency_of(const DeviceDescription& device, const OpFeature
               "; try another --precision");
 }
 
-double seconds_of(const DeviceDescription& device, const OpFeatures& f, double missed_bytes) {
+double seconds_of(const DeviceDescription& device, const OpFeatures& f) {
   const Efficiency& e = efficiency_of(device, f);
   const double share = share_at(e, f), copy = device.limits.copy, peak = device.limits.flops(f.dtype);
   double seconds = 0.0;
@@ -88,7 +88,7 @@ double seconds_of(const DeviceDescription& device, const OpFeatures& f, double m
   } else {
     seconds = std::max(product_seconds(device, e, f, peak), f.bytes / copy / share);
   }
-  return seconds + e.launches * device.launch_s + (missed_bytes * e.cold + f.weight_bytes * e.weights) / copy;
+  return seconds + e.launches * device.launch_s + (f.bytes * e.cold + f.weight_bytes * e.weights) / copy;
 }
 
 std::vector<std::string> shipped_device_names() {

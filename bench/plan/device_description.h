@@ -1,6 +1,6 @@
 // A device as plans know it: limits, costs of a call, and how much of a limit each kind of op reaches. Small JSON files
-// (devices/*.json) describe boards that nobody has at hand, derived from data sheets and machine code; calibration.h
-// measures the one that runs this.
+// (devices/*.json) describe boards that nobody has at hand, derived from data sheets and machine code; timed_steps.h
+// describes the one that runs this by steps that it timed.
 #pragma once
 
 #include <string>
@@ -9,7 +9,6 @@
 #include "bench/measure/limits.h"
 #include "bench/measure/op_features.h"
 #include "bench/measure/result_file.h"
-#include "bench/plan/cache_model.h"
 #include "engine/core/file_log.h"
 
 namespace tsugi::bench {
@@ -37,7 +36,7 @@ struct Efficiency {
   /// Of the roofline's speed, over the axes in row-major order. Above 1 where a cache gives what the roofline has from
   /// memory. With tiles: of the bandwidth alone.
   std::vector<double> share;
-  double cold = 0.0;      ///< what a byte that comes from memory instead of the cache costs more, in copies of a byte
+  double cold = 0.0;      ///< what a byte costs beside, in copies of a byte (where shares mean operands in a cache)
   double weights = 0.0;   ///< products: what a byte of weights costs however few samples there are, in copies of a byte
   double launches = 1.0;  ///< kernel launches of a call
   std::vector<TileShare> tiles;  ///< products: the best of them is taken
@@ -60,18 +59,18 @@ struct DeviceDescription {
   std::vector<FigureSource> sources;
 
   Limits limits;
-  int multiprocessors = 1;        ///< that share the blocks of a product with tiles
-  bool shared_memory = true;      ///< host and device have one memory: what the host keeps of a bundle counts, too
-  std::size_t memory_bytes = 0;   ///< that training can use; 0 = nobody knows
-  std::size_t process_bytes = 0;  ///< of a process beside what training plans: code, libraries, a GPU's context
-  CacheCurves cache;      ///< what the last level keeps from op to op; without: efficiencies mean operands from memory
-  double launch_s = 0.0;  ///< of a kernel launch or a call
-  double copy_s = 0.0;    ///< of a copy between host and device, however small
+  int multiprocessors = 1;          ///< that share the blocks of a product with tiles
+  bool shared_memory = true;        ///< host and device have one memory: what the host keeps of a bundle counts, too
+  std::size_t memory_bytes = 0;     ///< that training can use; 0 = nobody knows
+  std::size_t process_bytes = 0;    ///< of a process beside what training plans: code, libraries, a GPU's context
+  double launch_s = 0.0;            ///< of a kernel launch or a call
+  double copy_s = 0.0;              ///< of a copy between host and device, however small
   double upload_bytes_per_s = 0.0;  ///< 0 = copies cost copy_s alone
   std::vector<Efficiency> efficiencies;
 
-  std::vector<std::string> results;  ///< result files that were applied, a line each; not part of the JSON, nor are
-  std::vector<StepResult> measured_steps;  ///< the steps that they timed
+  std::vector<StepResult> measured_steps;  ///< of the device itself, or of result files that were applied
+
+  std::vector<std::string> results;  ///< these files, a line each; not part of the JSON
 };
 
 /// The share of a table at a size: linear between the logarithms of its points, the nearest point outside.
@@ -81,8 +80,8 @@ double share_at(const Efficiency& efficiency, const OpFeatures& features);
 /// type when there is none.
 const Efficiency& efficiency_of(const DeviceDescription& device, const OpFeatures& features);
 
-/// Predicted seconds of a call whose operands lie in the cache but for missed_bytes.
-double seconds_of(const DeviceDescription& device, const OpFeatures& features, double missed_bytes);
+/// Predicted seconds of a call.
+double seconds_of(const DeviceDescription& device, const OpFeatures& features);
 
 /// "jetson-nano", "rtx-2080ti": what ships inside the library.
 std::vector<std::string> shipped_device_names();

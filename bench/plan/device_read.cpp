@@ -1,7 +1,7 @@
 // Device descriptions as JSON. Contents are never trusted.
 #include <algorithm>
 
-#include "bench/measure/result_file.h"
+#include "bench/measure/result_fields.h"
 #include "bench/plan/device_description.h"
 #include "engine/core/json_value.h"
 #include "engine/core/text.h"
@@ -14,8 +14,8 @@ constexpr double kGiga = 1e9, kMicro = 1e-6, kMostNumber = 1e30, kMostBytes = 1e
 constexpr std::size_t kMostEntries = 1000, kMostPoints = 32;
 
 /// Figures of a board that was not measured: each says where it comes from.
-constexpr const char* kSourced[] = {"limits", "multiprocessors", "shared_memory", "memory_bytes",    "process_bytes",
-                                    "cache",  "launch_us",       "copy_us",       "upload_gb_per_s", "efficiencies"};
+constexpr const char* kSourced[] = {"limits",    "multiprocessors", "shared_memory",   "memory_bytes", "process_bytes",
+                                    "launch_us", "copy_us",         "upload_gb_per_s", "efficiencies"};
 
 double number_or(const JsonValue& object, const char* name, double otherwise, double high = kMostNumber) {
   return object.has(name) ? object.at(name).number(0.0, high) : otherwise;
@@ -81,18 +81,6 @@ Limits read_limits(const JsonValue& object) {
   return limits;
 }
 
-std::vector<CachePoint> read_curve(const JsonValue& object, const char* name) {
-  std::vector<CachePoint> curve;
-  if (!object.has(name)) return curve;
-  for (const JsonValue& point : object.at(name).items(0, kMostPoints)) {
-    const std::vector<JsonValue> figures = point.items(2, 2);  // after, share missed
-    curve.push_back({figures[0].number(0.0, kMostNumber), figures[1].number(0.0, 1.0)});
-    if (curve.size() > 1 && curve.back().after <= curve[curve.size() - 2].after)
-      object.fail(std::string("\"") + name + "\" does not ascend");
-  }
-  return curve;
-}
-
 void read_sources(const JsonValue& root, DeviceDescription& device) {
   if (root.has("sources")) {
     const JsonValue sources = root.object("sources");
@@ -141,8 +129,9 @@ DeviceDescription parse_device(const std::string& text, const std::string& place
   if (root.at(kSchema).json() != kDeviceSchema)
     root.at(kSchema).fail_as("this version reads " + std::to_string(kDeviceSchema));
   root.only({kSchema, "name", "about", "kernels", "precision", "measured", "sources", "limits", "multiprocessors",
-             "shared_memory", "memory_bytes", "process_bytes", "cache", "launch_us", "copy_us", "upload_gb_per_s",
-             "efficiencies"});
+             "shared_memory", "memory_bytes", "process_bytes", "launch_us", "copy_us", "upload_gb_per_s",
+             "efficiencies", "steps",
+             "cache"});  // of files that earlier versions measured: all operands count as from memory
   DeviceDescription device;
   device.name = root.at("name").text();
   if (root.has("about")) device.about = root.at("about").text();
@@ -155,16 +144,16 @@ DeviceDescription parse_device(const std::string& text, const std::string& place
   if (root.has("multiprocessors")) device.multiprocessors = root.at("multiprocessors").whole<int>(1, 1000000000);
   device.memory_bytes = static_cast<std::size_t>(number_or(root, "memory_bytes", 0.0, kMostBytes));
   device.process_bytes = static_cast<std::size_t>(number_or(root, "process_bytes", 0.0, kMostBytes));
-  if (root.has("cache")) {
-    const JsonValue cache = root.object("cache");
-    cache.only({"by_bytes", "by_seconds"});
-    device.cache = {read_curve(cache, "by_bytes"), read_curve(cache, "by_seconds")};
-  }
   device.launch_s = number_or(root, "launch_us", 0.0) * kMicro;
   device.copy_s = number_or(root, "copy_us", 0.0) * kMicro;
   device.upload_bytes_per_s = number_or(root, "upload_gb_per_s", 0.0) * kGiga;
   read_sources(root, device);
   read_efficiencies(root, device);
+  if (root.has("steps"))
+    for (const JsonValue& step : root.objects("steps", 0, kMostEntries)) {
+      device.measured_steps.push_back(read_step(step));
+      dtype_named(device.measured_steps.back().precision);
+    }
   return device;
 }
 
@@ -180,11 +169,6 @@ std::string to_json(const DeviceDescription& device) {
   json["shared_memory"] = device.shared_memory;
   json["memory_bytes"] = device.memory_bytes;
   json["process_bytes"] = device.process_bytes;
-  for (const auto& [key, curve] :
-       {std::pair{"by_bytes", device.cache.by_bytes}, {"by_seconds", device.cache.by_seconds}}) {
-    json["cache"][key] = Json::array();
-    for (const CachePoint& point : curve) json["cache"][key].push_back(Json::array({point.after, point.missed}));
-  }
   json["launch_us"] = device.launch_s / kMicro;
   json["copy_us"] = device.copy_s / kMicro;
   json["upload_gb_per_s"] = device.upload_bytes_per_s / kGiga;
@@ -192,6 +176,7 @@ std::string to_json(const DeviceDescription& device) {
   for (const FigureSource& source : device.sources) json["sources"][source.figure] = source.source;
   json["efficiencies"] = Json::array();
   for (const Efficiency& e : device.efficiencies) json["efficiencies"].push_back(efficiency_json(e));
+  for (const StepResult& step : device.measured_steps) json["steps"].push_back(step_json(step));
   return json.dump(1, ' ', false, Json::error_handler_t::replace);
 }
 

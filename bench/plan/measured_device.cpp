@@ -6,7 +6,6 @@
 #include <optional>
 #include <tuple>
 
-#include "bench/measure/recorded_step.h"
 #include "bench/measure/statistics.h"
 #include "bench/plan/step_model.h"
 #include "engine/core/version.h"
@@ -52,34 +51,29 @@ void compare_ops(const DeviceDescription& device, const ResultFile& file, Ratios
     const std::optional<OpFeatures> f = features_of(e);
     // Another input size moves other bytes under the same name.
     if (!f || std::fabs(f->bytes - e.bytes) > 0.3 * f->bytes) continue;
-    ratios[kind_of(*f)].push_back(
-        e.seconds / seconds_of(device, *f, e.cache == "cold" && !device.cache.by_bytes.empty() ? f->bytes : 0.0));
+    ratios[kind_of(*f)].push_back(e.seconds / seconds_of(device, *f));
   }
 }
 
-/// Every layer's two directions, each of which may be several ops.
+/// Every part of a step, each of which may be several ops.
+void compare_parts(const DeviceDescription& device, Backend& kernels, const StepRequest& request, StepResult measured,
+                   Ratios& ratios) {
+  StepResult predicted = modelled_step(device, kernels, request).step;
+  if (!same_layers(measured, predicted)) return;
+  for (const RecordedOp& op : record_step(kernels, request).ops) {
+    const double was = seconds_of_part(measured, request.list.model, op);
+    const double is = seconds_of_part(predicted, request.list.model, op);
+    if (was > 0.0 && is > 0.0) ratios[kind_of(op.features)].push_back(was / is);
+  }
+}
+
 void compare_step(const DeviceDescription& device, Backend& kernels, const StepResult& measured, Ratios& ratios) {
   const std::vector<std::string> names = shape_list_names();
   if (!measured.measured || std::find(names.begin(), names.end(), measured.model) == names.end() || measured.batch < 1)
     return;
-  StepRequest request;
-  request.list = find_shape_list(measured.model);
-  request.dtype = dtype_named(measured.precision);
-  request.settings.batch = measured.batch;
-  request.photos = 2 * static_cast<std::size_t>(measured.batch);
-  request.preprocessing = default_preprocessing(request.list.model.input.h);
-  const StepResult predicted = predict_step(device, kernels, request).step;
-  if (!same_layers(measured, predicted)) return;
-  std::map<std::string, std::size_t> index;
-  for (std::size_t i = 0; i < predicted.layers.size(); ++i) index[predicted.layers[i].layer] = i;
-  for (const RecordedOp& op : record_step(kernels, request).ops) {
-    if (op.layer < 0) continue;
-    const std::size_t i = index.at(request.list.model.layers[static_cast<std::size_t>(op.layer)].name);
-    const bool forward = op.part == StepPart::forward;
-    const double was = forward ? measured.layers[i].forward_s : measured.layers[i].backward_s;
-    const double is = forward ? predicted.layers[i].forward_s : predicted.layers[i].backward_s;
-    if (was > 0.0 && is > 0.0) ratios[kind_of(op.features)].push_back(was / is);
-  }
+  compare_parts(device, kernels,
+                usual_step(find_shape_list(measured.model), measured.batch, dtype_named(measured.precision)), measured,
+                ratios);
 }
 
 /// The entry of exactly this kind, made from the one that stood in for it where there is none.
@@ -123,6 +117,21 @@ void apply_result(DeviceDescription& device, Backend& kernels, const ResultFile&
                            (file.step.measured ? " and a step of " + file.step.model : "") + ", measured on " + board +
                            ", " + context.before.date + ", tsugi " + context.version + " " + context.commit +
                            (other ? std::string("; mind: this is tsugi ") + version() + " " + commit() : ""));
+}
+
+void learn_steps(DeviceDescription& device, Backend& kernels, const std::vector<TimedStep>& steps) {
+  const auto known = [&](const OpFeatures& f) {
+    return std::any_of(device.efficiencies.begin(), device.efficiencies.end(),
+                       [&](const Efficiency& e) { return Kind(e.op, e.variant, e.dtype) == kind_of(f); });
+  };
+  for (const TimedStep& timed : steps)
+    for (const RecordedOp& op : record_step(kernels, timed.request).ops)
+      if (const OpFeatures& f = op.features; !known(f))
+        device.efficiencies.push_back({f.op, f.variant, f.dtype, {}, {1.0}, 0.0, 0.0, 1.0, {}});
+  Ratios ratios;
+  for (const TimedStep& timed : steps) compare_parts(device, kernels, timed.request, timed.step, ratios);
+  for (const auto& [kind, values] : ratios) slow_down(own_entry(device, kind), geometric_mean(values));
+  for (const TimedStep& timed : steps) device.measured_steps.push_back(timed.step);
 }
 
 }  // namespace tsugi::bench

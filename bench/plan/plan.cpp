@@ -22,9 +22,9 @@ double checkpoint_bytes(const StepRequest& step) {
 /// Plans of one request at any number of photos sent.
 class Planner {
  public:
-  Planner(const DeviceDescription& device, Backend& kernels, const PlanRequest& request)
+  Planner(const DeviceDescription& device, const StepSource& steps, const PlanRequest& request)
       : device_(device),
-        kernels_(kernels),
+        steps_(steps),
         request_(request),
         sizes_(request.step.list, request.step.settings, request.bundle) {}
 
@@ -44,7 +44,7 @@ class Planner {
     plan.fraction = request_.bundle.train_photos > 0
                         ? static_cast<double>(sent) / static_cast<double>(request_.bundle.train_photos)
                         : 0.0;
-    plan.prediction = predict_step(device_, kernels_, step);
+    plan.prediction = steps_(step);
     plan.epoch_s = plan.prediction.steps_per_epoch * plan.prediction.step.step_s;
     plan.training_s = plan.epoch_s * step.settings.epochs;
     plan.bundle = sizes_.with(sent);
@@ -63,7 +63,7 @@ class Planner {
 
  private:
   const DeviceDescription& device_;
-  Backend& kernels_;
+  const StepSource& steps_;
   const PlanRequest& request_;
   BundleSizes sizes_;
 };
@@ -109,12 +109,12 @@ std::size_t most_within(const Planner& planner, const Budget& budget, std::size_
 
 }  // namespace
 
-Plan plan_step(const DeviceDescription& device, Backend& kernels, const StepRequest& asked) {
+Plan plan_step(const DeviceDescription& device, const StepSource& steps, const StepRequest& asked) {
   StepRequest request = asked;
   request.photos = 2 * static_cast<std::size_t>(request.settings.batch);
   Plan plan;
   plan.freeze_until = request.settings.freeze_until;
-  plan.prediction = predict_step(device, kernels, request);
+  plan.prediction = steps(request);
   const double side = request.preprocessing.stored_size;
   const double files =
       static_cast<double>(request.photos) * side * side * 3.0;  // noise does not compress: as large as its pixels
@@ -122,18 +122,18 @@ Plan plan_step(const DeviceDescription& device, Backend& kernels, const StepRequ
   return plan;
 }
 
-Plan plan_handover(const DeviceDescription& device, Backend& kernels, const PlanRequest& request) {
+Plan plan_handover(const DeviceDescription& device, const StepSource& steps, const PlanRequest& request) {
   if (!(request.fraction >= 0.0 && request.fraction <= 1.0))
     throw Error("plan: the fraction is " + Planner::text(request.fraction) + ", 0 to 1 expected");
   const double sent = std::round(request.fraction * static_cast<double>(request.bundle.train_photos));
-  return Planner(device, kernels, request).with(static_cast<std::size_t>(sent));
+  return Planner(device, steps, request).with(static_cast<std::size_t>(sent));
 }
 
-LargestFraction largest_fraction(const DeviceDescription& device, Backend& kernels, const PlanRequest& request,
+LargestFraction largest_fraction(const DeviceDescription& device, const StepSource& steps, const PlanRequest& request,
                                  const Budgets& budgets) {
   if (request.bundle.train_photos == 0)
     throw Error("plan: a fraction of 0 photos: say how many there are with --photos");
-  const Planner planner(device, kernels, request);
+  const Planner planner(device, steps, request);
   const std::size_t least = request.personal_photos > 0 ? 0 : 1;
   LargestFraction largest;
   std::size_t most = request.bundle.train_photos;

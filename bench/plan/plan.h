@@ -2,6 +2,7 @@
 // backwards, how much data may be sent.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -38,11 +39,14 @@ struct Plan {
   std::size_t peak_memory_bytes = 0;
 };
 
-/// A step alone, with twice as many photos as the batch, made of noise: what `tsugi bench --step` runs.
-Plan plan_step(const DeviceDescription& device, Backend& kernels, const StepRequest& request);
+/// Where a step's time and memory come from: a description (predict_step) or the machine itself (TimedSteps).
+using StepSource = std::function<StepPrediction(const StepRequest&)>;
 
-/// The hand-over of a fraction. Throws as predict_step; Error when there is no photo to train on.
-Plan plan_handover(const DeviceDescription& device, Backend& kernels, const PlanRequest& request);
+/// A step alone, with twice as many photos as the batch, made of noise: what `tsugi bench --step` runs.
+Plan plan_step(const DeviceDescription& device, const StepSource& steps, const StepRequest& request);
+
+/// The hand-over of a fraction. Throws as its source; Error when there is no photo to train on.
+Plan plan_handover(const DeviceDescription& device, const StepSource& steps, const PlanRequest& request);
 
 /// The largest fraction within the budgets, and which of them ("time", "memory", "transfer") allows no more; empty
 /// where all of it fits.
@@ -53,7 +57,7 @@ struct LargestFraction {
 
 /// Ignores request.fraction. Throws Error naming the budget and both values when not even the least that can be trained
 /// fits.
-LargestFraction largest_fraction(const DeviceDescription& device, Backend& kernels, const PlanRequest& request,
+LargestFraction largest_fraction(const DeviceDescription& device, const StepSource& steps, const PlanRequest& request,
                                  const Budgets& budgets);
 
 }  // namespace tsugi::bench

@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 
-#include "bench/plan/cache_model.h"
 #include "engine/core/device.h"
 
 namespace tsugi::bench {
@@ -22,27 +20,9 @@ void add_layers(const StepRequest& request, const RecordedStep& recorded, StepRe
   }
 }
 
-double& seconds_in(StepResult& step, std::map<int, std::size_t>& layers, const RecordedOp& op) {
-  switch (op.part) {
-    case StepPart::forward:
-      return step.layers[layers.at(op.layer)].forward_s;
-    case StepPart::backward:
-      return step.layers[layers.at(op.layer)].backward_s;
-    case StepPart::augment:
-      return step.augment_s;
-    case StepPart::loss:
-      return step.loss_s;
-    case StepPart::update:
-      return step.update_s;
-    case StepPart::data:
-      return step.data_s;
-    default:
-      return step.results_s;
-  }
-}
-
 /// A step that was timed on the device says more than any model of it.
-void use_measured(const DeviceDescription& device, StepPrediction& prediction) {
+void use_measured(const DeviceDescription& device, const StepRequest& request, StepPrediction& prediction) {
+  if (!request.settings.freeze_until.empty()) return;  // none was timed with frozen layers
   StepResult& step = prediction.step;
   for (const StepResult& known : device.measured_steps) {
     if (known.model != step.model || known.batch != step.batch ||
@@ -73,7 +53,29 @@ bool same_layers(const StepResult& a, const StepResult& b) {
                     });
 }
 
-StepPrediction predict_step(const DeviceDescription& device, Backend& kernels, const StepRequest& request) {
+double& seconds_of_part(StepResult& step, const Model& model, const RecordedOp& op) {
+  switch (op.part) {
+    case StepPart::forward:
+    case StepPart::backward:
+      for (StepLayer& layer : step.layers)
+        if (layer.layer == model.layers[static_cast<std::size_t>(op.layer)].name)
+          return op.part == StepPart::forward ? layer.forward_s : layer.backward_s;
+      throw Error("plan: step of " + step.model + " has no layer " +
+                  model.layers[static_cast<std::size_t>(op.layer)].name);
+    case StepPart::augment:
+      return step.augment_s;
+    case StepPart::loss:
+      return step.loss_s;
+    case StepPart::update:
+      return step.update_s;
+    case StepPart::data:
+      return step.data_s;
+    default:
+      return step.results_s;
+  }
+}
+
+StepPrediction modelled_step(const DeviceDescription& device, Backend& kernels, const StepRequest& request) {
   const RecordedStep recorded = record_step(kernels, request);
   StepPrediction prediction;
   prediction.memory = recorded.memory;
@@ -86,14 +88,8 @@ StepPrediction predict_step(const DeviceDescription& device, Backend& kernels, c
   step.arena_bytes = recorded.memory.arena;
   step.device_bytes = recorded.memory.total();
   add_layers(request, recorded, step);
-  std::map<int, std::size_t> layers;
-  const Graph graph = build_graph(request.list.model, request.list.classes, true);
-  for (std::size_t n = 0; n < graph.nodes.size(); ++n) layers[graph.nodes[n].layer] = n;
-  std::vector<double> cached;  // seconds of each op that finds everything in the cache
-  for (const RecordedOp& op : recorded.ops) cached.push_back(seconds_of(device, op.features, 0.0));
-  const std::vector<double> missed = missed_bytes(recorded.ops, cached, device.cache);
-  for (std::size_t i = 0; i < recorded.ops.size(); ++i)
-    seconds_in(step, layers, recorded.ops[i]) += seconds_of(device, recorded.ops[i].features, missed[i]);
+  for (const RecordedOp& op : recorded.ops)
+    seconds_of_part(step, request.list.model, op) += seconds_of(device, op.features);
   step.data_s += (recorded.copies - 1) * device.copy_s + copy_seconds(device, recorded.upload_bytes);
   step.results_s += device.copy_s + copy_seconds(device, recorded.download_bytes);
   step.step_s = step.data_s + step.augment_s + step.loss_s + step.update_s + step.results_s;
@@ -103,7 +99,12 @@ StepPrediction predict_step(const DeviceDescription& device, Backend& kernels, c
   }
   step.parts_s = step.step_s;
   step.peak_memory_bytes = process_bytes(device, recorded.memory, 0.0);
-  use_measured(device, prediction);
+  return prediction;
+}
+
+StepPrediction predict_step(const DeviceDescription& device, Backend& kernels, const StepRequest& request) {
+  StepPrediction prediction = modelled_step(device, kernels, request);
+  use_measured(device, request, prediction);
   return prediction;
 }
 

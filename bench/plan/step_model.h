@@ -18,8 +18,14 @@ struct StepPrediction {
 /// Whether both are of the same layers, by name, kind and work.
 bool same_layers(const StepResult& a, const StepResult& b);
 
-/// A step of the same model, batch and precision that a result file timed (apply_result) is taken as it is, and
-/// `measured`. kernels: as record_step. Throws as record_step and efficiency_of.
+/// The member that holds the time of an op's part of the step.
+double& seconds_of_part(StepResult& step, const Model& model, const RecordedOp& op);
+
+/// By limits, efficiencies and call costs. kernels: as record_step. Throws as record_step and efficiency_of.
+StepPrediction modelled_step(const DeviceDescription& device, Backend& kernels, const StepRequest& request);
+
+/// The same, but a step of the same model, batch and precision that was timed on the device (measured_steps) is taken
+/// as it is, and `measured`.
 StepPrediction predict_step(const DeviceDescription& device, Backend& kernels, const StepRequest& request);
 
 /// Memory that training takes of the device: what it plans there, the process itself, and what the host keeps besides

@@ -70,17 +70,16 @@ TEST_CASE("a share between the points of a table is interpolated in logarithms, 
   CHECK(at(4096, 8) == doctest::Approx(0.2));
 }
 
-TEST_CASE("a call takes its roofline over its share, its launches, and what comes from memory") {
+TEST_CASE("a call takes its roofline over its share, its launches, and what its bytes and weights cost beside") {
   const bench::DeviceDescription device = example();
   const bench::OpFeatures f = conv(64, 256);
   CHECK(f.flops == 2.0 * 64 * 256 * 64 * 25);
   CHECK(f.weight_bytes == 4.0 * 64 * 256 * 25);
-  const double warm = f.flops / 1e11 / 0.8 + 1e-6 + 3.0 * f.weight_bytes / 1e10;
-  CHECK(bench::seconds_of(device, f, 0.0) == doctest::Approx(warm));
-  CHECK(bench::seconds_of(device, f, 5e6) == doctest::Approx(warm + 2.0 * 5e6 / 1e10));
+  const double work = f.flops / 1e11 / 0.8 + 1e-6;
+  CHECK(bench::seconds_of(device, f) == doctest::Approx(work + (2.0 * f.bytes + 3.0 * f.weight_bytes) / 1e10));
   bench::OpFeatures add;
   add.op = "add_forward", add.bytes = 1e6;
-  CHECK(bench::seconds_of(device, add, 0.0) == doctest::Approx(1e6 / 1e10 / 2.0 + 1e-6));
+  CHECK(bench::seconds_of(device, add) == doctest::Approx(1e6 / 1e10 / 2.0 + 1e-6));
 }
 
 TEST_CASE("a product in tiles pays for ragged edges and idle multiprocessors, and takes the best tile") {
@@ -91,7 +90,7 @@ TEST_CASE("a product in tiles pays for ragged edges and idle multiprocessors, an
   const auto seconds = [&](double rows, double columns) {
     f.product = {rows, columns, 1000.0};
     f.flops = 2.0 * rows * columns * 1000.0;
-    return bench::seconds_of(device, f, 0.0) - 2e-6;
+    return bench::seconds_of(device, f) - 2e-6;
   };
   CHECK(seconds(128, 128) == doctest::Approx(2.0 * 128 * 128 * 1000 / 1e11 / 0.5));  // four full blocks, one wave
   CHECK(seconds(128, 192) ==
@@ -137,9 +136,6 @@ TEST_CASE("what is no device description is refused by place, field and both val
   expect_parts(changed("/limits/f64_gflops", 1), {"unknown field", "f64_gflops"});
   expect_parts(changed("/multiprocessors", 0), {"multiprocessors", "0"});
   expect_parts(changed("/memory_bytes", 1e20), {"memory_bytes", "1e+20"});
-  expect_parts(changed("/cache/by_bytes/1", Json::array({400000, 1})), {"cache", "ascend"});
-  expect_parts(changed("/cache/by_seconds/1", Json::array({2000000, 1.5})), {"by_seconds", "1.5"});
-  expect_parts(changed("/cache/by_bytes/0", 5), {"cache", "5", "a list of 2"});
   expect_parts(changed("/precision", "fp8"), {"fp8"});
   expect_parts(changed("/shared_memory", 1), {"shared_memory", "true or false"});
   expect_parts(changed("/measured", "yes"), {"measured", "true or false"});
@@ -155,6 +151,12 @@ TEST_CASE("what is no device description is refused by place, field and both val
   expect_parts(changed("/efficiencies/2/dtype", "f8"), {"f8"});
   expect_parts(changed("/efficiencies/2", example_json()["efficiencies"][0]),
                {"efficiencies[2]", "second", "conv2d_forward"});
+  const Json step = {{"model", "made"}, {"precision", "fp32"}, {"batch", 2}, {"step_s", 0.5}, {"peak_memory_bytes", 1}};
+  Json with_step = example_json();
+  with_step["steps"] = Json::array({step});
+  CHECK(bench::parse_device(with_step.dump(), "made.json").measured_steps.front().step_s == 0.5);
+  expect_parts(changed("/steps", Json::array({step, 3})), {"steps[1]", "3", "object"});
+  expect_parts(changed("/steps", Json::array({Json::object()})), {"steps[0]", "model"});
   expect_parts(error_of([] { bench::find_device("toaster"); }), {"toaster", "jetson-nano", "rtx-2080ti", "this"});
 }
 

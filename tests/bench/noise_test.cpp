@@ -13,7 +13,7 @@
 
 #include "bench/measure/compare.h"
 #include "bench/measure/statistics.h"
-#include "bench/plan/calibration.h"
+#include "bench/plan/timed_steps.h"
 #include "kernels/api/threads.h"
 #include "tests/bench/support.h"
 #include "tests/engine/support.h"
@@ -76,17 +76,17 @@ TEST_CASE("a device that measures itself says what disturbed it") {
   const unsigned seed = std::random_device{}();
   CAPTURE(seed);
   DisturbedBackend busy(0.8, seed);
-  bench::CalibrationOptions options;
+  bench::TimedStepsOptions options;
   options.brief = true;
+  bench::StepRequest request = bench::usual_step(bench::find_shape_list("faces-mobile"), 2, DType::f32);
   const auto noise_in = [&] {
-    for (const bench::FigureSource& source : bench::calibrate(busy, options).sources)
+    const bench::TimedSteps timed(busy, request, options);
+    for (const bench::FigureSource& source : timed.device().sources)
       if (source.figure == bench::kNoiseSource) return source.source;
     return std::string();
   };
   CHECK(noise_in().empty());  // brief: its times mean nothing
   options.brief = false;
-  options.rounds = 1;
-  options.point_seconds = 0.0;
   CHECK(noise_in().find("samples of a limit lie apart") != std::string::npos);
 }
 

@@ -4,10 +4,9 @@
 #include <map>
 
 #include "bench/measure/step_bench.h"
-#include "bench/plan/cache_model.h"
-#include "bench/plan/calibration.h"
 #include "bench/plan/measured_device.h"
 #include "bench/plan/plan.h"
+#include "bench/plan/timed_steps.h"
 #include "engine/handover/handover.h"
 #include "kernels/api/registry.h"
 #include "tests/bench/support.h"
@@ -47,6 +46,11 @@ bench::DeviceDescription plain_device() {
         "augment_forward", "softmax_cross_entropy", "gradient_norm", "sgd_update"})
     device.efficiencies.push_back({op, "", DType::f32, {}, {1.0}, 0.0, 0.0, 1.0, {}});
   return device;
+}
+
+bench::StepSource plain_steps(Backend& kernels) {
+  return
+      [&kernels](const bench::StepRequest& request) { return bench::predict_step(plain_device(), kernels, request); };
 }
 
 TEST_CASE("the planned memory is what a real trainer plans, to the byte") {
@@ -130,38 +134,6 @@ TEST_CASE("frozen layers cost their forward pass alone, and micro-batches every 
   CHECK(split.forward_s > whole.forward_s);  // weights are read twice
 }
 
-bench::RecordedOp touching(std::vector<bench::Touch> touches) {
-  bench::RecordedOp op;
-  op.touches = std::move(touches);
-  return op;
-}
-
-TEST_CASE("what a cache still holds is what was used since, and without one nothing is missed") {
-  constexpr std::size_t kMega = 1 << 20;
-  const auto holding = [](double bytes) { return bench::CacheCurves{{{bytes, 0.0}, {bytes + 1.0, 1.0}}, {}}; };
-  const std::vector<double> seconds = {1.0, 1.0, 4.0, 1.0};
-  // a writes, b reads it at once; c sweeps twice the cache; d reads what a wrote.
-  const std::vector<bench::RecordedOp> ops = {touching({{0, kMega}}), touching({{0, kMega}}),
-                                              touching({{16 * kMega, 8 * kMega}}), touching({{0, kMega}})};
-  CHECK(bench::missed_bytes(ops, seconds, {}) == std::vector<double>(4, 0.0));
-  const std::vector<double> missed = bench::missed_bytes(ops, seconds, holding(4 * kMega));
-  CHECK(missed[0] == 0.0);  // d, in the step before
-  CHECK(missed[1] == 0.0);
-  CHECK(missed[2] == 8.0 * kMega);
-  CHECK(missed[3] == 1.0 * kMega);
-  for (const double bytes : bench::missed_bytes(ops, seconds, holding(16 * kMega)))
-    CHECK(bytes == 0.0);  // all of it fits
-  // Of a curve, the share at each distance: between two uses of a block of d or of c lie all other blocks of the 9 MB.
-  const std::vector<double> half =
-      bench::missed_bytes(ops, seconds, {{{9.0 * kMega - 16384.0, 0.25}, {9.0 * kMega, 0.5}}, {}});
-  CHECK(half[3] == doctest::Approx(0.25 * kMega));
-  CHECK(half[2] == doctest::Approx(8.0 * kMega * 0.25));
-  // Others take the cache within two seconds: only what the op before left is still there.
-  bench::CacheCurves shared = holding(16 * kMega);
-  shared.by_seconds = {{0.0, 0.0}, {2.0, 1.0}};
-  CHECK(bench::missed_bytes(ops, seconds, shared) == std::vector<double>{0.0, 0.0, 8.0 * kMega, 1.0 * kMega});
-}
-
 bench::PlanRequest handover() {
   bench::PlanRequest request;
   request.step = request_of("faces-mobile", 16, 8, DType::f32);
@@ -177,7 +149,7 @@ TEST_CASE("a hand-over's plan counts photos, steps and bytes") {
   const auto backend = make_cpu_backend(1);
   bench::PlanRequest request = handover();
   request.personal_photos = 7;
-  const bench::Plan plan = bench::plan_handover(plain_device(), *backend, request);
+  const bench::Plan plan = bench::plan_handover(plain_device(), plain_steps(*backend), request);
   CHECK(plan.sent == 60);
   CHECK(plan.trained == 67);
   CHECK(plan.prediction.steps_per_epoch == 67 * 9 / 8);
@@ -191,7 +163,7 @@ TEST_CASE("a hand-over's plan counts photos, steps and bytes") {
   CHECK(plan.peak_memory_bytes > plan.prediction.memory.total() + 10000000);
   request.bundle.kind = CheckpointKind::fp16;
   request.bundle.send_test_photos = false;
-  const bench::Plan less = bench::plan_handover(plain_device(), *backend, request);
+  const bench::Plan less = bench::plan_handover(plain_device(), plain_steps(*backend), request);
   CHECK(less.bundle.test_photos == 0.0);
   CHECK(less.bundle.checkpoint < 0.5 * plan.bundle.checkpoint);
 }
@@ -199,15 +171,15 @@ TEST_CASE("a hand-over's plan counts photos, steps and bytes") {
 TEST_CASE("a plan as resume trains freezes what resume freezes: nothing, and without old photos all but the head") {
   const auto backend = make_cpu_backend(1);
   bench::PlanRequest request = handover();
-  const bench::Plan whole = bench::plan_handover(plain_device(), *backend, request);
+  const bench::Plan whole = bench::plan_handover(plain_device(), plain_steps(*backend), request);
   CHECK(whole.freeze_until.empty());
   request.as_resume = true;
   request.personal_photos = 20;
-  const bench::Plan plan = bench::plan_handover(plain_device(), *backend, request);
+  const bench::Plan plan = bench::plan_handover(plain_device(), plain_steps(*backend), request);
   CHECK(plan.freeze_until == default_freeze(request.step.list.model, request.step.list.classes, true));
   CHECK(plan.prediction.step.layers.front().backward_s > 0.0);
   request.fraction = 0.0;
-  const bench::Plan alone = bench::plan_handover(plain_device(), *backend, request);
+  const bench::Plan alone = bench::plan_handover(plain_device(), plain_steps(*backend), request);
   CHECK(alone.trained == 20);
   CHECK(alone.freeze_until == default_freeze(request.step.list.model, request.step.list.classes, false));
   const std::vector<bench::StepLayer>& layers = alone.prediction.step.layers;
@@ -222,13 +194,13 @@ TEST_CASE("the largest fraction fits every budget, one photo more does not, and 
   const auto plan_of = [&](std::size_t sent) {
     bench::PlanRequest one = request;
     one.fraction = static_cast<double>(sent) / 200.0;
-    return bench::plan_handover(device, *backend, one);
+    return bench::plan_handover(device, plain_steps(*backend), one);
   };
   const bench::Plan middle = plan_of(120);
   bench::Budgets budgets;
   SUBCASE("time") {
     budgets.training_s = middle.training_s;
-    const bench::LargestFraction largest = bench::largest_fraction(device, *backend, request, budgets);
+    const bench::LargestFraction largest = bench::largest_fraction(device, plain_steps(*backend), request, budgets);
     CHECK(largest.binding == "time");
     CHECK(largest.plan.sent >= 120);  // a step has room for several photos
     CHECK(largest.plan.training_s <= budgets.training_s);
@@ -236,22 +208,22 @@ TEST_CASE("the largest fraction fits every budget, one photo more does not, and 
   }
   SUBCASE("memory") {
     budgets.memory_bytes = static_cast<double>(middle.peak_memory_bytes);
-    const bench::LargestFraction largest = bench::largest_fraction(device, *backend, request, budgets);
+    const bench::LargestFraction largest = bench::largest_fraction(device, plain_steps(*backend), request, budgets);
     CHECK(largest.binding == "memory");
     CHECK(largest.plan.sent == 120);
   }
   SUBCASE("transfer, by size and by time, the tighter of two") {
     budgets.transfer_bytes = middle.bundle.total;
     budgets.training_s = 1e9;
-    CHECK(bench::largest_fraction(device, *backend, request, budgets).plan.sent == 120);
+    CHECK(bench::largest_fraction(device, plain_steps(*backend), request, budgets).plan.sent == 120);
     budgets.transfer_s = plan_of(100).transfer_s;
-    const bench::LargestFraction largest = bench::largest_fraction(device, *backend, request, budgets);
+    const bench::LargestFraction largest = bench::largest_fraction(device, plain_steps(*backend), request, budgets);
     CHECK(largest.binding == "transfer");
     CHECK(largest.plan.sent == 100);
   }
   SUBCASE("none") {
     budgets.training_s = 1e9;
-    const bench::LargestFraction largest = bench::largest_fraction(device, *backend, request, budgets);
+    const bench::LargestFraction largest = bench::largest_fraction(device, plain_steps(*backend), request, budgets);
     CHECK(largest.binding.empty());
     CHECK(largest.plan.fraction == 1.0);
   }
@@ -262,19 +234,21 @@ TEST_CASE("what cannot be planned is an error with both values") {
   const bench::DeviceDescription device = plain_device();
   bench::PlanRequest request = handover();
   request.fraction = 0.0;
-  expect_parts(error_of([&] { bench::plan_handover(device, *backend, request); }), {"0 of 200", "at least 1"});
+  expect_parts(error_of([&] { bench::plan_handover(device, plain_steps(*backend), request); }),
+               {"0 of 200", "at least 1"});
   request.fraction = std::nan("");
-  expect_parts(error_of([&] { bench::plan_handover(device, *backend, request); }), {"fraction", "nan"});
+  expect_parts(error_of([&] { bench::plan_handover(device, plain_steps(*backend), request); }), {"fraction", "nan"});
   bench::Budgets budgets;
   budgets.training_s = 1e-6;
-  expect_parts(error_of([&] { bench::largest_fraction(device, *backend, request, budgets); }),
+  expect_parts(error_of([&] { bench::largest_fraction(device, plain_steps(*backend), request, budgets); }),
                {"--max-time", "1e-06 s", "1 photos need"});
   budgets = {};
   budgets.memory_bytes = 1000.0;
-  expect_parts(error_of([&] { bench::largest_fraction(device, *backend, request, budgets); }),
+  expect_parts(error_of([&] { bench::largest_fraction(device, plain_steps(*backend), request, budgets); }),
                {"--max-memory", "0.001 MB"});
   request.bundle.train_photos = 0;
-  expect_parts(error_of([&] { bench::largest_fraction(device, *backend, request, budgets); }), {"0 photos"});
+  expect_parts(error_of([&] { bench::largest_fraction(device, plain_steps(*backend), request, budgets); }),
+               {"0 photos"});
   bench::StepRequest step = request_of("faces-mobile", 16, 8, DType::f32);
   step.photos = 5000000;
   expect_parts(error_of([&] { bench::record_step(*backend, step); }), {"5000000", "4000000"});
@@ -286,57 +260,118 @@ TEST_CASE("what cannot be planned is an error with both values") {
   expect_parts(error_of([&] { bench::record_step(*backend, step); }), {"f16"});
 }
 
-TEST_CASE("calibration describes every op of every built-in model's step on this machine") {
+double parts_of(const bench::StepResult& step) {
+  double sum = step.data_s + step.augment_s + step.loss_s + step.update_s + step.results_s;
+  for (const bench::StepLayer& layer : step.layers) sum += layer.forward_s + layer.backward_s;
+  return sum;
+}
+
+bench::TimedStepsOptions brief() {
+  bench::TimedStepsOptions options;
+  options.brief = true;
+  return options;
+}
+
+TEST_CASE("steps of this machine are timed as they are asked for, each kind once, with the memory of the plan") {
+  CountingBackend backend(make_cpu_backend(1));
+  bench::StepRequest request = request_of("faces-cnn", 32, 4, DType::f32);
+  request.settings.optimizer.kind = OptimizerKind::adam;
+  bench::TimedSteps timed(backend, request, brief());
+  const std::map<std::string, int> calls = backend.backward_calls;
+  CHECK_FALSE(calls.empty());
+  request.photos = 1000;
+  const bench::StepPrediction whole = timed.predict(request);
+  CHECK(backend.backward_calls == calls);  // timed already, and as many photos as planned take memory
+  CHECK(whole.memory.photos == bench::record_step(backend, request).memory.photos);
+  CHECK(whole.step.device_bytes == whole.memory.total());
+  CHECK(whole.steps_per_epoch == 1000 * 9 / 4);
+  CHECK(whole.step.measured);
+  CHECK(whole.step.step_s > 0.0);
+  CHECK(parts_of(whole.step) == doctest::Approx(whole.step.step_s).epsilon(1e-9));
+  request.settings.freeze_until = "conv4";
+  const bench::StepPrediction frozen = timed.predict(request);
+  CHECK(backend.backward_calls != calls);
+  CHECK(frozen.step.layers[0].backward_s == 0.0);
+  CHECK(frozen.step.layers[0].forward_s > 0.0);
+  request.settings.freeze_until = "";
+  request.memory_budget = whole.memory.total() - 1;
+  const bench::StepPrediction split = timed.predict(request);
+  CHECK(split.memory.micro_batch == 2);
+  CHECK(split.step.micro_batch == 2);  // of the steps that were timed, too
+  CHECK(timed.device().process_bytes > 1000000);
+  CHECK(timed.device().limits.f32 > 0.0);
+}
+
+TEST_CASE("a machine that timed its steps is a device elsewhere: its steps as they were, other models by kinds of op") {
   const auto backend = make_cpu_backend(1);
   for (const DType dtype : {DType::f32, DType::bf16}) {
     if (!backend->supports(dtype)) continue;
-    bench::CalibrationOptions options;
-    options.dtype = dtype;
-    options.threads = 1;
-    options.brief = true;
-    const bench::DeviceDescription device = bench::calibrate(*backend, options);
+    bench::TimedSteps timed(*backend, request_of("faces-cnn", 64, 2, dtype), brief());
+    std::vector<bench::ShapeList> lists;
+    for (const std::string& name : builtin_model_names()) lists.push_back(bench::find_shape_list(name));
+    const bench::DeviceDescription made = timed.describe(lists, 2, dtype);
+    const bench::DeviceDescription device = bench::parse_device(bench::to_json(made), "here.json");
     CHECK(device.measured);
     CHECK(device.limits.flops(dtype) > 0.0);
-    CHECK(device.process_bytes > 1000000);
-    const bench::DeviceDescription again = bench::parse_device(bench::to_json(device), "calibrated");
-    CHECK(again.efficiencies.size() == device.efficiencies.size());
-    CHECK(again.cache.by_bytes.size() == device.cache.by_bytes.size());
-    for (const std::string& model : bench::shape_list_names()) {
-      const bench::StepPrediction prediction = bench::predict_step(device, *backend, request_of(model, 64, 4, dtype));
-      CHECK(prediction.step.step_s > 0.0);
-      for (const bench::StepLayer& layer : prediction.step.layers) CHECK_MESSAGE(layer.forward_s > 0.0, layer.layer);
+    CHECK(device.measured_steps.size() == lists.size());
+    for (const std::string& model : builtin_model_names()) {
+      const bench::StepRequest request = bench::usual_step(bench::find_shape_list(model), 2, dtype);
+      const bench::StepResult here = timed.predict(request).step;
+      const bench::StepResult there = bench::predict_step(device, *backend, request).step;
+      CHECK(there.measured);
+      CHECK(there.step_s == doctest::Approx(here.step_s).epsilon(1e-12));
+      CHECK(there.layers[1].forward_s == doctest::Approx(here.layers[1].forward_s).epsilon(1e-12));
     }
+    for (const std::string& model : bench::shape_list_names()) {
+      const bench::StepResult other = bench::predict_step(device, *backend, request_of(model, 64, 4, dtype)).step;
+      CHECK_FALSE(other.measured);
+      for (const bench::StepLayer& layer : other.layers) CHECK_MESSAGE(layer.forward_s > 0.0, layer.layer);
+    }
+    bench::StepRequest frozen = bench::usual_step(bench::find_shape_list("faces-cnn"), 2, dtype);
+    frozen.settings.freeze_until = "conv4";
+    const bench::StepResult head = bench::predict_step(device, *backend, frozen).step;
+    CHECK_FALSE(head.measured);  // what was timed trained every layer
+    CHECK(head.layers[0].backward_s == 0.0);
   }
 }
 
-TEST_CASE("calibration describes a GPU by the same calls: nothing there is cached") {
-  const std::unique_ptr<RegistryBackend> nano = emulator(53);
-  if (nano == nullptr) return;
-  bench::CalibrationOptions options;
-  options.brief = true;
-  const bench::DeviceDescription device = bench::calibrate(*nano, options);
-  CHECK(device.cache.by_bytes.empty());
-  CHECK_FALSE(device.shared_memory);
-  CHECK(device.copy_s > 0.0);
-  CHECK(bench::predict_step(device, *nano, request_of("faces-mobile", 16, 2, DType::f32)).step.step_s > 0.0);
+TEST_CASE("what is learnt from steps is how fast their kinds of op were, and the mean of several models'") {
+  const auto backend = make_cpu_backend(1);
+  bench::DeviceDescription device = plain_device();
+  const bench::StepRequest a = request_of("faces-mobile", 16, 4, DType::f32),
+                           b = request_of("faces-mobile", 16, 8, DType::f32);
+  bench::StepResult slow = bench::modelled_step(device, *backend, a).step,
+                    fast = bench::modelled_step(device, *backend, b).step;
+  for (bench::StepLayer& layer : slow.layers) layer.forward_s *= 8.0;
+  for (bench::StepLayer& layer : fast.layers) layer.forward_s *= 2.0;
+  slow.augment_s *= 3.0, fast.augment_s *= 3.0;
+  bench::DeviceDescription bare = device;
+  bare.efficiencies.clear();
+  bench::learn_steps(bare, *backend, {{a, slow}, {b, fast}});
+  const bench::StepRequest other = request_of("faces-mobile", 16, 2, DType::f32);
+  const bench::StepResult was = bench::modelled_step(device, *backend, other).step,
+                          is = bench::modelled_step(bare, *backend, other).step;
+  for (std::size_t i = 0; i < is.layers.size(); ++i) {
+    CHECK(is.layers[i].forward_s == doctest::Approx(4.0 * was.layers[i].forward_s));
+    CHECK(is.layers[i].backward_s == doctest::Approx(was.layers[i].backward_s));
+  }
+  CHECK(is.augment_s == doctest::Approx(3.0 * was.augment_s));
 }
 
-TEST_CASE("calibration measures no layer of a built-in model, and every point of its tables once") {
-  for (const DType dtype : {DType::f32, DType::bf16})
-    for (const bench::CalibrationTable& table : bench::calibration_tables(2, dtype, false)) {
-      std::size_t points = 1;
-      for (const bench::AxisPoints& axis : table.axes) points *= axis.points.size();
-      CHECK(table.cases.size() == points);
-      for (const std::string& name : builtin_model_names())
-        for (const bench::OpCase& layer : bench::op_cases(bench::find_shape_list(name), 16))
-          for (const bench::OpCase& made : table.cases) {
-            if (!made.product() || made.kind != layer.kind) continue;
-            const Conv2dShape &a = made.shape, &b = layer.shape;
-            const bool same = a.h == b.h && a.w == b.w && a.c == b.c && a.k == b.k && a.r == b.r &&
-                              a.stride_h == b.stride_h && a.groups == b.groups;
-            CHECK_FALSE_MESSAGE(same, layer.layer);
-          }
-    }
+TEST_CASE("steps are timed on a GPU by the same calls, and a stop ends them") {
+  const std::unique_ptr<RegistryBackend> nano = emulator(53);
+  if (nano != nullptr) {
+    const bench::StepRequest request = request_of("faces-mobile", 16, 2, DType::f32);
+    bench::TimedSteps timed(*nano, request, brief());
+    CHECK_FALSE(timed.device().shared_memory);
+    CHECK(timed.predict(request).step.step_s > 0.0);
+    CHECK(timed.device().kernels == nano->name());
+  }
+  const auto backend = make_cpu_backend(1);
+  bench::TimedStepsOptions options = brief();
+  options.should_stop = [] { return true; };
+  expect_parts(error_of([&] { bench::TimedSteps(*backend, request_of("faces-mobile", 16, 2, DType::f32), options); }),
+               {"plan", "stopped"});
 }
 
 TEST_CASE("a result file of the board replaces what was derived") {
@@ -352,7 +387,7 @@ TEST_CASE("a result file of the board replaces what was derived") {
       e.model = "faces-cnn", e.batch = 16, e.layer = op_case.layer, e.op = f.op, e.dtype = "f32", e.cache = "warm";
       e.name = bench::op_name(op_case, bench::OpPass::forward);
       e.bytes = f.bytes, e.flops = f.flops;
-      e.seconds = (f.op == "conv2d_forward" ? 3.0 : 2.0) * bench::seconds_of(device, f, 0.0);
+      e.seconds = (f.op == "conv2d_forward" ? 3.0 : 2.0) * bench::seconds_of(device, f);
       file.entries.push_back(e);
     }
     bench::apply_result(device, *backend, file, "nano.json");
