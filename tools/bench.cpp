@@ -56,6 +56,13 @@ void add_options(CLI::App& command, BenchOptions& o) {
       ->check(CLI::Range(1, 1000));
   command.add_flag("--no-peer", o.no_peer,
                    "Without cuDNN (GPU) or oneDNN (CPU) beside each convolution and dense layer: half the time");
+  command
+      .add_option("--kernels", o.kernels,
+                  "chosen, or all: convolutions and dense layers alone, each by every kernel that computes it")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"chosen", "all"}));
+  command.add_option("--budget", o.budget,
+                     "Begin no turn after this long: 90s, 10min; points without one are left out and counted");
   command.add_flag("--step", o.step, "Time whole training steps by layer and phase instead of ops");
   command.add_option("--memory", o.memory, "With --step: most memory for training, such as 2G");
   command.add_flag("--smoke", o.smoke,
@@ -90,12 +97,12 @@ void check(const CLI::App& command, const BenchOptions& o) {
   if (!o.compare.empty()) {
     refuse("with --compare",
            {"--device", "--model", "--batch", "--size", "--precision", "--threads", "--tuning", "--cache", "--min-time",
-            "--rounds", "--no-peer", "--step", "--memory", "--smoke", "--output"});
+            "--rounds", "--no-peer", "--kernels", "--budget", "--step", "--memory", "--smoke", "--output"});
     return check_figures(o);
   }
   refuse("without --compare", {"--csv", "--html"});
   if (!o.step) return refuse("without --step", {"--memory"});
-  refuse("with --step", {"--cache", "--filter", "--rounds", "--no-peer", "--plot"});
+  refuse("with --step", {"--cache", "--filter", "--rounds", "--no-peer", "--kernels", "--budget", "--plot"});
   if (o.models.size() > 1)
     throw CLI::ValidationError("--step times one model, " + std::to_string(o.models.size()) + " given");
   if (o.batches.size() > 1)

@@ -18,7 +18,7 @@ struct BenchOptions {
   int size = 0, threads = 0, rounds = 5;
   double min_time = 1.0;
   bool step = false, smoke = false, no_peer = false;
-  std::string memory;
+  std::string kernels = "chosen", budget, memory;
   std::vector<std::string> compare;
   std::string output, csv, html, plot;
 };

@@ -1,14 +1,16 @@
 // tsugi bench: the ops of models, one by one.
+#include <limits>
 #include <memory>
 #include <optional>
 
 #include "bench/measure/noise.h"
 #include "bench/measure/op_bench.h"
+#include "bench/measure/quantities.h"
 #include "bench/measure/statistics.h"
 #include "engine/core/device.h"
 #include "engine/core/output_claim.h"
 #include "engine/tuning/tuned_backend.h"
-#include "kernels/api/registry.h"
+#include "kernels/api/layout.h"
 #include "tools/bench.h"
 #include "tools/console.h"
 #include "tools/roofline_plot.h"
@@ -32,15 +34,18 @@ std::vector<bench::OpCase> cases_of(const BenchOptions& options) {
   return cases;
 }
 
-/// cuDNN and cuBLAS on the same GPU: the peer, and for the peak of its matrix units. Null where there is none: then
-/// both are left out.
-std::unique_ptr<Backend> vendor_of(const Backend& backend) {
-  if (backend.name() != "cuda" && backend.name() != "cudnn") return nullptr;
+/// cuDNN and cuBLAS on the same GPU, in both of cuDNN's layouts: the peer is the faster one. Its matrix units' peak is
+/// cuBLAS's. None where there is none.
+std::vector<std::unique_ptr<Backend>> vendors_of(const Backend& backend) {
+  std::vector<std::unique_ptr<Backend>> vendors;
+  if (backend.name() != "cuda" && backend.name() != "cudnn") return vendors;
   try {
-    return make_cudnn_backend();
+    for (const TensorLayout layout : {TensorLayout::nhwc, TensorLayout::nchw})
+      vendors.push_back(make_cudnn_backend(layout));
   } catch (const Error&) {
-    return nullptr;
+    vendors.clear();
   }
+  return vendors;
 }
 
 void print_peers(const bench::ResultFile& file) {
@@ -87,7 +92,9 @@ int bench_ops_command(const BenchOptions& options) {
   const std::unique_ptr<Backend> backend = make_backend(options.device, options.threads);
   const TuningUse tuning = apply_tuning(
       *backend, {options.tuning, nullptr, [&](const std::string& line) { Console(options.common.quiet).say(line); }});
-  const std::unique_ptr<Backend> vendor = vendor_of(*backend);
+  const std::vector<std::unique_ptr<Backend>> made = vendors_of(*backend);
+  std::vector<Backend*> vendors;
+  for (const std::unique_ptr<Backend>& vendor : made) vendors.push_back(vendor.get());
   bench::OpBenchOptions bench;
   bench.dtype = choose_precision(options.precision.empty() ? "fp32" : options.precision, *backend);
   bench.warm = options.cache != "cold";
@@ -97,6 +104,9 @@ int bench_ops_command(const BenchOptions& options) {
   bench.filter = options.filter;
   bench.peers = !options.no_peer;
   bench.brief = options.smoke;
+  bench.every_kernel = options.kernels == "all";
+  const double budget = options.budget.empty() ? std::numeric_limits<double>::infinity()
+                                               : bench::parse_duration(options.budget, "--budget");
   bench::ResultFile file;
   file.context = bench::context_of(*backend, "tsugi bench", options.threads);
   file.context.tuned_calls = tuning.changed;
@@ -106,11 +116,15 @@ int bench_ops_command(const BenchOptions& options) {
     console.say("device " + backend->name() + " (" + backend->description() + "), precision " +
                 precision_name(bench.dtype));
     bench::OpBenchObserver observer;
-    observer.should_stop = stop_requested;
+    // From the first turn on: it is always taken.
+    observer.should_stop = [budget, begin = 0.0]() mutable {
+      if (begin == 0.0) begin = bench::now();
+      return stop_requested() || bench::now() - begin > budget;
+    };
     observer.progress = [&](std::size_t done, std::size_t total) {
       console.progress("measuring " + std::to_string(done) + "/" + std::to_string(total) + " turns");
     };
-    bench::bench_ops(*backend, vendor.get(), cases, bench, observer, file);
+    bench::bench_ops(*backend, vendors, cases, bench, observer, file);
     console.say(bench::text(file.context.limits));
     for (const bench::ResultEntry& e : file.entries)
       if (!e.failure.empty()) console.say(e.name + ": " + e.failure);
@@ -120,6 +134,11 @@ int bench_ops_command(const BenchOptions& options) {
   if (!options.plot.empty()) write_roofline_plot({{backend->name(), file}}, options.plot);
   finish(options.common, options.common.json ? Json::parse(bench::to_json(file, true)) : Json());
   finish({}, {});
+  if (file.context.points_left_out > 0)
+    Console(options.common.quiet).say(std::to_string(file.context.points_left_out) + " points were left out");
+  // A kernel that says that it computes a call, and does not.
+  for (const bench::ResultEntry& e : file.entries)
+    if (e.pinned && !e.failure.empty()) return kFailed;
   if (stop_requested()) {
     Console::error("stopped; " + std::to_string(file.entries.size()) + " points have samples" +
                    (options.output.empty() ? "" : " and are in " + options.output));

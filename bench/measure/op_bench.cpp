@@ -17,7 +17,8 @@ struct Point {
   OpPass pass;
   bool cold;
   ResultEntry entry;
-  std::vector<double> seconds, processor, peer_seconds;
+  std::vector<double> seconds, processor;
+  std::vector<std::vector<double>> peer_seconds;  // of each peer
 };
 
 /// Has a backend compute a call by another kernel for a while.
@@ -39,13 +40,13 @@ class OtherKernel {
 
 class OpBench {
  public:
-  OpBench(Backend& backend, Backend* vendor, const std::vector<OpCase>& cases, const OpBenchOptions& options,
-          const OpBenchObserver& observer)
-      : backend_(backend), vendor_(vendor), cases_(cases), options_(options), observer_(observer), memory_(backend) {
+  OpBench(Backend& backend, const std::vector<Backend*>& vendors, const std::vector<OpCase>& cases,
+          const OpBenchOptions& options, const OpBenchObserver& observer)
+      : backend_(backend), vendors_(vendors), cases_(cases), options_(options), observer_(observer), memory_(backend) {
     for (std::size_t i = 0; i < cases.size(); ++i)
       for (const OpPass pass : passes_of(cases[i]))
         for (const bool cold : {false, true})
-          if (cold ? options.cold : options.warm) add({i, pass, cold, {}, {}, {}, {}});
+          if (cold ? options.cold : options.warm) add_points({i, pass, cold, {}, {}, {}, {}});
     if (points_.empty())
       throw Error("bench: 0 points have \"" + options.filter +
                   "\" in their name; names look like faces-cnn/b16/conv1/conv2d_forward/f32/cold");
@@ -64,6 +65,8 @@ class OpBench {
     }
   }
 
+  std::size_t points() const { return points_.size(); }
+
   std::vector<ResultEntry> entries() {
     std::vector<ResultEntry> entries;
     for (Point& point : points_) {
@@ -74,10 +77,12 @@ class OpBench {
         e.deviation = median_deviation(point.seconds);
         e.processor_seconds = median(point.processor);
         e.samples = static_cast<int>(point.seconds.size());
-        if (!point.peer_seconds.empty()) {
-          e.peer_seconds = median(point.peer_seconds);
-          e.peer_deviation = median_deviation(point.peer_seconds);
+        for (const std::vector<double>& peer : point.peer_seconds) {
+          if (peer.empty() || (e.peer_seconds > 0.0 && median(peer) >= e.peer_seconds)) continue;
+          e.peer_seconds = median(peer);
+          e.peer_deviation = median_deviation(peer);
         }
+        if (!point.peer_seconds.empty() && e.peer_seconds == 0.0) e.peer.clear();
       }
       entries.push_back(e);
     }
@@ -87,11 +92,43 @@ class OpBench {
  private:
   double turn_seconds() const { return options_.min_seconds / options_.rounds; }
 
-  void add(Point point) {
+  /// The point, and of a product with every kernel one for each that is not chosen.
+  void add_points(const Point& point) {
+    const OpCase& op_case = cases_[point.op_case];
+    if (options_.every_kernel && !op_case.product()) return;
+    std::vector<std::string> kernels;
+    std::string chosen;
+    KernelChoice* choice = op_case.product() ? backend_.kernel_choice() : nullptr;
+    try {
+      if (choice != nullptr) {
+        const KernelCall call = kernel_call(op_case, point.pass, options_.dtype);
+        chosen = choice->chosen(call);
+        kernels = choice->candidates(call);
+      }
+    } catch (const Error&) {  // nothing computes it: the point will say so
+    }
+    const bool has_kernel = std::find(kernels.begin(), kernels.end(), kPeerKernel) != kernels.end();
+    std::string peer;
+    if (options_.peers && op_case.product())
+      peer = has_vendor() ? vendors_.front()->name() : has_kernel ? kPeerKernel : "";
+    add(point, chosen, peer, false);
+    if (options_.every_kernel)
+      for (const std::string& kernel : kernels)
+        if (kernel != chosen) add(point, kernel, "", true);
+  }
+
+  bool has_vendor() const { return !vendors_.empty() && vendors_.front()->name() != backend_.name(); }
+
+  void add(Point point, const std::string& kernel, const std::string& peer, bool pinned) {
     const OpCase& op_case = cases_[point.op_case];
     ResultEntry& e = point.entry;
     e.cache = point.cold ? "cold" : "warm";
     e.name = entry_name(op_case, point.pass, options_.dtype, e.cache);
+    e.kernel = kernel;
+    e.peer = peer;
+    if (op_case.product()) e.shape = op_case.shape;
+    e.pinned = pinned;
+    if (e.pinned) e.name += "/" + kernel;
     if (e.name.find(options_.filter) == std::string::npos) return;
     e.model = op_case.model;
     e.batch = op_case.kind == NodeKind::pool ? op_case.pool.n : op_case.shape.n;
@@ -102,27 +139,7 @@ class OpBench {
     const OpCost cost = cost_of(op_case, point.pass, options_.dtype);
     e.flops = cost.flops;
     e.bytes = cost.bytes;
-    if (op_case.product()) name_kernels(op_case, point.pass, e);
     points_.push_back(point);
-  }
-
-  void name_kernels(const OpCase& op_case, OpPass pass, ResultEntry& e) {
-    KernelChoice* choice = backend_.kernel_choice();
-    std::vector<std::string> kernels;
-    try {
-      if (choice != nullptr) {
-        const KernelCall call = kernel_call(op_case, pass, options_.dtype);
-        e.kernel = choice->chosen(call);
-        kernels = choice->candidates(call);
-      }
-    } catch (const Error&) {  // nothing computes it: the point will say so
-    }
-    if (!options_.peers) return;
-    if (vendor_ != nullptr && vendor_->name() != backend_.name()) {
-      e.peer = vendor_->name();
-    } else if (std::find(kernels.begin(), kernels.end(), kPeerKernel) != kernels.end()) {
-      e.peer = kPeerKernel;
-    }
   }
 
   /// A turn of all points of the case that points_[first] belongs to; they share its tensors. Returns the next case's
@@ -138,6 +155,8 @@ class OpBench {
       Point& point = points_[i];
       if (!point.entry.failure.empty()) continue;
       try {
+        std::optional<OtherKernel> other;
+        if (point.entry.pinned) other.emplace(*backend_.kernel_choice(), call_of(point), point.entry.kernel);
         const Turn turn = turn_of(set, point, backend_);
         point.seconds.insert(point.seconds.end(), turn.seconds.begin(), turn.seconds.end());
         point.processor.push_back(turn.processor_seconds);
@@ -158,23 +177,31 @@ class OpBench {
                      options_.brief ? 0.0 : turn_seconds());
   }
 
-  /// What the peer does not compute is no failure of the point: it has none then.
+  KernelCall call_of(const Point& point) const {
+    return kernel_call(cases_[point.op_case], point.pass, options_.dtype);
+  }
+
   void peer_turn(OpSet& set, Point& point) {
+    if (point.entry.peer == kPeerKernel) {
+      const OtherKernel other(*backend_.kernel_choice(), call_of(point), kPeerKernel);
+      return peer_turn(set, point, 0, backend_);
+    }
+    for (std::size_t i = 0; i < vendors_.size(); ++i) peer_turn(set, point, i, *vendors_[i]);
+  }
+
+  /// What a peer does not compute is no failure of the point: it is no peer then.
+  void peer_turn(OpSet& set, Point& point, std::size_t peer, Backend& backend) {
+    point.peer_seconds.resize(std::max(point.peer_seconds.size(), peer + 1));
     try {
-      std::optional<OtherKernel> other;
-      if (point.entry.peer == kPeerKernel)
-        other.emplace(*backend_.kernel_choice(), kernel_call(cases_[point.op_case], point.pass, options_.dtype),
-                      kPeerKernel);
-      const Turn turn = turn_of(set, point, other ? backend_ : *vendor_);
-      point.peer_seconds.insert(point.peer_seconds.end(), turn.seconds.begin(), turn.seconds.end());
+      const Turn turn = turn_of(set, point, backend);
+      point.peer_seconds[peer].insert(point.peer_seconds[peer].end(), turn.seconds.begin(), turn.seconds.end());
     } catch (const Error&) {
-      point.entry.peer.clear();
-      point.peer_seconds.clear();
+      point.peer_seconds[peer].clear();
     }
   }
 
   Backend& backend_;
-  Backend* vendor_;
+  const std::vector<Backend*>& vendors_;
   const std::vector<OpCase>& cases_;
   const OpBenchOptions& options_;
   const OpBenchObserver& observer_;
@@ -190,13 +217,14 @@ std::string entry_name(const OpCase& op_case, OpPass pass, DType dtype, const st
          name_of(dtype) + "/" + cache;
 }
 
-void bench_ops(Backend& backend, Backend* vendor, const std::vector<OpCase>& cases, const OpBenchOptions& options,
-               const OpBenchObserver& observer, ResultFile& file) {
+void bench_ops(Backend& backend, const std::vector<Backend*>& vendors, const std::vector<OpCase>& cases,
+               const OpBenchOptions& options, const OpBenchObserver& observer, ResultFile& file) {
   const ProcessorWait wait;
-  OpBench bench(backend, vendor, cases, options, observer);
-  LimitMeter meter(backend, vendor, options.brief);
+  OpBench bench(backend, vendors, cases, options, observer);
+  LimitMeter meter(backend, vendors.empty() ? nullptr : vendors.front(), options.brief);
   bench.run(meter);
   file.entries = bench.entries();
+  file.context.points_left_out = static_cast<int>(bench.points() - file.entries.size());
   file.context.limits = meter.limits();
   file.context.processor_wait = wait.share();
   file.context.brief = options.brief;

@@ -23,6 +23,7 @@ void for_each_field(Context& c, const Field& field) {
   field("device_description", c.device_description);
   field("threads", c.threads);
   field("tuned_calls", c.tuned_calls);
+  field("points_left_out", c.points_left_out);
   field("smoke", c.brief);
   field("system", c.before.system);
   field("board", c.before.board);

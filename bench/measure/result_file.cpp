@@ -39,11 +39,29 @@ Json context_json(const ResultContext& context) {
   return json;
 }
 
+Json shape_json(const Conv2dShape& s) {
+  return {{"n", s.n},
+          {"h", s.h},
+          {"w", s.w},
+          {"c", s.c},
+          {"k", s.k},
+          {"r", s.r},
+          {"s", s.s},
+          {"stride_h", s.stride_h},
+          {"stride_w", s.stride_w},
+          {"pad_h", s.pad_h},
+          {"pad_w", s.pad_w},
+          {"groups", s.groups}};
+}
+
 Json entry_json(const ResultEntry& e, const Limits& limits) {
   constexpr double kNano = 1e9;
   Json json{{"name", e.name + "_median"}, {"run_name", e.name}, {"run_type", "aggregate"}, {"aggregate_name", "median"},
             {"model", e.model},           {"batch", e.batch},   {"layer", e.layer},        {"op", e.op},
             {"dtype", e.dtype},           {"cache", e.cache},   {"times", e.times}};
+  if (!e.kernel.empty()) json["kernel"] = e.kernel;
+  if (e.pinned) json["pinned"] = true;
+  if (e.shape) json["shape"] = shape_json(*e.shape);
   if (!e.failure.empty()) {
     json["error_occurred"] = true;
     json["error_message"] = e.failure;
@@ -60,7 +78,6 @@ Json entry_json(const ResultEntry& e, const Limits& limits) {
   const auto percent = [&](const char* key, double value) {
     if (value > 0.0) json[key] = 100.0 * value;
   };
-  if (!e.kernel.empty()) json["kernel"] = e.kernel;
   if (!e.peer.empty()) json["peer"] = e.peer;
   if (e.peer_seconds > 0.0) {
     json["peer_time"] = e.peer_seconds * kNano;

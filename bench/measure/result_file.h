@@ -3,12 +3,14 @@
 // the same way.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "bench/measure/environment.h"
 #include "bench/measure/limits.h"
 #include "engine/core/file_log.h"
+#include "kernels/api/conv2d.h"
 
 namespace tsugi::bench {
 
@@ -21,6 +23,7 @@ struct ResultContext {
   std::string device, device_description;  ///< "cpu"; "AMD EPYC, 2 threads, oneDNN 2.6.3"
   int threads = 0;                         ///< of the CPU; 0 = all cores
   int tuned_calls = 0;                     ///< that took another kernel than the default, by tsugi tune
+  int points_left_out = 0;                 ///< that a stop or a budget left without a sample
   Environment before, after;               ///< at the begin and at the end of the measurement
   Limits limits;
   double processor_wait = 0.0;  ///< ProcessorWait::share() over the measurement
@@ -36,6 +39,8 @@ struct ResultEntry {
   int samples = 0, calls = 0;
   double flops = 0.0, bytes = 0.0;  ///< of one call; 0 = nobody said
   std::string kernel;               ///< that computed it, where the device has a choice: "direct", a registry row
+  bool pinned = false;  ///< this kernel was asked for, and its name ends the point's; not the device's choice
+  std::optional<Conv2dShape> shape;  ///< of a convolution or dense layer; not read from files
   /// Another library on the same call, in turn with it: "cudnn", "onednn"; empty = nobody. Equal to `kernel`: it
   /// computed the call.
   std::string peer;

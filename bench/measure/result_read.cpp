@@ -124,6 +124,8 @@ ResultEntry read_entry(const JsonValue& object) {
   e.times = whole_or(object, "times", 1);
   if (!e.dtype.empty() && e.dtype != "f32" && e.dtype != "f16" && e.dtype != "bf16")
     object.fail("\"dtype\" is " + shown(e.dtype) + ", known are f32, f16, bf16");
+  e.kernel = text_or(object, "kernel", "");
+  e.pinned = object.has("pinned") && object.at("pinned").truth();
   if (object.has("error_occurred") && object.json().at("error_occurred") == true) {
     e.failure = text_or(object, "error_message", "failed");
     return e;
@@ -137,7 +139,6 @@ ResultEntry read_entry(const JsonValue& object) {
   e.calls = object.has("iterations") ? static_cast<int>(std::min(1e9, number_of(object.at("iterations")))) : 0;
   e.flops = number_or(object, "flops", 0.0);
   e.bytes = number_or(object, "bytes", 0.0);
-  e.kernel = text_or(object, "kernel", "");
   e.peer = text_or(object, "peer", "");
   e.peer_seconds = number_or(object, "peer_time", 0.0) * unit;
   e.peer_deviation = number_or(object, "peer_mad_time", 0.0) * unit;

@@ -1,5 +1,6 @@
 // Shapes, costs, and the timing of ops: against figures from elsewhere, and on a clock that only ops move.
 #include <algorithm>
+#include <map>
 
 #include "bench/measure/op_bench.h"
 #include "bench/measure/op_set.h"
@@ -105,7 +106,7 @@ TEST_CASE("every op of every kind runs on every backend here, and becomes a poin
       options.dtype = dtype;
       options.brief = true;
       std::size_t turns = 0;
-      bench::bench_ops(*backend, nullptr, cases, options, {[&](std::size_t, std::size_t total) { turns = total; }, {}},
+      bench::bench_ops(*backend, {}, cases, options, {[&](std::size_t, std::size_t total) { turns = total; }, {}},
                        file);
       CHECK(turns == expected);
       CHECK(file.entries.size() == expected);
@@ -157,11 +158,11 @@ TEST_CASE("a filter keeps the points with its text, and one that fits nothing is
   options.brief = true;
   options.warm = false;
   options.filter = "depthwise/";
-  bench::bench_ops(*backend, nullptr, bench::smoke_cases(), options, {}, file);
+  bench::bench_ops(*backend, {}, bench::smoke_cases(), options, {}, file);
   CHECK(file.entries.size() == 3);
   for (const bench::ResultEntry& e : file.entries) CHECK(e.cache == "cold");
   options.filter = "nothing";
-  expect_parts(error_of([&] { bench::bench_ops(*backend, nullptr, bench::smoke_cases(), options, {}, file); }),
+  expect_parts(error_of([&] { bench::bench_ops(*backend, {}, bench::smoke_cases(), options, {}, file); }),
                {"0 points", "nothing"});
 }
 
@@ -173,7 +174,7 @@ TEST_CASE("a point stands beside the library that computes the same call, and th
   options.brief = true;
   const auto measure = [&](const std::vector<bench::OpCase>& cases) {
     bench::ResultFile file;
-    bench::bench_ops(backend, nullptr, cases, options, {}, file);
+    bench::bench_ops(backend, {}, cases, options, {}, file);
     return file.entries;
   };
   const bench::OpCase conv = bench::smoke_cases().front();
@@ -202,14 +203,91 @@ TEST_CASE("a point stands beside the library that computes the same call, and th
   CHECK(measure({conv}).back().kernel == "usual");
 }
 
-TEST_CASE("a bench that is stopped keeps what it has") {
+TEST_CASE("every kernel of a call gets points of its own, and the backend's own choice is as it was") {
+  ChoosyBackend backend;
+  const bench::OpCase conv = bench::smoke_cases().front();
+  REQUIRE(conv.kind == NodeKind::conv2d);
+  bench::OpCase pool;
+  pool.kind = NodeKind::pool;
+  const KernelCall forward = bench::kernel_call(conv, bench::OpPass::forward, DType::f32);
+  backend.choose(forward, "fast");
+  bench::OpBenchOptions options;
+  options.brief = true;
+  options.every_kernel = true;
+  bench::ResultFile file = device_file("cpu", 1.0, 1.0);
+  bench::bench_ops(backend, {}, {conv, pool}, options, {}, file);
+  CHECK(file.entries.size() == 2 * 3 * bench::passes_of(conv).size());  // warm and cold, three kernels; of a pool none
+  const std::map<std::string, double> ticks = {{"usual", 4.0}, {"fast", 3.0}, {"slow", 10.0}};
+  for (const bench::ResultEntry& e : file.entries) {
+    INFO(e.name);
+    CHECK(e.seconds == doctest::Approx(ticks.at(e.kernel)));
+    CHECK(e.pinned == (e.kernel != (e.op == "conv2d_forward" ? "fast" : "usual")));
+    const std::string plain = bench::entry_name(conv,
+                                                e.op == "conv2d_forward"         ? bench::OpPass::forward
+                                                : e.op == "conv2d_backward_data" ? bench::OpPass::backward_data
+                                                                                 : bench::OpPass::backward_weight,
+                                                DType::f32, e.cache);
+    CHECK(e.name == plain + (e.pinned ? "/" + e.kernel : ""));
+    REQUIRE(e.shape);
+    CHECK(e.shape->k == conv.shape.k);
+  }
+  CHECK(backend.chosen(forward) == "fast");
+  const bench::ResultFile read = bench::parse_result_file(bench::to_json(file, true), "test");
+  REQUIRE(read.entries.size() == file.entries.size());
+  for (std::size_t i = 0; i < read.entries.size(); ++i) {
+    CHECK(read.entries[i].name == file.entries[i].name);
+    CHECK(read.entries[i].pinned == file.entries[i].pinned);
+    CHECK(read.entries[i].op == file.entries[i].op);
+  }
+}
+
+TEST_CASE("the peer is the fastest of several vendors, and one that cannot compute the call is none") {
+  class Vendor : public TickingBackend {
+   public:
+    Vendor(double ticks_of_call, bool able) : TickingBackend(make_cpu_backend(1)), cost_(ticks_of_call), able_(able) {}
+    std::string name() const override { return "vendor"; }
+    using TickingBackend::workspace_bytes;
+    std::size_t workspace_bytes(const DenseShape&, DType) const override { return 0; }
+    void dense_forward(const DenseForward&) override { ticks += 1.0; }  // float16, for the peak of matrix units
+    void conv2d_forward(const Conv2dForward& op) override {
+      if (!able_) throw Error("vendor: cannot");
+      ticks += cost_;
+      TickingBackend::conv2d_forward(op);
+    }
+
+   private:
+    double cost_;
+    bool able_;
+  };
+  TickingBackend backend(make_cpu_backend(1));
+  Vendor slow(6.0, true), fast(3.0, true), unable(1.0, false);
+  bench::OpBenchOptions options;
+  options.brief = true;
+  options.filter = "conv2d_forward";
+  const auto peer_of = [&](const std::vector<Backend*>& vendors) {
+    bench::ResultFile file;
+    bench::bench_ops(backend, vendors, {bench::smoke_cases().front()}, options, {}, file);
+    return file.entries.front();
+  };
+  CHECK(bench::peer_ratio(peer_of({&slow, &fast})) == doctest::Approx(4.0));
+  CHECK(bench::peer_ratio(peer_of({&unable, &slow})) == doctest::Approx(7.0));
+  CHECK(peer_of({&unable, &slow}).peer == "vendor");
+  CHECK(peer_of({&unable}).peer.empty());
+  CHECK(peer_of({&unable}).failure.empty());
+}
+
+TEST_CASE("a bench that is stopped keeps what it has, and counts what it left out") {
   const std::unique_ptr<Backend> backend = make_cpu_backend(1);
   bench::ResultFile file;
   bench::OpBenchOptions options;
   options.brief = true;
   int asked = 0;
-  bench::bench_ops(*backend, nullptr, bench::smoke_cases(), options, {{}, [&] { return ++asked > 2; }}, file);
+  bench::bench_ops(*backend, {}, bench::smoke_cases(), options, {{}, [&] { return ++asked > 2; }}, file);
   CHECK(file.entries.size() == 2 * (2 + 3));  // the first two cases: two and three passes, warm and cold
+  bench::ResultFile whole;
+  bench::bench_ops(*backend, {}, bench::smoke_cases(), options, {}, whole);
+  CHECK(whole.context.points_left_out == 0);
+  CHECK(file.context.points_left_out == static_cast<int>(whole.entries.size() - file.entries.size()));
 }
 
 }  // namespace

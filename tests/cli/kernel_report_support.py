@@ -1,4 +1,5 @@
-"""What the tests of tools/kernel_report share: the kept rows, and result files of bench_gpu_ops as they could come from a GPU."""
+"""What the tests of tools/kernel_report share: the kept rows, and result files as they could come from a GPU: of tsugi bench --kernels all
+(bench_document), and of bench_gpu_ops of earlier versions (document)."""
 
 import json
 import os
@@ -55,6 +56,41 @@ def document(*lines, device=TURING):
             "copy_bytes_per_s": COPY,
         },
     }
+
+
+def bench_document(*lines, device=TURING):
+    """The same lines as document()'s, as tsugi bench --kernels all writes them."""
+    points = []
+    for i, one in enumerate(lines):
+        for cache in ("warm", "cold"):
+            name = f"{one['model']}/b2/{one['layer']}-{i}/{one['op']}/f32/{cache}"
+            pinned = one["contender"] == one["row"]
+            points.append(
+                {
+                    "run_name": name + ("/" + one["row"] if pinned else ""),
+                    "model": one["model"],
+                    "layer": one["layer"],
+                    "op": one["op"],
+                    "dtype": one["dtype"],
+                    "cache": cache,
+                    "kernel": one["row"],
+                    **({"pinned": True} if pinned else {}),
+                    "shape": one["shape"],
+                    "real_time": one[cache]["seconds"] * 1e9,
+                    "time_unit": "ns",
+                    "flops": results.flops_of(one["shape"]),
+                }
+            )
+    context = {
+        "tsugi_schema": 1,
+        "device_description": device,
+        "smoke": False,
+        "points_left_out": 0,
+        "peak_f32_gflops": PEAK / 1e9,
+        "peak_f16_gflops": 2 * PEAK / 1e9,
+        "copy_gb_per_s": COPY / 1e9,
+    }
+    return {"context": context, "benchmarks": points}
 
 
 class Files(unittest.TestCase):

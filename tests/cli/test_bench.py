@@ -101,6 +101,23 @@ class Measuring(support.CommandLine):
             [entry for entry in self.result(*SMOKE, "--no-peer", "--quiet")["benchmarks"] if "peer" in entry]
         )
 
+    def test_every_kernel_of_each_product_and_a_budget(self):
+        result = self.result(*SMOKE, "--kernels", "all", "--quiet")
+        self.assertEqual({entry["op"].split("_")[0] for entry in result["benchmarks"]}, {"conv2d", "dense"})
+        for entry in result["benchmarks"]:
+            self.assertEqual(entry["run_name"].endswith("/" + entry["kernel"]), entry.get("pinned", False))
+            self.assertEqual(entry["shape"]["n"], entry["batch"])
+        kernels = {(entry["layer"], entry["kernel"]) for entry in result["benchmarks"]}
+        self.assertGreaterEqual(len(kernels), len({layer for layer, _ in kernels}))
+        self.assertEqual(result["context"]["points_left_out"], 0)
+        common = ("bench", "--model", "faces-mobile", "--batch", 1, "--threads", 1, "--device", "cpu", "--no-peer")
+        done = self.tsugi(*common, "--min-time", 0.01, "--budget", "0.5s", "-o", "some.json")
+        file = json.loads(self.read("some.json"))
+        left_out = file["context"]["points_left_out"]
+        self.assertGreater(left_out, 0)
+        self.assertGreater(len(file["benchmarks"]), 0)
+        self.assertIn(f"{left_out} points were left out", done.stderr)
+
     def test_ops_of_a_model_by_filter_at_a_size(self):
         self.write("tiny.json", json.dumps(support.TINY_MODEL))
         result = self.result(
@@ -212,6 +229,7 @@ class Measuring(support.CommandLine):
             ("--smoke", "--device", "cpu", "--precision", "fp16"): ["fp16", "cpu"],
             ("--smoke", "-o", "missing/ops.json"): ["missing/ops.json"],
             ("--compare", "ops.json"): ["ops.json", "context"],
+            ("--budget", "soon"): ["--budget", "soon", "30min"],
         }.items():
             with self.subTest(arguments):
                 self.refuses(["bench", *arguments], *words)
@@ -222,6 +240,8 @@ class Measuring(support.CommandLine):
             ("--rounds", "-1"): ["--rounds"],
             ("--csv", "a.csv"): ["--csv", "without --compare"],
             ("--step", "--no-peer"): ["--no-peer", "with --step"],
+            ("--step", "--kernels", "all"): ["--kernels", "with --step"],
+            ("--step", "--budget", "1s"): ["--budget", "with --step"],
             ("--memory", "1G"): ["--memory", "without --step"],
             ("--step", "--cache", "cold"): ["--cache", "with --step"],
             ("--step", "--model", "faces-cnn,faces-mobile"): ["one model", "2"],

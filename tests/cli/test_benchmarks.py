@@ -10,10 +10,6 @@ import support
 FOLDER = os.path.join(os.environ.get("TSUGI_BUILD_DIR", ""), "bench")
 # A program, what makes it short, and the points that it then has.
 PROGRAMS = {
-    "bench_ops": (
-        ["--models=faces-cnn", "--batches=1", "--threads=1", "--benchmark_filter=/(conv1|pool1)/.*f32"],
-        ["faces-cnn/b1/conv1/conv2d_forward/f32/warm", "faces-cnn/b1/conv1/conv2d_backward_weight/f32/warm"],
-    ),
     "bench_train_step": (["--benchmark_filter=faces-mobile/fp32"], ["faces-mobile/fp32"]),
     "bench_data_path": (
         ["--threads=1", "--benchmark_filter=250x250|b1/64x64/augment/f32"],
@@ -73,7 +69,7 @@ class Benchmarks(support.CommandLine):
                 self.assertEqual((context["tsugi_schema"], context["device"]), ("1", "cpu"))
                 for key in ("tsugi_version", "tsugi_commit", "tsugi_build", "device_description", "cpu", "system"):
                     self.assertTrue(context[key], key)
-                if name in ("bench_ops", "bench_data_path", "bench_inference"):
+                if name in ("bench_data_path", "bench_inference"):
                     self.assertGreater(float(context["copy_gb_per_s"]), 0)
                 found = [entry["run_name"].replace("/real_time", "") for entry in file["benchmarks"]]
                 self.assertEqual(set(points) - set(found), set())
@@ -105,9 +101,6 @@ class Benchmarks(support.CommandLine):
     def test_wrong_arguments(self):
         self.write("text.jpg", "no photo")
         for name, arguments, word in (
-            ("bench_ops", ["--batches=0"], "--batches=0"),
-            ("bench_ops", ["--models=resnet-19"], "resnet-19"),
-            ("bench_ops", ["--threads=many"], "--threads=many"),
             ("bench_inference", ["--batches=1,x"], "--batches=x"),
             ("bench_inference", ["--device=toaster"], "toaster"),
             ("bench_checkpoint", ["--folder=/missing"], "/missing"),
@@ -122,7 +115,7 @@ class Benchmarks(support.CommandLine):
 
 
 if __name__ == "__main__":
-    if not os.access(os.path.join(FOLDER, "bench_ops"), os.X_OK):
+    if not os.access(os.path.join(FOLDER, "bench_inference"), os.X_OK):
         print(f"skipped: {FOLDER} holds no benchmarks (Google Benchmark was not found, or they are not built)")
         sys.exit(77)
     support.main()

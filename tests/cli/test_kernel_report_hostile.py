@@ -8,7 +8,7 @@ import subprocess
 import sys
 import unittest
 
-from kernel_report_support import PROGRAM, ROOT, Files, document, line
+from kernel_report_support import PROGRAM, ROOT, Files, bench_document, document, line
 import report
 import results
 
@@ -58,10 +58,35 @@ class Hostile(Files):
         self.changed('results[0].op: "pool"', first__op="pool")
         self.changed("results[0].row: nothing, expected text", first__row=None)
 
+    def test_each_wrong_field_of_a_bench_file_is_named_with_what_was_expected(self):
+        results.load(self.file(bench_document(line(0.5))))
+        for place, key, value, text in (
+            ("context", "smoke", True, "--smoke"),
+            ("context", "device_description", "emulated sm_75, sm_75", "emulator"),
+            ("context", "device_description", "AMD EPYC", "context.device_description"),
+            ("context", "points_left_out", -1, "context.points_left_out: -1"),
+            ("context", "peak_f32_gflops", 0, "dtype"),
+            ("context", "peak_f32_gflops", "fast", "context.peak_f32_gflops"),
+            (0, "shape", {}, "benchmarks[0].shape.n: nothing"),
+            (0, "kernel", 5, "benchmarks[0].kernel: 5, expected text"),
+            (0, "pinned", 1, "benchmarks[0].pinned: 1, expected true or false"),
+            (0, "op", "pool_forward", "benchmarks[0].op"),
+            (0, "dtype", "f64", "expected f32 or f16"),
+            (0, "flops", 5.0, "benchmarks[0].flops: 5.0"),
+            (0, "time_unit", "s", "expected ns"),
+            (1, "real_time", 0, "benchmarks[1].real_time: 0"),
+            (1, "cache", "tepid", "warm or cold"),
+        ):
+            with self.subTest((place, key, value)):
+                one = bench_document(line(0.5))
+                (one["context"] if place == "context" else one["benchmarks"][place])[key] = value
+                self.refused(one, text)
+
     def test_what_is_no_result_file_is_refused(self):
         self.refused(b"", "not JSON, or cut off")
         self.refused(b"[1, 2]", "the file: [1, 2], expected an object")
-        self.refused({"context": {}, "benchmarks": []}, "written by tsugi bench")
+        self.refused({"context": {}, "benchmarks": []}, "context.tsugi_schema: nothing, expected 1")
+        self.refused(bench_document(), "no convolution with warm and cold caches")
         self.refused(b"\xff\xfe", "not JSON")
         self.refused(b"[" * 200000, "not JSON")
         self.refused(json.dumps(document(line(0.5))).replace("0.5", "NaN").encode(), "NaN")

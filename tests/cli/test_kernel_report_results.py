@@ -1,11 +1,11 @@
-"""tools/kernel_report beside result files of bench_gpu_ops: what is joined with what, and the page and tables that come out."""
+"""tools/kernel_report beside result files of tsugi bench --kernels all and bench_gpu_ops: what is joined with what, and the page and tables that come out."""
 
 import csv
 import io
 import unittest
 import xml.etree.ElementTree
 
-from kernel_report_support import COPY, MAXWELL, PEAK, ROOT, ROW, ROWS, SHAPE, Files, document, line
+from kernel_report_support import COPY, MAXWELL, PEAK, ROOT, ROW, ROWS, SHAPE, Files, bench_document, document, line
 import page
 import report
 import results
@@ -30,6 +30,29 @@ class Joining(Files):
         self.assertAlmostEqual(record["best_over_predicted"], 0.6 / record["predicted"])
         self.assertEqual([shape["warm_share"] for shape in record["measurements"]], [0.6, 0.5, 0.2])
         self.assertIn("0.json: NVIDIA GeForce RTX 2080 Ti, sm_75, 4 measurements", notes[0])
+
+    def test_files_of_either_program_say_the_same(self):
+        lines = [line(0.2), line(0.6, k=64), line(0.4, contender="dispatch", k=96), line(0.1, c=12)]
+        (old, _), (new, notes) = self.joined(document(*lines)), self.joined(bench_document(*lines))
+        self.assertEqual(set(old), set(new))
+        for key, record in new.items():
+            self.assertEqual(record["shapes"], old[key]["shapes"])
+            self.assertAlmostEqual(record["median"], old[key]["median"])
+            self.assertAlmostEqual(record["best_over_predicted"], old[key]["best_over_predicted"])
+        self.assertIn("4 measurements", notes[0])
+        dense = line(0.3)
+        dense["op"] = "dense_forward"
+        (record,) = self.joined(bench_document(dense))[0].values()
+        self.assertEqual(record["kernel"], ROW + " by 4")
+        partly = bench_document(line(0.2), line(0.6, k=64))
+        del partly["benchmarks"][-1]  # the budget ended between a point's two states of the caches
+        partly["benchmarks"][0]["error_occurred"] = True
+        partly["context"]["points_left_out"] = 1
+        self.assertRaises(results.Invalid, results.load, self.file(partly))
+        partly = bench_document(line(0.2), line(0.6, k=64))
+        del partly["benchmarks"][-1]
+        partly["context"]["points_left_out"] = 1
+        self.assertIn("1 measurements; 1 left out", self.joined(partly)[1][0])
 
     def test_the_least_traffic_with_memory_by_hand(self):
         found, _ = self.joined(document(line(0.5)))

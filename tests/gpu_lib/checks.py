@@ -108,19 +108,52 @@ def tune_job(programs, output, env, emulated):
     )
 
 
+def ops_job(programs, output, env, emulated, precision, seconds):
+    """Every kernel of every convolution and dense layer beside cuDNN, caches warm and cold."""
+    what = (
+        ["--device", "simt", "--smoke"]
+        if emulated
+        else [
+            "--device",
+            "cuda",
+            "--model",
+            "faces-cnn,faces-resnet,faces-mobile,resnet-18",
+            "--batch",
+            "64,16",
+            "--min-time",
+            "0.01",
+            "--rounds",
+            "1",
+            "--budget",
+            "%gs" % seconds,
+        ]
+    )
+    return Job(
+        "bench",
+        "ops " + precision,
+        [
+            programs["tsugi"],
+            "bench",
+            "--kernels",
+            "all",
+            "--precision",
+            precision,
+            *what,
+            "-o",
+            os.path.join(output, "ops-%s.json" % precision),
+        ],
+        600 if emulated else seconds + 60,
+        judge_by_status,
+        env,
+    )
+
+
 def bench_jobs(programs, output, env, emulated, seconds):
     """One after the other, alone on the machine."""
     tune = tune_job(programs, output, env, emulated)
+    ops = [ops_job(programs, output, env, emulated, precision, seconds / 2) for precision in ("fp32", "fp16")]
     if emulated:
-        return [
-            Job(
-                "bench",
-                "ops",
-                [programs["bench_gpu_ops"], "--device", "simt", "--smoke", "--json", os.path.join(output, "ops.json")],
-                600,
-                judge_by_status,
-                env,
-            ),
+        return ops + [
             Job(
                 "bench",
                 "step",
@@ -149,15 +182,7 @@ def bench_jobs(programs, output, env, emulated, seconds):
             ),
             tune,
         ]
-    return [
-        Job(
-            "bench",
-            "ops",
-            [programs["bench_gpu_ops"], "--seconds", seconds, "--json", os.path.join(output, "ops.json")],
-            seconds + 60,
-            judge_by_status,
-            env,
-        ),
+    return ops + [
         Job(
             "bench",
             "step",

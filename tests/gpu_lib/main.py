@@ -70,7 +70,7 @@ def write_json(path, value):
 
 def add_machine(output, about):
     """Puts the machine into every result that a program wrote."""
-    for name in ("ops.json", "steps.json", "pytorch.json"):
+    for name in ("ops-fp32.json", "ops-fp16.json", "steps.json", "pytorch.json"):
         path = os.path.join(output, name)
         if os.path.exists(path):
             with open(path) as file:

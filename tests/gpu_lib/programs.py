@@ -10,11 +10,10 @@ from gpu_lib.runner import run_command
 # Program: its place in a build folder.
 PLACES = {
     "test_gpu_device": "tests/gpu_device/test_gpu_device",
-    "bench_gpu_ops": "bench/gpu/bench_gpu_ops",
     "bench_gpu_step": "bench/gpu/bench_gpu_step",
     "tsugi": "tsugi",
 }
-TARGETS = ["test_gpu_device", "bench_gpu_ops", "bench_gpu_step", "tsugi_cli"]
+TARGETS = ["test_gpu_device", "bench_gpu_step", "tsugi_cli"]
 # Of the C library and the driver: the machine's own.
 SYSTEM_LIBRARIES = (
     "libc.so",

@@ -215,7 +215,7 @@ class WholeScript(unittest.TestCase):
                 "--limit",
                 "800",
             ]
-            if not os.path.exists(os.path.join(BUILD, programs.PLACES["bench_gpu_ops"])):
+            if not os.path.exists(os.path.join(BUILD, programs.PLACES["bench_gpu_step"])):
                 self.skipTest("no GPU benchmarks in this build")
             done = subprocess.run(command, **CAPTURED)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
@@ -225,7 +225,7 @@ class WholeScript(unittest.TestCase):
                 if name.endswith(".json")
             }
             self.assertIn("Rows tuned for a shape", contents(os.path.join(folder, "tuned.inc")))
-        self.assertEqual(sorted(report), ["checks.json", "ops.json", "steps.json", "tuning.json"])
+        self.assertEqual(sorted(report), ["checks.json", "ops-fp16.json", "ops-fp32.json", "steps.json", "tuning.json"])
         self.assertIn("emulated sm_75", report.pop("tuning.json")["device"])
         self.assertEqual(
             {job["group"]: job["status"] for job in report["checks.json"]["jobs"]}, {"ops": OK, "bench": OK}
@@ -233,14 +233,19 @@ class WholeScript(unittest.TestCase):
         for content in report.values():
             self.assertTrue(content["machine"]["date"])
         self.assertTrue(report["checks.json"]["machine"]["tsugi"])
-        lines = report["ops.json"]["results"]
-        self.assertEqual(
-            {line["op"] for line in lines}, {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weight"}
-        )
-        for line in lines:
-            self.assertGreater(line["warm"]["gflops"], 0.0)
-            self.assertGreater(line["cold"]["peak_share"], 0.0)
-        self.assertGreater(report["ops.json"]["limits"]["copy_bytes_per_s"], 0.0)
+        for precision, dtype in (("fp32", "f32"), ("fp16", "f16")):
+            ops = report[f"ops-{precision}.json"]
+            passes = ("forward", "backward_data", "backward_weight")
+            self.assertEqual(
+                {line["op"] for line in ops["benchmarks"]},
+                {f"{op}_{one}" for op in ("conv2d", "dense") for one in passes},
+            )
+            self.assertTrue([line for line in ops["benchmarks"] if line.get("pinned")])
+            for line in ops["benchmarks"]:
+                self.assertEqual((line["dtype"], line["kernel"].split()[2]), (dtype, dtype))
+                self.assertGreater(line["GFLOP/s"], 0.0)
+                self.assertGreater(line["peak_%"], 0.0)
+            self.assertGreater(ops["context"]["copy_gb_per_s"], 0.0)
         self.assertEqual([line["device"] for line in report["steps.json"]["results"]], ["simt", "cpu"])
         for line in report["steps.json"]["results"]:
             self.assertGreater(line["images_per_s"], 0.0)

@@ -81,7 +81,7 @@ def join(kernels, registry, files, known):
         notes.append(
             f"[{number}] {file.name}: {file.device}, sm_{file.sm}, {joined} measurements"
             + ("" if own else f"; the machine code is {arch}'s: measured elsewhere, not compared")
-            + (f"; {file.left_out} shapes left out for time" if file.left_out else "")
+            + (f"; {file.left_out} left out for time" if file.left_out else "")
             + (f"; {file.failures} failures" if file.failures else "")
         )
         if unknown:

@@ -1,4 +1,5 @@
-"""Result files of bench_gpu_ops (bench/gpu/ops.cpp), checked field by field: they come from other machines."""
+"""Result files of tsugi bench --kernels all, and of bench_gpu_ops of earlier versions, checked field by field: they come from
+other machines."""
 
 import json
 import os
@@ -11,6 +12,7 @@ from wording import printable
 
 MAX_BYTES = 64 << 20  # a full run writes 5 MB
 MAX_SIZE = 1 << 24  # of a tensor's side
+_LIMITS = ("peak_f32_gflops", "peak_f16_gflops", "peak_f16_matrix_gflops", "copy_gb_per_s")
 _SHAPE = ("n", "h", "w", "c", "k", "r", "s", "stride_h", "stride_w", "pad_h", "pad_w", "groups")
 
 
@@ -128,13 +130,13 @@ class _Place:
 def _parse(path):
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # before it is opened: a pipe would wait for its writer
-            raise Invalid(f"{path}: not a file, expected what bench_gpu_ops --json wrote")
+            raise Invalid(f"{path}: not a file, expected what tsugi bench --kernels all -o wrote")
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise Invalid(f"{path}: {error.strerror or error}") from None
     if len(data) > MAX_BYTES:
-        raise Invalid(f"{path}: over {MAX_BYTES >> 20} MB, expected what bench_gpu_ops --json wrote")
+        raise Invalid(f"{path}: over {MAX_BYTES >> 20} MB, expected what tsugi bench --kernels all -o wrote")
 
     def constant(word):
         raise ValueError(f"{word}, which is no number of JSON")
@@ -188,34 +190,94 @@ def _point(place, peak):
 
 def load(path):
     """A ResultFile. Throws Invalid."""
-    value = _parse(path)
-    if isinstance(value, dict) and "benchmarks" in value:
-        raise Invalid(f"{path}: written by tsugi bench or Google Benchmark, expected what bench_gpu_ops --json wrote")
-    top = _Place(path, "", value)
-    lines = top.get("results", "a list of bench_gpu_ops's results", lambda v: isinstance(v, list))
-    device = plain(top.text("device"))
-    if top.flag("smoke"):
-        raise Invalid(f"{path}: written with --smoke: its times mean nothing")
-    if device.startswith("emulated "):
-        raise Invalid(f"{path}: measured on the emulator: its times mean nothing")
-    sm = re.search(r", sm_(\d{2,3})\b", device)
+    top = _Place(path, "", _parse(path))
+    return _of_bench(top) if "benchmarks" in top.value else _of_gpu_ops(top)
+
+
+def _device(place, key, smoke):
+    """(its name, its architecture as a number)"""
+    text = plain(place.text(key))
+    if smoke:
+        raise Invalid(f"{place.file}: written with --smoke: its times mean nothing")
+    if text.startswith("emulated "):
+        raise Invalid(f"{place.file}: measured on the emulator: its times mean nothing")
+    sm = re.search(r", sm_(\d{2,3})\b", text)
     if not sm:
-        top.fail("device", device, 'a name with the architecture, as "NVIDIA Tegra X1, sm_53, ..."')
+        place.fail(key, text, 'a name with the architecture, as "NVIDIA Tegra X1, sm_53, ..."')
+    return text[: sm.start()], int(sm.group(1))
+
+
+def _result(top, device, copy, peak, points, failures, left_out):
+    return ResultFile(plain(os.path.basename(top.file)), *device, copy, peak, points, failures, left_out)
+
+
+def _of_bench(top):
+    """What tsugi bench writes: a point for each state of the caches, its kernel's name and shape beside it."""
+    lines = top.get("benchmarks", "a list of points", lambda v: isinstance(v, list))
+    context = top.inner("context")
+    context.get("tsugi_schema", "1", lambda v: v == 1)
+    device = _device(context, "device_description", context.flag("smoke"))
+    limit = {key: context.number(key, False) if key in context.value else 0.0 for key in _LIMITS}
+    peak = {
+        "f32": limit["peak_f32_gflops"] * 1e9,
+        "f16": max(limit["peak_f16_gflops"], limit["peak_f16_matrix_gflops"]) * 1e9,
+    }
+    places = [_Place(top.file, f"benchmarks[{i}]", line) for i, line in enumerate(lines)]
+    products = [place for place in places if "shape" in place.value]
+    measured = [place for place in products if "error_occurred" not in place.value]
+    states = {}
+    for place in measured:
+        name = place.text("run_name").replace("/warm", "/*").replace("/cold", "/*")
+        states.setdefault(name, {})[place.word("cache", ("warm", "cold"))] = place
+    points = [_bench_point(pair, peak) for pair in states.values() if len(pair) == 2]
+    if not points:
+        raise Invalid(
+            f"{top.file}: no convolution with warm and cold caches, expected what tsugi bench --kernels all -o wrote"
+        )
+    left_out = context.whole("points_left_out", 0, 1 << 30)
+    return _result(top, device, limit["copy_gb_per_s"] * 1e9, peak, points, len(products) - len(measured), left_out)
+
+
+def _bench_point(pair, peak):
+    warm, cold = pair["warm"], pair["cold"]
+    shape, dtype = _shape(warm.inner("shape")), warm.word("dtype", ("f32", "f16"))
+    if not peak[dtype]:
+        warm.fail("dtype", dtype, "a type whose peak is among the file's limits")
+    flops = flops_of(shape)
+
+    def rate(place):
+        place.get("time_unit", "ns", lambda v: v == "ns")
+        if abs(place.number("flops", True) - flops) > 0.01 * flops:
+            place.fail("flops", place.value["flops"], f"{flops:.4g}, which the shape gives")
+        return flops / (place.number("real_time", True) * 1e-9)
+
+    return Point(
+        warm.text("kernel"),
+        "pinned" in warm.value and warm.flag("pinned"),
+        warm.word("op", [*OPS, *(op.replace("conv2d", "dense") for op in OPS)]).replace("dense", "conv2d"),
+        dtype,
+        plain(warm.text("model")),
+        plain(warm.text("layer")),
+        shape,
+        rate(warm) / peak[dtype],
+        rate(cold) / peak[dtype],
+        rate(warm) / 1e9,
+    )
+
+
+def _of_gpu_ops(top):
+    """What bench_gpu_ops wrote: a line a contender, cuDNN's among them."""
+    lines = top.get("results", "a list of results", lambda v: isinstance(v, list))
+    device = _device(top, "device", top.flag("smoke"))
     limits = top.inner("limits")
     peak = {
         "f32": limits.number("f32_flops_per_s", True),
         "f16": max(limits.number(key, False) for key in ("f16_pairs_flops_per_s", "f16_matrix_flops_per_s")),
     }
-    places = [_Place(path, f"results[{i}]", line) for i, line in enumerate(lines)]
+    places = [_Place(top.file, f"results[{i}]", line) for i, line in enumerate(lines)]
     measured = [place for place in places if "failure" not in place.value]
     points = [_point(place, peak) for place in measured if place.text("row")]  # cuDNN's lines have no row
-    return ResultFile(
-        plain(os.path.basename(path)),
-        device[: sm.start()],
-        int(sm.group(1)),
-        limits.number("copy_bytes_per_s", False),
-        peak,
-        points,
-        len(places) - len(measured),
-        top.whole("shapes_left_out", 0, 1 << 30),
+    left_out = top.whole("shapes_left_out", 0, 1 << 30)
+    return _result(
+        top, device, limits.number("copy_bytes_per_s", False), peak, points, len(places) - len(measured), left_out
     )
