@@ -1,5 +1,6 @@
 """The readers of machine code on checked-in snippets: no compiler and no network needed."""
 
+import json
 import sys
 import tempfile
 import unittest
@@ -10,6 +11,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE), str(HERE.parent.parent / "tools/kernel_report_lib")]
 import compiled  # noqa: E402
 import cubin  # noqa: E402
+import devices  # noqa: E402
 import occupancy  # noqa: E402
 import rows  # noqa: E402
 import rules  # noqa: E402
@@ -323,6 +325,36 @@ class Rules(unittest.TestCase):
             "| `conv2d_forward gemm f32 128x128x8 8x8 by 4` | 100 | 16 KB | 25 % (2 x 256, registers) | 90.0 % FFMA",
             table.markdown(self.good()),
         )
+
+
+class Devices(unittest.TestCase):
+    def test_what_plans_know_of_the_nano_is_what_the_machine_code_says(self):
+        kept = compiled.read_json(HERE / "baseline.json")
+        device = json.loads(devices.FILE.read_text())
+        products = [e for e in device["efficiencies"] if "tiles" in e]
+        known = [e for e in products if any(devices.derived(kept, e, tile) for tile in e["tiles"])]
+        self.assertGreater(len(known), 0.8 * len(products))
+        self.assertEqual(devices.compare(kept), [])
+
+    def test_a_share_that_differs_is_said_and_written(self):
+        kept = compiled.read_json(HERE / "baseline.json")
+        name = next(
+            name for name, arch in kept if arch == "sm_53" and name.startswith("conv2d_forward gemm f32 64x64x8")
+        )
+        name = name.replace(" by 1", " by 4")
+        kept[name, "sm_53"] = {**kept[name, "sm_53"], "hot": {**kept[name, "sm_53"]["hot"], "share": 51.2}}
+        messages = devices.compare(kept)
+        self.assertEqual(len(messages), 2, messages)  # windows, and 3x3 beside Winograd
+        self.assertIn("conv2d_forward window f32 has [64, 64, 0.868], the machine code says 0.512", messages[0])
+        with tempfile.TemporaryDirectory() as folder:
+            before, devices.FILE = devices.FILE, Path(folder) / "nano.json"
+            self.addCleanup(setattr, devices, "FILE", before)
+            devices.FILE.write_text(before.read_text())
+            devices.update(kept)
+            self.assertEqual(devices.compare(kept), [])
+            old, new = before.read_text().splitlines(), devices.FILE.read_text().splitlines()
+        self.assertEqual(len(old), len(new))
+        self.assertEqual(sum(a != b for a, b in zip(old, new)), 2)
 
 
 if __name__ == "__main__":
