@@ -113,8 +113,7 @@ void Audit::finish(const Ending& ending) const {
   const bool personal =
       std::any_of(uses.begin(), uses.end(), [](const FileUse& use) { return use.personal; });  // it names them
   // File names need not be UTF-8: what is not becomes U+FFFD.
-  write_file_atomically(path_, json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n",
-                        {"audit", nullptr, personal});
+  write_file_atomically(path_, json_text(json, 1) + "\n", {"audit", nullptr, personal});
 }
 
 }  // namespace tsugi::tools

@@ -3,13 +3,13 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <string>
+
+#include "engine/core/json_value.h"
 
 namespace tsugi::tools {
 
 class Audit;
-using Json = nlohmann::ordered_json;
 
 /// Exit statuses of the binary.
 constexpr int kOk = 0, kFailed = 1, kUsage = 2;
@@ -30,9 +30,6 @@ void finish(const Common& common, const Json& result);
 /// as another, or as an input, or is one of the photos below an input; or when it is empty. `--continue FILE -o FILE`
 /// goes on in place and is fine.
 void check_outputs(const CLI::App& command);
-
-/// A number for JSON: null when it is not finite.
-Json number(double value);
 
 /// Each adds one command to `app`; `run` gets what to do when that command was chosen: a function that returns the exit
 /// status. Those that touch photos or checkpoints add --audit and tell `audit` of the files that they open.

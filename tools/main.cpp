@@ -34,8 +34,6 @@ void finish(const Common& common, const Json& result) {
   if (common.json) print_line(result.dump(-1, ' ', true, Json::error_handler_t::replace));
 }
 
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
 namespace {
 
 /// Whatever was printed must have arrived: a full disk shows at any write, or not before the last one.

@@ -2,8 +2,6 @@
 // .cpp files of result files and device descriptions only.
 #pragma once
 
-#include <nlohmann/json.hpp>
-
 #include "bench/measure/result_file.h"
 #include "engine/core/json_value.h"
 
@@ -54,7 +52,7 @@ void for_each_field(Context& c, const Field& field) {
 }
 
 /// A timed step, as in result files.
-nlohmann::ordered_json step_json(const StepResult& step);
+Json step_json(const StepResult& step);
 /// Throws as JsonValue does.
 StepResult read_step(const JsonValue& object);
 

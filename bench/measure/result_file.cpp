@@ -1,8 +1,6 @@
 // Writes result files; result_read.cpp reads them.
 #include "bench/measure/result_file.h"
 
-#include <nlohmann/json.hpp>
-
 #include "bench/measure/noise.h"
 #include "bench/measure/result_fields.h"
 #include "engine/core/atomic_file.h"
@@ -10,8 +8,6 @@
 
 namespace tsugi::bench {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 double share(double least_seconds, double seconds) { return seconds > 0.0 ? least_seconds / seconds : 0.0; }
 
@@ -146,7 +142,7 @@ std::string to_json(const ResultFile& file, bool one_line) {
   if (const std::vector<std::string> noise = noise_of(file); !noise.empty()) json["context"]["noise"] = noise;
   for (const ResultEntry& entry : file.entries) json["benchmarks"].push_back(entry_json(entry, file.context.limits));
   if (file.step.measured) json.update(step_json(file.step));
-  return json.dump(one_line ? -1 : 1, ' ', false, Json::error_handler_t::replace);
+  return json_text(json, one_line ? -1 : 1);
 }
 
 void write_result_file(const std::string& path, const ResultFile& file) {

@@ -177,7 +177,7 @@ std::string to_json(const DeviceDescription& device) {
   json["efficiencies"] = Json::array();
   for (const Efficiency& e : device.efficiencies) json["efficiencies"].push_back(efficiency_json(e));
   for (const StepResult& step : device.measured_steps) json["steps"].push_back(step_json(step));
-  return json.dump(1, ' ', false, Json::error_handler_t::replace);
+  return json_text(json, 1);
 }
 
 }  // namespace tsugi::bench

@@ -21,13 +21,18 @@ std::vector<std::string> parse_json_texts(const std::string& text, const std::st
   return JsonValue(json.at("list"), place).texts();
 }
 
+std::string json_text(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
 void JsonValue::fail(const std::string& message) const {
   throw Error(place_.empty() ? message : place_ + ": " + message);
 }
 
 void JsonValue::fail_as(const std::string& remark) const {
-  fail((name_.empty() ? "" : "\"" + name_ + "\" ") + "is " +
-       clipped(json_.dump(-1, ' ', false, Json::error_handler_t::replace)) + ", " + remark);
+  fail((name_.empty() ? "" : "\"" + name_ + "\" ") + "is " + clipped(json_text(json_)) + ", " + remark);
 }
 
 bool JsonValue::has(const std::string& name) const {

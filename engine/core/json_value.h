@@ -1,4 +1,4 @@
-// Reads JSON that comes from files and is not trusted: values by name, their types and ranges checked, and every error
+// JSON that comes from files and is not trusted: values by name, their types and ranges checked, and every error
 // saying where the value stands, what it is and what was expected. For .cpp files: what is installed names no JSON
 // library, and so does not have this header.
 #pragma once
@@ -18,6 +18,13 @@ using Json = nlohmann::ordered_json;
 /// The object, or the list of texts, that `text` is. Throws as check_json_object.
 Json parse_json_object(const std::string& text, const std::string& place);
 std::vector<std::string> parse_json_texts(const std::string& text, const std::string& place);
+
+/// JSON as text: on one line, or its parts indented by so many spaces. What is not UTF-8, as names of files need not
+/// be, is replaced.
+std::string json_text(const Json& json, int indent = -1);
+
+/// A number for JSON: null when it is not finite.
+Json number(double value);
 
 /// A value, and where it stands. Refers to the JSON that it was made of.
 class JsonValue {

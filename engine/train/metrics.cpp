@@ -14,8 +14,6 @@ namespace {
 
 constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 20;  // of a metrics file: half a million evaluations
 
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
 /// Without the time that it took: with it no two runs would leave the same checkpoint.
 Json object_of(const MetricsRow& row) {
   Json json;

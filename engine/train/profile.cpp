@@ -1,9 +1,9 @@
 #include "engine/train/profile.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "engine/core/atomic_file.h"
+#include "engine/core/json_value.h"
 
 namespace tsugi {
 
@@ -48,28 +48,26 @@ std::vector<ProfileLine> Profile::lines() const {
 }
 
 void Profile::write(const std::string& path, const FilePurpose& purpose) const {
-  using Json = nlohmann::ordered_json;
   constexpr double kMicro = 1e6;
   constexpr int kProcess = 1, kThread = 1;
-  const auto text = [](const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); };
   AtomicFile file(path, purpose);
   const auto put = [&](const std::string& part) { file.write(part.data(), part.size()); };
   // An event at a time: a tree of all of them would take ten times the memory of the file.
-  put("{\"displayTimeUnit\":\"ms\",\"otherData\":" + text({{"device", device_}, {"steps_left_out", left_out_}}) +
+  put("{\"displayTimeUnit\":\"ms\",\"otherData\":" + json_text({{"device", device_}, {"steps_left_out", left_out_}}) +
       ",\"traceEvents\":[\n");
-  put(text({{"name", "process_name"},
-            {"ph", "M"},
-            {"pid", kProcess},
-            {"tid", kThread},
-            {"args", {{"name", "tsugi on " + device_}}}}));
+  put(json_text({{"name", "process_name"},
+                 {"ph", "M"},
+                 {"pid", kProcess},
+                 {"tid", kThread},
+                 {"args", {{"name", "tsugi on " + device_}}}}));
   for (const Event& e : events_)
-    put(",\n" + text({{"name", e.name},
-                      {"cat", e.category},
-                      {"ph", "X"},
-                      {"ts", e.begin * kMicro},
-                      {"dur", e.seconds * kMicro},
-                      {"pid", kProcess},
-                      {"tid", kThread}}));
+    put(",\n" + json_text({{"name", e.name},
+                           {"cat", e.category},
+                           {"ph", "X"},
+                           {"ts", e.begin * kMicro},
+                           {"dur", e.seconds * kMicro},
+                           {"pid", kProcess},
+                           {"tid", kThread}}));
   put("\n]}\n");
   file.commit();
 }

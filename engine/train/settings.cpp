@@ -46,8 +46,6 @@ void add_named(Overrides<Settings> overrides, Json& json) {
     if (overrides.names(row)) json[row.name] = json_of(row.field(overrides.values));
 }
 
-std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
 template <class T>
 T read(const JsonValue& value, const SettingRange& range) {
   if constexpr (std::is_enum_v<T>) {
@@ -103,7 +101,7 @@ NamedSettings named_in(const std::string& text, const std::string& place, bool o
     if (name_setting(name, here, named.train)) continue;
     if (!name_setting(name, here, named.handover)) here.fail("unknown setting " + shown(name));
     if (!of_handover)
-      here.fail("\"" + name + "\" is " + text_of(value) +
+      here.fail("\"" + name + "\" is " + json_text(value) +
                 ", but it is a setting of the hand-over, which the device chooses (tsugi resume); one of pretraining "
                 "expected");
   }
@@ -164,21 +162,21 @@ void validate(const HandoverSettings& settings, const std::string& place) { chec
 std::string to_json(const TrainSettings& settings) {
   Json json;
   add_rows(settings, json);
-  return text_of(json);
+  return json_text(json);
 }
 
 std::string to_json(const TrainSettings& settings, const HandoverSettings& own) {
   Json json;
   add_rows(settings, json);
   add_rows(own, json);
-  return text_of(json);
+  return json_text(json);
 }
 
 std::string to_json(const NamedSettings& named) {
   Json json = Json::object();
   add_named(named.train, json);
   add_named(named.handover, json);
-  return text_of(json);
+  return json_text(json);
 }
 
 std::string unusual(const HandoverSettings& settings) {

@@ -117,7 +117,7 @@ std::string to_json(const TuningFile& file) {
   json["device"] = file.device;
   json["driver"] = file.driver;
   json["kernels"] = file.kernels;
-  std::string text = json.dump(1, ' ', false, Json::error_handler_t::replace);
+  std::string text = json_text(json, 1);
   text.resize(text.size() - 2);  // the calls come a line each
   text += ",\n \"calls\": [";
   for (const TunedKernel& one : file.calls) {

@@ -222,7 +222,7 @@ std::vector<Bytes> cell() {
   content.job.people = 2;
   content.people = {{"Ann", false, 3, 2, 1}, {"Tony", true, 4, 4, 0}};
   content.device = "cpu", content.precision = "fp32", content.timing.finished = "2026-01-02T03:04:05Z";
-  content.settings = tools::Json::parse(to_json(TrainSettings()));
+  content.settings = Json::parse(to_json(TrainSettings()));
   return {bytes_of(tools::to_json(content).dump(1))};
 }
 

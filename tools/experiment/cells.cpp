@@ -79,7 +79,7 @@ bool is_later(const std::string& name) {
   return std::find(std::begin(kLater), std::end(kLater), name) != std::end(kLater);
 }
 
-Json value_of(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+Json value_of(double value) { return number(value); }
 Json value_of(std::uint64_t value) { return value; }
 Json value_of(const std::string& value) { return value; }
 

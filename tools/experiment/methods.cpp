@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "engine/core/json_value.h"
 #include "kernels/api/error.h"
 
 namespace tsugi::tools {

@@ -3,16 +3,14 @@
 #pragma once
 
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "engine/core/json_value.h"
 #include "engine/handover/handover.h"
 #include "engine/handover/make_bundle.h"
 
 namespace tsugi::tools {
-
-using Json = nlohmann::ordered_json;
 
 struct Method {
   std::string name;

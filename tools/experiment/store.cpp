@@ -32,14 +32,9 @@ std::string file_of(const std::string& out, const char* folder, const std::strin
   return out + "/" + folder + "/" + name;
 }
 
-/// Names of files need not be UTF-8, texts of JSON must be.
-std::string text_of(const Json& json, int indent = -1) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
-
 std::string field_of(const Json& json, const std::string& name) {
   const auto found = json.find(name);
-  return found == json.end() ? "not set" : text_of(*found);
+  return found == json.end() ? "not set" : json_text(*found);
 }
 
 /// Throws when an experiment differs in anything that its cells must share.
@@ -81,9 +76,9 @@ void add_method(const std::string& out, const Method& method, Json& methods) {
   if (binding)
     stored["resume"] = in_todays_names(stored["resume"], out + "/experiment.json: method " + method.name + ": resume");
   for (const char* part : {"bundle", "resume"})
-    if (binding && text_of(stored[part]) != text_of(now[part]))
+    if (binding && json_text(stored[part]) != json_text(now[part]))
       throw Error(out + ": holds another experiment: its method " + method.name + " has " + part + " options " +
-                  text_of(stored[part]) + ", now they are " + text_of(now[part]) +
+                  json_text(stored[part]) + ", now they are " + json_text(now[part]) +
                   "; choose another folder, or delete its cells (cells/*_" + method.name + "_f*.json)");
   stored = now;
 }
@@ -175,7 +170,7 @@ ExperimentStore::ExperimentStore(const std::string& out, const Json& identity, c
     if (error) throw Error(out + "/" + folder + ": cannot be made: " + error.message());
   }
   remove_leftovers(out);
-  write_own_file(out + "/experiment.json", text_of(about_, 1) + "\n", {"experiment", files_});
+  write_own_file(out + "/experiment.json", json_text(about_, 1) + "\n", {"experiment", files_});
 }
 
 ExperimentStore::~ExperimentStore() {
@@ -188,12 +183,12 @@ bool ExperimentStore::has(const Job& job) const {
 }
 
 void ExperimentStore::write(const Job& job, const Json& cell) {
-  write_own_file(file_of(out_, "cells", job.key() + ".json"), text_of(cell, 1) + "\n", {"cell", files_});
+  write_own_file(file_of(out_, "cells", job.key() + ".json"), json_text(cell, 1) + "\n", {"cell", files_});
 }
 
 void ExperimentStore::describe(const Json& about) {
   about_["about"] = about;
-  write_own_file(out_ + "/experiment.json", text_of(about_, 1) + "\n", {"experiment", files_});
+  write_own_file(out_ + "/experiment.json", json_text(about_, 1) + "\n", {"experiment", files_});
 }
 
 std::string ExperimentStore::metrics_path(const Job& job) const {
