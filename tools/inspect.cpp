@@ -79,11 +79,11 @@ void inspect_model(const Model& model, const std::string& file, bool recorded, i
     flops += costs[i].forward_flops;
     activations += bytes;
     parameters += costs[i].parameters;
-    table.push_back({layer.name, name_of(layer.type), shape_text(costs[i].output),
+    table.push_back({layer.name, layer.kind->name, shape_text(costs[i].output),
                      costs[i].parameters == 0 ? "" : std::to_string(costs[i].parameters),
                      costs[i].forward_flops == 0.0 ? "" : millions(costs[i].forward_flops), bytes_text(bytes)});
     json["layers"].push_back({{"name", layer.name},
-                              {"type", name_of(layer.type)},
+                              {"type", layer.kind->name},
                               {"output", shape_text(costs[i].output)},
                               {"parameters", costs[i].parameters},
                               {"forward_flops", costs[i].forward_flops},

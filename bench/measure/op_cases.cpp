@@ -44,18 +44,6 @@ void add(std::vector<OpCase>& cases, const OpCase& made) {
   cases.push_back(made);
 }
 
-/// r, s, strides and padding of a layer, global pooling included.
-template <typename Shape>
-void set_window(Shape& shape, const Layer& layer, const SampleShape& in) {
-  const bool global = layer.type == LayerType::global_average_pool;
-  shape.r = global ? in.h : layer.kernel_h;
-  shape.s = global ? in.w : layer.kernel_w;
-  shape.stride_h = global ? in.h : layer.stride_h;
-  shape.stride_w = global ? in.w : layer.stride_w;
-  shape.pad_h = layer.pad_h;
-  shape.pad_w = layer.pad_w;
-}
-
 OpCase square(const char* layer, NodeKind kind, int n, int size, int c, int k, int r) {
   OpCase made;
   made.model = kSmoke;
@@ -131,15 +119,13 @@ OpCase case_of(const Model& model, const Node& node, int batch) {
     s.k = node.out.c;
     return made;
   }
-  s.h = node.in.h, s.w = node.in.w, s.c = node.in.c;
   if (node.kind == NodeKind::conv2d) {
-    s.k = layer.filters;
-    set_window(s, layer, node.in);
-    s.groups = layer.groups == 0 ? node.in.c : layer.groups;
-  } else if (node.kind == NodeKind::pool) {
-    made.pool.n = batch, made.pool.h = node.in.h, made.pool.w = node.in.w, made.pool.c = node.in.c;
-    made.pool.kind = layer.type == LayerType::max_pool ? PoolKind::max : PoolKind::average;
-    set_window(made.pool, layer, node.in);
+    s = conv2d_shape(layer, node.in, batch);
+    return made;
+  }
+  s.h = node.in.h, s.w = node.in.w, s.c = node.in.c;
+  if (node.kind == NodeKind::pool) {
+    made.pool = pool_shape(layer, node.in, batch);
   } else {
     made.activation = node.activation;
     made.residual = node.kind == NodeKind::batch_norm && node.inputs.size() > 1;

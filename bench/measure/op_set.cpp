@@ -196,7 +196,7 @@ IndexedCall OpSet::norm_call(Backend& backend, OpPass pass) {
       backend.batch_norm_forward(op);
     } else {
       BatchNormBackward op = b;
-      op.x = t.x, op.y = t.y, op.d_y = t.z, op.d_x = t.d;
+      op.x = t.x, op.saved = t.y, op.d_y = t.z, op.d_x = t.d;
       op.d_residual = case_.residual ? t.w : nullptr;
       backend.batch_norm_backward(op);
     }

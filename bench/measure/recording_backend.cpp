@@ -49,6 +49,11 @@ OpCase pool(const PoolShape& shape) {
 
 bool masks(const Activation& activation) { return activation.kind != ActivationKind::none; }
 
+/// What a forward op moves beside its least: the input that its activation saves.
+double saved_bytes(const void* saved, std::size_t tensor_bytes) {
+  return saved == nullptr ? 0.0 : static_cast<double>(tensor_bytes);
+}
+
 /// What a backward op moves beside its least: the activation whose mask it applies, and the gradient that it adds to.
 double extra_bytes(Activation activation, Write write, std::size_t tensor_bytes) {
   return static_cast<double>(tensor_bytes) *
@@ -93,7 +98,8 @@ void RecordingBackend::note(OpFeatures features, double more_bytes) {
 }
 
 void RecordingBackend::conv2d_forward(const Conv2dForward& op) {
-  note(features_of(convolution(op.shape), OpPass::forward, op.dtype));
+  note(features_of(convolution(op.shape), OpPass::forward, op.dtype),
+       saved_bytes(op.saved, op.shape.y_count() * size_of(op.dtype)));
 }
 
 void RecordingBackend::conv2d_backward_data(const Conv2dBackwardData& op) {
@@ -106,7 +112,8 @@ void RecordingBackend::conv2d_backward_weight(const Conv2dBackwardWeight& op) {
 }
 
 void RecordingBackend::dense_forward(const DenseForward& op) {
-  note(features_of(dense(op.shape), OpPass::forward, op.dtype));
+  const OpCase made = dense(op.shape);
+  note(features_of(made, OpPass::forward, op.dtype), saved_bytes(op.saved, made.shape.y_count() * size_of(op.dtype)));
 }
 
 void RecordingBackend::dense_backward_data(const DenseBackwardData& op) {
@@ -120,7 +127,8 @@ void RecordingBackend::dense_backward_weight(const DenseBackwardWeight& op) {
 }
 
 void RecordingBackend::batch_norm_forward(const BatchNormForward& op) {
-  note(features_of(batch_norm(op.shape, op.activation, op.residual != nullptr), OpPass::forward, op.dtype));
+  const OpCase made = batch_norm(op.shape, op.activation, op.residual != nullptr);
+  note(features_of(made, OpPass::forward, op.dtype), saved_bytes(op.saved, made.shape.x_count() * size_of(op.dtype)));
 }
 
 void RecordingBackend::batch_norm_backward(const BatchNormBackward& op) {
@@ -162,7 +170,8 @@ void RecordingBackend::dropout_backward(const DropoutBackward& op) {
 }
 
 void RecordingBackend::add_forward(const AddForward& op) {
-  note(features_of(pointwise(NodeKind::add, op.count, op.activation), OpPass::forward, op.dtype));
+  note(features_of(pointwise(NodeKind::add, op.count, op.activation), OpPass::forward, op.dtype),
+       saved_bytes(op.saved, op.count * size_of(op.dtype)));
 }
 
 void RecordingBackend::cast(const Cast& op) { note(cast_features(op.count, op.from_dtype, op.to_dtype)); }

@@ -75,7 +75,7 @@ void add_layers(const ShapeList& list, const StepBenchOptions& options, const Pa
     const OpCase op_case = case_of(list.model, node, options.batch);
     StepLayer layer;
     layer.layer = op_case.layer;
-    layer.op = name_of(list.model.layers[static_cast<std::size_t>(node.layer)].type);
+    layer.op = list.model.layers[static_cast<std::size_t>(node.layer)].kind->name;
     layer.forward_s = parts.median_of(StepPart::forward, node.layer);
     layer.backward_s = parts.median_of(StepPart::backward, node.layer);
     step.parts_s += layer.forward_s + layer.backward_s;

@@ -14,7 +14,7 @@ void add_layers(const StepRequest& request, const RecordedStep& recorded, StepRe
     const OpCase op_case = case_of(request.list.model, node, recorded.batch);
     StepLayer layer;
     layer.layer = op_case.layer;
-    layer.op = name_of(request.list.model.layers[static_cast<std::size_t>(node.layer)].type);
+    layer.op = request.list.model.layers[static_cast<std::size_t>(node.layer)].kind->name;
     layer.forward_flops = cost_of(op_case, OpPass::forward, request.dtype).flops;
     step.layers.push_back(layer);
   }

@@ -9,7 +9,7 @@ namespace tsugi {
 namespace {
 
 /// Flatten and dropout only pass values on when nothing is trained.
-bool computes(const Layer& layer) { return layer.type != LayerType::flatten && layer.type != LayerType::dropout; }
+bool computes(const Layer& layer) { return layer.kind->node && layer.kind->node != NodeKind::dropout; }
 
 /// [layers] whether each is needed for the output of layer `top`, itself included.
 std::vector<bool> layers_below(const Model& model, std::size_t top) {

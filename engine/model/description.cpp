@@ -23,29 +23,6 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t kMaxLayers = 2000;
 constexpr std::size_t kMaxFileBytes = 1u << 20;
 
-struct TypeName {
-  LayerType type;
-  const char* name;
-  std::set<std::string> fields;
-};
-
-const std::vector<TypeName>& type_table() {
-  static const std::vector<TypeName> table = {
-      {LayerType::conv2d, "conv2d", {"filters", "kernel", "stride", "pad", "groups", "bias"}},
-      {LayerType::dense, "dense", {"units", "bias"}},
-      {LayerType::batch_norm, "batch_norm", {"eps", "momentum"}},
-      {LayerType::relu, "relu", {}},
-      {LayerType::leaky_relu, "leaky_relu", {"slope"}},
-      {LayerType::max_pool, "max_pool", {"kernel", "stride", "pad"}},
-      {LayerType::average_pool, "average_pool", {"kernel", "stride", "pad"}},
-      {LayerType::global_average_pool, "global_average_pool", {}},
-      {LayerType::dropout, "dropout", {"rate"}},
-      {LayerType::add, "add", {}},
-      {LayerType::flatten, "flatten", {}},
-  };
-  return table;
-}
-
 /// One layer's JSON object, read field by field; `where` opens every message.
 class Fields {
  public:
@@ -53,55 +30,51 @@ class Fields {
 
   [[noreturn]] void fail(const std::string& message) const { throw Error(where_ + ": " + message); }
 
-  int integer(const char* key, int fallback, int low, int high) const {
-    const auto found = object_.find(key);
+  /// Sets the member of `field`.
+  void read(const LayerField& field, Layer& layer) const {
+    const auto found = object_.find(field.name);
     if (found == object_.end()) {
-      if (fallback < low) fail(std::string("has no \"") + key + "\"");
-      return fallback;
-    }
-    return checked(*found, key, low, high);
-  }
-
-  /// A number, or [rows, columns].
-  void pair(const char* key, int fallback, int low, int& rows, int& columns) const {
-    const auto found = object_.find(key);
-    if (found != object_.end() && found->is_array()) {
+      if (field.needed) fail(std::string("has no \"") + field.name + "\"");
+      if (field.like != nullptr) layer.*field.integer = layer.*field.columns = layer.*field.like;
+    } else if (field.flag != nullptr) {
+      if (!found->is_boolean())
+        fail(std::string("\"") + field.name + "\" is " + found->dump() + ", expected true or false");
+      layer.*field.flag = found->get<bool>();
+    } else if (field.number != nullptr) {
+      layer.*field.number = number(*found, field);
+    } else if (field.word != nullptr && *found == field.word) {
+      layer.*field.integer = 0;
+    } else if (field.columns != nullptr && found->is_array()) {
       if (found->size() != 2)
-        fail(std::string("\"") + key + "\" has " + std::to_string(found->size()) + " numbers, expected 2");
-      rows = checked((*found)[0], key, low, 1024);
-      columns = checked((*found)[1], key, low, 1024);
+        fail(std::string("\"") + field.name + "\" has " + std::to_string(found->size()) + " numbers, expected 2");
+      layer.*field.integer = integer((*found)[0], field);
+      layer.*field.columns = integer((*found)[1], field);
     } else {
-      rows = columns = integer(key, fallback, low, 1024);
+      layer.*field.integer = integer(*found, field);
+      if (field.columns != nullptr) layer.*field.columns = layer.*field.integer;
     }
-  }
-
-  float number(const char* key, float fallback, double low, double below) const {
-    const auto found = object_.find(key);
-    if (found == object_.end()) return fallback;
-    if (!found->is_number()) fail(std::string("\"") + key + "\" is " + found->dump() + ", expected a number");
-    const double value = found->get<double>();
-    if (!(value >= low && value < below)) {
-      std::ostringstream text;
-      text << "\"" << key << "\" is " << value << ", expected at least " << low << " and below " << below;
-      fail(text.str());
-    }
-    return static_cast<float>(value);
-  }
-
-  bool boolean(const char* key, bool fallback) const {
-    const auto found = object_.find(key);
-    if (found == object_.end()) return fallback;
-    if (!found->is_boolean()) fail(std::string("\"") + key + "\" is " + found->dump() + ", expected true or false");
-    return found->get<bool>();
   }
 
   const Json& object() const { return object_; }
 
  private:
-  int checked(const Json& value, const char* key, int low, int high) const {
+  float number(const Json& value, const LayerField& field) const {
+    if (!value.is_number()) fail(std::string("\"") + field.name + "\" is " + value.dump() + ", expected a number");
+    const double read = value.get<double>();
+    if (!(read >= field.low && read < field.high)) {
+      std::ostringstream text;
+      text << "\"" << field.name << "\" is " << read << ", expected at least " << field.low << " and below "
+           << field.high;
+      fail(text.str());
+    }
+    return static_cast<float>(read);
+  }
+
+  int integer(const Json& value, const LayerField& field) const {
+    const auto low = static_cast<int>(field.low), high = static_cast<int>(field.high);
     if (!value.is_number_integer() || value.get<std::int64_t>() < low || value.get<std::int64_t>() > high)
-      fail(std::string("\"") + key + "\" is " + value.dump() + ", expected a whole number from " + std::to_string(low) +
-           " to " + std::to_string(high));
+      fail(std::string("\"") + field.name + "\" is " + value.dump() + ", expected a whole number from " +
+           std::to_string(low) + " to " + std::to_string(high));
     return value.get<int>();
   }
 
@@ -109,15 +82,15 @@ class Fields {
   std::string where_;
 };
 
-const TypeName& find_type(const Fields& fields) {
+const LayerKind& find_kind(const Fields& fields) {
   const Json& object = fields.object();
   const auto found = object.find("type");
   if (found == object.end() || !found->is_string()) fields.fail("has no \"type\"");
   const std::string type = found->get<std::string>();
   std::string known;
-  for (const TypeName& row : type_table()) {
-    if (type == row.name) return row;
-    known += std::string(known.empty() ? "" : ", ") + row.name;
+  for (const LayerKind& kind : layer_kinds()) {
+    if (type == kind.name) return kind;
+    known += std::string(known.empty() ? "" : ", ") + kind.name;
   }
   fields.fail("unknown layer type \"" + type + "\", known are " + known);
 }
@@ -131,7 +104,7 @@ void read_inputs(const Fields& fields, const std::map<std::string, int>& names, 
     if (found == names.end()) fields.fail("its input \"" + name + "\" is not the name of an earlier layer");
     return found->second;
   };
-  const std::size_t expected = layer.type == LayerType::add ? 2 : 1;
+  const std::size_t expected = layer.kind->inputs();
   const auto found = fields.object().find("inputs");
   const auto single = fields.object().find("input");
   if (found != fields.object().end()) {
@@ -140,60 +113,18 @@ void read_inputs(const Fields& fields, const std::map<std::string, int>& names, 
     for (const Json& value : *found) layer.inputs.push_back(resolve(value));
   } else if (single != fields.object().end()) {
     layer.inputs.push_back(resolve(*single));
-  } else if (layer.type != LayerType::add) {
+  } else if (expected == 1) {
     layer.inputs.push_back(previous);
   }
   if (layer.inputs.size() != expected)
     fields.fail("has " + std::to_string(layer.inputs.size()) + " inputs, expected " + std::to_string(expected));
 }
 
-void read_type_fields(const Fields& fields, Layer& layer) {
-  constexpr int kMany = 1 << 20;
-  switch (layer.type) {
-    case LayerType::conv2d: {
-      layer.filters = fields.integer("filters", 0, 1, kMany);
-      fields.pair("kernel", 0, 1, layer.kernel_h, layer.kernel_w);
-      fields.pair("stride", 1, 1, layer.stride_h, layer.stride_w);
-      fields.pair("pad", 0, 0, layer.pad_h, layer.pad_w);
-      const auto groups = fields.object().find("groups");
-      const bool depthwise = groups != fields.object().end() && *groups == "depthwise";
-      layer.groups = depthwise ? 0 : fields.integer("groups", 1, 1, kMany);
-      layer.bias = fields.boolean("bias", true);
-      break;
-    }
-    case LayerType::dense: {
-      const auto units = fields.object().find("units");
-      const bool head = units != fields.object().end() && *units == "classes";
-      layer.units = head ? 0 : fields.integer("units", 0, 1, kMany);
-      layer.bias = fields.boolean("bias", true);
-      break;
-    }
-    case LayerType::max_pool:
-    case LayerType::average_pool:
-      fields.pair("kernel", 0, 1, layer.kernel_h, layer.kernel_w);
-      fields.pair("stride", layer.kernel_h, 1, layer.stride_h, layer.stride_w);
-      fields.pair("pad", 0, 0, layer.pad_h, layer.pad_w);
-      break;
-    case LayerType::batch_norm:
-      layer.eps = fields.number("eps", 1e-5f, 1e-12, 1.0);
-      layer.momentum = fields.number("momentum", 0.1f, 0.0, 1.0);
-      break;
-    case LayerType::leaky_relu:
-      layer.slope = fields.number("slope", 0.01f, 0.0, 1.0);
-      break;
-    case LayerType::dropout:
-      layer.rate = fields.number("rate", 0.5f, 0.0, 1.0);
-      break;
-    default:
-      break;
-  }
-}
-
-void check_known_fields(const Fields& fields, const TypeName& type) {
-  static const std::set<std::string> common = {"type", "name", "input", "inputs"};
+void check_known_fields(const Fields& fields, const LayerKind& kind) {
+  std::set<std::string> known = {"type", "name", "input", "inputs"};
+  for (const LayerField& field : kind.fields) known.insert(field.name);
   for (const auto& [key, value] : fields.object().items())
-    if (common.count(key) == 0 && type.fields.count(key) == 0)
-      fields.fail(std::string("a ") + type.name + " layer has no field \"" + key + "\"");
+    if (known.count(key) == 0) fields.fail(std::string("a ") + kind.name + " layer has no field \"" + key + "\"");
 }
 
 SampleShape read_input(const Json& root, const std::string& origin) {
@@ -224,17 +155,16 @@ Layer read_layer(const Json& object, std::size_t index, const std::string& origi
       throw Error(where + ": the name \"" + layer.name + "\" holds a dot, slash, quote or space");
   }
   const Fields unnamed(object, layer.name.empty() ? where : where + " (" + layer.name + ")");
-  const TypeName& type = find_type(unnamed);
-  layer.type = type.type;
-  if (layer.name.empty()) layer.name = type.name + std::to_string(index + 1);
+  layer.kind = &find_kind(unnamed);
+  if (layer.name.empty()) layer.name = layer.kind->name + std::to_string(index + 1);
   const Fields fields(object, where + " (" + layer.name + ")");
   if (layer.name == "input" || !names.emplace(layer.name, static_cast<int>(index)).second)
     fields.fail("the name is taken already");
-  check_known_fields(fields, type);
+  check_known_fields(fields, *layer.kind);
   std::map<std::string, int> earlier = names;
   earlier.erase(layer.name);
   read_inputs(fields, earlier, static_cast<int>(index) - 1, layer);
-  read_type_fields(fields, layer);
+  for (const LayerField& field : layer.kind->fields) fields.read(field, layer);
   return layer;
 }
 
@@ -255,22 +185,9 @@ void check_all_read(const Model& model, const std::string& origin) {
                   "): nobody reads its output");
 }
 
-/// Reports shapes that do not fit together now, not at the first step.
-void check_shapes(const Model& model, const std::string& origin) {
-  try {
-    infer_shapes(model, 2);
-  } catch (const Error& error) {
-    throw Error(origin + ": " + error.what());
-  }
-}
+bool is_head(const Layer& layer) { return layer.kind->node == NodeKind::dense && layer.units == 0; }
 
 }  // namespace
-
-const char* name_of(LayerType type) {
-  for (const TypeName& row : type_table())
-    if (row.type == type) return row.name;
-  return "?";
-}
 
 Model parse_model(const std::string& text, const std::string& origin) {
   const Json root = parse_json(text, origin);
@@ -289,10 +206,10 @@ Model parse_model(const std::string& text, const std::string& origin) {
   std::map<std::string, int> names;
   for (std::size_t i = 0; i < layers->size(); ++i) model.layers.push_back(read_layer((*layers)[i], i, origin, names));
   const Layer& head = model.layers.back();
-  if (head.type != LayerType::dense || head.units != 0)
+  if (!is_head(head))
     throw Error(origin + ": the last layer (" + head.name + ") must be a dense layer with \"units\": \"classes\"");
   for (std::size_t i = 0; i + 1 < model.layers.size(); ++i)
-    if (model.layers[i].type == LayerType::dense && model.layers[i].units == 0)
+    if (is_head(model.layers[i]))
       throw Error(origin + ": layer " + std::to_string(i + 1) + " (" + model.layers[i].name +
                   ") has \"units\": \"classes\", which only the last layer may have");
   const auto training = root.find("training");
@@ -300,7 +217,11 @@ Model parse_model(const std::string& text, const std::string& origin) {
   model.training = training == root.end() ? "{}" : training->dump();
   model.json = root.dump();
   check_all_read(model, origin);
-  check_shapes(model, origin);
+  try {
+    resolve_shapes(model);  // what does not fit together is reported now, not at the first step
+  } catch (const Error& error) {
+    throw Error(origin + ": " + error.what());
+  }
   return model;
 }
 

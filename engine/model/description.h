@@ -5,51 +5,9 @@
 #include <vector>
 
 #include "engine/core/file_log.h"
-#include "kernels/api/types.h"
+#include "engine/model/layer.h"
 
 namespace tsugi {
-
-enum class LayerType {
-  conv2d,
-  dense,
-  batch_norm,
-  relu,
-  leaky_relu,
-  max_pool,
-  average_pool,
-  global_average_pool,
-  dropout,
-  add,
-  flatten
-};
-
-/// "conv2d", "dense", ... as in the JSON.
-const char* name_of(LayerType type);
-
-/// Height, width and channels of one sample.
-struct SampleShape {
-  int h = 1, w = 1, c = 1;
-  std::size_t count() const { return static_cast<std::size_t>(h) * w * c; }
-  bool operator==(const SampleShape& o) const { return h == o.h && w == o.w && c == o.c; }
-};
-
-/// One layer. Fields that its type does not use keep their defaults.
-struct Layer {
-  LayerType type = LayerType::flatten;
-  std::string name;         ///< unique; prefix of its parameters: "conv1.weight"
-  std::vector<int> inputs;  ///< indices of earlier layers, -1 = the model's input; one, or two for add
-
-  int filters = 0;  ///< conv2d: output channels
-  int units = 0;    ///< dense: outputs; 0 = as many as there are classes
-  int kernel_h = 1, kernel_w = 1;
-  int stride_h = 1, stride_w = 1;
-  int pad_h = 0, pad_w = 0;
-  int groups = 1;                      ///< conv2d; resolved: "depthwise" becomes the number of input channels
-  bool bias = true;                    ///< conv2d, dense
-  float slope = 0.0f;                  ///< leaky_relu
-  float rate = 0.0f;                   ///< dropout
-  float eps = 1e-5f, momentum = 0.1f;  ///< batch_norm
-};
 
 struct Model {
   std::string name;
@@ -75,6 +33,9 @@ Model with_input_size(const Model& model, int size);
 /// Throws Error naming the layers that can be named for an unknown one, and for the head, behind which nothing is left
 /// to train.
 int frozen_layers(const Model& model, const std::string& freeze_until);
+
+/// Fills in what layers take from the shapes of their inputs (resolve() in layer.h). Throws as infer_shapes.
+void resolve_shapes(Model& model);
 
 /// Output shape of every layer for `classes` classes. Throws Error naming the layer and both shapes.
 std::vector<SampleShape> infer_shapes(const Model& model, int classes);

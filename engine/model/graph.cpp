@@ -50,32 +50,20 @@ class Builder {
   void add_layer(int index) {
     const Layer& layer = model_.layers[static_cast<std::size_t>(index)];
     const int source = layer.inputs[0];
-    switch (layer.type) {
-      case LayerType::flatten:
-        value_of_.push_back(value_of(source));
-        return;
-      case LayerType::dropout:
-        if (!training_ || layer.rate == 0.0f) {
-          value_of_.push_back(value_of(source));
-          return;
-        }
-        break;
-      case LayerType::relu:
-      case LayerType::leaky_relu:
-        if (fuse_activation(source, layer)) return;
-        break;
-      case LayerType::add:
-        if (fuse_add(layer)) return;
-        break;
-      default:
-        break;
+    const std::optional<NodeKind>& kind = layer.kind->node;
+    const bool passes_on = !kind || (kind == NodeKind::dropout && (!training_ || layer.rate == 0.0f));
+    if (passes_on) {
+      value_of_.push_back(value_of(source));
+      return;
     }
+    if (kind == NodeKind::activation && fuse_activation(source, layer)) return;
+    if (kind == NodeKind::add && fuse_add(layer)) return;
     push_node(index, layer);
   }
 
   static Activation activation_of(const Layer& layer) {
-    return layer.type == LayerType::relu ? Activation{ActivationKind::relu, 0.0f}
-                                         : Activation{ActivationKind::leaky_relu, layer.slope};
+    const ActivationKind kind = layer.kind->activation;
+    return {kind, kind == ActivationKind::leaky_relu ? layer.slope : 0.0f};
   }
 
   bool fuse_activation(int source, const Layer& layer) {
@@ -109,31 +97,8 @@ class Builder {
     node.in = shape_of(layer.inputs[0]);
     node.out = shape_of(index);
     for (const int input : layer.inputs) node.inputs.push_back(value_of(input));
-    switch (layer.type) {
-      case LayerType::conv2d:
-        node.kind = NodeKind::conv2d;
-        break;
-      case LayerType::dense:
-        node.kind = NodeKind::dense;
-        break;
-      case LayerType::batch_norm:
-        node.kind = NodeKind::batch_norm;
-        break;
-      case LayerType::dropout:
-        node.kind = NodeKind::dropout;
-        break;
-      case LayerType::add:
-        node.kind = NodeKind::add;
-        break;
-      case LayerType::relu:
-      case LayerType::leaky_relu:
-        node.kind = NodeKind::activation;
-        node.activation = activation_of(layer);
-        break;
-      default:
-        node.kind = NodeKind::pool;
-        break;
-    }
+    node.kind = *layer.kind->node;
+    node.activation = activation_of(layer);
     node.output = static_cast<int>(graph_.values.size());
     graph_.values.push_back({node.out.count(), static_cast<int>(graph_.nodes.size()), {}});
     graph_.nodes.push_back(node);

@@ -7,8 +7,6 @@
 
 namespace tsugi {
 
-enum class NodeKind { conv2d, dense, batch_norm, pool, dropout, add, activation };
-
 /// One op. An activation layer joins its producer as an epilogue, an add layer joins the batch norm before it, and
 /// flatten is only another view of the same value.
 struct Node {

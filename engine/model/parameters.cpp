@@ -38,22 +38,10 @@ ParameterLayout::ParameterLayout(const Model& model, int classes) {
   for (std::size_t i = 0; i < model.layers.size(); ++i) {
     const Layer& layer = model.layers[i];
     const SampleShape in = layer.inputs[0] < 0 ? model.input : shapes[static_cast<std::size_t>(layer.inputs[0])];
-    const auto add = [&](std::vector<ParameterInfo>& list, const char* suffix, std::vector<std::int64_t> shape) {
-      list.push_back({layer.name + "." + suffix, shape, 0, product(shape), static_cast<int>(i)});
-    };
-    if (layer.type == LayerType::conv2d) {
-      const int groups = layer.groups == 0 ? in.c : layer.groups;
-      add(parameters_, "weight", {layer.filters, layer.kernel_h, layer.kernel_w, in.c / groups});
-      if (layer.bias) add(parameters_, "bias", {layer.filters});
-    } else if (layer.type == LayerType::dense) {
-      add(parameters_, "weight", {shapes[i].c, static_cast<std::int64_t>(in.count())});
-      if (layer.bias) add(parameters_, "bias", {shapes[i].c});
-    } else if (layer.type == LayerType::batch_norm) {
-      add(parameters_, "gamma", {in.c});
-      add(parameters_, "beta", {in.c});
-      add(statistics_, "running_mean", {in.c});
-      add(statistics_, "running_var", {in.c});
-    }
+    if (layer.kind->parameters == nullptr) continue;
+    for (const LayerParameter& made : layer.kind->parameters(layer, in, shapes[i]))
+      (made.learned ? parameters_ : statistics_)
+          .push_back({layer.name + "." + made.name, made.shape, 0, product(made.shape), static_cast<int>(i)});
   }
   for (const bool weights : {true, false}) {
     for (ParameterInfo& info : parameters_) {
@@ -117,7 +105,7 @@ void initialise_parameters(const ParameterLayout& layout, const Model& model, st
     const Layer& layer = model.layers[static_cast<std::size_t>(info.layer)];
     if (is_weight(info)) {
       const double fan_in = static_cast<double>(info.count) / static_cast<double>(info.shape[0]);
-      const bool head = layer.type == LayerType::dense && layer.units == 0;
+      const bool head = layer.kind->node == NodeKind::dense && layer.units == 0;
       fill_normal(seed, index, head ? kHeadDeviation : static_cast<float>(std::sqrt(2.0 / fan_in)), begin, info.count);
     } else if (info.name.compare(info.name.rfind('.'), std::string::npos, ".gamma") == 0) {
       std::fill(begin, begin + info.count, 1.0f);

@@ -6,10 +6,11 @@
 namespace tsugi {
 namespace {
 
-/// Whether a node's backward can apply the mask of the activation that made its input (see kernels/api).
-bool can_mask(NodeKind kind, bool only_consumer) {
+/// Whether a node's backward can apply the derivative of the activation that made its input (see kernels/api): pooling
+/// and dropout have only what they made of its output.
+bool can_mask(NodeKind kind, ActivationKind activation, bool only_consumer) {
   if (kind == NodeKind::conv2d || kind == NodeKind::dense) return true;
-  return only_consumer && (kind == NodeKind::pool || kind == NodeKind::dropout);
+  return only_consumer && !saves_input(activation) && (kind == NodeKind::pool || kind == NodeKind::dropout);
 }
 
 }  // namespace
@@ -75,7 +76,7 @@ void Program::plan_gradients() {
       if (plan.wanted && --readers_left[v] == 0 && producer >= 0) {
         const Node& made_by = graph_.nodes[static_cast<std::size_t>(producer)];
         const bool has_mask = made_by.activation.kind != ActivationKind::none && made_by.kind != NodeKind::batch_norm;
-        plan.masks = has_mask && can_mask(node.kind, graph_.values[v].consumers.size() == 1);
+        plan.masks = has_mask && can_mask(node.kind, made_by.activation.kind, graph_.values[v].consumers.size() == 1);
         if (has_mask && !plan.masks) masks_own_output_[static_cast<std::size_t>(producer)] = true;
       }
       input_gradients_[n][i] = plan;
@@ -167,13 +168,17 @@ void Program::plan_node(std::size_t n) {
 
   const auto keep = [&](int value) { extend(value_request_[static_cast<std::size_t>(value)], backward); };
   const bool masks_input = input_gradients_[n][0].masks;
-  const bool own_mask =
-      node.activation.kind != ActivationKind::none && (node.kind == NodeKind::batch_norm || masks_own_output_[n]);
-  if (own_mask) keep(node.output);
+  if (saves_input(node.activation.kind)) {
+    buffers.saved_input = node.kind == NodeKind::activation ? value_request_[static_cast<std::size_t>(node.inputs[0])]
+                                                            : request(out_count * size_of(dtype_), forward, forward);
+  }
+  if (node.activation.kind != ActivationKind::none && (node.kind == NodeKind::batch_norm || masks_own_output_[n]))
+    extend(saved_request(n), backward);
   switch (node.kind) {
     case NodeKind::conv2d:
     case NodeKind::dense:
       keep(node.inputs[0]);
+      if (masks_input) extend(saved_request(producer_of(node.inputs[0])), backward);
       break;
     case NodeKind::batch_norm:
       keep(node.inputs[0]);
@@ -200,6 +205,13 @@ void Program::plan_node(std::size_t n) {
   }
 }
 
+/// Where the node's activation finds its derivative: in its output, or in the input that it saved.
+int Program::saved_request(std::size_t n) const {
+  const Node& node = graph_.nodes[n];
+  return saves_input(node.activation.kind) ? buffers_[n].saved_input
+                                           : value_request_[static_cast<std::size_t>(node.output)];
+}
+
 std::size_t Program::workspace_bytes(const Node& node) const {
   switch (node.kind) {
     case NodeKind::conv2d:
@@ -213,23 +225,7 @@ std::size_t Program::workspace_bytes(const Node& node) const {
   }
 }
 
-Conv2dShape Program::conv_shape(const Node& node) const {
-  const Layer& layer = model_.layers[static_cast<std::size_t>(node.layer)];
-  Conv2dShape shape;
-  shape.n = batch_;
-  shape.h = node.in.h;
-  shape.w = node.in.w;
-  shape.c = node.in.c;
-  shape.k = layer.filters;
-  shape.r = layer.kernel_h;
-  shape.s = layer.kernel_w;
-  shape.stride_h = layer.stride_h;
-  shape.stride_w = layer.stride_w;
-  shape.pad_h = layer.pad_h;
-  shape.pad_w = layer.pad_w;
-  shape.groups = layer.groups == 0 ? node.in.c : layer.groups;
-  return shape;
-}
+Conv2dShape Program::conv_shape(const Node& node) const { return conv2d_shape(layer_of(node), node.in, batch_); }
 
 DenseShape Program::dense_shape(const Node& node) const {
   return {batch_, static_cast<int>(node.in.count()), node.out.c};
@@ -237,22 +233,6 @@ DenseShape Program::dense_shape(const Node& node) const {
 
 BatchNormShape Program::batch_norm_shape(const Node& node) const { return {batch_ * node.in.h * node.in.w, node.in.c}; }
 
-PoolShape Program::pool_shape(const Node& node) const {
-  const Layer& layer = model_.layers[static_cast<std::size_t>(node.layer)];
-  PoolShape shape;
-  shape.n = batch_;
-  shape.h = node.in.h;
-  shape.w = node.in.w;
-  shape.c = node.in.c;
-  shape.kind = layer.type == LayerType::max_pool ? PoolKind::max : PoolKind::average;
-  const bool global = layer.type == LayerType::global_average_pool;
-  shape.r = global ? node.in.h : layer.kernel_h;
-  shape.s = global ? node.in.w : layer.kernel_w;
-  shape.stride_h = global ? node.in.h : layer.stride_h;
-  shape.stride_w = global ? node.in.w : layer.stride_w;
-  shape.pad_h = layer.pad_h;
-  shape.pad_w = layer.pad_w;
-  return shape;
-}
+PoolShape Program::pool_shape(const Node& node) const { return tsugi::pool_shape(layer_of(node), node.in, batch_); }
 
 }  // namespace tsugi

@@ -58,6 +58,7 @@ class Program {
   struct NodeBuffers {
     int saved = -1;  ///< argmax, dropout mask, or batch norm's mean
     int saved_inv_std = -1;
+    int saved_input = -1;  ///< of an activation that needs it
     int forward_workspace = -1, backward_workspace = -1;
     int spare_gradient = -1;  ///< batch norm's d_x where it must be added to another consumer's
   };
@@ -75,6 +76,10 @@ class Program {
   void extend(int request, int time);
   int request(std::size_t bytes, int first, int last);
   bool wants_gradient(int value) const;
+  std::size_t producer_of(int value) const {
+    return static_cast<std::size_t>(graph_.values[static_cast<std::size_t>(value)].producer);
+  }
+  int saved_request(std::size_t node) const;
   bool in_place(const Node& node) const;
   std::size_t workspace_bytes(const Node& node) const;
 
@@ -89,6 +94,11 @@ class Program {
   void* value(int index) const { return at(value_request_[static_cast<std::size_t>(index)]); }
   void* gradient(int index) const { return at(gradient_request_[static_cast<std::size_t>(index)]); }
 
+  const Layer& layer_of(const Node& node) const { return model_.layers[static_cast<std::size_t>(node.layer)]; }
+  const void* saved(std::size_t node) const { return at(saved_request(node)); }
+  /// Where a forward op leaves its activation's input, or null.
+  void* saved_input(std::size_t node) const { return at(buffers_[node].saved_input); }
+  const void* saved_of_input(const Node& node) const;
   Conv2dShape conv_shape(const Node& node) const;
   DenseShape dense_shape(const Node& node) const;
   BatchNormShape batch_norm_shape(const Node& node) const;

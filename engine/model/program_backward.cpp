@@ -6,10 +6,13 @@ namespace tsugi {
 
 /// The activation whose mask this node applies to the gradient of its input; none when it does not.
 Activation Program::mask_of(const Node& node, std::size_t input) const {
-  const auto n = static_cast<std::size_t>(graph_.values[static_cast<std::size_t>(node.output)].producer);
-  if (!input_gradients_[n][input].masks) return {};
-  const int producer = graph_.values[static_cast<std::size_t>(node.inputs[input])].producer;
-  return graph_.nodes[static_cast<std::size_t>(producer)].activation;
+  if (!input_gradients_[producer_of(node.output)][input].masks) return {};
+  return graph_.nodes[producer_of(node.inputs[input])].activation;
+}
+
+/// What that activation saved; null where there is none.
+const void* Program::saved_of_input(const Node& node) const {
+  return input_gradients_[producer_of(node.output)][0].masks ? saved(producer_of(node.inputs[0])) : nullptr;
 }
 
 void Program::backward(const Pass& pass) {
@@ -26,7 +29,7 @@ void Program::backward_node(std::size_t n, const Pass& pass) {
       graph_.values[static_cast<std::size_t>(node.output)].count * static_cast<std::size_t>(batch_);
   void* d_y = gradient(node.output);
   if (masks_own_output_[n] && node.kind != NodeKind::activation && node.kind != NodeKind::batch_norm)
-    backend_.activation_backward({count, dtype_, node.activation, value(node.output), d_y, Write::overwrite, d_y});
+    backend_.activation_backward({count, dtype_, node.activation, saved(n), d_y, Write::overwrite, d_y});
   switch (node.kind) {
     case NodeKind::conv2d:
       backward_conv2d(n, pass);
@@ -45,7 +48,7 @@ void Program::backward_node(std::size_t n, const Pass& pass) {
       break;
     case NodeKind::dropout:
       if (input_gradients_[n][0].wanted)
-        backend_.dropout_backward({count, dtype_, model_.layers[static_cast<std::size_t>(node.layer)].rate,
+        backend_.dropout_backward({count, dtype_, layer_of(node).rate,
                                    static_cast<const std::uint8_t*>(at(buffers_[n].saved)), value(node.output),
                                    mask_of(node, 0), d_y, input_gradients_[n][0].write, gradient(node.inputs[0])});
       break;
@@ -54,7 +57,7 @@ void Program::backward_node(std::size_t n, const Pass& pass) {
       const Activation left = masks_own_output_[n] ? node.activation : Activation{};
       if (input_gradients_[n][0].wanted)
         backend_.activation_backward(
-            {count, dtype_, left, value(node.output), d_y, input_gradients_[n][0].write, gradient(node.inputs[0])});
+            {count, dtype_, left, saved(n), d_y, input_gradients_[n][0].write, gradient(node.inputs[0])});
       break;
     }
   }
@@ -68,8 +71,9 @@ void Program::backward_conv2d(std::size_t n, const Pass& pass) {
   backend_.conv2d_backward_weight({conv_shape(node), dtype_, x, d_y, pass.write, vector_gradient(node, pass, "weight"),
                                    vector_gradient(node, pass, "bias"), workspace});
   if (input_gradients_[n][0].wanted)
-    backend_.conv2d_backward_data({conv_shape(node), dtype_, d_y, weight(node, pass), x, mask_of(node, 0),
-                                   input_gradients_[n][0].write, gradient(node.inputs[0]), workspace});
+    backend_.conv2d_backward_data({conv_shape(node), dtype_, d_y, weight(node, pass), saved_of_input(node),
+                                   mask_of(node, 0), input_gradients_[n][0].write, gradient(node.inputs[0]),
+                                   workspace});
 }
 
 void Program::backward_dense(std::size_t n, const Pass& pass) {
@@ -80,8 +84,8 @@ void Program::backward_dense(std::size_t n, const Pass& pass) {
   backend_.dense_backward_weight({dense_shape(node), dtype_, x, d_y, pass.write, vector_gradient(node, pass, "weight"),
                                   vector_gradient(node, pass, "bias"), workspace});
   if (input_gradients_[n][0].wanted)
-    backend_.dense_backward_data({dense_shape(node), dtype_, d_y, weight(node, pass), x, mask_of(node, 0),
-                                  input_gradients_[n][0].write, gradient(node.inputs[0]), workspace});
+    backend_.dense_backward_data({dense_shape(node), dtype_, d_y, weight(node, pass), saved_of_input(node),
+                                  mask_of(node, 0), input_gradients_[n][0].write, gradient(node.inputs[0]), workspace});
 }
 
 void Program::backward_batch_norm(std::size_t n, const Pass& pass) {
@@ -93,7 +97,7 @@ void Program::backward_batch_norm(std::size_t n, const Pass& pass) {
   op.dtype = dtype_;
   op.mode = pass.batch_norm;
   op.x = value(node.inputs[0]);
-  op.y = value(node.output);
+  op.saved = saved(n);
   op.d_y = gradient(node.output);
   op.gamma = vector(node, pass, "gamma");
   op.saved_mean = static_cast<const float*>(at(buffers_[n].saved));

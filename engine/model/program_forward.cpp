@@ -31,7 +31,7 @@ void Program::forward(const Pass& pass) {
 
 void Program::forward_batch_norm(std::size_t n, const Pass& pass) {
   const Node& node = graph_.nodes[n];
-  const Layer& layer = model_.layers[static_cast<std::size_t>(node.layer)];
+  const Layer& layer = layer_of(node);
   BatchNormForward op;
   op.shape = batch_norm_shape(node);
   op.dtype = dtype_;
@@ -49,6 +49,7 @@ void Program::forward_batch_norm(std::size_t n, const Pass& pass) {
   op.saved_inv_std = static_cast<float*>(at(buffers_[n].saved_inv_std));
   op.y = value(node.output);
   op.workspace = at(buffers_[n].forward_workspace);
+  op.saved = saved_input(n);
   backend_.batch_norm_forward(op);
 }
 
@@ -61,12 +62,12 @@ void Program::forward_node(std::size_t n, const Pass& pass) {
       graph_.values[static_cast<std::size_t>(node.output)].count * static_cast<std::size_t>(batch_);
   switch (node.kind) {
     case NodeKind::conv2d:
-      backend_.conv2d_forward(
-          {conv_shape(node), dtype_, x, weight(node, pass), vector(node, pass, "bias"), node.activation, y, workspace});
+      backend_.conv2d_forward({conv_shape(node), dtype_, x, weight(node, pass), vector(node, pass, "bias"),
+                               node.activation, y, workspace, saved_input(n)});
       break;
     case NodeKind::dense:
       backend_.dense_forward({dense_shape(node), dtype_, x, weight(node, pass), vector(node, pass, "bias"),
-                              node.activation, y, workspace});
+                              node.activation, y, workspace, saved_input(n)});
       break;
     case NodeKind::batch_norm:
       forward_batch_norm(n, pass);
@@ -79,7 +80,7 @@ void Program::forward_node(std::size_t n, const Pass& pass) {
       op.n = batch_;
       op.per_sample = node.out.count();
       op.dtype = dtype_;
-      op.rate = model_.layers[static_cast<std::size_t>(node.layer)].rate;
+      op.rate = layer_of(node).rate;
       op.draw_purpose = purpose::kDropout + static_cast<std::uint32_t>(node.layer);
       op.step = pass.step;
       op.sample_ids = pass.sample_ids;
@@ -90,7 +91,7 @@ void Program::forward_node(std::size_t n, const Pass& pass) {
       break;
     }
     case NodeKind::add:
-      backend_.add_forward({count, dtype_, x, value(node.inputs[1]), node.activation, y});
+      backend_.add_forward({count, dtype_, x, value(node.inputs[1]), node.activation, y, saved_input(n)});
       break;
     case NodeKind::activation:
       backend_.activation_forward({count, dtype_, node.activation, x, y});

@@ -7,102 +7,47 @@
 namespace tsugi {
 namespace {
 
-std::string text_of(const SampleShape& s) {
-  return std::to_string(s.h) + "x" + std::to_string(s.w) + "x" + std::to_string(s.c);
-}
-
-[[noreturn]] void fail(const Model& model, const Layer& layer, const std::string& message) {
-  throw Error("model " + model.name + ": layer " + layer.name + " (" + name_of(layer.type) + "): " + message);
-}
-
-SampleShape window_shape(const Model& model, const Layer& layer, const SampleShape& in) {
-  if (layer.kernel_h > in.h + 2 * layer.pad_h || layer.kernel_w > in.w + 2 * layer.pad_w)
-    fail(model, layer,
-         "window " + std::to_string(layer.kernel_h) + "x" + std::to_string(layer.kernel_w) +
-             " exceeds the padded input " + std::to_string(in.h + 2 * layer.pad_h) + "x" +
-             std::to_string(in.w + 2 * layer.pad_w));
-  SampleShape out = in;
-  out.h = (in.h + 2 * layer.pad_h - layer.kernel_h) / layer.stride_h + 1;
-  out.w = (in.w + 2 * layer.pad_w - layer.kernel_w) / layer.stride_w + 1;
-  return out;
-}
-
-/// Weights of one layer, counted in double, which cannot overflow.
-void check_weights(const Model& model, const Layer& layer, double count) {
-  constexpr double kMaxWeights = 1 << 30;
-  if (count > kMaxWeights)
-    fail(model, layer,
-         "has " + std::to_string(count) + " parameters, at most " + std::to_string(1 << 30) + " are supported");
-}
-
-SampleShape conv_shape(const Model& model, const Layer& layer, const SampleShape& in) {
-  const int groups = layer.groups == 0 ? in.c : layer.groups;
-  if (in.c % groups != 0 || layer.filters % groups != 0)
-    fail(model, layer,
-         std::to_string(groups) + " groups do not divide " + std::to_string(in.c) + " input channels and " +
-             std::to_string(layer.filters) + " filters");
-  SampleShape out = window_shape(model, layer, in);
-  out.c = layer.filters;
-  check_weights(model, layer, static_cast<double>(layer.kernel_h) * layer.kernel_w * (in.c / groups) * layer.filters);
-  return out;
-}
-
-SampleShape pool_shape(const Model& model, const Layer& layer, const SampleShape& in) {
-  if (layer.pad_h >= layer.kernel_h || layer.pad_w >= layer.kernel_w)
-    fail(model, layer,
-         "padding " + std::to_string(layer.pad_h) + "x" + std::to_string(layer.pad_w) + " reaches the window " +
-             std::to_string(layer.kernel_h) + "x" + std::to_string(layer.kernel_w));
-  if (layer.type == LayerType::max_pool && layer.kernel_h * layer.kernel_w > 255)
-    fail(model, layer,
-         "window has " + std::to_string(layer.kernel_h * layer.kernel_w) + " positions, at most 255 are supported");
-  return window_shape(model, layer, in);
-}
-
-SampleShape output_shape(const Model& model, const Layer& layer, const SampleShape& in, const SampleShape* second,
-                         int classes) {
-  switch (layer.type) {
-    case LayerType::conv2d:
-      return conv_shape(model, layer, in);
-    case LayerType::max_pool:
-    case LayerType::average_pool:
-      return pool_shape(model, layer, in);
-    case LayerType::global_average_pool:
-      return {1, 1, in.c};
-    case LayerType::flatten:
-      if (in.count() > (1u << 30)) fail(model, layer, "input " + text_of(in) + " is too large");
-      return {1, 1, static_cast<int>(in.count())};
-    case LayerType::dense:
-      if (in.h != 1 || in.w != 1)
-        fail(model, layer,
-             "input is " + text_of(in) + ", expected 1x1xN: put a flatten or global_average_pool before it");
-      check_weights(model, layer, static_cast<double>(in.c) * (layer.units == 0 ? classes : layer.units));
-      return {1, 1, layer.units == 0 ? classes : layer.units};
-    case LayerType::add:
-      if (!(in == *second))
-        fail(model, layer, "inputs are " + text_of(in) + " and " + text_of(*second) + ", expected equal shapes");
-      return in;
-    default:
-      return in;
+/// A layer's output; `in` is that of its inputs.
+SampleShape output_shape(const Model& model, const Layer& layer, const std::vector<SampleShape>& in, int classes) {
+  constexpr std::size_t kMaxCount = std::size_t{1} << 30;
+  try {
+    const SampleShape out = layer.kind->shape(layer, in, classes);
+    if (out.count() > kMaxCount)
+      throw Error("output " + std::to_string(out.h) + "x" + std::to_string(out.w) + "x" + std::to_string(out.c) +
+                  " has more than " + std::to_string(kMaxCount) + " elements a sample");
+    return out;
+  } catch (const Error& error) {
+    throw Error("model " + model.name + ": layer " + layer.name + " (" + layer.kind->name + "): " + error.what());
   }
+}
+
+/// Every layer's output shape; `prepare` sees a layer and the shape of its first input before its own is worked out.
+template <typename AnyModel, typename Prepare>
+std::vector<SampleShape> walk_shapes(AnyModel& model, int classes, const Prepare& prepare) {
+  std::vector<SampleShape> shapes;
+  for (auto& layer : model.layers) {
+    std::vector<SampleShape> in;
+    for (const int input : layer.inputs)
+      in.push_back(input < 0 ? model.input : shapes[static_cast<std::size_t>(input)]);
+    prepare(layer, in[0]);
+    shapes.push_back(output_shape(model, layer, in, classes));
+  }
+  return shapes;
+}
+
+std::size_t product(const std::vector<std::int64_t>& shape) {
+  std::size_t count = 1;
+  for (const std::int64_t size : shape) count *= static_cast<std::size_t>(size);
+  return count;
 }
 
 }  // namespace
 
 std::vector<SampleShape> infer_shapes(const Model& model, int classes) {
-  constexpr std::size_t kMaxCount = std::size_t{1} << 30;
-  std::vector<SampleShape> shapes;
-  const auto shape_of = [&](int index) { return index < 0 ? model.input : shapes[static_cast<std::size_t>(index)]; };
-  for (const Layer& layer : model.layers) {
-    const SampleShape in = shape_of(layer.inputs[0]);
-    const SampleShape second = layer.inputs.size() > 1 ? shape_of(layer.inputs[1]) : in;
-    const SampleShape out = output_shape(model, layer, in, &second, classes);
-    if (out.count() > kMaxCount)
-      fail(model, layer,
-           "output " + text_of(out) + " has more than " + std::to_string(kMaxCount) + " elements a sample");
-    shapes.push_back(out);
-  }
-  return shapes;
+  return walk_shapes(model, classes, [](const Layer&, const SampleShape&) {});
 }
+
+void resolve_shapes(Model& model) { walk_shapes(model, 2, resolve); }
 
 std::vector<LayerCost> layer_costs(const Model& model, int classes) {
   const std::vector<SampleShape> shapes = infer_shapes(model, classes);
@@ -112,17 +57,12 @@ std::vector<LayerCost> layer_costs(const Model& model, int classes) {
     const SampleShape in = layer.inputs[0] < 0 ? model.input : shapes[static_cast<std::size_t>(layer.inputs[0])];
     LayerCost cost;
     cost.output = shapes[i];
-    if (layer.type == LayerType::conv2d) {
-      const int groups = layer.groups == 0 ? in.c : layer.groups;
-      const std::size_t filter = static_cast<std::size_t>(layer.kernel_h) * layer.kernel_w * (in.c / groups);
-      cost.parameters = filter * layer.filters + (layer.bias ? layer.filters : 0);
-      cost.forward_flops = 2.0 * static_cast<double>(filter) * static_cast<double>(cost.output.count());
-    } else if (layer.type == LayerType::dense) {
-      cost.parameters = in.count() * cost.output.count() + (layer.bias ? cost.output.count() : 0);
+    if (layer.kind->parameters != nullptr)
+      for (const LayerParameter& parameter : layer.kind->parameters(layer, in, shapes[i]))
+        if (parameter.learned) cost.parameters += product(parameter.shape);
+    if (layer.kind->node == NodeKind::conv2d) cost.forward_flops = conv2d_shape(layer, in, 1).flops();
+    if (layer.kind->node == NodeKind::dense)
       cost.forward_flops = 2.0 * static_cast<double>(in.count()) * static_cast<double>(cost.output.count());
-    } else if (layer.type == LayerType::batch_norm) {
-      cost.parameters = 2 * static_cast<std::size_t>(in.c);
-    }
     costs.push_back(cost);
   }
   return costs;
@@ -133,8 +73,7 @@ double training_flops(const Model& model, int classes) {
   double flops = 0.0;
   for (std::size_t i = 0; i < costs.size(); ++i) {
     int from = model.layers[i].inputs[0];
-    while (from >= 0 &&
-           model.layers[static_cast<std::size_t>(from)].type == LayerType::flatten)  // another view of the same values
+    while (from >= 0 && !model.layers[static_cast<std::size_t>(from)].kind->node)  // another view of the same values
       from = model.layers[static_cast<std::size_t>(from)].inputs[0];
     flops += (from < 0 ? 2.0 : 3.0) * costs[i].forward_flops;
   }

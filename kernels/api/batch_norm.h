@@ -3,6 +3,7 @@
 // Source: Ioffe, Szegedy, "Batch normalization", ICML 2015.
 #pragma once
 
+#include "kernels/api/activation.h"
 #include "kernels/api/types.h"
 
 namespace tsugi {
@@ -36,18 +37,19 @@ struct BatchNormForward {
   float* saved_inv_std = nullptr;  ///< [c], 1 / sqrt(var + eps); null when no backward pass follows
   void* y = nullptr;               ///< [rows,c]; may be x itself when no backward pass follows
   void* workspace = nullptr;
+  void* saved = nullptr;  ///< [rows,c], gets the activation's input where backward needs it (activation.h), else null
 };
 
-/// With g = activation'(y) * d_y: d_beta = sum g, d_gamma = sum g * x_hat, and
+/// With g = activation' * d_y: d_beta = sum g, d_gamma = sum g * x_hat, and
 /// d_x = gamma * inv_std * (g - mean(g) - x_hat * mean(g * x_hat)), or gamma * inv_std * g with running statistics.
 /// d_residual (=|+=) g.
 struct BatchNormBackward {
   BatchNormShape shape;
   DType dtype = DType::f32;
   BatchNormMode mode = BatchNormMode::batch_statistics;
-  const void* x = nullptr;    ///< [rows,c], input of the forward pass
-  const void* y = nullptr;    ///< [rows,c], output; read only when activation.kind != none
-  const void* d_y = nullptr;  ///< [rows,c]
+  const void* x = nullptr;      ///< [rows,c], input of the forward pass
+  const void* saved = nullptr;  ///< [rows,c], y, or the activation's input; read only when activation.kind != none
+  const void* d_y = nullptr;    ///< [rows,c]
   const float* gamma = nullptr;
   const float* saved_mean = nullptr;
   const float* saved_inv_std = nullptr;

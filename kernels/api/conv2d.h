@@ -2,6 +2,7 @@
 // Activations are NHWC, weights K,R,S,C/groups; depthwise is groups == c.
 #pragma once
 
+#include "kernels/api/activation.h"
 #include "kernels/api/types.h"
 
 namespace tsugi {
@@ -29,7 +30,8 @@ struct Conv2dShape {
 /// Throws Error naming `op` when a size is not positive, groups do not divide, or the filter exceeds the padded input.
 void validate(const Conv2dShape& shape, const char* op);
 
-/// y = activation(conv(x, w) + bias), [n,p,q,k].
+/// y = activation(conv(x, w) + bias), [n,p,q,k]. An activation that saves its input (activation.h) finds it in `saved`
+/// in the backward pass; `saved` is null where none follows, and for every other activation.
 struct Conv2dForward {
   Conv2dShape shape;
   DType dtype = DType::f32;     ///< of x, w and y
@@ -39,17 +41,18 @@ struct Conv2dForward {
   Activation activation;
   void* y = nullptr;          ///< [n,p,q,k], overwritten
   void* workspace = nullptr;  ///< Backend::workspace_bytes(shape, dtype) bytes
+  void* saved = nullptr;      ///< [n,p,q,k], overwritten, or null
 };
 
-/// d_x = activation'(x) * (conv_transposed(d_y, w) [+ d_x]), [n,h,w,c].
-/// With `activation` set, `x` (the output of that activation, saved by the forward pass) gives the mask, so the
-/// producer of x needs no pass of its own.
+/// d_x = activation' * (conv_transposed(d_y, w) [+ d_x]), [n,h,w,c].
+/// With `activation` set, which made the convolution's input, `saved` gives its derivative: the activation's output
+/// (the convolution's input itself), or its input where it saves that. So the producer needs no pass of its own.
 struct Conv2dBackwardData {
   Conv2dShape shape;
-  DType dtype = DType::f32;   ///< of d_y, w, x and d_x
-  const void* d_y = nullptr;  ///< [n,p,q,k]
-  const void* w = nullptr;    ///< [k,r,s,c/groups]
-  const void* x = nullptr;    ///< [n,h,w,c]; read only when activation.kind != none
+  DType dtype = DType::f32;     ///< of d_y, w, saved and d_x
+  const void* d_y = nullptr;    ///< [n,p,q,k]
+  const void* w = nullptr;      ///< [k,r,s,c/groups]
+  const void* saved = nullptr;  ///< [n,h,w,c]; read only when activation.kind != none
   Activation activation;
   Write write = Write::overwrite;
   void* d_x = nullptr;  ///< [n,h,w,c]

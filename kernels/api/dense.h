@@ -1,6 +1,7 @@
 // Parameters of dense (fully connected) layers: y = activation(x w^T + bias).
 #pragma once
 
+#include "kernels/api/activation.h"
 #include "kernels/api/types.h"
 
 namespace tsugi {
@@ -22,15 +23,16 @@ struct DenseForward {
   Activation activation;
   void* y = nullptr;  ///< [n,out], overwritten
   void* workspace = nullptr;
+  void* saved = nullptr;  ///< [n,out], overwritten, or null; see Conv2dForward
 };
 
-/// d_x = activation'(x) * (d_y w [+ d_x]); see Conv2dBackwardData for the mask.
+/// d_x = activation' * (d_y w [+ d_x]); see Conv2dBackwardData for the derivative.
 struct DenseBackwardData {
   DenseShape shape;
   DType dtype = DType::f32;
-  const void* d_y = nullptr;  ///< [n,out]
-  const void* w = nullptr;    ///< [out,in]
-  const void* x = nullptr;    ///< [n,in]; read only when activation.kind != none
+  const void* d_y = nullptr;    ///< [n,out]
+  const void* w = nullptr;      ///< [out,in]
+  const void* saved = nullptr;  ///< [n,in]; read only when activation.kind != none
   Activation activation;
   Write write = Write::overwrite;
   void* d_x = nullptr;  ///< [n,in]

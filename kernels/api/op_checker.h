@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "kernels/api/activation.h"
 #include "kernels/api/error.h"
 #include "kernels/api/types.h"
 
@@ -66,7 +67,17 @@ class OpChecker {
       in_range("slope", static_cast<double>(activation.slope), 0.0, 1.0);
     }
   }
-  /// The saved tensor whose sign an activation's backward pass reads.
+  /// Where the forward pass keeps the input of an activation whose backward pass needs it.
+  void saved(const Activation& used, const void* pointer, std::size_t alignment) const {
+    activation(used);
+    aligned("saved", pointer, alignment);
+    if (pointer != nullptr && !saves_input(used.kind)) fail("saved is given, but the activation's output says it all");
+  }
+  /// A mask that is taken from what another op made of the activation's output.
+  void rectifier(const Activation& used) const {
+    if (saves_input(used.kind)) fail("the activation's derivative needs its input, which this op does not have");
+  }
+  /// The saved tensor that an activation's backward pass reads.
   void mask(const char* what, const Activation& used, const void* pointer, std::size_t alignment) const {
     activation(used);
     if (used.kind == ActivationKind::none) return;

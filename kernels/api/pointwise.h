@@ -1,6 +1,7 @@
 // Parameters of ops that work element by element: activation, dropout, residual add, cast.
 #pragma once
 
+#include "kernels/api/activation.h"
 #include "kernels/api/types.h"
 
 namespace tsugi {
@@ -14,12 +15,12 @@ struct ActivationForward {
   void* y = nullptr;
 };
 
-/// d_x (=|+=) activation'(y) * d_y; d_x may be d_y when overwriting.
+/// d_x (=|+=) activation' * d_y; d_x may be d_y when overwriting.
 struct ActivationBackward {
   std::size_t count = 0;
   DType dtype = DType::f32;
   Activation activation;
-  const void* y = nullptr;
+  const void* saved = nullptr;  ///< y, or x where the activation saves its input; not read when activation.kind == none
   const void* d_y = nullptr;
   Write write = Write::overwrite;
   void* d_x = nullptr;
@@ -41,8 +42,8 @@ struct DropoutForward {
 };
 
 /// d_x = activation'(x) * (mask ? d_y / (1 - rate) : 0) [+ d_x]; d_x may be d_y when overwriting.
-/// With `activation` set, the mask of the activation that produced the dropout's input comes from `y`, the dropout's
-/// output: where an element was dropped the gradient is zero whatever its sign was.
+/// With `activation` set, a rectifier, the mask of the activation that produced the dropout's input comes from `y`, the
+/// dropout's output: where an element was dropped the gradient is zero whatever its sign was.
 struct DropoutBackward {
   std::size_t count = 0;
   DType dtype = DType::f32;
@@ -63,6 +64,7 @@ struct AddForward {
   const void* b = nullptr;
   Activation activation;
   void* y = nullptr;
+  void* saved = nullptr;  ///< gets a + b where backward needs the activation's input, else null; not a, b or y
 };
 
 /// to[i] = from[i] in another type, rounded to nearest even.

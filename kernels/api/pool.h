@@ -1,6 +1,7 @@
 // Parameters of max, average and global average pooling on NHWC.
 #pragma once
 
+#include "kernels/api/activation.h"
 #include "kernels/api/types.h"
 
 namespace tsugi {
@@ -35,8 +36,8 @@ struct PoolForward {
                                    ///< null when no backward pass follows
 };
 
-/// Routes d_y to the maxima (or spreads it evenly). With `activation` set, the pooled output y (saved by the forward
-/// pass) gives the mask of the activation that produced x: maxima of an activation's output are its values.
+/// Routes d_y to the maxima (or spreads it evenly). With `activation` set, a rectifier, the pooled output y (saved by
+/// the forward pass) gives the mask of the activation that produced x: maxima of an activation's output are its values.
 /// For average pooling the mask must come from x itself. Accumulating, the mask applies to what is added only:
 /// d_x += activation' * (routed d_y).
 struct PoolBackward {

@@ -34,15 +34,6 @@ constexpr std::size_t kWorkspaceAlignment = 64;
 /// Whether an op replaces its output or adds to it (residual branches, gradients over micro-batches).
 enum class Write : std::uint8_t { overwrite, accumulate };
 
-enum class ActivationKind : std::uint8_t { none, relu, leaky_relu };
-
-/// y = x for x > 0, slope * x otherwise (relu: slope 0). The backward pass masks by the sign of the *output*,
-/// which equals the sign of the input because slope >= 0.
-struct Activation {
-  ActivationKind kind = ActivationKind::none;
-  float slope = 0.0f;  ///< leaky_relu only, 0 <= slope < 1
-};
-
 /// Everything that changes from step to step. It lies in device memory and ops read it by pointer, so that
 /// one captured graph serves every step: the host writes this struct, nothing else.
 struct StepState {

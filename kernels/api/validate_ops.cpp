@@ -8,11 +8,12 @@ void validate(const Conv2dForward& op) {
   const OpChecker check("conv2d_forward");
   validate(op.shape, "conv2d_forward");
   check.floating("dtype", op.dtype);
-  check.activation(op.activation);
+  check.saved(op.activation, op.saved, row_alignment(op.dtype));
   check.rows("x", op.x, op.dtype);
   check.tensor("w", op.w, op.dtype);
   check.rows("y", op.y, op.dtype);
   check.distinct("y", op.y, "x", op.x);
+  check.distinct("y", op.y, "saved", op.saved);
   check.optional("bias", op.bias);
   check.workspace(op.workspace);
 }
@@ -23,7 +24,7 @@ void validate(const Conv2dBackwardData& op) {
   check.floating("dtype", op.dtype);
   check.rows("d_y", op.d_y, op.dtype);
   check.tensor("w", op.w, op.dtype);
-  check.mask("x", op.activation, op.x, row_alignment(op.dtype));
+  check.mask("saved", op.activation, op.saved, row_alignment(op.dtype));
   check.rows("d_x", op.d_x, op.dtype);
   check.distinct("d_x", op.d_x, "d_y", op.d_y);
   check.workspace(op.workspace);
@@ -44,11 +45,12 @@ void validate(const DenseForward& op) {
   const OpChecker check("dense_forward");
   validate(op.shape, "dense_forward");
   check.floating("dtype", op.dtype);
-  check.activation(op.activation);
+  check.saved(op.activation, op.saved, row_alignment(op.dtype));
   check.rows("x", op.x, op.dtype);
   check.tensor("w", op.w, op.dtype);
   check.rows("y", op.y, op.dtype);
   check.distinct("y", op.y, "x", op.x);
+  check.distinct("y", op.y, "saved", op.saved);
   check.optional("bias", op.bias);
   check.workspace(op.workspace);
 }
@@ -59,7 +61,7 @@ void validate(const DenseBackwardData& op) {
   check.floating("dtype", op.dtype);
   check.rows("d_y", op.d_y, op.dtype);
   check.tensor("w", op.w, op.dtype);
-  check.mask("x", op.activation, op.x, row_alignment(op.dtype));
+  check.mask("saved", op.activation, op.saved, row_alignment(op.dtype));
   check.rows("d_x", op.d_x, op.dtype);
   check.distinct("d_x", op.d_x, "d_y", op.d_y);
   check.workspace(op.workspace);
@@ -80,7 +82,7 @@ void validate(const BatchNormForward& op) {
   const OpChecker check("batch_norm_forward");
   validate(op.shape, "batch_norm_forward");
   check.floating("dtype", op.dtype);
-  check.activation(op.activation);
+  check.saved(op.activation, op.saved, size_of(op.dtype));
   check.above("eps", static_cast<double>(op.eps), 0.0);
   check.at_least("momentum", static_cast<double>(op.momentum), 0.0);
   check.at_least("1 - momentum", 1.0 - static_cast<double>(op.momentum), 0.0);
@@ -90,6 +92,7 @@ void validate(const BatchNormForward& op) {
   check.not_null("running_mean", op.running_mean);
   check.not_null("running_var", op.running_var);
   check.tensor("y", op.y, op.dtype);
+  check.distinct("y", op.y, "saved", op.saved);
   check.aligned("residual", op.residual, size_of(op.dtype));
   check.optional("saved_mean", op.saved_mean);
   check.optional("saved_inv_std", op.saved_inv_std);
@@ -105,7 +108,7 @@ void validate(const BatchNormBackward& op) {
   validate(op.shape, "batch_norm_backward");
   check.floating("dtype", op.dtype);
   check.tensor("x", op.x, op.dtype);
-  check.mask("y", op.activation, op.y, size_of(op.dtype));
+  check.mask("saved", op.activation, op.saved, size_of(op.dtype));
   check.tensor("d_y", op.d_y, op.dtype);
   check.not_null("gamma", op.gamma);
   check.not_null("saved_mean", op.saved_mean);
@@ -132,6 +135,7 @@ void validate(const PoolBackward& op) {
   const OpChecker check("pool_backward");
   validate(op.shape, "pool_backward");
   check.floating("dtype", op.dtype);
+  check.rectifier(op.activation);
   check.tensor("d_y", op.d_y, op.dtype);
   if (op.shape.kind == PoolKind::max) {
     check.not_null("argmax", op.argmax);

@@ -18,7 +18,7 @@ void validate(const ActivationBackward& op) {
   check.floating("dtype", op.dtype);
   check.activation(op.activation);
   if (op.count == 0) return;
-  check.mask("y", op.activation, op.y, size_of(op.dtype));
+  check.mask("saved", op.activation, op.saved, size_of(op.dtype));
   check.tensor("d_y", op.d_y, op.dtype);
   check.tensor("d_x", op.d_x, op.dtype);
   if (op.write == Write::accumulate) check.distinct("d_x (accumulated)", op.d_x, "d_y", op.d_y);
@@ -44,6 +44,7 @@ void validate(const DropoutBackward& op) {
   check.floating("dtype", op.dtype);
   check.in_range("rate", static_cast<double>(op.rate), 0.0, 1.0);
   check.activation(op.activation);
+  check.rectifier(op.activation);
   if (op.count == 0) return;
   check.not_null("mask", op.mask);
   check.mask("y", op.activation, op.y, size_of(op.dtype));
@@ -55,11 +56,12 @@ void validate(const DropoutBackward& op) {
 void validate(const AddForward& op) {
   const OpChecker check("add_forward");
   check.floating("dtype", op.dtype);
-  check.activation(op.activation);
+  check.saved(op.activation, op.saved, size_of(op.dtype));
   if (op.count == 0) return;
   check.tensor("a", op.a, op.dtype);
   check.tensor("b", op.b, op.dtype);
   check.tensor("y", op.y, op.dtype);
+  check.distinct("y", op.y, "saved", op.saved);
 }
 
 void validate(const Cast& op) {

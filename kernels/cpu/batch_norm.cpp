@@ -141,17 +141,21 @@ void normalise_group(const BatchNormForward& op, Act act, const float* scale, co
   const T* x = static_cast<const T*>(op.x) + at;
   const T* residual = op.residual == nullptr ? nullptr : static_cast<const T*>(op.residual) + at;
   T* y = static_cast<T*>(op.y) + at;
+  T* saved = Act::kSavesInput && op.saved != nullptr ? static_cast<T*>(op.saved) + at : nullptr;
   for (std::size_t i = 0; i < rows * c; i += c) {
     if constexpr (kVectors > 0) {
       for (std::size_t j = 0; j < kVectors * kVector; j += kVector) {
         FloatVector value = load_lanes(x + i + j) * load_lanes(scale + j) + load_lanes(shift + j);
         if (residual != nullptr) value += load_lanes(residual + i + j);
+        if (saved != nullptr) store_lanes(saved + i + j, value);
         store_lanes(y + i + j, forward_lanes(act, value));
       }
     } else {
       for (std::size_t j = 0; j < lanes; ++j) {
         const float added = residual == nullptr ? 0.0f : to_float(residual[i + j]);
-        y[i + j] = from_float<T>(act.forward(to_float(x[i + j]) * scale[j] + shift[j] + added));
+        const float value = to_float(x[i + j]) * scale[j] + shift[j] + added;
+        if (saved != nullptr) saved[i + j] = from_float<T>(value);
+        y[i + j] = from_float<T>(act.forward(value));
       }
     }
   }
@@ -169,9 +173,9 @@ void normalise(const BatchNormForward& op, Act act, const float* scale, const fl
   }
 }
 
-/// sum g and sum g * (x - mean) of `rows` rows of a group of channels, with g = act'(y) * d_y; added to float64 sums.
+/// sum g and sum g * (x - mean) of `rows` rows of a group of channels, with g = act' * d_y; added to float64 sums.
 template <int kVectors, typename T, typename Act>
-void sum_gradients_group(Act act, const T* x, const T* y, const T* d_y, std::size_t c, std::size_t rows,
+void sum_gradients_group(Act act, const T* x, const T* saved, const T* d_y, std::size_t c, std::size_t rows,
                          std::size_t lanes, const float* mean, double* sum_g, double* sum_gx) {
   if constexpr (kVectors > 0) {
     FloatVector g_sum[kVectors] = {}, gx_sum[kVectors] = {}, m[kVectors];
@@ -179,7 +183,7 @@ void sum_gradients_group(Act act, const T* x, const T* y, const T* d_y, std::siz
     for (std::size_t i = 0; i < rows * c; i += c) {
       for (int v = 0; v < kVectors; ++v) {
         const std::size_t at = i + v * kVector;
-        const FloatVector g = backward_lanes(act, load_lanes(y + at), load_lanes(d_y + at));
+        const FloatVector g = backward_lanes(act, load_lanes(saved + at), load_lanes(d_y + at));
         g_sum[v] += g;
         gx_sum[v] += g * (load_lanes(x + at) - m[v]);
       }
@@ -194,7 +198,7 @@ void sum_gradients_group(Act act, const T* x, const T* y, const T* d_y, std::siz
     for (std::size_t j = 0; j < lanes; ++j) {
       float g_sum = 0.0f, gx_sum = 0.0f;
       for (std::size_t i = j; i < rows * c; i += c) {
-        const float g = act.backward(to_float(y[i]), to_float(d_y[i]));
+        const float g = act.backward(to_float(saved[i]), to_float(d_y[i]));
         g_sum += g;
         gx_sum += g * (to_float(x[i]) - mean[j]);
       }
@@ -209,13 +213,13 @@ void accumulate_gradients(const BatchNormBackward& op, Act act, Range rows, doub
   const std::size_t c = static_cast<std::size_t>(op.shape.c);
   const T* x = static_cast<const T*>(op.x);
   const T* d_y = static_cast<const T*>(op.d_y);
-  const T* y = act.kMasks ? static_cast<const T*>(op.y) : d_y;
+  const T* saved = act.kMasks ? static_cast<const T*>(op.saved) : d_y;
   std::fill(sum_g, sum_g + c, 0.0);
   std::fill(sum_gx, sum_gx + c, 0.0);
   for (std::size_t r = rows.begin; r < rows.end; r += kBlockRows) {
     for_channel_groups(c, [&](std::size_t c0, std::size_t lanes, auto vectors) {
       const std::size_t at = r * c + c0;
-      sum_gradients_group<decltype(vectors)::value>(act, x + at, y + at, d_y + at, c,
+      sum_gradients_group<decltype(vectors)::value>(act, x + at, saved + at, d_y + at, c,
                                                     std::min(kBlockRows, rows.end - r), lanes, op.saved_mean + c0,
                                                     sum_g + c0, sum_gx + c0);
     });
@@ -225,7 +229,7 @@ void accumulate_gradients(const BatchNormBackward& op, Act act, Range rows, doub
 /// The pointers and coefficients of one group of channels in the second pass of the backward op.
 template <typename T>
 struct GradientGroup {
-  const T *x, *y, *d_y;
+  const T *x, *saved, *d_y;
   T *d_x, *d_residual;  ///< d_residual may be null
   const float *a, *b, *m, *mean;
   bool add_residual;
@@ -238,7 +242,7 @@ void gradient_group(const GradientGroup<T>& t, Act act, std::size_t c, std::size
     if constexpr (kVectors > 0) {
       for (std::size_t j = 0; j < kVectors * kVector; j += kVector) {
         const std::size_t at = i + j;
-        const FloatVector g = backward_lanes(act, load_lanes(t.y + at), load_lanes(t.d_y + at));
+        const FloatVector g = backward_lanes(act, load_lanes(t.saved + at), load_lanes(t.d_y + at));
         const FloatVector centred = load_lanes(t.x + at) - load_lanes(t.mean + j);
         store_lanes(t.d_x + at, g * load_lanes(t.a + j) - centred * load_lanes(t.b + j) - load_lanes(t.m + j));
         if (t.d_residual != nullptr)
@@ -247,7 +251,7 @@ void gradient_group(const GradientGroup<T>& t, Act act, std::size_t c, std::size
     } else {
       for (std::size_t j = 0; j < lanes; ++j) {
         const std::size_t at = i + j;
-        const float g = act.backward(to_float(t.y[at]), to_float(t.d_y[at]));
+        const float g = act.backward(to_float(t.saved[at]), to_float(t.d_y[at]));
         t.d_x[at] = from_float<T>(g * t.a[j] - (to_float(t.x[at]) - t.mean[j]) * t.b[j] - t.m[j]);
         if (t.d_residual != nullptr)
           t.d_residual[at] = from_float<T>(t.add_residual ? to_float(t.d_residual[at]) + g : g);
@@ -259,12 +263,12 @@ void gradient_group(const GradientGroup<T>& t, Act act, std::size_t c, std::size
 template <typename T, typename Act>
 void backward_rows(const BatchNormBackward& op, Act act, const Scratch& scratch, std::size_t begin, std::size_t end) {
   const std::size_t c = static_cast<std::size_t>(op.shape.c);
-  const T* y = static_cast<const T*>(act.kMasks ? op.y : op.d_y);
+  const T* saved = static_cast<const T*>(act.kMasks ? op.saved : op.d_y);
   for (std::size_t r = begin; r < end; r += kBlockRows) {
     for_channel_groups(c, [&](std::size_t c0, std::size_t lanes, auto vectors) {
       const std::size_t at = r * c + c0;
       const GradientGroup<T> group{static_cast<const T*>(op.x) + at,
-                                   y + at,
+                                   saved + at,
                                    static_cast<const T*>(op.d_y) + at,
                                    static_cast<T*>(op.d_x) + at,
                                    op.d_residual == nullptr ? nullptr : static_cast<T*>(op.d_residual) + at,

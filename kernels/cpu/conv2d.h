@@ -19,7 +19,7 @@ class Conv2dOnednn {
 
   /// Of all three passes, whatever their flags; bytes.
   std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype);
-  void forward(const Conv2dForward& op);
+  void forward(const Conv2dForward& op, int threads);
   void backward_data(const Conv2dBackwardData& op, int threads);
   void backward_weight(const Conv2dBackwardWeight& op);
   std::size_t cached_primitives() const;

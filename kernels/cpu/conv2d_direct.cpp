@@ -50,7 +50,7 @@ struct FinishedTile {
   std::size_t next_row;  ///< elements to the same pixel of the next row
 };
 
-/// y = act(sums + bias)
+/// y = act(sums + bias), and what the activation saves
 template <typename T, typename Act>
 struct ForwardEpilogue {
   const Conv2dForward& op;
@@ -58,50 +58,56 @@ struct ForwardEpilogue {
 
   void operator()(const FinishedTile& t) const {
     T* y = static_cast<T*>(op.y) + t.out;
+    T* saved = Act::kSavesInput && op.saved != nullptr ? static_cast<T*>(op.saved) + t.out : nullptr;
     float bias[kMaxVectors * kLanes] = {};
     if (op.bias != nullptr) std::copy(op.bias + t.channel, op.bias + t.channel + t.channels, bias);
     for (int i = 0; i < t.pixels; ++i, y += t.out_step) {
       __builtin_prefetch(y + t.next_row, 1, 2);
       const float* sums = t.sums + i * t.step;
       if (t.channels == kMaxVectors * kLanes) {
-        for (int j = 0; j < kMaxVectors * kLanes; j += kLanes)
-          store_lanes(y + j, forward_lanes(act, load_lanes(sums + j) + load_lanes(bias + j)));
+        for (int j = 0; j < kMaxVectors * kLanes; j += kLanes) {
+          const FloatVector value = load_lanes(sums + j) + load_lanes(bias + j);
+          if (saved != nullptr) store_lanes(saved + j, value);
+          store_lanes(y + j, forward_lanes(act, value));
+        }
       } else {
+        for (int j = 0; saved != nullptr && j < t.channels; ++j) saved[j] = from_float<T>(sums[j] + bias[j]);
 #pragma omp simd
         for (int j = 0; j < t.channels; ++j) y[j] = from_float<T>(act.forward(sums[j] + bias[j]));
       }
+      if (saved != nullptr) saved += t.out_step;
     }
   }
 };
 
-/// d_x = act'(x) * (sums [+ d_x])
+/// d_x = act' * (sums [+ d_x])
 template <typename T, typename Act, bool kAccumulate>
 struct BackwardDataEpilogue {
   const Conv2dBackwardData& op;
   Act act;
 
-  void row(const float* sums, const T* x, T* d_x, int channels) const {
+  void row(const float* sums, const T* saved, T* d_x, int channels) const {
 #pragma omp simd
     for (int j = 0; j < channels; ++j) {
       const float g = kAccumulate ? sums[j] + to_float(d_x[j]) : sums[j];
-      d_x[j] = from_float<T>(Act::kMasks ? act.backward(to_float(x[j]), g) : g);
+      d_x[j] = from_float<T>(Act::kMasks ? act.backward(to_float(saved[j]), g) : g);
     }
   }
 
   void operator()(const FinishedTile& t) const {
     T* d_x = static_cast<T*>(op.d_x) + t.out;
-    const T* x = Act::kMasks ? static_cast<const T*>(op.x) + t.out : d_x;
-    for (int i = 0; i < t.pixels; ++i, d_x += t.out_step, x += t.out_step) {
-      if (Act::kMasks) __builtin_prefetch(x + t.next_row, 0, 2);
+    const T* saved = Act::kMasks ? static_cast<const T*>(op.saved) + t.out : d_x;
+    for (int i = 0; i < t.pixels; ++i, d_x += t.out_step, saved += t.out_step) {
+      if (Act::kMasks) __builtin_prefetch(saved + t.next_row, 0, 2);
       __builtin_prefetch(d_x + t.next_row, 1, 2);
       if (t.channels == kMaxVectors * kLanes) {
         for (int j = 0; j < kMaxVectors * kLanes; j += kLanes) {
           const FloatVector sums = load_lanes(t.sums + i * t.step + j),
                             g = kAccumulate ? sums + load_lanes(d_x + j) : sums;
-          store_lanes(d_x + j, Act::kMasks ? backward_lanes(act, load_lanes(x + j), g) : g);
+          store_lanes(d_x + j, Act::kMasks ? backward_lanes(act, load_lanes(saved + j), g) : g);
         }
       } else {
-        row(t.sums + i * t.step, x, d_x, t.channels);
+        row(t.sums + i * t.step, saved, d_x, t.channels);
       }
     }
   }

@@ -89,9 +89,10 @@ void Conv2dKernels::forward(const Conv2dForward& op) {
     case Conv2dKernel::direct:
       return direct_.forward(op);
     case Conv2dKernel::onednn:
-      return onednn_.forward(op);
+      return onednn_.forward(op, threads_);
     case Conv2dKernel::product:
-      return dense_.forward({as_dense(op.shape), op.dtype, op.x, op.w, op.bias, op.activation, op.y, op.workspace});
+      return dense_.forward(
+          {as_dense(op.shape), op.dtype, op.x, op.w, op.bias, op.activation, op.y, op.workspace, op.saved}, threads_);
   }
 }
 
@@ -103,7 +104,8 @@ void Conv2dKernels::backward_data(const Conv2dBackwardData& op) {
       return onednn_.backward_data(op, threads_);
     case Conv2dKernel::product:
       return dense_.backward_data(
-          {as_dense(op.shape), op.dtype, op.d_y, op.w, op.x, op.activation, op.write, op.d_x, op.workspace}, threads_);
+          {as_dense(op.shape), op.dtype, op.d_y, op.w, op.saved, op.activation, op.write, op.d_x, op.workspace},
+          threads_);
   }
 }
 

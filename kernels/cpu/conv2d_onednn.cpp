@@ -1,9 +1,11 @@
 // Convolution by oneDNN: activations NHWC, weights reordered from K,R,S,C into the layout that oneDNN prefers.
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "kernels/api/two_passes.h"
 #include "kernels/cpu/conv2d.h"
 #include "kernels/cpu/mask.h"
 #include "kernels/cpu/onednn_cache.h"
+#include "kernels/cpu/ops.h"
 
 namespace tsugi {
 namespace cpu {
@@ -190,7 +192,11 @@ std::size_t Conv2dOnednn::workspace_bytes(const Conv2dShape& shape, DType dtype)
   return std::max(bytes, Impl::bytes(impl_->backward_data(shape, dtype)) + shape.x_count() * size_of(dtype) + 64);
 }
 
-void Conv2dOnednn::forward(const Conv2dForward& op) {
+void Conv2dOnednn::forward(const Conv2dForward& op, int threads) {
+  if (saves_input(op.activation.kind))
+    return forward_in_two_passes(
+        op, op.shape.y_count(), [&](const Conv2dForward& plain) { forward(plain, threads); },
+        [&](const ActivationForward& pass) { activation_forward(pass, threads); });
   Entry& entry = impl_->forward(op.shape, op.dtype, {op.bias != nullptr, op.activation, Write::overwrite});
   Cursor workspace(op.workspace);
   const void* w = impl_->weights(entry, op.w, workspace);
@@ -211,7 +217,7 @@ void Conv2dOnednn::backward_data(const Conv2dBackwardData& op, int threads) {
   void* product = op.write == Write::accumulate ? workspace.take(count * size_of(op.dtype)) : op.d_x;
   entry.convolution.run(impl_->cache.stream, {op.d_y, w, product, scratch});
   if (op.write == Write::accumulate || op.activation.kind != ActivationKind::none)
-    mask_gradient(op.dtype, op.activation, op.write, count, product, op.x, op.d_x, threads);
+    mask_gradient(op.dtype, op.activation, op.write, count, product, op.saved, op.d_x, threads);
 }
 
 void Conv2dOnednn::backward_weight(const Conv2dBackwardWeight& op) {

@@ -158,7 +158,7 @@ void CpuBackend::dense_forward(const DenseForward& op) {
   validate(op);
   require_workspace(op, "dense_forward", [&] { return workspace_bytes(op.shape, op.dtype); });
   use_threads();
-  dense_.forward(op);
+  dense_.forward(op, threads_);
 }
 
 void CpuBackend::dense_backward_data(const DenseBackwardData& op) {

@@ -18,7 +18,7 @@ class DenseOnednn {
 
   /// Of all three passes, whatever their flags; bytes.
   std::size_t workspace_bytes(const DenseShape& shape, DType dtype);
-  void forward(const DenseForward& op);
+  void forward(const DenseForward& op, int threads);
   void backward_data(const DenseBackwardData& op, int threads);
   void backward_weight(const DenseBackwardWeight& op, int threads);
   std::size_t cached_primitives() const;

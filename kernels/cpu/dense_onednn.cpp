@@ -1,9 +1,11 @@
 // Dense layers by oneDNN's inner product, on plain row-major tensors.
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "kernels/api/two_passes.h"
 #include "kernels/cpu/dense.h"
 #include "kernels/cpu/mask.h"
 #include "kernels/cpu/onednn_cache.h"
+#include "kernels/cpu/ops.h"
 
 namespace tsugi {
 namespace cpu {
@@ -135,7 +137,12 @@ std::size_t DenseOnednn::workspace_bytes(const DenseShape& s, DType dtype) {
   return scratch + 3 * 64;
 }
 
-void DenseOnednn::forward(const DenseForward& op) {
+void DenseOnednn::forward(const DenseForward& op, int threads) {
+  if (saves_input(op.activation.kind))
+    return forward_in_two_passes(
+        op, static_cast<std::size_t>(op.shape.n) * op.shape.out,
+        [&](const DenseForward& plain) { forward(plain, threads); },
+        [&](const ActivationForward& pass) { activation_forward(pass, threads); });
   Entry& entry = impl_->forward(op.shape, op.dtype, op.bias != nullptr, op.activation);
   if (op.bias != nullptr) {
     entry.product.run(impl_->cache.stream, {op.x, op.w, op.y, op.workspace, op.bias});
@@ -152,7 +159,7 @@ void DenseOnednn::backward_data(const DenseBackwardData& op, int threads) {
   void* product = op.write == Write::accumulate ? workspace.take(count * size_of(op.dtype)) : op.d_x;
   entry.product.run(impl_->cache.stream, {op.d_y, op.w, product, scratch});
   if (op.write == Write::accumulate || op.activation.kind != ActivationKind::none)
-    mask_gradient(op.dtype, op.activation, op.write, count, product, op.x, op.d_x, threads);
+    mask_gradient(op.dtype, op.activation, op.write, count, product, op.saved, op.d_x, threads);
 }
 
 void DenseOnednn::backward_weight(const DenseBackwardWeight& op, int threads) {

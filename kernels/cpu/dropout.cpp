@@ -62,7 +62,7 @@ void dropout_forward(const DropoutForward& op, int threads) {
 void dropout_backward(const DropoutBackward& op, int threads) {
   with_dtype(op.dtype, "dropout_backward", [&](auto element) {
     using T = decltype(element);
-    with_activation(op.activation, [&](auto act) {
+    with_rectifier(op.activation, [&](auto act) {
       const std::uint8_t* mask = op.mask;
       const T* y = static_cast<const T*>(act.kMasks ? op.y : op.d_y);
       const T* d_y = static_cast<const T*>(op.d_y);

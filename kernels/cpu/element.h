@@ -1,12 +1,13 @@
 // Element types of the CPU kernels, and how they become float32 and back. Kernels are templates over `float` and
-// `Bf16`, and over an activation; with_dtype() and with_activation() pick the instance. Loops are written so that the
-// compiler vectorises them.
+// `Bf16`, and over an activation's function; with_dtype() and with_activation() pick the instance. Loops are written so
+// that the compiler vectorises them.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 #include <string>
 
+#include "kernels/api/activation.h"
 #include "kernels/api/error.h"
 #include "kernels/api/types.h"
 
@@ -43,42 +44,6 @@ inline Bf16 from_float<Bf16>(float value) {
   const std::uint32_t rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
   const std::uint32_t quiet = (bits >> 16) | 0x40u;
   return Bf16{static_cast<std::uint16_t>((bits & 0x7FFFFFFFu) > 0x7F800000u ? quiet : rounded)};
-}
-
-/// Activations as functors: y = act.forward(x), and d_x = act.backward(y, d_y). A NaN passes through.
-struct NoActivation {
-  static constexpr bool kMasks = false;
-  explicit NoActivation(Activation) {}
-  float forward(float x) const { return x; }
-  float backward(float, float d_y) const { return d_y; }
-};
-
-struct Relu {
-  static constexpr bool kMasks = true;
-  explicit Relu(Activation) {}
-  float forward(float x) const { return x < 0.0f ? 0.0f : x; }
-  float backward(float y, float d_y) const { return y > 0.0f ? d_y : 0.0f; }
-};
-
-struct LeakyRelu {
-  static constexpr bool kMasks = true;
-  explicit LeakyRelu(Activation activation) : slope(activation.slope) {}
-  float forward(float x) const { return x < 0.0f ? slope * x : x; }
-  float backward(float y, float d_y) const { return y > 0.0f ? d_y : slope * d_y; }
-  float slope;
-};
-
-/// Calls f(functor) with the functor of `activation`.
-template <typename F>
-void with_activation(Activation activation, F&& f) {
-  switch (activation.kind) {
-    case ActivationKind::none:
-      return f(NoActivation(activation));
-    case ActivationKind::relu:
-      return f(Relu(activation));
-    case ActivationKind::leaky_relu:
-      return f(LeakyRelu(activation));
-  }
 }
 
 /// Calls f(T{}) with T = float or Bf16; throws Error naming `op` for any other type.

@@ -52,14 +52,32 @@ inline void store_lanes(Bf16* to, FloatVector value) {
   std::memcpy(to, &half, sizeof half);
 }
 
-inline FloatVector forward_lanes(NoActivation, FloatVector x) { return x; }
-inline FloatVector forward_lanes(Relu, FloatVector x) { return x < 0.0f ? FloatVector{} : x; }
-inline FloatVector forward_lanes(LeakyRelu act, FloatVector x) { return x < 0.0f ? act.slope * x : x; }
+/// act.forward of every lane. Functions without a vector form go through memory: the compiler vectorises the loop.
+template <typename Act>
+inline FloatVector forward_lanes(const Act& act, FloatVector x) {
+  if constexpr (Act::kSavesInput) {
+    float lane[kVector];
+    store_lanes(lane, x);
+#pragma omp simd
+    for (std::size_t i = 0; i < kVector; ++i) lane[i] = act.forward(lane[i]);
+    return load_lanes(lane);
+  } else {
+    return act.forward(x);
+  }
+}
 
-inline FloatVector backward_lanes(NoActivation, FloatVector, FloatVector d_y) { return d_y; }
-inline FloatVector backward_lanes(Relu, FloatVector y, FloatVector d_y) { return y > 0.0f ? d_y : FloatVector{}; }
-inline FloatVector backward_lanes(LeakyRelu act, FloatVector y, FloatVector d_y) {
-  return y > 0.0f ? d_y : act.slope * d_y;
+template <typename Act>
+inline FloatVector backward_lanes(const Act& act, FloatVector saved, FloatVector d_y) {
+  if constexpr (Act::kSavesInput) {
+    float lane[kVector], gradient[kVector];
+    store_lanes(lane, saved);
+    store_lanes(gradient, d_y);
+#pragma omp simd
+    for (std::size_t i = 0; i < kVector; ++i) lane[i] = act.backward(lane[i], gradient[i]);
+    return load_lanes(lane);
+  } else {
+    return act.backward(saved, d_y);
+  }
 }
 
 }  // namespace cpu

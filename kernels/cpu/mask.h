@@ -1,4 +1,4 @@
-// The epilogue of backward-data where a library wrote the plain product: d_x = act'(x) * (product [+ d_x]).
+// The epilogue of backward-data where a library wrote the plain product: d_x = act' * (product [+ d_x]).
 #pragma once
 
 #include "kernels/cpu/element.h"
@@ -7,14 +7,15 @@
 namespace tsugi {
 namespace cpu {
 
-/// product: [count] of `dtype`, may be d_x itself when overwriting. x: read only when activation.kind != none.
+/// product: [count] of `dtype`, may be d_x itself when overwriting. saved: of the activation, read only where there is
+/// one.
 inline void mask_gradient(DType dtype, Activation activation, Write write, std::size_t count, const void* product,
-                          const void* x, void* d_x, int threads) {
+                          const void* saved, void* d_x, int threads) {
   with_dtype(dtype, "backward_data", [&](auto element) {
     using T = decltype(element);
     with_activation(activation, [&](auto act) {
       const T* from = static_cast<const T*>(product);
-      const T* y = static_cast<const T*>(act.kMasks ? x : product);
+      const T* mask = static_cast<const T*>(act.kMasks ? saved : product);
       T* to = static_cast<T*>(d_x);
       const bool accumulate = write == Write::accumulate;
       parallel_for(
@@ -23,7 +24,7 @@ inline void mask_gradient(DType dtype, Activation activation, Write write, std::
 #pragma omp simd
             for (std::size_t i = begin; i < end; ++i) {
               const float before = accumulate ? to_float(to[i]) : 0.0f;
-              to[i] = from_float<T>(act.backward(to_float(y[i]), to_float(from[i]) + before));
+              to[i] = from_float<T>(act.backward(to_float(mask[i]), to_float(from[i]) + before));
             }
           },
           64);

@@ -138,11 +138,12 @@ typename Primitive::primitive_desc backward_pd(const dnnl::engine& engine, const
 #endif
 }
 
+/// activation: a rectifier.
 inline dnnl::primitive_attr with_user_scratchpad(Activation activation = {}) {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   if (activation.kind != ActivationKind::none) {
-    const float slope = activation.kind == ActivationKind::relu ? 0.0f : activation.slope;
+    const float slope = Rectifier(activation).slope;
     dnnl::post_ops post_ops;
 #if DNNL_VERSION_MAJOR >= 3
     post_ops.append_eltwise(dnnl::algorithm::eltwise_relu, slope, 0.0f);

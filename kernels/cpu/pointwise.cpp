@@ -27,7 +27,7 @@ void activation_backward(const ActivationBackward& op, int threads) {
   with_dtype(op.dtype, "activation_backward", [&](auto element) {
     using T = decltype(element);
     with_activation(op.activation, [&](auto act) {
-      const T* y = static_cast<const T*>(act.kMasks ? op.y : op.d_y);
+      const T* saved = static_cast<const T*>(act.kMasks ? op.saved : op.d_y);
       const T* d_y = static_cast<const T*>(op.d_y);
       T* d_x = static_cast<T*>(op.d_x);
       const bool accumulate = op.write == Write::accumulate;
@@ -37,11 +37,11 @@ void activation_backward(const ActivationBackward& op, int threads) {
             if (accumulate) {
 #pragma omp simd
               for (std::size_t i = begin; i < end; ++i)
-                d_x[i] = from_float<T>(to_float(d_x[i]) + act.backward(to_float(y[i]), to_float(d_y[i])));
+                d_x[i] = from_float<T>(to_float(d_x[i]) + act.backward(to_float(saved[i]), to_float(d_y[i])));
             } else {
 #pragma omp simd
               for (std::size_t i = begin; i < end; ++i)
-                d_x[i] = from_float<T>(act.backward(to_float(y[i]), to_float(d_y[i])));
+                d_x[i] = from_float<T>(act.backward(to_float(saved[i]), to_float(d_y[i])));
             }
           },
           64);
@@ -56,12 +56,22 @@ void add_forward(const AddForward& op, int threads) {
       const T* a = static_cast<const T*>(op.a);
       const T* b = static_cast<const T*>(op.b);
       T* y = static_cast<T*>(op.y);
+      T* saved = act.kSavesInput ? static_cast<T*>(op.saved) : nullptr;
       parallel_for(
           threads, op.count, 1,
           [=](std::size_t begin, std::size_t end) {
+            if (saved != nullptr) {
 #pragma omp simd
-            for (std::size_t i = begin; i < end; ++i)
-              y[i] = from_float<T>(act.forward(to_float(a[i]) + to_float(b[i])));
+              for (std::size_t i = begin; i < end; ++i) {
+                const float sum = to_float(a[i]) + to_float(b[i]);
+                saved[i] = from_float<T>(sum);
+                y[i] = from_float<T>(act.forward(sum));
+              }
+            } else {
+#pragma omp simd
+              for (std::size_t i = begin; i < end; ++i)
+                y[i] = from_float<T>(act.forward(to_float(a[i]) + to_float(b[i])));
+            }
           },
           64);
     });

@@ -296,7 +296,7 @@ void pool_backward(const PoolBackward& op, int threads) {
   const bool fast = is_2x2(s) && s.h % 2 == 0 && s.w % 2 == 0;
   with_dtype(op.dtype, "pool_backward", [&](auto element) {
     using T = decltype(element);
-    with_activation(op.activation, [&](auto act) {
+    with_rectifier(op.activation, [&](auto act) {
       const std::size_t rows = static_cast<std::size_t>(s.n) * (fast ? s.p() : s.h);
       parallel_for(threads, rows, static_cast<std::size_t>(s.w) * s.c, [&](std::size_t begin, std::size_t end) {
         for (std::size_t row = begin; row < end; ++row) {

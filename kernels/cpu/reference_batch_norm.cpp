@@ -57,7 +57,7 @@ void batch_norm_forward(const BatchNormForward& op) {
     for (std::size_t i = c; i < rows * stride; i += stride) {
       const double added = residual == nullptr ? 0.0 : static_cast<double>(residual[i]);
       const double normalised = (static_cast<double>(x[i]) - used.mean) * inv_std;
-      y[i] = static_cast<T>(activate(op.activation, gamma * normalised + beta + added));
+      y[i] = static_cast<T>(activate<T>(op.activation, gamma * normalised + beta + added, op.saved, i));
     }
   }
 }
@@ -67,7 +67,7 @@ void batch_norm_backward(const BatchNormBackward& op) {
   const std::size_t stride = static_cast<std::size_t>(op.shape.c);
   const std::size_t count = static_cast<std::size_t>(op.shape.rows) * stride;
   const T* x = static_cast<const T*>(op.x);
-  const T* y = static_cast<const T*>(op.y);
+  const T* saved = static_cast<const T*>(op.saved);
   const T* d_y = static_cast<const T*>(op.d_y);
   T* d_x = static_cast<T*>(op.d_x);
   T* d_residual = static_cast<T*>(op.d_residual);
@@ -75,7 +75,7 @@ void batch_norm_backward(const BatchNormBackward& op) {
     const double mean = static_cast<double>(op.saved_mean[c]), inv_std = static_cast<double>(op.saved_inv_std[c]);
     double sum_g = 0.0, sum_g_x_hat = 0.0;
     for (std::size_t i = c; i < count; i += stride) {
-      const double g = activation_derivative(op.activation, y, i) * static_cast<double>(d_y[i]);
+      const double g = activation_gradient(op.activation, saved, i, static_cast<double>(d_y[i]));
       sum_g += g;
       sum_g_x_hat += g * (static_cast<double>(x[i]) - mean) * inv_std;
     }
@@ -87,7 +87,7 @@ void batch_norm_backward(const BatchNormBackward& op) {
     const double mean_g_x_hat = through_statistics ? sum_g_x_hat / op.shape.rows : 0.0;
     const double scale = static_cast<double>(op.gamma[c]) * inv_std;
     for (std::size_t i = c; i < count; i += stride) {
-      const double g = activation_derivative(op.activation, y, i) * static_cast<double>(d_y[i]);
+      const double g = activation_gradient(op.activation, saved, i, static_cast<double>(d_y[i]));
       const double x_hat = (static_cast<double>(x[i]) - mean) * inv_std;
       if (d_residual != nullptr) d_residual[i] = static_cast<T>(g + old_value(op.write_residual, d_residual[i]));
       d_x[i] = static_cast<T>(scale * (g - mean_g - x_hat * mean_g_x_hat));

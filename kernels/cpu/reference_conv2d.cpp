@@ -98,7 +98,8 @@ void conv2d_forward(const Conv2dForward& op) {
         for (int k = 0; k < shape.k; ++k) {
           const double bias = op.bias == nullptr ? 0.0 : static_cast<double>(op.bias[k]);
           const double sum = window_dot(at, static_cast<const T*>(op.x), static_cast<const T*>(op.w), n, p, q, k);
-          y[at.y(n, p, q, k)] = static_cast<T>(activate(op.activation, sum + bias));
+          const std::size_t i = at.y(n, p, q, k);
+          y[i] = static_cast<T>(activate<T>(op.activation, sum + bias, op.saved, i));
         }
       }
     }
@@ -116,8 +117,8 @@ void conv2d_backward_data(const Conv2dBackwardData& op) {
         for (int c = 0; c < shape.c; ++c) {
           const std::size_t i = at.x(n, h, w, c);
           const double sum = data_gradient(at, static_cast<const T*>(op.d_y), static_cast<const T*>(op.w), n, h, w, c);
-          const double mask = activation_derivative(op.activation, static_cast<const T*>(op.x), i);
-          d_x[i] = static_cast<T>(mask * (sum + old_value(op.write, d_x[i])));
+          const double total = sum + old_value(op.write, d_x[i]);
+          d_x[i] = static_cast<T>(activation_gradient(op.activation, static_cast<const T*>(op.saved), i, total));
         }
       }
     }

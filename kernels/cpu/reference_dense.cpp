@@ -17,7 +17,7 @@ void dense_forward(const DenseForward& op) {
       for (std::size_t i = 0; i < in; ++i) {
         sum += static_cast<double>(x[n * in + i]) * static_cast<double>(w[o * in + i]);
       }
-      y[n * out + o] = static_cast<T>(activate(op.activation, sum));
+      y[n * out + o] = static_cast<T>(activate<T>(op.activation, sum, op.saved, n * out + o));
     }
   }
 }
@@ -34,8 +34,9 @@ void dense_backward_data(const DenseBackwardData& op) {
       for (std::size_t o = 0; o < out; ++o) {
         sum += static_cast<double>(d_y[n * out + o]) * static_cast<double>(w[o * in + i]);
       }
-      const double mask = activation_derivative(op.activation, static_cast<const T*>(op.x), n * in + i);
-      d_x[n * in + i] = static_cast<T>(mask * (sum + old_value(op.write, d_x[n * in + i])));
+      const std::size_t at = n * in + i;
+      const double total = sum + old_value(op.write, d_x[at]);
+      d_x[at] = static_cast<T>(activation_gradient(op.activation, static_cast<const T*>(op.saved), at, total));
     }
   }
 }

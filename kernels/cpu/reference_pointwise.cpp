@@ -17,11 +17,11 @@ void activation_forward(const ActivationForward& op) {
 
 template <typename T>
 void activation_backward(const ActivationBackward& op) {
-  const T* y = static_cast<const T*>(op.y);
+  const T* saved = static_cast<const T*>(op.saved);
   const T* d_y = static_cast<const T*>(op.d_y);
   T* d_x = static_cast<T*>(op.d_x);
   for (std::size_t i = 0; i < op.count; ++i) {
-    const double gradient = activation_derivative(op.activation, y, i) * static_cast<double>(d_y[i]);
+    const double gradient = activation_gradient(op.activation, saved, i, static_cast<double>(d_y[i]));
     d_x[i] = static_cast<T>(gradient + old_value(op.write, d_x[i]));
   }
 }
@@ -51,7 +51,7 @@ void dropout_backward(const DropoutBackward& op) {
   const double scale = 1.0 / (1.0 - static_cast<double>(op.rate));
   for (std::size_t i = 0; i < op.count; ++i) {
     const double kept = op.mask[i] != 0 ? static_cast<double>(d_y[i]) * scale : 0.0;
-    d_x[i] = static_cast<T>(activation_derivative(op.activation, y, i) * kept + old_value(op.write, d_x[i]));
+    d_x[i] = static_cast<T>(activation_gradient(op.activation, y, i, kept) + old_value(op.write, d_x[i]));
   }
 }
 
@@ -61,7 +61,8 @@ void add_forward(const AddForward& op) {
   const T* b = static_cast<const T*>(op.b);
   T* y = static_cast<T*>(op.y);
   for (std::size_t i = 0; i < op.count; ++i) {
-    y[i] = static_cast<T>(activate(op.activation, static_cast<double>(a[i]) + static_cast<double>(b[i])));
+    const double sum = static_cast<double>(a[i]) + static_cast<double>(b[i]);
+    y[i] = static_cast<T>(activate<T>(op.activation, sum, op.saved, i));
   }
 }
 

@@ -82,7 +82,7 @@ double pool_gradient(const PoolBackward& op, int n, int h, int w, int c) {
       if (shape.kind == PoolKind::average) {
         sum += d_y / window.size();
       } else if (op.argmax[i] == (h - window.top) * shape.s + (w - window.left)) {
-        sum += activation_derivative(op.activation, static_cast<const T*>(op.y), i) * d_y;
+        sum += activation_gradient(op.activation, static_cast<const T*>(op.y), i, d_y);
       }
     }
   }
@@ -125,10 +125,10 @@ void pool_backward(const PoolBackward& op) {
         for (int c = 0; c < shape.c; ++c) {
           const std::size_t i = index_x(shape, n, h, w, c);
           // The mask of a maximum is inside pool_gradient (it belongs to y); that of an average is the one of x.
-          const double mask = shape.kind == PoolKind::average
-                                  ? activation_derivative(op.activation, static_cast<const T*>(op.x), i)
-                                  : 1.0;
-          d_x[i] = static_cast<T>(mask * pool_gradient<T>(op, n, h, w, c) + old_value(op.write, d_x[i]));
+          const Activation mask = shape.kind == PoolKind::average ? op.activation : Activation{};
+          const double routed = pool_gradient<T>(op, n, h, w, c);
+          d_x[i] = static_cast<T>(activation_gradient(mask, static_cast<const T*>(op.x), i, routed) +
+                                  old_value(op.write, d_x[i]));
         }
       }
     }

@@ -1,4 +1,4 @@
-// Scalars of the reference: how an element is read to double and written back rounded, and the activation functions.
+// Scalars of the reference: how an element is read to double and written back rounded, and activations.
 // Used by every reference_*.cpp file and by the op tests.
 #pragma once
 
@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/api/activation.h"
 #include "kernels/api/half.h"
 #include "kernels/api/types.h"
 
@@ -48,28 +49,29 @@ struct Float16 {
   explicit operator double() const { return static_cast<double>(half_to_float(bits)); }
 };
 
-/// Slope of the activation at and below zero.
-inline double negative_slope(const Activation& activation) {
-  if (activation.kind == ActivationKind::none) return 1.0;
-  return activation.kind == ActivationKind::relu ? 0.0 : static_cast<double>(activation.slope);
-}
-
 /// y = activation(x); a NaN stays a NaN.
 inline double activate(const Activation& activation, double x) {
-  if (x > 0.0 || std::isnan(x) || activation.kind == ActivationKind::none) return x;
-  return activation.kind == ActivationKind::relu ? 0.0 : negative_slope(activation) * x;
+  double y = x;
+  with_activation(activation, [&](auto act) { y = act.forward(x); });
+  return y;
 }
 
-/// dy/dx from the activation's output y.
-inline double activation_derivative(const Activation& activation, double y) {
-  return y > 0.0 ? 1.0 : negative_slope(activation);
-}
-
-/// The same for the element `index` of a tensor that is read, as the API promises, only where there is an activation.
+/// The same in an op that keeps the input, rounded to its elements, where `saved` is not null.
 template <typename T>
-double activation_derivative(const Activation& activation, const T* y, std::size_t index) {
-  return activation.kind == ActivationKind::none ? 1.0
-                                                 : activation_derivative(activation, static_cast<double>(y[index]));
+double activate(const Activation& activation, double x, void* saved, std::size_t index) {
+  if (saved != nullptr) static_cast<T*>(saved)[index] = static_cast<T>(x);
+  return activate(activation, x);
+}
+
+/// d_x from element `index` of what the forward pass saved, which is read, as the API promises, only where there is an
+/// activation.
+template <typename T>
+double activation_gradient(const Activation& activation, const T* saved, std::size_t index, double d_y) {
+  double d_x = d_y;
+  with_activation(activation, [&](auto act) {
+    if (act.kMasks) d_x = act.backward(static_cast<double>(saved[index]), d_y);
+  });
+  return d_x;
 }
 
 /// What an op adds its result to: the old value when accumulating, otherwise nothing (the memory is not read).

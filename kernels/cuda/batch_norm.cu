@@ -146,25 +146,29 @@ __global__ void __launch_bounds__(kMergeChannels* kMergeParts) batch_norm_merge(
   p.inv_std[c] = 1.0f / sqrtf(total / rows + p.eps);
 }
 
+template <typename Act>
 struct BatchNormNormalise {
   const void* x;
   const void* residual;  ///< or null
   void* y;
+  void* saved;  ///< gets the activation's input; or null
   int rows, c, rows_per_block;
   const float *gamma, *beta;
   const float* mean;         ///< [c] of the batch, or the running one
   const float* inv_std;      ///< [c] of the batch, or null: from running_var
   const float* running_var;  ///< [c]
-  float eps, slope;
+  float eps;
+  Act activation;
   float *saved_mean, *saved_inv_std;  ///< [c], written from the running statistics; or null
 };
 
 /// y = activation(gamma * inv_std * (x - mean) + beta [+ residual]).
 /// Grid: blocks of rows by slabs of channels; the last rows, which the statistics read last, come first, so that what
 /// still lies in the L2 cache is read from there. A thread keeps the coefficients of its N channels in registers and
-/// walks over its rows kRows at a time. Moves x, residual and y once, 16 bytes an access. y may be x. Overwrites.
-template <typename T, int N>
-__global__ void __launch_bounds__(kBlockThreads) batch_norm_normalise(const BatchNormNormalise p) {
+/// walks over its rows kRows at a time. Moves x, residual, y and saved once, 16 bytes an access. y may be x.
+/// Overwrites.
+template <typename T, int N, typename Act>
+__global__ void __launch_bounds__(kBlockThreads) batch_norm_normalise(const BatchNormNormalise<Act> p) {
   constexpr int kRows = N == 8 ? 2 : 4;
   const int c0 = tile_channel<N>(), height = static_cast<int>(blockDim.y);
   if (c0 >= p.c) return;
@@ -188,14 +192,16 @@ __global__ void __launch_bounds__(kBlockThreads) batch_norm_normalise(const Batc
   int row = begin + static_cast<int>(threadIdx.y);
   std::size_t at = static_cast<std::size_t>(row) * p.c + c0;
   const T* residual = static_cast<const T*>(p.residual);
-  const auto normalise = [&](const Vec<T, N>& x, const Vec<T, N>& added) {
-    Vec<T, N> y;
+  const auto normalise = [&](std::size_t to, const Vec<T, N>& x, const Vec<T, N>& added) {
+    Vec<T, N> y, saved;
 #pragma unroll
     for (int i = 0; i < N; ++i) {
       float value = (to_float(x.v[i]) - mean[i]) * scale[i] + shift[i];
       if (residual != nullptr) value += to_float(added.v[i]);
-      y.v[i] = from_float<T>(activate(value, p.slope));
+      if (Act::kSavesInput) saved.v[i] = from_float<T>(value);
+      y.v[i] = from_float<T>(p.activation.forward(value));
     }
+    if (Act::kSavesInput && p.saved != nullptr) store_vec<T, N>(static_cast<T*>(p.saved) + to, saved);
     return y;
   };
   const T* x = static_cast<const T*>(p.x);
@@ -209,13 +215,14 @@ __global__ void __launch_bounds__(kBlockThreads) batch_norm_normalise(const Batc
       for (int k = 0; k < kRows; ++k) added[k] = load_vec<T, N>(residual + at + k * stride);
     }
 #pragma unroll
-    for (int k = 0; k < kRows; ++k) store_vec<T, N>(y + at + k * stride, normalise(loaded[k], added[k]));
+    for (int k = 0; k < kRows; ++k)
+      store_vec<T, N>(y + at + k * stride, normalise(at + k * stride, loaded[k], added[k]));
   }
   for (; row < end; row += height, at += stride) {
     const Vec<T, N> loaded = load_vec<T, N>(x + at);
     Vec<T, N> added = {};
     if (residual != nullptr) added = load_vec<T, N>(residual + at);
-    store_vec<T, N>(y + at, normalise(loaded, added));
+    store_vec<T, N>(y + at, normalise(at, loaded, added));
   }
 }
 
@@ -231,16 +238,15 @@ namespace tsugi {
 namespace TSUGI_GPU {
 namespace {
 
-template <typename T, int N>
-void forward(Runtime& runtime, const BatchNormForward& op) {
+template <typename T, int N, typename Act>
+void forward(Runtime& runtime, const BatchNormForward& op, const Act& act) {
   const BatchNormShape& s = op.shape;
   const BatchNormBlocks blocks(s);
   const ChannelTile tile = channel_tile(s.c, N);
   const dim3 grid(static_cast<unsigned>(blocks.count), tile.slabs);
   const dim3 pass_grid(static_cast<unsigned>(blocks.pass_count), tile.slabs);
-  BatchNormNormalise normalise{op.x,    op.residual, op.y,    s.rows,  s.c,    blocks.pass_rows,        op.gamma,
-                               op.beta, nullptr,     nullptr, nullptr, op.eps, slope_of(op.activation), nullptr,
-                               nullptr};
+  BatchNormNormalise<Act> normalise{op.x,    op.residual, op.y,    op.saved, s.rows, s.c, blocks.pass_rows, op.gamma,
+                                    op.beta, nullptr,     nullptr, nullptr,  op.eps, act, nullptr,          nullptr};
   if (op.mode == BatchNormMode::batch_statistics) {
     const BatchNormScratch scratch(op.workspace, s, blocks);
     const BatchNormStatistics statistics{op.x, s.rows, s.c, blocks.rows, scratch.first, scratch.second};
@@ -258,7 +264,7 @@ void forward(Runtime& runtime, const BatchNormForward& op) {
     normalise.saved_mean = op.saved_mean;
     normalise.saved_inv_std = op.saved_inv_std;
   }
-  runtime.launch("batch_norm_normalise", &batch_norm_normalise<T, N>, pass_grid, tile.block(), normalise);
+  runtime.launch("batch_norm_normalise", &batch_norm_normalise<T, N, Act>, pass_grid, tile.block(), normalise);
 }
 
 }  // namespace
@@ -269,12 +275,15 @@ std::size_t batch_norm_workspace(const BatchNormShape& shape) {
 }
 
 void batch_norm_forward(Runtime& runtime, const BatchNormForward& op) {
-  const bool is_aligned = aligned(16, op.x, op.residual, op.y);
-  if (op.dtype == DType::f16) {
-    pick(runtime, op, is_aligned, 8, &forward<__half, 8>, &forward<__half, 1>);
-  } else {
-    pick(runtime, op, is_aligned, 4, &forward<float, 4>, &forward<float, 1>);
-  }
+  const bool is_aligned = aligned(16, op.x, op.residual, op.y, op.saved);
+  with_kernel_activation(op.activation, [&](auto act) {
+    using Act = decltype(act);
+    if (op.dtype == DType::f16) {
+      pick(runtime, op, act, is_aligned, 8, &forward<__half, 8, Act>, &forward<__half, 1, Act>);
+    } else {
+      pick(runtime, op, act, is_aligned, 4, &forward<float, 4, Act>, &forward<float, 1, Act>);
+    }
+  });
 }
 
 }  // namespace TSUGI_GPU
@@ -282,9 +291,10 @@ void batch_norm_forward(Runtime& runtime, const BatchNormForward& op) {
 #else
 namespace tsugi {
 namespace TSUGI_GPU {
-#define TSUGI_INSTANCE(T, N)                                                       \
-  template __global__ void batch_norm_statistics<T, N>(const BatchNormStatistics); \
-  template __global__ void batch_norm_normalise<T, N>(const BatchNormNormalise);
+#define TSUGI_INSTANCE(T, N)                                                                           \
+  template __global__ void batch_norm_statistics<T, N>(const BatchNormStatistics);                     \
+  template __global__ void batch_norm_normalise<T, N, Rectifier>(const BatchNormNormalise<Rectifier>); \
+  template __global__ void batch_norm_normalise<T, N, SmoothActivation>(const BatchNormNormalise<SmoothActivation>);
 TSUGI_INSTANCE(float, 4)
 TSUGI_INSTANCE(float, 1)
 TSUGI_INSTANCE(__half, 8)

@@ -44,10 +44,10 @@ struct BatchNormScratch {
 };
 
 /// Runs `vector` where every tensor and the channel count allow 16-byte accesses, otherwise `scalar`.
-template <typename Op>
-void pick(Runtime& runtime, const Op& op, bool is_aligned, int width, void (*vector)(Runtime&, const Op&),
-          void (*scalar)(Runtime&, const Op&)) {
-  (is_aligned && op.shape.c % width == 0 ? vector : scalar)(runtime, op);
+template <typename Op, typename Act>
+void pick(Runtime& runtime, const Op& op, const Act& act, bool is_aligned, int width,
+          void (*vector)(Runtime&, const Op&, const Act&), void (*scalar)(Runtime&, const Op&, const Act&)) {
+  (is_aligned && op.shape.c % width == 0 ? vector : scalar)(runtime, op, act);
 }
 
 }  // namespace TSUGI_GPU

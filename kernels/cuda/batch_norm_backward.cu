@@ -6,18 +6,19 @@
 namespace tsugi {
 namespace TSUGI_GPU {
 
+template <typename Act>
 struct BatchNormSums {
-  const void *x, *y, *d_y;  ///< y: null without an activation
+  const void *x, *saved, *d_y;  ///< saved: null without an activation
   int rows, c, rows_per_block;
-  float slope;
+  Act activation;
   const float* mean;             ///< [c]
   float *sum_g, *sum_g_centred;  ///< [gridDim.x,c]
 };
 
 /// sum_g[b][c] = sum of g and sum_g_centred[b][c] = sum of g (x - mean) over the rows of block b, with g =
-/// activation'(y) d_y. Grid and order as in batch_norm_statistics. Reads x, d_y and, with an activation, y once.
-template <typename T, int N>
-__global__ void __launch_bounds__(kBlockThreads) batch_norm_sums(const BatchNormSums p) {
+/// activation' d_y. Grid and order as in batch_norm_statistics. Reads x, d_y and, with an activation, saved once.
+template <typename T, int N, typename Act>
+__global__ void __launch_bounds__(kBlockThreads) batch_norm_sums(const BatchNormSums<Act> p) {
   constexpr int kRows = N == 8 ? 2 : 4;
   TileSums<2 * N>& shared = shared_memory<TileSums<2 * N>>();
   const int c0 = tile_channel<N>(), height = static_cast<int>(blockDim.y);
@@ -31,11 +32,11 @@ __global__ void __launch_bounds__(kBlockThreads) batch_norm_sums(const BatchNorm
     int row = begin + static_cast<int>(threadIdx.y);
     std::size_t at = static_cast<std::size_t>(row) * p.c + c0;
     const T *x = static_cast<const T*>(p.x), *d_y = static_cast<const T*>(p.d_y);
-    const T* y = p.y != nullptr ? static_cast<const T*>(p.y) : d_y;  // slope 1: the mask changes nothing
+    const T* y = p.saved != nullptr ? static_cast<const T*>(p.saved) : d_y;  // which changes nothing
     const auto add = [&](const Vec<T, N>& vx, const Vec<T, N>& vy, const Vec<T, N>& vd) {
 #pragma unroll
       for (int i = 0; i < N; ++i) {
-        const float g = mask_gradient(to_float(vd.v[i]), to_float(vy.v[i]), p.slope);
+        const float g = p.activation.backward(to_float(vy.v[i]), to_float(vd.v[i]));
         sum[i] += g;
         sum[N + i] += g * (to_float(vx.v[i]) - mean[i]);
       }
@@ -96,20 +97,21 @@ __global__ void __launch_bounds__(kMergeChannels* kMergeParts) batch_norm_finish
   p.offset[c] = p.through_statistics ? scale * (sum_g / rows) : 0.0f;
 }
 
+template <typename Act>
 struct BatchNormGradient {
-  const void *x, *y, *d_y;  ///< y: null without an activation
-  void *d_x, *d_residual;   ///< d_residual: or null
+  const void *x, *saved, *d_y;  ///< saved: null without an activation
+  void *d_x, *d_residual;       ///< d_residual: or null
   int rows, c, rows_per_block;
-  float slope;
+  Act activation;
   bool accumulate_residual;
   const float *gamma, *mean, *inv_std, *slope_of_x, *offset;  ///< [c]
 };
 
-/// d_x = gamma inv_std g - slope_of_x (x - mean) - offset, and d_residual (=|+=) g = activation'(y) d_y.
+/// d_x = gamma inv_std g - slope_of_x (x - mean) - offset, and d_residual (=|+=) g = activation' d_y.
 /// Grid and rows as in batch_norm_normalise, the rows that batch_norm_sums read last first. Moves each tensor once.
 /// d_x may be d_y: a thread reads an element before it writes it, and no other thread touches it.
-template <typename T, int N>
-__global__ void __launch_bounds__(kBlockThreads) batch_norm_gradient(const BatchNormGradient p) {
+template <typename T, int N, typename Act>
+__global__ void __launch_bounds__(kBlockThreads) batch_norm_gradient(const BatchNormGradient<Act> p) {
   constexpr int kRows = N == 8 ? 1 : 2;
   const int c0 = tile_channel<N>(), height = static_cast<int>(blockDim.y);
   if (c0 >= p.c) return;
@@ -127,14 +129,14 @@ __global__ void __launch_bounds__(kBlockThreads) batch_norm_gradient(const Batch
   int row = begin + static_cast<int>(threadIdx.y);
   std::size_t at = static_cast<std::size_t>(row) * p.c + c0;
   const T *x = static_cast<const T*>(p.x), *d_y = static_cast<const T*>(p.d_y);
-  const T* y = p.y != nullptr ? static_cast<const T*>(p.y) : d_y;  // slope 1: the mask changes nothing
+  const T* y = p.saved != nullptr ? static_cast<const T*>(p.saved) : d_y;  // which changes nothing
   T *d_x = static_cast<T*>(p.d_x), *d_residual = static_cast<T*>(p.d_residual);
   const auto write = [&](std::size_t i0, const Vec<T, N>& vx, const Vec<T, N>& vy, const Vec<T, N>& vd) {
     Vec<T, N> result, old = {}, passed;
     if (d_residual != nullptr && p.accumulate_residual) old = load_vec<T, N>(d_residual + i0);
 #pragma unroll
     for (int i = 0; i < N; ++i) {
-      const float g = mask_gradient(to_float(vd.v[i]), to_float(vy.v[i]), p.slope);
+      const float g = p.activation.backward(to_float(vy.v[i]), to_float(vd.v[i]));
       result.v[i] = from_float<T>(scale[i] * g - slope_of_x[i] * (to_float(vx.v[i]) - mean[i]) - offset[i]);
       passed.v[i] = from_float<T>(g + to_float(old.v[i]));
     }
@@ -169,19 +171,18 @@ namespace tsugi {
 namespace TSUGI_GPU {
 namespace {
 
-template <typename T, int N>
-void backward(Runtime& runtime, const BatchNormBackward& op) {
+template <typename T, int N, typename Act>
+void backward(Runtime& runtime, const BatchNormBackward& op, const Act& act) {
   const BatchNormShape& s = op.shape;
   const BatchNormBlocks blocks(s);
   const BatchNormScratch scratch(op.workspace, s, blocks);
   const ChannelTile tile = channel_tile(s.c, N);
   const dim3 grid(static_cast<unsigned>(blocks.count), tile.slabs);
   const dim3 pass_grid(static_cast<unsigned>(blocks.pass_count), tile.slabs);
-  const void* y = op.activation.kind == ActivationKind::none ? nullptr : op.y;
-  const float slope = slope_of(op.activation);
-  const BatchNormSums sums{op.x,        y,     op.d_y,        s.rows,        s.c,
-                           blocks.rows, slope, op.saved_mean, scratch.first, scratch.second};
-  runtime.launch("batch_norm_sums", &batch_norm_sums<T, N>, grid, tile.block(), sums);
+  const void* saved = op.activation.kind == ActivationKind::none ? nullptr : op.saved;
+  const BatchNormSums<Act> sums{op.x,        saved, op.d_y,        s.rows,        s.c,
+                                blocks.rows, act,   op.saved_mean, scratch.first, scratch.second};
+  runtime.launch("batch_norm_sums", &batch_norm_sums<T, N, Act>, grid, tile.block(), sums);
   const bool through_statistics = op.mode == BatchNormMode::batch_statistics;
   const BatchNormFinish finish{s.rows,
                                s.c,
@@ -197,33 +198,36 @@ void backward(Runtime& runtime, const BatchNormBackward& op) {
                                scratch.coefficient0,
                                scratch.coefficient1};
   runtime.launch("batch_norm_finish", &batch_norm_finish, merge_grid(s.c), merge_block(blocks.count), finish);
-  const BatchNormGradient gradient{op.x,
-                                   y,
-                                   op.d_y,
-                                   op.d_x,
-                                   op.d_residual,
-                                   s.rows,
-                                   s.c,
-                                   blocks.pass_rows,
-                                   slope,
-                                   op.write_residual == Write::accumulate,
-                                   op.gamma,
-                                   op.saved_mean,
-                                   op.saved_inv_std,
-                                   scratch.coefficient0,
-                                   scratch.coefficient1};
-  runtime.launch("batch_norm_gradient", &batch_norm_gradient<T, N>, pass_grid, tile.block(), gradient);
+  const BatchNormGradient<Act> gradient{op.x,
+                                        saved,
+                                        op.d_y,
+                                        op.d_x,
+                                        op.d_residual,
+                                        s.rows,
+                                        s.c,
+                                        blocks.pass_rows,
+                                        act,
+                                        op.write_residual == Write::accumulate,
+                                        op.gamma,
+                                        op.saved_mean,
+                                        op.saved_inv_std,
+                                        scratch.coefficient0,
+                                        scratch.coefficient1};
+  runtime.launch("batch_norm_gradient", &batch_norm_gradient<T, N, Act>, pass_grid, tile.block(), gradient);
 }
 
 }  // namespace
 
 void batch_norm_backward(Runtime& runtime, const BatchNormBackward& op) {
-  const bool is_aligned = aligned(16, op.x, op.y, op.d_y, op.d_x, op.d_residual);
-  if (op.dtype == DType::f16) {
-    pick(runtime, op, is_aligned, 8, &backward<__half, 8>, &backward<__half, 1>);
-  } else {
-    pick(runtime, op, is_aligned, 4, &backward<float, 4>, &backward<float, 1>);
-  }
+  const bool is_aligned = aligned(16, op.x, op.saved, op.d_y, op.d_x, op.d_residual);
+  with_kernel_activation(op.activation, [&](auto act) {
+    using Act = decltype(act);
+    if (op.dtype == DType::f16) {
+      pick(runtime, op, act, is_aligned, 8, &backward<__half, 8, Act>, &backward<__half, 1, Act>);
+    } else {
+      pick(runtime, op, act, is_aligned, 4, &backward<float, 4, Act>, &backward<float, 1, Act>);
+    }
+  });
 }
 
 }  // namespace TSUGI_GPU
@@ -231,13 +235,17 @@ void batch_norm_backward(Runtime& runtime, const BatchNormBackward& op) {
 #else
 namespace tsugi {
 namespace TSUGI_GPU {
-#define TSUGI_INSTANCE(T, N)                                           \
-  template __global__ void batch_norm_sums<T, N>(const BatchNormSums); \
-  template __global__ void batch_norm_gradient<T, N>(const BatchNormGradient);
-TSUGI_INSTANCE(float, 4)
-TSUGI_INSTANCE(float, 1)
-TSUGI_INSTANCE(__half, 8)
-TSUGI_INSTANCE(__half, 1)
+#define TSUGI_INSTANCE(T, N, Act)                                                \
+  template __global__ void batch_norm_sums<T, N, Act>(const BatchNormSums<Act>); \
+  template __global__ void batch_norm_gradient<T, N, Act>(const BatchNormGradient<Act>);
+TSUGI_INSTANCE(float, 4, Rectifier)
+TSUGI_INSTANCE(float, 1, Rectifier)
+TSUGI_INSTANCE(__half, 8, Rectifier)
+TSUGI_INSTANCE(__half, 1, Rectifier)
+TSUGI_INSTANCE(float, 4, SmoothActivation)
+TSUGI_INSTANCE(float, 1, SmoothActivation)
+TSUGI_INSTANCE(__half, 8, SmoothActivation)
+TSUGI_INSTANCE(__half, 1, SmoothActivation)
 #undef TSUGI_INSTANCE
 }  // namespace TSUGI_GPU
 }  // namespace tsugi

@@ -21,7 +21,7 @@ struct BackwardDataGemmParams {
   int channels, filters;              ///< all of them
   int group_channels, group_filters;  ///< of a group
   int phases_h, phases_w;
-  float slope;
+  Rectifier activation;
   bool accumulate;
   bool wide;  ///< four neighbouring channels can be read and stored at once
 };
@@ -161,7 +161,7 @@ __device__ __forceinline__ void finish_four(const BackwardDataGemmParams<T>& p, 
   for (int e = 0; e < 4; ++e) {
     if (e >= left) continue;
     if (p.accumulate) sum.v[e] += to_float(old.v[e]);
-    if (p.mask != nullptr) sum.v[e] = mask_gradient(sum.v[e], to_float(y.v[e]), p.slope);
+    if (p.mask != nullptr) sum.v[e] = p.activation.backward(to_float(y.v[e]), sum.v[e]);
   }
   store_four<T>(p.d_x + index, sum, left, p.wide);
 }
@@ -269,7 +269,7 @@ BackwardDataGemmParams<T> make_params(const Conv2dBackwardData& op, int splits) 
   BackwardDataGemmParams<T> p;
   p.d_y = static_cast<const T*>(op.d_y);
   p.weights = static_cast<const T*>(op.w);
-  p.mask = op.activation.kind == ActivationKind::none ? nullptr : static_cast<const T*>(op.x);
+  p.mask = op.activation.kind == ActivationKind::none ? nullptr : static_cast<const T*>(op.saved);
   p.d_x = static_cast<T*>(op.d_x);
   p.partials = splits == 1 ? nullptr : static_cast<float*>(op.workspace);
   p.group_channels = s.c / s.groups;
@@ -295,7 +295,7 @@ BackwardDataGemmParams<T> make_params(const Conv2dBackwardData& op, int splits) 
   p.filters = s.k;
   p.phases_h = phases(s.stride_h, s.h);
   p.phases_w = phases(s.stride_w, s.w);
-  p.slope = slope_of(op.activation);
+  p.activation = Rectifier(op.activation);
   p.accumulate = op.write == Write::accumulate;
   p.wide = p.group_channels % 4 == 0 &&
            (splits == 1 ? aligned(op.d_x, 4 * sizeof(T)) && aligned(p.mask, 4 * sizeof(T)) : aligned(op.workspace, 16));
@@ -316,7 +316,7 @@ void launch_tile(Runtime& runtime, const Conv2dBackwardData& op, void (*kernel)(
   reduce.columns = op.shape.c;
   reduce.accumulate = p.accumulate;
   reduce.mask = p.mask;
-  reduce.slope = p.slope;
+  reduce.activation = p.activation;
   reduce.out = op.d_x;
   reduce.dtype = op.dtype;
   split_reduce(runtime, reduce);

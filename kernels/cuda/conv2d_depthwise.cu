@@ -17,7 +17,7 @@ struct DepthwiseForwardParams {
   int h, w_columns, p, q, pad_h, pad_w;
   int channels, filters, multiplier;
   int r, s, stride_h, stride_w;  ///< for the generic kernel
-  float slope;
+  Rectifier activation;
 };
 
 template <typename T, int V>
@@ -27,7 +27,7 @@ __device__ __forceinline__ void store_forward(const DepthwiseForwardParams<T>& p
 #pragma unroll
   for (int e = 0; e < V; ++e) {
     const float bias = p.bias != nullptr ? p.bias[filter + e] : 0.0f;
-    y.v[e] = from_float<T>(activate(sums[e] + bias, p.slope));
+    y.v[e] = from_float<T>(p.activation.forward(sums[e] + bias));
   }
   store_vec<T, V>(p.y + (pixel * static_cast<unsigned>(p.filters) + static_cast<unsigned>(filter)), y);
 }
@@ -119,7 +119,7 @@ struct DepthwiseBackwardDataParams {
   int first_h, first_w;  ///< of the first patch: -(pad % stride)
   int channels, filters, multiplier;
   int r, s, stride_h, stride_w;  ///< for the generic kernel
-  float slope;
+  Rectifier activation;
   bool accumulate;
 };
 
@@ -135,7 +135,7 @@ __device__ __forceinline__ void store_backward(const DepthwiseBackwardDataParams
   if (p.x != nullptr) {
     const Vec<T, V> x = load_vec<T, V>(p.x + offset);
 #pragma unroll
-    for (int e = 0; e < V; ++e) sums[e] = mask_gradient(sums[e], to_float(x.v[e]), p.slope);
+    for (int e = 0; e < V; ++e) sums[e] = p.activation.backward(to_float(x.v[e]), sums[e]);
   }
   Vec<T, V> d_x;
 #pragma unroll
@@ -292,7 +292,7 @@ void launch_forward(Runtime& runtime, const Conv2dForward& op) {
   p.w = static_cast<const T*>(op.w);
   p.bias = op.bias;
   p.y = static_cast<T*>(op.y);
-  p.slope = slope_of(op.activation);
+  p.activation = Rectifier(op.activation);
   const bool fixed = is_fixed(s), wide = is_wide<T, Tile>(s, op.x, op.y, nullptr);
   p.grid = depthwise_grid<Tile>(s.k, s.n, s.p(), s.q(), fixed);
   runtime.launch("conv2d_forward",
@@ -307,9 +307,9 @@ void launch_backward_data(Runtime& runtime, const Conv2dBackwardData& op) {
   set_shape(p, s);
   p.d_y = static_cast<const T*>(op.d_y);
   p.w = static_cast<const T*>(op.w);
-  p.x = op.activation.kind == ActivationKind::none ? nullptr : static_cast<const T*>(op.x);
+  p.x = op.activation.kind == ActivationKind::none ? nullptr : static_cast<const T*>(op.saved);
   p.d_x = static_cast<T*>(op.d_x);
-  p.slope = slope_of(op.activation);
+  p.activation = Rectifier(op.activation);
   p.accumulate = op.write == Write::accumulate;
   const bool fixed = is_fixed(s), wide = is_wide<T, Tile>(s, op.d_y, op.d_x, p.x);
   p.first_h = fixed ? -(s.pad_h % s.stride_h) : 0;

@@ -45,7 +45,7 @@ struct DirectForwardParams {
   int tile_rows, tile_columns, slabs;  ///< tiles over an image, slabs of filters
   int h, w_columns, p, q, pad_h, pad_w;
   int filters;
-  float slope;
+  Rectifier activation;
   bool wide;  ///< four neighbouring filters can be stored at once
 };
 
@@ -191,7 +191,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
       if (q >= p.q) continue;
       Vec<float, 4> y;
 #pragma unroll
-      for (int e = 0; e < 4; ++e) y.v[e] = activate(sums[i][piece * 4 + e] + bias[e], p.slope);
+      for (int e = 0; e < 4; ++e) y.v[e] = p.activation.forward(sums[i][piece * 4 + e] + bias[e]);
       const unsigned pixel = static_cast<unsigned>((image * p.p + row + thread_row) * p.q + q);
       store_four<T>(p.y + (pixel * static_cast<unsigned>(p.filters) + static_cast<unsigned>(k)), y, left, p.wide);
     }
@@ -258,7 +258,7 @@ void launch(Runtime& runtime, const Conv2dForward& op) {
   p.pad_h = s.pad_h;
   p.pad_w = s.pad_w;
   p.filters = s.k;
-  p.slope = slope_of(op.activation);
+  p.activation = Rectifier(op.activation);
   p.wide = s.k % 4 == 0 && aligned(op.y, 4 * sizeof(T));
   void (*kernel)(DirectForwardParams<T>) = &conv2d_forward_direct_kernel<T, Tile, DirectAnyFilter>;
   if (fixed_size(s) == 3)

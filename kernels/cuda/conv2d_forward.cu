@@ -19,7 +19,7 @@ struct ForwardGemmParams {
   int h, w_columns, p, q, stride_h, stride_w, pad_h, pad_w;  ///< w_columns: of the input
   int channels, filters, pixels;                             ///< all of them
   int group_channels, group_filters, terms;                  ///< of a group; terms = r s group_channels
-  float slope;
+  Rectifier activation;
   bool wide;  ///< four neighbouring filters can be stored at once
 };
 
@@ -43,7 +43,7 @@ __device__ __forceinline__ void finish_forward(const ForwardGemmParams<T>& p, co
 #pragma unroll
     for (int e = 0; e < 4; ++e) {
       if (p.bias != nullptr && e < left) y.v[e] += p.bias[channel + static_cast<unsigned>(e)];
-      y.v[e] = activate(y.v[e], p.slope);
+      y.v[e] = p.activation.forward(y.v[e]);
     }
     store_four<T>(p.y + index, y, left, p.wide);
   });
@@ -200,7 +200,7 @@ ForwardGemmParams<T> make_params(const Conv2dForward& op, int splits) {
   p.channels = s.c;
   p.filters = s.k;
   p.pixels = static_cast<int>(pixels_of(s));
-  p.slope = slope_of(op.activation);
+  p.activation = Rectifier(op.activation);
   p.wide = p.group_filters % 4 == 0 && aligned(splits == 1 ? op.y : op.workspace, splits == 1 ? 4 * sizeof(T) : 16);
   return p;
 }
@@ -221,7 +221,7 @@ void launch_tile(Runtime& runtime, const Conv2dForward& op, ForwardGemmPointer<T
   reduce.count = op.shape.y_count();
   reduce.bias = op.bias;
   reduce.columns = op.shape.k;
-  reduce.slope = p.slope;
+  reduce.activation = p.activation;
   reduce.out = op.y;
   reduce.dtype = op.dtype;
   split_reduce(runtime, reduce);

@@ -78,7 +78,7 @@ struct WinogradParams {
   int rows, columns, outputs, padded_outputs;
   int pad_h, pad_w;
   int tile_rows, tile_columns, tiles, slabs;  ///< tiles: of all images
-  float slope;
+  Rectifier activation;
   bool accumulate;
   bool wide;  ///< two neighbouring outputs can be moved at once
 };
@@ -203,7 +203,7 @@ __device__ __forceinline__ void multiply_stage(const WinogradShared& shared, int
 __device__ __forceinline__ float finish(const WinogradParams& p, float sum, unsigned index, int k) {
   if (p.bias != nullptr) sum += p.bias[k];
   if (p.accumulate) sum += p.y[index];
-  return p.mask != nullptr ? mask_gradient(sum, p.mask[index], p.slope) : activate(sum, p.slope);
+  return p.mask != nullptr ? p.activation.backward(p.mask[index], sum) : p.activation.forward(sum);
 }
 
 /// Forward: y = activation(conv(x, w) + bias). Backward-data: d_x = activation'(mask) * (conv(d_y, rotated w) [+ d_x]).
@@ -368,7 +368,7 @@ void launch_forward(Runtime& runtime, const Conv2dForward& op) {
   p.outputs = s.k;
   p.pad_h = s.pad_h;
   p.pad_w = s.pad_w;
-  p.slope = slope_of(op.activation);
+  p.activation = Rectifier(op.activation);
   launch(runtime, "conv2d_forward", static_cast<const float*>(op.w), false, static_cast<float*>(op.workspace), s.n, p);
 }
 
@@ -385,8 +385,8 @@ void launch_backward_data(Runtime& runtime, const Conv2dBackwardData& op) {
   p.outputs = s.c;
   p.pad_h = 2 - s.pad_h;
   p.pad_w = 2 - s.pad_w;
-  p.mask = op.activation.kind == ActivationKind::none ? nullptr : static_cast<const float*>(op.x);
-  p.slope = slope_of(op.activation);
+  p.mask = op.activation.kind == ActivationKind::none ? nullptr : static_cast<const float*>(op.saved);
+  p.activation = Rectifier(op.activation);
   p.accumulate = op.write == Write::accumulate;
   launch(runtime, "conv2d_backward_data", static_cast<const float*>(op.w), true, static_cast<float*>(op.workspace), s.n,
          p);

@@ -62,10 +62,11 @@ __global__ void __launch_bounds__(kBlockThreads) dropout_forward_draw(const Drop
 
 struct DropoutBackwardParams {
   std::size_t count;
-  float scale, slope;
+  float scale;
+  Rectifier activation;
   bool accumulate;
   const std::uint8_t* mask;
-  const void* y;  ///< d_y itself without an activation, where the slope is 1
+  const void* y;  ///< d_y itself without an activation, which changes nothing
   const void* d_y;
   void* d_x;
 };
@@ -80,7 +81,7 @@ __device__ __forceinline__ void dropout_gradient(const DropoutBackwardParams& p,
   if (p.accumulate) out = load_vec<T, N>(d_x);
 #pragma unroll
   for (int k = 0; k < N; ++k) {
-    const float g = mask_gradient(to_float(gradient.v[k]), to_float(sign.v[k]), p.slope) * p.scale;
+    const float g = p.activation.backward(to_float(sign.v[k]), to_float(gradient.v[k])) * p.scale;
     const float added = kept.v[k] != 0 ? g : 0.0f;
     out.v[k] = from_float<T>(p.accumulate ? to_float(out.v[k]) + added : added);
   }
@@ -124,7 +125,7 @@ void backward(Runtime& runtime, const DropoutBackward& op) {
   constexpr int kWidth = vector_width<T>();
   const void* y = op.activation.kind == ActivationKind::none ? op.d_y : op.y;
   const DropoutBackwardParams params{
-      op.count, 1.0f / (1.0f - op.rate), slope_of(op.activation), op.write == Write::accumulate, op.mask, y, op.d_y,
+      op.count, 1.0f / (1.0f - op.rate), Rectifier(op.activation), op.write == Write::accumulate, op.mask, y, op.d_y,
       op.d_x};
   if (aligned(16, y, op.d_y, op.d_x) && aligned(kWidth, op.mask)) {
     runtime.launch("dropout_backward", &dropout_backward_mask<T, kWidth>, flat_blocks((op.count + kWidth - 1) / kWidth),

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "kernels/api/op_checker.h"
+#include "kernels/api/two_passes.h"
 #include "kernels/api/validate.h"
 #include "kernels/cuda/ops.h"
 
@@ -29,6 +30,7 @@ Conv2dForward as_conv2d(const DenseForward& op) {
   conv.activation = op.activation;
   conv.y = op.y;
   conv.workspace = op.workspace;
+  conv.saved = op.saved;
   return conv;
 }
 
@@ -38,7 +40,7 @@ Conv2dBackwardData as_conv2d(const DenseBackwardData& op) {
   conv.dtype = op.dtype;
   conv.d_y = op.d_y;
   conv.w = op.w;
-  conv.x = op.x;
+  conv.saved = op.saved;
   conv.activation = op.activation;
   conv.write = op.write;
   conv.d_x = op.d_x;
@@ -66,6 +68,21 @@ std::string describe(const BatchNormShape& shape) {
 std::string describe(const PoolShape& s) {
   return "[" + std::to_string(s.n) + "," + std::to_string(s.h) + "," + std::to_string(s.w) + "," + std::to_string(s.c) +
          "], window " + std::to_string(s.r) + "x" + std::to_string(s.s);
+}
+
+/// The kernels of products apply rectifiers; any other activation is a pass behind them.
+void launch(const Kernel<Conv2dForward>& kernel, Runtime& runtime, const Conv2dForward& op) {
+  if (!saves_input(op.activation.kind)) return kernel.launch(runtime, op);
+  forward_in_two_passes(
+      op, op.shape.y_count(), [&](const Conv2dForward& plain) { kernel.launch(runtime, plain); },
+      [&](const ActivationForward& pass) { activation_forward(runtime, pass); });
+}
+
+void launch(const Kernel<Conv2dBackwardData>& kernel, Runtime& runtime, const Conv2dBackwardData& op) {
+  if (!saves_input(op.activation.kind)) return kernel.launch(runtime, op);
+  backward_in_two_passes(
+      op, op.shape.x_count(), [&](const Conv2dBackwardData& plain) { kernel.launch(runtime, plain); },
+      [&](const ActivationBackward& pass) { activation_backward(runtime, pass); });
 }
 
 /// Runs `launch`, and names the op's sizes where it fails.
@@ -138,14 +155,14 @@ void GpuBackend::conv2d_forward(const Conv2dForward& op) {
   validate(op);
   check("conv2d_forward", op.dtype);
   const auto& kernel = dispatch_.forward(op.shape, op.dtype);
-  run(op.shape, [&] { kernel.launch(*runtime_, op); });
+  run(op.shape, [&] { launch(kernel, *runtime_, op); });
 }
 
 void GpuBackend::conv2d_backward_data(const Conv2dBackwardData& op) {
   validate(op);
   check("conv2d_backward_data", op.dtype);
   const auto& kernel = dispatch_.backward_data(op.shape, op.dtype);
-  run(op.shape, [&] { kernel.launch(*runtime_, op); });
+  run(op.shape, [&] { launch(kernel, *runtime_, op); });
 }
 
 void GpuBackend::conv2d_backward_weight(const Conv2dBackwardWeight& op) {
@@ -160,7 +177,7 @@ void GpuBackend::dense_forward(const DenseForward& op) {
   check("dense_forward", op.dtype);
   const Conv2dForward conv = as_conv2d(op);
   const auto& kernel = dispatch_.forward(conv.shape, op.dtype);
-  run(conv.shape, [&] { kernel.launch(*runtime_, conv); });
+  run(conv.shape, [&] { launch(kernel, *runtime_, conv); });
 }
 
 void GpuBackend::dense_backward_data(const DenseBackwardData& op) {
@@ -168,7 +185,7 @@ void GpuBackend::dense_backward_data(const DenseBackwardData& op) {
   check("dense_backward_data", op.dtype);
   const Conv2dBackwardData conv = as_conv2d(op);
   const auto& kernel = dispatch_.backward_data(conv.shape, op.dtype);
-  run(conv.shape, [&] { kernel.launch(*runtime_, conv); });
+  run(conv.shape, [&] { launch(kernel, *runtime_, conv); });
 }
 
 void GpuBackend::dense_backward_weight(const DenseBackwardWeight& op) {

@@ -21,11 +21,11 @@ struct Kernel {
   void (*launch)(Runtime& runtime, const Operation& op);
 };
 
-/// Negative slope of an activation for kernels: 1 = none (see device/element.h).
-inline float slope_of(const Activation& activation) {
-  return activation.kind == ActivationKind::none   ? 1.0f
-         : activation.kind == ActivationKind::relu ? 0.0f
-                                                   : activation.slope;
+/// Calls f with one of the two functions that kernels which wait for memory are compiled for.
+template <typename F>
+void with_kernel_activation(const Activation& activation, const F& f) {
+  if (saves_input(activation.kind)) return f(SmoothActivation(activation));
+  f(Rectifier(activation));
 }
 
 // -- one list a file ----------------------------------------------------------------------------------------------

@@ -7,60 +7,68 @@ namespace tsugi {
 namespace TSUGI_GPU {
 
 // A functor's run<N>(i) computes elements i to i + N. It says how many elements there
-// are, and reads all N of each input before it writes the output's, so that outputs may be inputs.
+// are, and reads all N of each input before it writes the output's, so that outputs may be inputs. Act: Rectifier or
+// SmoothActivation.
 
-template <typename T>
+template <typename T, typename Act>
 struct ActivationForwardMap {
   std::size_t count;
   const T* x;
   T* y;
-  float slope;
+  Act activation;
 
   template <int N>
   __device__ __forceinline__ void run(std::size_t i) const {
     const Vec<T, N> in = load_vec<T, N>(x + i);
     Vec<T, N> out;
 #pragma unroll
-    for (int k = 0; k < N; ++k) out.v[k] = from_float<T>(activate(to_float(in.v[k]), slope));
+    for (int k = 0; k < N; ++k) out.v[k] = from_float<T>(activation.forward(to_float(in.v[k])));
     store_vec<T, N>(y + i, out);
   }
 };
 
-template <typename T>
+template <typename T, typename Act>
 struct ActivationBackwardMap {
   std::size_t count;
-  const T *y, *d_y;  ///< y: d_y itself without an activation, where the slope is 1
+  const T *saved, *d_y;  ///< saved: d_y itself without an activation, which changes nothing
   T* d_x;
-  float slope;
+  Act activation;
   bool accumulate;
 
   template <int N>
   __device__ __forceinline__ void run(std::size_t i) const {
-    const Vec<T, N> sign = load_vec<T, N>(y + i), gradient = load_vec<T, N>(d_y + i);
+    const Vec<T, N> source = load_vec<T, N>(saved + i), gradient = load_vec<T, N>(d_y + i);
     Vec<T, N> out = {};
     if (accumulate) out = load_vec<T, N>(d_x + i);
 #pragma unroll
     for (int k = 0; k < N; ++k) {
-      const float added = mask_gradient(to_float(gradient.v[k]), to_float(sign.v[k]), slope);
+      const float added = activation.backward(to_float(source.v[k]), to_float(gradient.v[k]));
       out.v[k] = from_float<T>(accumulate ? to_float(out.v[k]) + added : added);
     }
     store_vec<T, N>(d_x + i, out);
   }
 };
 
-template <typename T>
+template <typename T, typename Act>
 struct AddForwardMap {
   std::size_t count;
   const T *a, *b;
-  T* y;
-  float slope;
+  T *y, *saved;  ///< saved: a + b, or null
+  Act activation;
 
   template <int N>
   __device__ __forceinline__ void run(std::size_t i) const {
     const Vec<T, N> left = load_vec<T, N>(a + i), right = load_vec<T, N>(b + i);
     Vec<T, N> out;
 #pragma unroll
-    for (int k = 0; k < N; ++k) out.v[k] = from_float<T>(activate(to_float(left.v[k]) + to_float(right.v[k]), slope));
+    for (int k = 0; k < N; ++k)
+      out.v[k] = from_float<T>(activation.forward(to_float(left.v[k]) + to_float(right.v[k])));
+    if (Act::kSavesInput && saved != nullptr) {
+      Vec<T, N> sum;
+#pragma unroll
+      for (int k = 0; k < N; ++k) sum.v[k] = from_float<T>(to_float(left.v[k]) + to_float(right.v[k]));
+      store_vec<T, N>(saved + i, sum);
+    }
     store_vec<T, N>(y + i, out);
   }
 };
@@ -113,30 +121,30 @@ void launch(Runtime& runtime, const char* name, const Map& map, bool is_aligned)
   }
 }
 
-template <typename T>
-void forward(Runtime& runtime, const ActivationForward& op) {
-  const ActivationForwardMap<T> map{op.count, static_cast<const T*>(op.x), static_cast<T*>(op.y),
-                                    slope_of(op.activation)};
+template <typename T, typename Act>
+void forward(Runtime& runtime, const ActivationForward& op, const Act& act) {
+  const ActivationForwardMap<T, Act> map{op.count, static_cast<const T*>(op.x), static_cast<T*>(op.y), act};
   launch<vector_width<T>()>(runtime, "activation_forward", map, aligned(16, op.x, op.y));
 }
 
-template <typename T>
-void backward(Runtime& runtime, const ActivationBackward& op) {
-  const void* y = op.activation.kind == ActivationKind::none ? op.d_y : op.y;
-  const ActivationBackwardMap<T> map{op.count,
-                                     static_cast<const T*>(y),
-                                     static_cast<const T*>(op.d_y),
-                                     static_cast<T*>(op.d_x),
-                                     slope_of(op.activation),
-                                     op.write == Write::accumulate};
-  launch<vector_width<T>()>(runtime, "activation_backward", map, aligned(16, y, op.d_y, op.d_x));
+template <typename T, typename Act>
+void backward(Runtime& runtime, const ActivationBackward& op, const Act& act) {
+  const void* saved = op.activation.kind == ActivationKind::none ? op.d_y : op.saved;
+  const ActivationBackwardMap<T, Act> map{
+      op.count, static_cast<const T*>(saved), static_cast<const T*>(op.d_y), static_cast<T*>(op.d_x),
+      act,      op.write == Write::accumulate};
+  launch<vector_width<T>()>(runtime, "activation_backward", map, aligned(16, saved, op.d_y, op.d_x));
 }
 
-template <typename T>
-void add(Runtime& runtime, const AddForward& op) {
-  const AddForwardMap<T> map{op.count, static_cast<const T*>(op.a), static_cast<const T*>(op.b), static_cast<T*>(op.y),
-                             slope_of(op.activation)};
-  launch<vector_width<T>()>(runtime, "add_forward", map, aligned(16, op.a, op.b, op.y));
+template <typename T, typename Act>
+void add(Runtime& runtime, const AddForward& op, const Act& act) {
+  const AddForwardMap<T, Act> map{op.count,
+                                  static_cast<const T*>(op.a),
+                                  static_cast<const T*>(op.b),
+                                  static_cast<T*>(op.y),
+                                  static_cast<T*>(op.saved),
+                                  act};
+  launch<vector_width<T>()>(runtime, "add_forward", map, aligned(16, op.a, op.b, op.y, op.saved));
 }
 
 template <typename From, typename To>
@@ -149,13 +157,19 @@ void convert(Runtime& runtime, const Cast& op) {
 }  // namespace
 
 void activation_forward(Runtime& runtime, const ActivationForward& op) {
-  (op.dtype == DType::f16 ? forward<__half> : forward<float>)(runtime, op);
+  with_kernel_activation(op.activation, [&](auto act) {
+    (op.dtype == DType::f16 ? forward<__half, decltype(act)> : forward<float, decltype(act)>)(runtime, op, act);
+  });
 }
 void activation_backward(Runtime& runtime, const ActivationBackward& op) {
-  (op.dtype == DType::f16 ? backward<__half> : backward<float>)(runtime, op);
+  with_kernel_activation(op.activation, [&](auto act) {
+    (op.dtype == DType::f16 ? backward<__half, decltype(act)> : backward<float, decltype(act)>)(runtime, op, act);
+  });
 }
 void add_forward(Runtime& runtime, const AddForward& op) {
-  (op.dtype == DType::f16 ? add<__half> : add<float>)(runtime, op);
+  with_kernel_activation(op.activation, [&](auto act) {
+    (op.dtype == DType::f16 ? add<__half, decltype(act)> : add<float, decltype(act)>)(runtime, op, act);
+  });
 }
 void cast(Runtime& runtime, const Cast& op) {
   if (op.from_dtype == DType::f16) {
@@ -173,12 +187,18 @@ namespace TSUGI_GPU {
 #define TSUGI_INSTANCE(N, ...)                                               \
   template __global__ void pointwise<__VA_ARGS__, N>(const __VA_ARGS__ map); \
   template __global__ void pointwise<__VA_ARGS__, 1>(const __VA_ARGS__ map);
-TSUGI_INSTANCE(4, ActivationForwardMap<float>)
-TSUGI_INSTANCE(8, ActivationForwardMap<__half>)
-TSUGI_INSTANCE(4, ActivationBackwardMap<float>)
-TSUGI_INSTANCE(8, ActivationBackwardMap<__half>)
-TSUGI_INSTANCE(4, AddForwardMap<float>)
-TSUGI_INSTANCE(8, AddForwardMap<__half>)
+TSUGI_INSTANCE(4, ActivationForwardMap<float, Rectifier>)
+TSUGI_INSTANCE(4, ActivationForwardMap<float, SmoothActivation>)
+TSUGI_INSTANCE(8, ActivationForwardMap<__half, Rectifier>)
+TSUGI_INSTANCE(8, ActivationForwardMap<__half, SmoothActivation>)
+TSUGI_INSTANCE(4, ActivationBackwardMap<float, Rectifier>)
+TSUGI_INSTANCE(4, ActivationBackwardMap<float, SmoothActivation>)
+TSUGI_INSTANCE(8, ActivationBackwardMap<__half, Rectifier>)
+TSUGI_INSTANCE(8, ActivationBackwardMap<__half, SmoothActivation>)
+TSUGI_INSTANCE(4, AddForwardMap<float, Rectifier>)
+TSUGI_INSTANCE(4, AddForwardMap<float, SmoothActivation>)
+TSUGI_INSTANCE(8, AddForwardMap<__half, Rectifier>)
+TSUGI_INSTANCE(8, AddForwardMap<__half, SmoothActivation>)
 TSUGI_INSTANCE(4, CastMap<float, float>)
 TSUGI_INSTANCE(4, CastMap<float, __half>)
 TSUGI_INSTANCE(4, CastMap<__half, float>)

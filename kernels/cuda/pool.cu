@@ -138,7 +138,7 @@ struct PoolBackwardParams {
   const std::uint8_t* argmax;  ///< max only
   const void* mask;            ///< whose sign is the activation's: y (max) or x (average); null without an activation
   void* d_x;
-  float slope;
+  Rectifier activation;
   bool accumulate;
 };
 
@@ -161,7 +161,7 @@ __device__ __forceinline__ void load_gradient(const PoolBackwardParams& p, std::
   if (p.mask == nullptr) return;
   const Vec<T, N> y = load_vec<T, N>(static_cast<const T*>(p.mask) + at);
 #pragma unroll
-  for (int i = 0; i < N; ++i) gradient[i] = mask_gradient(gradient[i], to_float(y.v[i]), p.slope);
+  for (int i = 0; i < N; ++i) gradient[i] = p.activation.backward(to_float(y.v[i]), gradient[i]);
 }
 
 /// d_x[n,h,w,c] (=|+=) the sum over the windows that hold the pixel: where argmax is this pixel's place in the window,
@@ -203,7 +203,7 @@ __global__ void __launch_bounds__(kBlockThreads) pool_backward_gather(const Pool
   if (!kMax && p.mask != nullptr) {
     const Vec<T, N> x = load_vec<T, N>(static_cast<const T*>(p.mask) + to);
 #pragma unroll
-    for (int i = 0; i < N; ++i) sum[i] = mask_gradient(sum[i], to_float(x.v[i]), p.slope);
+    for (int i = 0; i < N; ++i) sum[i] = p.activation.backward(to_float(x.v[i]), sum[i]);
   }
   write_gradient<T, N>(static_cast<T*>(p.d_x) + to, sum, p.accumulate);
 }
@@ -294,7 +294,7 @@ void backward(Runtime& runtime, const PoolBackward& op) {
                             op.argmax,
                             mask,
                             op.d_x,
-                            slope_of(op.activation),
+                            Rectifier(op.activation),
                             op.write == Write::accumulate};
   if (max && s.stride_h == s.r && s.stride_w == s.s && s.pad_h == 0 && s.pad_w == 0) {
     params.s.pixels = static_cast<unsigned>(count(s.n, (s.h + s.r - 1) / s.r, (s.w + s.s - 1) / s.s));

@@ -15,7 +15,7 @@ struct SplitReduceParams {
   T* out;
   std::size_t count;
   int splits, columns;
-  float slope;
+  Rectifier activation;
   bool accumulate;
 };
 
@@ -46,10 +46,10 @@ __global__ void __launch_bounds__(kSplitReduceThreads) split_reduce_kernel(const
   if (p.mask != nullptr) {
     const Vec<T, V> y = load_vec<T, V>(p.mask + i);
 #pragma unroll
-    for (int e = 0; e < V; ++e) sum.v[e] = mask_gradient(sum.v[e], to_float(y.v[e]), p.slope);
+    for (int e = 0; e < V; ++e) sum.v[e] = p.activation.backward(to_float(y.v[e]), sum.v[e]);
   } else {
 #pragma unroll
-    for (int e = 0; e < V; ++e) sum.v[e] = activate(sum.v[e], p.slope);
+    for (int e = 0; e < V; ++e) sum.v[e] = p.activation.forward(sum.v[e]);
   }
   Vec<T, V> out;
 #pragma unroll
@@ -76,7 +76,7 @@ void launch(Runtime& runtime, const SplitReduce& op) {
                                     op.count,
                                     op.splits,
                                     op.columns,
-                                    op.slope,
+                                    op.activation,
                                     op.accumulate};
   const bool wide = op.count % 4 == 0 && op.columns % 4 == 0 && aligned(op.partials, 16) &&
                     aligned(op.out, 4 * sizeof(T)) && aligned(op.mask, 4 * sizeof(T));

@@ -20,9 +20,9 @@ struct SplitReduce {
   int columns = 1;
   bool accumulate = false;     ///< add the old out, before the activation
   const void* mask = nullptr;  ///< the activation's output: out = activation'(mask) * sum; null: activation(sum)
-  float slope = 1.0f;          ///< see slope_of()
-  void* out = nullptr;         ///< [count] of dtype
-  DType dtype = DType::f32;    ///< of mask and out
+  Rectifier activation{Activation{}};
+  void* out = nullptr;       ///< [count] of dtype
+  DType dtype = DType::f32;  ///< of mask and out
 };
 
 void split_reduce(Runtime& runtime, const SplitReduce& op);

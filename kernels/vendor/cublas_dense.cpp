@@ -87,15 +87,6 @@ void cublas_dense_backward_data(Runtime& runtime, cublasHandle_t handle, const D
   product.inputs = product.output = op.dtype;
   product.write = op.write;
   multiply(handle, product, op.workspace);
-  if (op.activation.kind == ActivationKind::none) return;
-  ActivationBackward mask;
-  mask.count = static_cast<std::size_t>(s.n) * s.in;
-  mask.dtype = op.dtype;
-  mask.activation = op.activation;
-  mask.y = op.x;
-  mask.d_y = op.d_x;
-  mask.d_x = op.d_x;
-  activation_backward(runtime, mask);
 }
 
 void cublas_dense_backward_weight(Runtime& runtime, cublasHandle_t handle, const DenseBackwardWeight& op) {

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernels/api/two_passes.h"
 #include "kernels/api/validate.h"
+#include "kernels/cuda/ops.h"
 #include "kernels/vendor/check.h"
 #include "kernels/vendor/cublas_dense.h"
 
@@ -48,6 +50,21 @@ void need_workspace(const char* op, const void* workspace, std::size_t bytes) {
 
 std::string describe(const DenseShape& s) {
   return "[" + std::to_string(s.n) + "," + std::to_string(s.in) + "] to " + std::to_string(s.out) + " outputs";
+}
+
+/// The pass behind a library's product (epilogue.h) applies rectifiers; any other activation has a pass of its own.
+template <typename Op, typename Product>
+void forward(Runtime& runtime, const Op& op, std::size_t count, const Product& product) {
+  if (!saves_input(op.activation.kind)) return product(op);
+  forward_in_two_passes(op, count, product, [&](const ActivationForward& pass) { activation_forward(runtime, pass); });
+}
+
+/// The libraries' gradients know no activation.
+template <typename Op, typename Product>
+void backward_data(Runtime& runtime, const Op& op, std::size_t count, const Product& product) {
+  if (op.activation.kind == ActivationKind::none) return product(op);
+  backward_in_two_passes(op, count, product,
+                         [&](const ActivationBackward& pass) { activation_backward(runtime, pass); });
 }
 
 /// Runs `call`, and names the op's shape where a library fails.
@@ -94,14 +111,19 @@ void CudnnBackend::conv2d_forward(const Conv2dForward& op) {
   validate(op);
   check("conv2d_forward", op.dtype);
   need_workspace("conv2d_forward", op.workspace, workspace_bytes(op.shape, op.dtype));
-  run(op.shape, [&] { conv2d_.forward(runtime(), op); });
+  run(op.shape, [&] {
+    forward(runtime(), op, op.shape.y_count(), [&](const Conv2dForward& plain) { conv2d_.forward(runtime(), plain); });
+  });
 }
 
 void CudnnBackend::conv2d_backward_data(const Conv2dBackwardData& op) {
   validate(op);
   check("conv2d_backward_data", op.dtype);
   need_workspace("conv2d_backward_data", op.workspace, workspace_bytes(op.shape, op.dtype));
-  run(op.shape, [&] { conv2d_.backward_data(runtime(), op); });
+  run(op.shape, [&] {
+    backward_data(runtime(), op, op.shape.x_count(),
+                  [&](const Conv2dBackwardData& plain) { conv2d_.backward_data(runtime(), plain); });
+  });
 }
 
 void CudnnBackend::conv2d_backward_weight(const Conv2dBackwardWeight& op) {
@@ -115,14 +137,20 @@ void CudnnBackend::dense_forward(const DenseForward& op) {
   validate(op);
   check("dense_forward", op.dtype);
   need_workspace("dense_forward", op.workspace, workspace_bytes(op.shape, op.dtype));
-  run(op.shape, [&] { cublas_dense_forward(runtime(), cublas_.get(), op); });
+  run(op.shape, [&] {
+    forward(runtime(), op, static_cast<std::size_t>(op.shape.n) * op.shape.out,
+            [&](const DenseForward& plain) { cublas_dense_forward(runtime(), cublas_.get(), plain); });
+  });
 }
 
 void CudnnBackend::dense_backward_data(const DenseBackwardData& op) {
   validate(op);
   check("dense_backward_data", op.dtype);
   need_workspace("dense_backward_data", op.workspace, workspace_bytes(op.shape, op.dtype));
-  run(op.shape, [&] { cublas_dense_backward_data(runtime(), cublas_.get(), op); });
+  run(op.shape, [&] {
+    backward_data(runtime(), op, static_cast<std::size_t>(op.shape.n) * op.shape.in,
+                  [&](const DenseBackwardData& plain) { cublas_dense_backward_data(runtime(), cublas_.get(), plain); });
+  });
 }
 
 void CudnnBackend::dense_backward_weight(const DenseBackwardWeight& op) {

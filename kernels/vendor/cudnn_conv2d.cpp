@@ -66,15 +66,6 @@ void CudnnConv2d::backward_data(Runtime& runtime, const Conv2dBackwardData& op) 
   TSUGI_CHECK_CUDNN(cudnnConvolutionBackwardData(handle_, &kOne, p.w, w, p.y, op.d_y, p.conv,
                                                  static_cast<cudnnConvolutionBwdDataAlgo_t>(p.backward_data.id),
                                                  workspace, p.backward_data.workspace, beta, p.x, op.d_x));
-  if (op.activation.kind == ActivationKind::none) return;
-  ActivationBackward mask;
-  mask.count = op.shape.x_count();
-  mask.dtype = op.dtype;
-  mask.activation = op.activation;
-  mask.y = op.x;
-  mask.d_y = op.d_x;
-  mask.d_x = op.d_x;
-  activation_backward(runtime, mask);
 }
 
 void CudnnConv2d::backward_weight(Runtime& runtime, const Conv2dBackwardWeight& op) {

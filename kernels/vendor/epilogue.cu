@@ -19,7 +19,7 @@ struct BiasActivationParams {
   const float* bias;  // null: none
   unsigned vectors;   // rows * c / N
   unsigned c;
-  float slope;
+  Rectifier activation;
 };
 
 struct AddGradientParams {
@@ -41,7 +41,7 @@ __global__ void __launch_bounds__(kEpilogueThreads) bias_activation_kernel(const
 #pragma unroll
   for (int i = 0; i < N; ++i) {
     const float bias = p.bias == nullptr ? 0.0f : p.bias[channel + i];
-    value.v[i] = from_float<T>(activate(to_float(value.v[i]) + bias, p.slope));
+    value.v[i] = from_float<T>(p.activation.forward(to_float(value.v[i]) + bias));
   }
   store_vec(y, value);
 }
@@ -91,7 +91,7 @@ void bias_activation(Runtime& runtime, DType dtype, std::size_t rows, int c, con
   if (bias == nullptr && activation.kind == ActivationKind::none) return;
   const unsigned channels = static_cast<unsigned>(c);
   const BiasActivationParams params{y, bias, checked("bias_activation", rows * channels), channels,
-                                    slope_of(activation)};
+                                    Rectifier(activation)};
   if (dtype == DType::f16) return bias_activation_of<__half>(runtime, params);
   bias_activation_of<float>(runtime, params);
 }

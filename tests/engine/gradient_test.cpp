@@ -123,6 +123,21 @@ const Topology kTopologies[] = {
       {"type": "batch_norm"}, {"type": "relu"}, {"type": "average_pool", "kernel": 2}, {"type": "dropout", "rate": 0.3}, {"type": "flatten"},
       {"type": "dense", "units": "classes"})",
      true},
+    {"silu behind every op that takes an epilogue, and by itself", R"(
+      {"type": "conv2d", "filters": 6, "kernel": 3, "pad": 1}, {"type": "silu"}, {"type": "conv2d", "filters": 5, "kernel": 3, "pad": 1},
+      {"type": "batch_norm"}, {"type": "silu", "name": "s"}, {"type": "conv2d", "filters": 5, "kernel": 3, "pad": 1}, {"type": "silu", "name": "c"},
+      {"type": "add", "inputs": ["s", "c"]}, {"type": "silu"}, {"type": "max_pool", "kernel": 2}, {"type": "silu"},
+      {"type": "conv2d", "filters": 5, "kernel": 2}, {"type": "silu"}, {"type": "dropout", "rate": 0.3}, {"type": "silu"}, {"type": "flatten"},
+      {"type": "dense", "units": 8}, {"type": "silu"}, {"type": "dense", "units": "classes"})",
+     true},
+    {"hard_swish beside relu: residual batch norm, pools, two readers", R"(
+      {"type": "conv2d", "filters": 5, "kernel": 3, "pad": 1}, {"type": "hard_swish", "name": "in"},
+      {"type": "conv2d", "filters": 5, "kernel": 3, "pad": 1, "groups": "depthwise"}, {"type": "batch_norm", "name": "long"},
+      {"type": "add", "inputs": ["in", "long"]}, {"type": "hard_swish", "name": "r"}, {"type": "average_pool", "kernel": 2, "name": "p"},
+      {"type": "conv2d", "filters": 5, "kernel": 2, "stride": 2, "input": "r", "name": "b"}, {"type": "relu", "name": "br"},
+      {"type": "add", "inputs": ["p", "br"]}, {"type": "hard_swish"}, {"type": "global_average_pool"}, {"type": "hard_swish"}, {"type": "flatten"},
+      {"type": "dense", "units": "classes"})",
+     true},
 };
 
 Model model_of(const Topology& topology) { return parse_model(model_json(topology.layers), topology.name); }

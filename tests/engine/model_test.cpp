@@ -44,6 +44,7 @@ TEST_CASE("a model's missing and impossible values are named with their layer") 
   expect_parts(error_before_head(R"({"type": "leaky_relu", "name": "l1", "slope": 1.5})"), {"l1", "slope", "1.5"});
   expect_parts(error_before_head(R"({"type": "batch_norm", "name": "b1", "eps": 0})"), {"b1", "eps", "0"});
   expect_parts(error_before_head(R"({"type": "relu", "name": "a.b"})"), {"layer 1", "a.b"});
+  expect_parts(error_before_head(R"({"type": "silu", "slope": 0.1})"), {"a silu layer has no field", "slope"});
 }
 
 TEST_CASE("a model's shapes that do not fit are named with their layer and both shapes") {
@@ -179,9 +180,9 @@ TEST_CASE("faces-resnet has fewer than a million parameters, and batch norm has 
   CHECK(sum == total);
   bool residual = false, normalised = false, pooled = false;
   for (const Layer& layer : model.layers) {
-    residual |= layer.type == LayerType::add;
-    normalised |= layer.type == LayerType::batch_norm;
-    pooled |= layer.type == LayerType::global_average_pool;
+    residual |= layer.kind->node == NodeKind::add;
+    normalised |= layer.kind->node == NodeKind::batch_norm;
+    pooled |= layer.kind->global;
   }
   CHECK((residual && normalised && pooled));
 }
@@ -224,6 +225,36 @@ TEST_CASE("fusion leaves one op a group, and inference has no dropout") {
   CHECK(graph.nodes[3].kind == NodeKind::batch_norm);
   CHECK(graph.nodes[3].inputs.size() == 2);
   CHECK(graph.nodes[3].activation.kind == ActivationKind::relu);
+}
+
+TEST_CASE("every activation joins its producer, and training keeps the input of those that need it") {
+  const auto backend = make_reference_backend();
+  const auto model_with = [](const std::string& activation) {
+    const std::string layer = R"({"type": ")" + activation + R"("})";
+    return parse_model(model_json(R"({"type": "conv2d", "filters": 8, "kernel": 3}, )" + layer +
+                                  R"(, {"type": "conv2d", "filters": 8, "kernel": 3}, )" + layer +
+                                  R"(, {"type": "flatten"}, {"type": "dense", "units": "classes"})"),
+                       activation);
+  };
+  const auto bytes = [&](const Model& model, ProgramMode mode) {
+    return Program(*backend, model, ParameterLayout(model, 2), 2, 4, DType::f32, mode).arena_bytes();
+  };
+  const Model relu = model_with("relu");
+  for (const LayerKind& kind : layer_kinds()) {
+    if (kind.node != NodeKind::activation) continue;
+    CAPTURE(std::string(kind.name));
+    const Model model = model_with(kind.name);
+    const Graph graph = build_graph(model, 2, true);
+    CHECK(graph.nodes.size() == 3);
+    CHECK(graph.nodes[0].activation.kind == kind.activation);
+    CHECK(bytes(model, ProgramMode::inference) == bytes(relu, ProgramMode::inference));
+    const std::size_t training = bytes(model, ProgramMode::training), least = bytes(relu, ProgramMode::training);
+    if (saves_input(kind.activation)) {
+      CHECK(training > least);
+    } else {
+      CHECK(training == least);
+    }
+  }
 }
 
 }  // namespace

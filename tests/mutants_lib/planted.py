@@ -163,8 +163,8 @@ MUTANTS = [
     Mutant(
         "backward data: mask of the activation forgotten",
         CUDA + "conv2d_backward_data.cu",
-        "if (p.mask != nullptr) sum.v[e] = mask_gradient(",
-        "if (false && p.mask != nullptr) sum.v[e] = mask_gradient(",
+        "if (p.mask != nullptr) sum.v[e] = p.activation.backward(",
+        "if (false && p.mask != nullptr) sum.v[e] = p.activation.backward(",
         BACKWARD_DATA,
     ),
     Mutant(

@@ -23,7 +23,7 @@ Conv2dInputs draw_conv2d(const Conv2dShape& shape, DType dtype, Random& random) 
   return in;
 }
 
-Values conv2d_forward(Backend& backend, DType dtype, const Conv2dInputs& in) {
+Values conv2d_forward(Backend& backend, DType dtype, const Conv2dInputs& in, Values* saved) {
   Run run(backend, dtype);
   Conv2dForward op;
   op.shape = in.shape;
@@ -35,9 +35,11 @@ Values conv2d_forward(Backend& backend, DType dtype, const Conv2dInputs& in) {
   run.shift(0);
   op.activation = in.activation;
   op.y = run.out(in.shape.y_count());
+  if (saved != nullptr) op.saved = run.out(in.shape.y_count());
   op.workspace = run.workspace(backend.workspace_bytes(in.shape, dtype));
   backend.conv2d_forward(op);
   run.finish();
+  if (saved != nullptr) *saved = run.read(op.saved);
   return run.read(op.y);
 }
 
@@ -50,7 +52,7 @@ Values conv2d_backward_data(Backend& backend, DType dtype, const Conv2dInputs& i
   run.shift(in.shifted_parameters ? 1 : 0);
   op.w = run.in(in.w);
   run.shift(0);
-  op.x = in.activation.kind == ActivationKind::none ? nullptr : run.in(in.x);
+  op.saved = in.activation.kind == ActivationKind::none ? nullptr : run.in(in.x);
   op.activation = in.activation;
   op.write = in.write;
   op.d_x = run.out(in.write, in.old_d_x);

@@ -33,7 +33,8 @@ struct Conv2dInputs {
 /// Normal draws for every tensor, the old contents of outputs included.
 Conv2dInputs draw_conv2d(const Conv2dShape& shape, DType dtype, Random& random);
 
-Values conv2d_forward(Backend& backend, DType dtype, const Conv2dInputs& in);
+/// saved: gets the activation's input; null: the op is not asked to keep it.
+Values conv2d_forward(Backend& backend, DType dtype, const Conv2dInputs& in, Values* saved = nullptr);
 Values conv2d_backward_data(Backend& backend, DType dtype, const Conv2dInputs& in);
 
 struct Conv2dWeightGradients {

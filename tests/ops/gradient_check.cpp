@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "kernels/cpu/reference.h"
+#include "tests/ops/activations.h"
 
 namespace tsugi {
 namespace test {
@@ -21,8 +22,8 @@ Doubles activated(const Activation& activation, const Doubles& z) {
   return x;
 }
 
-Doubles away_from_zero(Doubles values) {
-  for (double& value : values) value += value > 0.0 ? 0.01 : -0.01;
+Doubles away_from_kinks(Doubles values) {
+  for (double& value : values) value = away_from_kinks(value);
   return values;
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/api/types.h"
+#include "kernels/api/activation.h"
 #include "tests/ops/values.h"
 
 namespace tsugi {
@@ -17,8 +17,8 @@ using Doubles = std::vector<double>;
 /// activation(z) by the reference.
 Doubles activated(const Activation& activation, const Doubles& z);
 
-/// The values, each moved to at least 0.01 (many steps) from the kink of an activation at 0.
-Doubles away_from_zero(Doubles values);
+/// The values, each moved to at least 0.01 (many steps) from the kinks of activations.
+Doubles away_from_kinks(Doubles values);
 
 /// The weighted sum of an op's outputs: the loss whose gradient with respect to each output is that output's weight.
 double weighted_sum(const Doubles& outputs, const Doubles& weights);

@@ -88,19 +88,22 @@ void check_layer(Backend& backend, DType dtype, const std::string& layer, const 
   Forward f;
   f.shape = shape;
   f.dtype = dtype;
-  memory.give(f.x), memory.give(f.w), memory.give(f.bias), memory.give(f.y), memory.give(f.workspace, workspace);
+  f.activation.kind = ActivationKind::silu;
+  memory.give(f.saved), memory.give(f.x), memory.give(f.w), memory.give(f.bias), memory.give(f.y),
+      memory.give(f.workspace, workspace);
   check_pointers<Forward>(
       backend, layer + "_forward", forward, f,
       {TSUGI_POINTER(Forward, x, rows), TSUGI_POINTER(Forward, w, element), TSUGI_POINTER(Forward, bias, 4),
-       TSUGI_POINTER(Forward, y, rows), TSUGI_POINTER(Forward, workspace, kWorkspaceAlignment)});
+       TSUGI_POINTER(Forward, y, rows), TSUGI_POINTER(Forward, saved, rows),
+       TSUGI_POINTER(Forward, workspace, kWorkspaceAlignment)});
   BackwardData d;
   d.shape = shape;
   d.dtype = dtype;
   d.activation.kind = ActivationKind::relu;
-  memory.give(d.d_y), memory.give(d.w), memory.give(d.x), memory.give(d.d_x), memory.give(d.workspace, workspace);
+  memory.give(d.d_y), memory.give(d.w), memory.give(d.saved), memory.give(d.d_x), memory.give(d.workspace, workspace);
   check_pointers<BackwardData>(backend, layer + "_backward_data", backward_data, d,
                                {TSUGI_POINTER(BackwardData, d_y, rows), TSUGI_POINTER(BackwardData, w, element),
-                                TSUGI_POINTER(BackwardData, x, rows), TSUGI_POINTER(BackwardData, d_x, rows),
+                                TSUGI_POINTER(BackwardData, saved, rows), TSUGI_POINTER(BackwardData, d_x, rows),
                                 TSUGI_POINTER(BackwardData, workspace, kWorkspaceAlignment)});
   BackwardWeight w;
   w.shape = shape;

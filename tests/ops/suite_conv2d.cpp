@@ -1,6 +1,7 @@
 // conv2d forward, backward-data and backward-weight of a backend against the reference.
 #include <doctest/doctest.h>
 
+#include "tests/ops/activations.h"
 #include "tests/ops/backend_suite.h"
 #include "tests/ops/conv2d_passes.h"
 #include "tests/ops/expect.h"
@@ -28,6 +29,24 @@ void check_backward_data(Backend& backend, Backend& reference, DType dtype, cons
   expect_identical("d_x of a second call", conv2d_backward_data(backend, dtype, in), got);
 }
 
+/// An activation that saves its input: y with and without what it saves, and the gradient from that.
+void check_smooth(Backend& backend, Backend& reference, DType dtype, const Conv2dInputs& in) {
+  Values got_saved, want_saved;
+  const Values got = conv2d_forward(backend, dtype, in, &got_saved);
+  const Values want = conv2d_forward(reference, dtype, in, &want_saved);
+  const Values magnitude = conv2d_forward(reference, dtype, in.magnitudes());
+  const Bound forward{dtype, arithmetic_error(backend, KernelOp::conv2d_forward, in.shape, dtype)};
+  expect_close("saved", got_saved, want_saved, magnitude, forward);
+  const Values activated = activated_magnitude(want_saved, magnitude, forward);
+  expect_close("y", got, want, activated, forward);
+  expect_close("y of inference", conv2d_forward(backend, dtype, in), want, activated, forward);
+
+  const Bound backward{dtype, arithmetic_error(backend, KernelOp::conv2d_backward_data, in.shape, dtype)};
+  const Values d_x = conv2d_backward_data(reference, dtype, in);
+  expect_close("d_x", conv2d_backward_data(backend, dtype, in), d_x,
+               masked_magnitude(d_x, conv2d_data_magnitude(reference, dtype, in), backward), backward);
+}
+
 void check_backward_weight(Backend& backend, Backend& reference, DType dtype, const Conv2dInputs& in) {
   const Conv2dWeightGradients got = conv2d_backward_weight(backend, dtype, in);
   const Conv2dWeightGradients want = conv2d_backward_weight(reference, dtype, in);
@@ -46,9 +65,18 @@ void check_backward_weight(Backend& backend, Backend& reference, DType dtype, co
 void check_conv2d(Backend& backend, DType dtype) {
   const std::unique_ptr<Backend> reference = make_reference_backend();
   const Activation none{}, relu{ActivationKind::relu, 0.0f}, leaky{ActivationKind::leaky_relu, 0.125f};
+  const std::vector<Activation> smooth = smooth_activations();
   Random random(1);
+  std::size_t turn = 0;
   for (const Conv2dCase& test_case : conv2d_cases()) {
     CAPTURE(test_case.why);
+    for (const Write write : {Write::overwrite, Write::accumulate}) {
+      Conv2dInputs in = draw_conv2d(test_case.shape, dtype, random);
+      in.activation = smooth[turn++ / 2 % smooth.size()];  // they take turns
+      in.write = write;
+      CAPTURE(static_cast<int>(in.activation.kind));
+      check_smooth(backend, *reference, dtype, in);
+    }
     for (const Activation& activation : {none, relu, leaky}) {
       for (const Write write : {Write::overwrite, Write::accumulate}) {
         CAPTURE(static_cast<int>(activation.kind));

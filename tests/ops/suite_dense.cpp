@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "tests/ops/activations.h"
 #include "tests/ops/backend_suite.h"
 #include "tests/ops/expect.h"
 #include "tests/ops/op_cases.h"
@@ -49,7 +50,7 @@ Inputs draw(const DenseShape& shape, DType dtype, Random& random) {
   return in;
 }
 
-Values forward(Backend& backend, DType dtype, const Inputs& in) {
+Values forward(Backend& backend, DType dtype, const Inputs& in, Values* saved = nullptr) {
   Run run(backend, dtype);
   DenseForward op;
   op.shape = in.shape;
@@ -59,9 +60,11 @@ Values forward(Backend& backend, DType dtype, const Inputs& in) {
   op.bias = run.in_f32(in.bias);
   op.activation = in.activation;
   op.y = run.out(in.d_y.size());
+  if (saved != nullptr) op.saved = run.out(in.d_y.size());
   op.workspace = run.workspace(backend.workspace_bytes(in.shape, dtype));
   backend.dense_forward(op);
   run.finish();
+  if (saved != nullptr) *saved = run.read(op.saved);
   return run.read(op.y);
 }
 
@@ -72,7 +75,7 @@ Values backward_data(Backend& backend, DType dtype, const Inputs& in) {
   op.dtype = dtype;
   op.d_y = run.in(in.d_y);
   op.w = run.in(in.w);
-  op.x = in.activation.kind == ActivationKind::none ? nullptr : run.in(in.x);
+  op.saved = in.activation.kind == ActivationKind::none ? nullptr : run.in(in.x);
   op.activation = in.activation;
   op.write = in.write;
   op.d_x = run.out(in.write, in.old_d_x);
@@ -133,6 +136,24 @@ void check_case(Backend& backend, Backend& reference, DType dtype, const Inputs&
   expect_identical("d_bias of a second call", again.d_bias, got.d_bias);
 }
 
+/// An activation that saves its input: y with and without what it saves, and the gradient from that.
+void check_smooth(Backend& backend, Backend& reference, DType dtype, const Inputs& in) {
+  const auto bound = [&](KernelOp op) {
+    return Bound{dtype, arithmetic_error(backend, op, as_conv2d(in.shape), dtype)};
+  };
+  Values got_saved, want_saved;
+  const Values got = forward(backend, dtype, in, &got_saved), want = forward(reference, dtype, in, &want_saved);
+  const Values magnitude = forward(reference, dtype, in.magnitudes());
+  const Bound of_y = bound(KernelOp::conv2d_forward), of_d_x = bound(KernelOp::conv2d_backward_data);
+  expect_close("saved", got_saved, want_saved, magnitude, of_y);
+  const Values activated = activated_magnitude(want_saved, magnitude, of_y);
+  expect_close("y", got, want, activated, of_y);
+  expect_close("y of inference", forward(backend, dtype, in), want, activated, of_y);
+  const Values d_x = backward_data(reference, dtype, in);
+  expect_close("d_x", backward_data(backend, dtype, in), d_x,
+               masked_magnitude(d_x, data_magnitude(reference, dtype, in), of_d_x), of_d_x);
+}
+
 }  // namespace
 
 void check_dense(Backend& backend, DType dtype) {
@@ -141,6 +162,15 @@ void check_dense(Backend& backend, DType dtype) {
   Random random(2);
   for (const DenseCase& test_case : dense_cases()) {
     CAPTURE(test_case.why);
+    for (const Activation& activation : smooth_activations()) {
+      for (const Write write : {Write::overwrite, Write::accumulate}) {
+        CAPTURE(static_cast<int>(activation.kind));
+        Inputs in = draw(test_case.shape, dtype, random);
+        in.activation = activation;
+        in.write = write;
+        check_smooth(backend, *reference, dtype, in);
+      }
+    }
     for (const Activation& activation : {none, relu, leaky}) {
       for (const Write write : {Write::overwrite, Write::accumulate}) {
         CAPTURE(static_cast<int>(activation.kind));

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/ops/activations.h"
 #include "tests/ops/backend_suite.h"
 #include "tests/ops/expect.h"
 #include "tests/ops/run.h"
@@ -15,8 +16,14 @@ namespace {
 /// Around the widths of vectors and of a thread's share; 0 elements is no work.
 constexpr std::size_t kCounts[] = {0, 1, 7, 15, 16, 17, 31, 32, 33, 1000, 4097, 70001};
 
-const Activation kActivations[] = {
+const std::vector<Activation> kRectifiers = {
     {}, {ActivationKind::relu, 0.0f}, {ActivationKind::leaky_relu, 0.0f}, {ActivationKind::leaky_relu, 0.3f}};
+
+std::vector<Activation> all_activations() {
+  std::vector<Activation> all = kRectifiers;
+  for (const Activation& smooth : smooth_activations()) all.push_back(smooth);
+  return all;
+}
 
 enum class Place { separate, in_place };
 
@@ -37,7 +44,7 @@ struct Gradient {
   Activation activation;
   Write write;
   Place place;
-  Values y, d_y, old_d_x;
+  Values saved, d_y, old_d_x;  ///< saved: y of a dropout
 };
 
 Values activation_backward(Backend& backend, DType dtype, const Gradient& in) {
@@ -46,7 +53,7 @@ Values activation_backward(Backend& backend, DType dtype, const Gradient& in) {
   op.count = in.d_y.size();
   op.dtype = dtype;
   op.activation = in.activation;
-  op.y = in.activation.kind == ActivationKind::none ? nullptr : run.in(in.y);
+  op.saved = in.activation.kind == ActivationKind::none ? nullptr : run.in(in.saved);
   op.write = in.write;
   op.d_x = in.place == Place::in_place ? run.updated(in.d_y) : run.out(in.write, in.old_d_x);
   op.d_y = in.place == Place::in_place ? op.d_x : run.in(in.d_y);
@@ -58,7 +65,7 @@ Values activation_backward(Backend& backend, DType dtype, const Gradient& in) {
 enum class Aliased { none, first, second };
 
 Values add_forward(Backend& backend, DType dtype, const Activation& activation, const Values& a, const Values& b,
-                   Aliased aliased) {
+                   Aliased aliased, Values* saved = nullptr) {
   Run run(backend, dtype);
   AddForward op;
   op.count = a.size();
@@ -69,8 +76,10 @@ Values add_forward(Backend& backend, DType dtype, const Activation& activation, 
   if (aliased == Aliased::second) op.b = op.y = run.updated(b);
   if (op.a == nullptr) op.a = run.in(a);
   if (op.b == nullptr) op.b = run.in(b);
+  if (saved != nullptr) op.saved = run.out(a.size());
   backend.add_forward(op);
   run.finish();
+  if (saved != nullptr) *saved = run.read(op.saved);
   return run.read(op.y);
 }
 
@@ -107,7 +116,7 @@ Values dropout_backward(Backend& backend, DType dtype, float rate, const std::ve
   op.dtype = dtype;
   op.rate = rate;
   op.mask = run.in_raw(mask);
-  op.y = in.activation.kind == ActivationKind::none ? nullptr : run.in(in.y);
+  op.y = in.activation.kind == ActivationKind::none ? nullptr : run.in(in.saved);
   op.activation = in.activation;
   op.write = in.write;
   op.d_x = in.place == Place::in_place ? run.updated(in.d_y) : run.out(in.write, in.old_d_x);
@@ -132,13 +141,14 @@ Values scaled(Values values, float factor) {
 
 void check_pointwise(Backend& backend, DType dtype) {
   const std::unique_ptr<Backend> reference = make_reference_backend();
-  const Bound bound{dtype, few_operations(4)};
   Random random(5);
   for (const std::size_t count : kCounts) {
     CAPTURE(count);
-    for (const Activation& activation : kActivations) {
+    for (const Activation& activation : all_activations()) {
       CAPTURE(static_cast<int>(activation.kind));
       CAPTURE(activation.slope);
+      const bool smooth = saves_input(activation.kind);
+      const Bound bound{dtype, few_operations(4) + (smooth ? kActivationError : 0.0)};
       Values a = random.normal(count, dtype);
       const Values b = random.normal(count, dtype), old = random.normal(count, dtype);
       for (std::size_t i = 0; i < count; i += 5) a[i] = 0.0f;  // the kink itself counts as not positive
@@ -162,6 +172,11 @@ void check_pointwise(Backend& backend, DType dtype) {
       for (const Aliased aliased : {Aliased::none, Aliased::first, Aliased::second}) {
         const Values sum = add_forward(*reference, dtype, activation, a, b, Aliased::none);
         expect_close("a + b", add_forward(backend, dtype, activation, a, b, aliased), sum, total, bound);
+        if (!smooth) continue;
+        Values saved;
+        expect_close("a + b, saved too", add_forward(backend, dtype, activation, a, b, aliased, &saved), sum, total,
+                     bound);
+        expect_close("saved", saved, add_forward(*reference, dtype, {}, a, b, Aliased::none), total, bound);
       }
     }
   }
@@ -200,7 +215,7 @@ void check_dropout(Backend& backend, DType dtype) {
       expect_same("mask", got.mask, want.mask);
       expect_close("y", got.y, want.y, magnitude, bound);
     }
-    for (const Activation& activation : kActivations) {
+    for (const Activation& activation : kRectifiers) {
       for (const Write write : {Write::overwrite, Write::accumulate}) {
         Gradient gradient{
             activation, write, Place::separate, want.y, random.normal(count, dtype), random.normal(count, dtype)};

@@ -116,6 +116,13 @@ TEST_CASE("conv2d refuses missing tensors, types and activations") {
   refuse([](Conv2dForward& op) { op.dtype = DType::u8; }, {"dtype is u8", "f32"});
   refuse([](Conv2dForward& op) { op.activation = {ActivationKind::leaky_relu, 1.5f}; }, {"slope is 1.5"});
   refuse([](Conv2dForward& op) { op.activation = {ActivationKind::leaky_relu, kNan}; }, {"slope is", "at least 0"});
+  refuse([](Conv2dForward& op) { op.saved = third; }, {"conv2d_forward: saved is given", "output"});
+  refuse(
+      [](Conv2dForward& op) {
+        op.activation.kind = ActivationKind::silu;
+        op.saved = op.y;
+      },
+      {"y and saved are the same memory"});
 
   Conv2dBackwardData data;
   expect_error(&Backend::conv2d_backward_data, data, {"conv2d_backward_data: d_y is null"});
@@ -123,8 +130,8 @@ TEST_CASE("conv2d refuses missing tensors, types and activations") {
   data.w = third;
   data.d_x = elsewhere;
   data.activation.kind = ActivationKind::relu;
-  expect_error(&Backend::conv2d_backward_data, data, {"conv2d_backward_data: x is null"});
-  data.x = third;
+  expect_error(&Backend::conv2d_backward_data, data, {"conv2d_backward_data: saved is null"});
+  data.saved = third;
   data.d_x = somewhere;
   expect_error(&Backend::conv2d_backward_data, data, {"d_x and d_y are the same memory"});
   data.d_x = elsewhere;
@@ -204,6 +211,8 @@ TEST_CASE("pool refuses unusable windows") {
   backward.shape.kind = PoolKind::average;
   backward.activation.kind = ActivationKind::relu;
   expect_error(&Backend::pool_backward, backward, {"pool_backward: x is null"});
+  backward.activation.kind = ActivationKind::hard_swish;
+  expect_error(&Backend::pool_backward, backward, {"pool_backward: the activation's derivative needs its input"});
 }
 
 TEST_CASE("pointwise ops refuse missing tensors, types and rates") {
@@ -215,6 +224,8 @@ TEST_CASE("pointwise ops refuse missing tensors, types and rates") {
   activation_back.write = Write::accumulate;
   activation_back.d_y = activation_back.d_x = somewhere;
   expect_error(&Backend::activation_backward, activation_back, {"activation_backward:", "same memory"});
+  activation_back.activation.kind = ActivationKind::silu;
+  expect_error(&Backend::activation_backward, activation_back, {"activation_backward: saved is null"});
   AddForward add;
   add.count = 4;
   add.a = somewhere;
@@ -235,6 +246,8 @@ TEST_CASE("pointwise ops refuse missing tensors, types and rates") {
   DropoutBackward dropout_back;
   dropout_back.count = 4;
   expect_error(&Backend::dropout_backward, dropout_back, {"dropout_backward: mask is null"});
+  dropout_back.activation.kind = ActivationKind::silu;
+  expect_error(&Backend::dropout_backward, dropout_back, {"dropout_backward: the activation's derivative needs its"});
 }
 
 TEST_CASE("softmax_cross_entropy refuses labels outside the classes, and softmax no classes") {

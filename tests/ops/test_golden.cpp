@@ -165,7 +165,7 @@ TEST_CASE("batch_norm gives PyTorch's values, with a residual and relu") {
     BatchNormBackward backward;
     backward.shape = forward.shape;
     backward.x = forward.x;
-    backward.y = forward.y;
+    backward.saved = forward.y;
     backward.d_y = run.in(floats(golden::kBatchNormDY));
     backward.gamma = forward.gamma;
     backward.saved_mean = forward.saved_mean;

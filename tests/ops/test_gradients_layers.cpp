@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "kernels/cpu/reference.h"
+#include "tests/ops/activations.h"
 #include "tests/ops/gradient_check.h"
 #include "tests/ops/op_cases.h"
 
@@ -13,7 +14,7 @@ const Activation kLeaky{ActivationKind::leaky_relu, 0.25f};
 
 void check_conv2d(const Conv2dShape& shape, const Activation& activation, Random& random) {
   const std::size_t filters = static_cast<std::size_t>(shape.k);
-  Doubles z = away_from_zero(random.normal_doubles(shape.x_count())), x(z.size()), y(shape.y_count());
+  Doubles z = away_from_kinks(random.normal_doubles(shape.x_count())), x(z.size()), y(shape.y_count());
   Doubles w = random.normal_doubles(shape.w_count());
   Values bias = random.normal(filters, DType::f32);
   const Doubles d_y = random.normal_doubles(y.size());
@@ -36,7 +37,7 @@ void check_conv2d(const Conv2dShape& shape, const Activation& activation, Random
   data.shape = shape;
   data.d_y = d_y.data();
   data.w = w.data();
-  data.x = x.data();
+  data.saved = saves_input(activation.kind) ? z.data() : x.data();
   data.activation = activation;
   data.d_x = d_z.data();
   reference::conv2d_backward_data<double>(data);
@@ -55,7 +56,7 @@ void check_conv2d(const Conv2dShape& shape, const Activation& activation, Random
 void check_dense(const DenseShape& shape, const Activation& activation, Random& random) {
   const std::size_t n = static_cast<std::size_t>(shape.n), in = static_cast<std::size_t>(shape.in);
   const std::size_t out = static_cast<std::size_t>(shape.out);
-  Doubles z = away_from_zero(random.normal_doubles(n * in)), x(z.size()), y(n * out);
+  Doubles z = away_from_kinks(random.normal_doubles(n * in)), x(z.size()), y(n * out);
   Doubles w = random.normal_doubles(out * in);
   Values bias = random.normal(out, DType::f32);
   const Doubles d_y = random.normal_doubles(y.size());
@@ -78,7 +79,7 @@ void check_dense(const DenseShape& shape, const Activation& activation, Random& 
   data.shape = shape;
   data.d_y = d_y.data();
   data.w = w.data();
-  data.x = x.data();
+  data.saved = saves_input(activation.kind) ? z.data() : x.data();
   data.activation = activation;
   data.d_x = d_z.data();
   reference::dense_backward_data<double>(data);
@@ -102,6 +103,7 @@ TEST_CASE("conv2d gradients equal central differences") {
     CAPTURE(test_case.why);
     check_conv2d(test_case.shape, {}, random);
     check_conv2d(test_case.shape, kLeaky, random);
+    for (const Activation& smooth : smooth_activations()) check_conv2d(test_case.shape, smooth, random);
   }
 }
 
@@ -111,6 +113,7 @@ TEST_CASE("dense gradients equal central differences") {
     CAPTURE(test_case.why);
     check_dense(test_case.shape, {}, random);
     check_dense(test_case.shape, kLeaky, random);
+    for (const Activation& smooth : smooth_activations()) check_dense(test_case.shape, smooth, random);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "kernels/cpu/reference.h"
+#include "tests/ops/activations.h"
 #include "tests/ops/gradient_check.h"
 #include "tests/ops/op_cases.h"
 
@@ -13,7 +14,7 @@ namespace tsugi {
 namespace test {
 namespace {
 
-const Activation kActivations[] = {{}, {ActivationKind::relu, 0.0f}, {ActivationKind::leaky_relu, 0.25f}};
+const std::vector<Activation> kRectifiers = {{}, {ActivationKind::relu, 0.0f}, {ActivationKind::leaky_relu, 0.25f}};
 
 /// The values 0.01, 0.02, ... and their negatives in random order: no two are closer than many steps, so no maximum and
 /// no sign changes within a step.
@@ -101,7 +102,7 @@ double distilled_loss(const SoftmaxCrossEntropy& op, const Doubles& logits, cons
 TEST_CASE("pool gradients equal central differences") {
   Random random(111);
   for (const PoolCase& test_case : pool_cases()) {
-    for (const Activation& activation : kActivations) {
+    for (const Activation& activation : kRectifiers) {
       CAPTURE(test_case.why);
       CAPTURE(static_cast<int>(activation.kind));
       check_pool(test_case.shape, activation, random);
@@ -111,16 +112,18 @@ TEST_CASE("pool gradients equal central differences") {
 
 TEST_CASE("activation gradients equal central differences") {
   Random random(112);
-  for (const Activation& activation : kActivations) {
+  std::vector<Activation> activations = smooth_activations();
+  activations.insert(activations.end(), kRectifiers.begin(), kRectifiers.end());
+  for (const Activation& activation : activations) {
     CAPTURE(static_cast<int>(activation.kind));
-    Doubles x = away_from_zero(random.normal_doubles(37)), y, d_x(x.size());
+    Doubles x = away_from_kinks(random.normal_doubles(37)), y, d_x(x.size());
     const Doubles d_y = random.normal_doubles(x.size());
     const auto loss = [&] { return weighted_sum(y = activated(activation, x), d_y); };
     loss();
     ActivationBackward op;
     op.count = x.size();
     op.activation = activation;
-    op.y = y.data();
+    op.saved = saves_input(activation.kind) ? x.data() : y.data();
     op.d_y = d_y.data();
     op.d_x = d_x.data();
     reference::activation_backward<double>(op);
@@ -133,9 +136,9 @@ TEST_CASE("dropout gradients equal central differences at a fixed draw") {
   const std::vector<std::uint32_t> sample_ids = {7, 1000000007, 3};
   StepState step;
   step.seed = test_seed();
-  for (const Activation& activation : kActivations) {
+  for (const Activation& activation : kRectifiers) {
     CAPTURE(static_cast<int>(activation.kind));
-    Doubles z = away_from_zero(random.normal_doubles(3 * 29)), x, y(z.size()), d_z(z.size());
+    Doubles z = away_from_kinks(random.normal_doubles(3 * 29)), x, y(z.size()), d_z(z.size());
     const Doubles d_y = random.normal_doubles(z.size());
     std::vector<std::uint8_t> mask(z.size());
     const auto loss = [&] {  // dropout(activation(z))

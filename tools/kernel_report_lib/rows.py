@@ -67,7 +67,7 @@ def readable(symbols):
     for symbol, name in zip(names, done.stdout.splitlines()):
         name = re.sub(r"^void ", "", name)
         name = re.sub(r"\btsugi::(cuda::)?(\(anonymous namespace\)::)?|\(anonymous namespace\)::", "", name)
-        name = name.replace("__half", "f16").replace("float", "f32")
+        name = name.replace("__half", "f16").replace("float", "f32").replace(", Rectifier", "")  # the usual activation
         result[symbol] = registry_name(re.sub(r"\((?:unsigned )?\w+\)(-?\d+)", r"\1", name))
     return result
 

@@ -1,7 +1,7 @@
 // Elements and short vectors of tensors: float32 and half in memory, float in registers.
 #pragma once
 
-#include "kernels/api/types.h"
+#include "kernels/api/activation.h"
 #include "kernels/cuda/device/platform.h"
 
 namespace tsugi {
@@ -38,11 +38,6 @@ __device__ __forceinline__ void store_vec(T* p, const Vec<T, N>& value) {
   if (N > 1) expect_aligned<sizeof(Vec<T, N>)>(p);
   *reinterpret_cast<Vec<T, N>*>(p) = value;
 }
-
-/// y = activation(x); a NaN stays a NaN. slope: negative_slope() of the op's activation, by the host.
-__device__ __forceinline__ float activate(float x, float slope) { return x > 0.0f || x != x ? x : slope * x; }
-/// activation'(x) * g by the sign of the activation's output y.
-__device__ __forceinline__ float mask_gradient(float g, float y, float slope) { return y > 0.0f ? g : slope * g; }
 
 }  // namespace TSUGI_GPU
 }  // namespace tsugi

@@ -18,7 +18,7 @@ struct HalfBackwardDataParams {
   int n, h, w, p, q, r, s, stride_h, stride_w, pad_h, pad_w;
   int channels, filters, groups;
   int group_channels, group_filters;
-  float slope;
+  Rectifier activation;
   bool accumulate;
 };
 
@@ -117,7 +117,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
     if (p.x != nullptr) {
       const Vec<__half, kCount> y = load_vec<__half, kCount>(p.x + index);
 #pragma unroll
-      for (int e = 0; e < kCount; ++e) values.v[e] = mask_gradient(values.v[e], to_float(y.v[e]), p.slope);
+      for (int e = 0; e < kCount; ++e) values.v[e] = p.activation.backward(to_float(y.v[e]), values.v[e]);
     }
     store_neighbours<__half, kCount>(p.d_x + index, values, kCount, true);
   });
@@ -169,7 +169,7 @@ struct HalfBackwardData {
     HalfBackwardDataParams p;
     p.d_y = static_cast<const __half*>(op.d_y);
     p.weights = aligned_weights(runtime, s, op.w, op.workspace);
-    p.x = masked ? static_cast<const __half*>(op.x) : nullptr;
+    p.x = masked ? static_cast<const __half*>(op.saved) : nullptr;
     p.d_x = static_cast<__half*>(op.d_x);
     p.partials = parts == 1 ? nullptr : static_cast<float*>(partials);
     p.grid.blocks_m = static_cast<int>(blocks_m(s));
@@ -191,7 +191,7 @@ struct HalfBackwardData {
     p.groups = s.groups;
     p.group_channels = s.c / s.groups;
     p.group_filters = s.k / s.groups;
-    p.slope = slope_of(op.activation);
+    p.activation = Rectifier(op.activation);
     p.accumulate = op.write == Write::accumulate;
     runtime.launch("conv2d_backward_data", &conv2d_backward_data_half_kernel<Tile>,
                    dim3(static_cast<unsigned>(blocks(s)), 1, static_cast<unsigned>(parts)), dim3(Tile::kThreads), p);
@@ -203,7 +203,7 @@ struct HalfBackwardData {
     reduce.columns = s.c;
     reduce.accumulate = p.accumulate;
     reduce.mask = p.x;
-    reduce.slope = p.slope;
+    reduce.activation = p.activation;
     reduce.out = op.d_x;
     reduce.dtype = DType::f16;
     split_reduce(runtime, reduce);

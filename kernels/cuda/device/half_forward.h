@@ -17,7 +17,7 @@ struct HalfForwardParams {
   int h, w_columns, p, q, stride_h, stride_w, pad_h, pad_w;  ///< w_columns: of the input
   int channels, filters, pixels;                             ///< all of them
   int group_channels, group_filters, terms;                  ///< of a group; terms = r s group_channels
-  float slope;
+  Rectifier activation;
   bool wide;  ///< filters of a group are even: two neighbours are stored at once
 };
 
@@ -65,7 +65,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
 #pragma unroll
     for (int e = 0; e < kCount; ++e) {
       if (p.bias != nullptr && e < left) values.v[e] += p.bias[filter + static_cast<unsigned>(e)];
-      values.v[e] = activate(values.v[e], p.slope);
+      values.v[e] = p.activation.forward(values.v[e]);
     }
     store_neighbours<__half, kCount>(p.y + index, values, left, p.wide);
   });
@@ -131,7 +131,7 @@ struct HalfForward {
     p.channels = s.c;
     p.filters = s.k;
     p.pixels = static_cast<int>(pixels_of(s));
-    p.slope = slope_of(op.activation);
+    p.activation = Rectifier(op.activation);
     p.wide = p.group_filters % Tile::kNeighbours == 0;
     runtime.launch("conv2d_forward", &conv2d_forward_half_kernel<Tile>,
                    dim3(static_cast<unsigned>(blocks(s)), 1, static_cast<unsigned>(parts)), dim3(Tile::kThreads), p);
@@ -142,7 +142,7 @@ struct HalfForward {
     reduce.count = s.y_count();
     reduce.bias = op.bias;
     reduce.columns = s.k;
-    reduce.slope = p.slope;
+    reduce.activation = p.activation;
     reduce.out = op.y;
     reduce.dtype = DType::f16;
     split_reduce(runtime, reduce);
