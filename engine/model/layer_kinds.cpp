@@ -156,6 +156,7 @@ const std::vector<LayerKind>& layer_kinds() {
       activation("leaky_relu", ActivationKind::leaky_relu, {number("slope", &Layer::slope, 0.0)}),
       activation("silu", ActivationKind::silu),
       activation("hard_swish", ActivationKind::hard_swish),
+      activation("gelu", ActivationKind::gelu),
       {"max_pool", NodeKind::pool, {kernel, pool_stride, pad}, pool_output},
       {"average_pool", NodeKind::pool, {kernel, pool_stride, pad}, pool_output, nullptr, {}, PoolKind::average},
       {"global_average_pool", NodeKind::pool, {}, pool_output, nullptr, {}, PoolKind::average, true},

@@ -138,6 +138,12 @@ const Topology kTopologies[] = {
       {"type": "add", "inputs": ["p", "br"]}, {"type": "hard_swish"}, {"type": "global_average_pool"}, {"type": "hard_swish"}, {"type": "flatten"},
       {"type": "dense", "units": "classes"})",
      true},
+    {"gelu on the input, of one value under two names, and before dropout", R"(
+      {"type": "gelu"}, {"type": "conv2d", "filters": 5, "kernel": 3, "pad": 1, "name": "c"}, {"type": "gelu", "name": "g"},
+      {"type": "leaky_relu", "input": "c", "name": "l"}, {"type": "add", "inputs": ["g", "l"]}, {"type": "batch_norm"}, {"type": "gelu"},
+      {"type": "dropout", "rate": 0.3}, {"type": "conv2d", "filters": 4, "kernel": 3}, {"type": "gelu"}, {"type": "max_pool", "kernel": 2},
+      {"type": "flatten"}, {"type": "dense", "units": 8}, {"type": "gelu"}, {"type": "dense", "units": "classes"})",
+     true},
 };
 
 Model model_of(const Topology& topology) { return parse_model(model_json(topology.layers), topology.name); }

@@ -44,6 +44,8 @@ TEST_CASE("a model's missing and impossible values are named with their layer") 
   expect_parts(error_before_head(R"({"type": "leaky_relu", "name": "l1", "slope": 1.5})"), {"l1", "slope", "1.5"});
   expect_parts(error_before_head(R"({"type": "batch_norm", "name": "b1", "eps": 0})"), {"b1", "eps", "0"});
   expect_parts(error_before_head(R"({"type": "relu", "name": "a.b"})"), {"layer 1", "a.b"});
+  expect_parts(error_before_head(R"({"type": "gelux"})"),
+               {"layer 1", "\"gelux\"", "known are", "leaky_relu, ", "gelu, "});
   expect_parts(error_before_head(R"({"type": "silu", "slope": 0.1})"), {"a silu layer has no field", "slope"});
 }
 

@@ -19,15 +19,28 @@ double silu(double x) { return 0.5 * x * (1.0 + std::tanh(0.5 * x)); }
 /// Piece by piece, as PyTorch documents it (torch.nn.Hardswish).
 double hard_swish(double x) { return x <= -3.0 ? 0.0 : x >= 3.0 ? x : x * (x + 3.0) / 6.0; }
 
+/// x times the normal distribution's integral, by Simpson's rule over its density.
+double gelu(double x) {
+  constexpr int kSteps = 20000;
+  const double from = -12.0, step = (x - from) / kSteps;
+  double sum = 0.0;
+  for (int i = 0; i <= kSteps; ++i) {
+    const double at = from + i * step, density = std::exp(-0.5 * at * at) / std::sqrt(2.0 * std::acos(-1.0));
+    sum += density * (i == 0 || i == kSteps ? 1.0 : i % 2 == 1 ? 4.0 : 2.0);
+  }
+  return x * sum * step / 3.0;
+}
+
 struct Function {
   ActivationKind kind;
   std::function<double(double)> other_form;
-  double at_1, at_minus_1, at_half;  ///< of the logistic function's table
+  double at_1, at_minus_1, at_half;  ///< of the logistic function's and the normal distribution's tables
 };
 
 const Function kFunctions[] = {
     {ActivationKind::silu, silu, 0.7310586, -0.2689414, 0.3112297},
     {ActivationKind::hard_swish, hard_swish, 0.6666667, -0.3333333, 0.2916667},
+    {ActivationKind::gelu, gelu, 0.8413447, -0.1586553, 0.3457312},
 };
 
 template <typename Real>
