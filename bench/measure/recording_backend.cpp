@@ -97,61 +97,61 @@ void RecordingBackend::note(OpFeatures features, double more_bytes) {
   noted_.ops.push_back({std::move(features), part_, layer_});
 }
 
-void RecordingBackend::conv2d_forward(const Conv2dForward& op) {
+void RecordingBackend::compute_conv2d_forward(const Conv2dForward& op) {
   note(features_of(convolution(op.shape), OpPass::forward, op.dtype),
        saved_bytes(op.saved, op.shape.y_count() * size_of(op.dtype)));
 }
 
-void RecordingBackend::conv2d_backward_data(const Conv2dBackwardData& op) {
+void RecordingBackend::compute_conv2d_backward_data(const Conv2dBackwardData& op) {
   note(features_of(convolution(op.shape), OpPass::backward_data, op.dtype),
        extra_bytes(op.activation, op.write, op.shape.x_count() * size_of(op.dtype)));
 }
 
-void RecordingBackend::conv2d_backward_weight(const Conv2dBackwardWeight& op) {
+void RecordingBackend::compute_conv2d_backward_weight(const Conv2dBackwardWeight& op) {
   note(features_of(convolution(op.shape), OpPass::backward_weight, op.dtype));
 }
 
-void RecordingBackend::dense_forward(const DenseForward& op) {
+void RecordingBackend::compute_dense_forward(const DenseForward& op) {
   const OpCase made = dense(op.shape);
   note(features_of(made, OpPass::forward, op.dtype), saved_bytes(op.saved, made.shape.y_count() * size_of(op.dtype)));
 }
 
-void RecordingBackend::dense_backward_data(const DenseBackwardData& op) {
+void RecordingBackend::compute_dense_backward_data(const DenseBackwardData& op) {
   const OpCase made = dense(op.shape);
   note(features_of(made, OpPass::backward_data, op.dtype),
        extra_bytes(op.activation, op.write, made.shape.x_count() * size_of(op.dtype)));
 }
 
-void RecordingBackend::dense_backward_weight(const DenseBackwardWeight& op) {
+void RecordingBackend::compute_dense_backward_weight(const DenseBackwardWeight& op) {
   note(features_of(dense(op.shape), OpPass::backward_weight, op.dtype));
 }
 
-void RecordingBackend::batch_norm_forward(const BatchNormForward& op) {
+void RecordingBackend::compute_batch_norm_forward(const BatchNormForward& op) {
   const OpCase made = batch_norm(op.shape, op.activation, op.residual != nullptr);
   note(features_of(made, OpPass::forward, op.dtype), saved_bytes(op.saved, made.shape.x_count() * size_of(op.dtype)));
 }
 
-void RecordingBackend::batch_norm_backward(const BatchNormBackward& op) {
+void RecordingBackend::compute_batch_norm_backward(const BatchNormBackward& op) {
   note(features_of(batch_norm(op.shape, op.activation, op.d_residual != nullptr), OpPass::backward, op.dtype));
 }
 
-void RecordingBackend::pool_forward(const PoolForward& op) {
+void RecordingBackend::compute_pool_forward(const PoolForward& op) {
   note(features_of(pool(op.shape), OpPass::forward, op.dtype));
 }
 
-void RecordingBackend::pool_backward(const PoolBackward& op) {
+void RecordingBackend::compute_pool_backward(const PoolBackward& op) {
   const std::size_t x = op.shape.x_count() * size_of(op.dtype), y = op.shape.y_count() * size_of(op.dtype);
   note(features_of(pool(op.shape), OpPass::backward, op.dtype),
        extra_bytes(op.activation, Write::overwrite, op.shape.kind == PoolKind::max ? y : x) +
            extra_bytes({}, op.write, x));
 }
 
-void RecordingBackend::activation_forward(const ActivationForward& op) {
+void RecordingBackend::compute_activation_forward(const ActivationForward& op) {
   note(features_of(pointwise(NodeKind::activation, op.count, op.activation), OpPass::forward, op.dtype));
 }
 
 /// Without an activation it is a copy or a sum: what the gradient of an add is made of.
-void RecordingBackend::activation_backward(const ActivationBackward& op) {
+void RecordingBackend::compute_activation_backward(const ActivationBackward& op) {
   const std::size_t bytes = op.count * size_of(op.dtype);
   OpFeatures features =
       features_of(pointwise(NodeKind::activation, op.count, op.activation), OpPass::backward, op.dtype);
@@ -159,46 +159,48 @@ void RecordingBackend::activation_backward(const ActivationBackward& op) {
   note(features, extra_bytes(op.activation, op.write, bytes));
 }
 
-void RecordingBackend::dropout_forward(const DropoutForward& op) {
+void RecordingBackend::compute_dropout_forward(const DropoutForward& op) {
   const std::size_t count = op.per_sample * static_cast<std::size_t>(op.n);
   note(features_of(pointwise(NodeKind::dropout, count, {}), OpPass::forward, op.dtype));
 }
 
-void RecordingBackend::dropout_backward(const DropoutBackward& op) {
+void RecordingBackend::compute_dropout_backward(const DropoutBackward& op) {
   note(features_of(pointwise(NodeKind::dropout, op.count, {}), OpPass::backward, op.dtype),
        extra_bytes(op.activation, op.write, op.count * size_of(op.dtype)));
 }
 
-void RecordingBackend::add_forward(const AddForward& op) {
+void RecordingBackend::compute_add_forward(const AddForward& op) {
   note(features_of(pointwise(NodeKind::add, op.count, op.activation), OpPass::forward, op.dtype),
        saved_bytes(op.saved, op.count * size_of(op.dtype)));
 }
 
-void RecordingBackend::cast(const Cast& op) { note(cast_features(op.count, op.from_dtype, op.to_dtype)); }
+void RecordingBackend::compute_cast(const Cast& op) { note(cast_features(op.count, op.from_dtype, op.to_dtype)); }
 
-void RecordingBackend::softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
+void RecordingBackend::compute_softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
   note(loss_features(op.n, op.classes, op.dtype));
 }
 
-void RecordingBackend::softmax(const Softmax&) { throw Error("plan: a training step has no softmax of its own"); }
+void RecordingBackend::compute_softmax(const Softmax&) {
+  throw Error("plan: a training step has no softmax of its own");
+}
 
-void RecordingBackend::augment_forward(const AugmentForward& op) {
+void RecordingBackend::compute_augment_forward(const AugmentForward& op) {
   note(augment_features(op.n, op.h, op.w, op.photo_h, op.photo_w, op.dtype));
 }
 
-void RecordingBackend::dequantize_gather(const DequantizeGather&) {
+void RecordingBackend::compute_dequantize_gather(const DequantizeGather&) {
   throw Error("plan: steps on features are not planned, photos only");
 }
 
-void RecordingBackend::gradient_norm(const GradientNorm& op) { note(norm_features(op.count)); }
+void RecordingBackend::compute_gradient_norm(const GradientNorm& op) { note(norm_features(op.count)); }
 
 void RecordingBackend::note_update(const char* op, const UpdateBuffers& b, int moments) {
   note(update_features(op, b.count, moments, b.compute == nullptr ? DType::f32 : b.compute_dtype));
 }
 
-void RecordingBackend::sgd_update(const SgdUpdate& op) {
+void RecordingBackend::compute_sgd_update(const SgdUpdate& op) {
   note_update("sgd_update", op.buffers, op.m != nullptr ? 1 : 0);
 }
-void RecordingBackend::adam_update(const AdamUpdate& op) { note_update("adam_update", op.buffers, 2); }
+void RecordingBackend::compute_adam_update(const AdamUpdate& op) { note_update("adam_update", op.buffers, 2); }
 
 }  // namespace tsugi::bench

@@ -48,31 +48,8 @@ class RecordingBackend : public Backend, public StepProbe {
   std::size_t workspace_bytes(const AugmentForward& op) const override { return kernels_.workspace_bytes(op); }
   std::size_t workspace_bytes(const GradientNorm& op) const override { return kernels_.workspace_bytes(op); }
 
-  void conv2d_forward(const Conv2dForward& op) override;
-  void conv2d_backward_data(const Conv2dBackwardData& op) override;
-  void conv2d_backward_weight(const Conv2dBackwardWeight& op) override;
-  void dense_forward(const DenseForward& op) override;
-  void dense_backward_data(const DenseBackwardData& op) override;
-  void dense_backward_weight(const DenseBackwardWeight& op) override;
-  void batch_norm_forward(const BatchNormForward& op) override;
-  void batch_norm_backward(const BatchNormBackward& op) override;
-  void pool_forward(const PoolForward& op) override;
-  void pool_backward(const PoolBackward& op) override;
-  void activation_forward(const ActivationForward& op) override;
-  void activation_backward(const ActivationBackward& op) override;
-  void dropout_forward(const DropoutForward& op) override;
-  void dropout_backward(const DropoutBackward& op) override;
-  void add_forward(const AddForward& op) override;
-  void cast(const Cast& op) override;
-  void softmax_cross_entropy(const SoftmaxCrossEntropy& op) override;
-  void softmax(const Softmax& op) override;
-  void augment_forward(const AugmentForward& op) override;
-  void dequantize_gather(const DequantizeGather& op) override;
-  void gradient_norm(const GradientNorm& op) override;
-  void sgd_update(const SgdUpdate& op) override;
-  void adam_update(const AdamUpdate& op) override;
-
  private:
+  TSUGI_OPS(TSUGI_OVERRIDE_OP)
   void note(OpFeatures features, double more_bytes = 0.0);
   void note_update(const char* op, const UpdateBuffers& b, int moments);
 

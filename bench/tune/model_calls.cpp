@@ -14,38 +14,32 @@ class CallRecorder : public RecordingBackend {
 
   void enter(StepPart, int layer) override { layer_ = layer; }
 
-  void conv2d_forward(const Conv2dForward& op) override {
+  void compute_conv2d_forward(const Conv2dForward& op) override {
     add(KernelOp::conv2d_forward, OpPass::forward, op.shape, op.dtype, false,
         {op.bias != nullptr, op.activation, Write::overwrite});
   }
-  void conv2d_backward_data(const Conv2dBackwardData& op) override {
+  void compute_conv2d_backward_data(const Conv2dBackwardData& op) override {
     add(KernelOp::conv2d_backward_data, OpPass::backward_data, op.shape, op.dtype, false,
         {false, op.activation, op.write});
   }
-  void conv2d_backward_weight(const Conv2dBackwardWeight& op) override {
+  void compute_conv2d_backward_weight(const Conv2dBackwardWeight& op) override {
     add(KernelOp::conv2d_backward_weight, OpPass::backward_weight, op.shape, op.dtype, false,
         {op.d_bias != nullptr, {}, op.write});
   }
-  void dense_forward(const DenseForward& op) override {
-    add(KernelOp::conv2d_forward, OpPass::forward, pixel(op.shape), op.dtype, true,
+  void compute_dense_forward(const DenseForward& op) override {
+    add(KernelOp::conv2d_forward, OpPass::forward, as_conv2d(op.shape), op.dtype, true,
         {op.bias != nullptr, op.activation, Write::overwrite});
   }
-  void dense_backward_data(const DenseBackwardData& op) override {
-    add(KernelOp::conv2d_backward_data, OpPass::backward_data, pixel(op.shape), op.dtype, true,
+  void compute_dense_backward_data(const DenseBackwardData& op) override {
+    add(KernelOp::conv2d_backward_data, OpPass::backward_data, as_conv2d(op.shape), op.dtype, true,
         {false, op.activation, op.write});
   }
-  void dense_backward_weight(const DenseBackwardWeight& op) override {
-    add(KernelOp::conv2d_backward_weight, OpPass::backward_weight, pixel(op.shape), op.dtype, true,
+  void compute_dense_backward_weight(const DenseBackwardWeight& op) override {
+    add(KernelOp::conv2d_backward_weight, OpPass::backward_weight, as_conv2d(op.shape), op.dtype, true,
         {op.d_bias != nullptr, {}, op.write});
   }
 
  private:
-  static Conv2dShape pixel(const DenseShape& dense) {
-    Conv2dShape shape;
-    shape.n = dense.n, shape.c = dense.in, shape.k = dense.out;
-    return shape;
-  }
-
   void add(KernelOp op, OpPass pass, const Conv2dShape& shape, DType dtype, bool dense, const Epilogue& epilogue) {
     ModelCall made;
     made.call = {op, shape, dtype, dense};
@@ -75,12 +69,15 @@ std::vector<ModelCall> model_calls(Backend& kernels, const ShapeList& list, int 
   Program program(recorder, list.model, layout, list.classes, batch, dtype, ProgramMode::training);
   const DeviceBuffer arena(recorder, program.arena_bytes() + 1),
       parameters(recorder, (layout.count() + 1) * sizeof(float)),
-      statistics(recorder, (layout.statistics_count() + 1) * sizeof(float));
+      statistics(recorder, (layout.statistics_count() + 1) * sizeof(float)), step(recorder, sizeof(StepState)),
+      sample_ids(recorder, static_cast<std::size_t>(batch) * sizeof(std::uint32_t));
   program.bind(arena.data());
   Pass pass;
   pass.parameters = pass.gradients = parameters.as<float>();
   pass.compute = parameters.data();
   pass.statistics = statistics.as<float>();
+  pass.step = step.as<StepState>();
+  pass.sample_ids = sample_ids.as<std::uint32_t>();
   pass.probe = &recorder;
   program.forward(pass);
   program.backward(pass);

@@ -6,19 +6,11 @@
 #include <memory>
 #include <string>
 
-#include "kernels/api/augment.h"
-#include "kernels/api/batch_norm.h"
-#include "kernels/api/conv2d.h"
-#include "kernels/api/dense.h"
-#include "kernels/api/dequantize_gather.h"
 #include "kernels/api/error.h"
 #include "kernels/api/kernel_choice.h"
-#include "kernels/api/loss.h"
-#include "kernels/api/optimizer.h"
-#include "kernels/api/pointwise.h"
-#include "kernels/api/pool.h"
+#include "kernels/api/ops.h"
 #include "kernels/api/time_mark.h"
-#include "kernels/api/types.h"
+#include "kernels/api/validate.h"
 
 namespace tsugi {
 
@@ -88,30 +80,20 @@ class Backend {
   virtual std::size_t workspace_bytes(const AugmentForward& op) const = 0;
   virtual std::size_t workspace_bytes(const GradientNorm& op) const = 0;
 
-  // -- ops --------------------------------------------------------------------------------------------------------
-  virtual void conv2d_forward(const Conv2dForward& op) = 0;
-  virtual void conv2d_backward_data(const Conv2dBackwardData& op) = 0;
-  virtual void conv2d_backward_weight(const Conv2dBackwardWeight& op) = 0;
-  virtual void dense_forward(const DenseForward& op) = 0;
-  virtual void dense_backward_data(const DenseBackwardData& op) = 0;
-  virtual void dense_backward_weight(const DenseBackwardWeight& op) = 0;
-  virtual void batch_norm_forward(const BatchNormForward& op) = 0;
-  virtual void batch_norm_backward(const BatchNormBackward& op) = 0;
-  virtual void pool_forward(const PoolForward& op) = 0;
-  virtual void pool_backward(const PoolBackward& op) = 0;
-  virtual void activation_forward(const ActivationForward& op) = 0;
-  virtual void activation_backward(const ActivationBackward& op) = 0;
-  virtual void dropout_forward(const DropoutForward& op) = 0;
-  virtual void dropout_backward(const DropoutBackward& op) = 0;
-  virtual void add_forward(const AddForward& op) = 0;
-  virtual void cast(const Cast& op) = 0;
-  virtual void softmax_cross_entropy(const SoftmaxCrossEntropy& op) = 0;
-  virtual void softmax(const Softmax& op) = 0;
-  virtual void augment_forward(const AugmentForward& op) = 0;
-  virtual void dequantize_gather(const DequantizeGather& op) = 0;
-  virtual void gradient_norm(const GradientNorm& op) = 0;
-  virtual void sgd_update(const SgdUpdate& op) = 0;
-  virtual void adam_update(const AdamUpdate& op) = 0;
+  // -- ops: name(op) of each in ops.h -----------------------------------------------------------------------------
+  // Throws as validate(op), then computes it.
+#define TSUGI_OP(name, Op)  \
+  void name(const Op& op) { \
+    validate(op);           \
+    compute_##name(op);     \
+  }
+  TSUGI_OPS(TSUGI_OP)
+#undef TSUGI_OP
+
+ protected:
+#define TSUGI_OP(name, Op) virtual void compute_##name(const Op& op) = 0;
+  TSUGI_OPS(TSUGI_OP)
+#undef TSUGI_OP
 };
 
 /// The production CPU backend: oneDNN and vectorised C++ on `threads` threads (0 = all cores). Where the build has no

@@ -1,8 +1,7 @@
 // Parameters of dense (fully connected) layers: y = activation(x w^T + bias).
 #pragma once
 
-#include "kernels/api/activation.h"
-#include "kernels/api/types.h"
+#include "kernels/api/conv2d.h"
 
 namespace tsugi {
 
@@ -10,6 +9,15 @@ struct DenseShape {
   int n = 1, in = 1, out = 1;
   double flops() const { return 2.0 * n * in * out; }
 };
+
+/// The same product as a convolution: of one pixel.
+inline Conv2dShape as_conv2d(const DenseShape& shape) {
+  Conv2dShape conv;
+  conv.n = shape.n;
+  conv.c = shape.in;
+  conv.k = shape.out;
+  return conv;
+}
 
 /// Throws Error naming `op` when a size is not positive.
 void validate(const DenseShape& shape, const char* op);

@@ -37,6 +37,16 @@ void require_workspace(const Op& op, const char* name, const Bytes& bytes) {
     throw Error(std::string(name) + ": workspace is null, expected " + std::to_string(needed) + " bytes");
 }
 
+/// Scratch memory of an op, asked by its shape or, where it has none, by itself.
+template <typename Op>
+auto bytes_for(const CpuBackend& backend, const Op& op) -> decltype(backend.workspace_bytes(op.shape, op.dtype)) {
+  return backend.workspace_bytes(op.shape, op.dtype);
+}
+template <typename Op>
+auto bytes_for(const CpuBackend& backend, const Op& op) -> decltype(backend.workspace_bytes(op)) {
+  return backend.workspace_bytes(op);
+}
+
 }  // namespace
 
 CpuBackend::CpuBackend(int threads) : threads_(checked_threads(threads)), conv2d_(threads_, dense_) {
@@ -133,136 +143,54 @@ std::size_t CpuBackend::workspace_bytes(const GradientNorm& op) const {
   return gradient_norm_workspace_bytes(op.count);
 }
 
-void CpuBackend::conv2d_forward(const Conv2dForward& op) {
-  validate(op);
-  require_workspace(op, "conv2d_forward", [&] { return workspace_bytes(op.shape, op.dtype); });
+template <typename Op>
+void CpuBackend::prepare(const Op& op, const char* name) const {
+  require_workspace(op, name, [&] { return bytes_for(*this, op); });
   use_threads();
+}
+
+void CpuBackend::compute_conv2d_forward(const Conv2dForward& op) {
+  prepare(op, "conv2d_forward");
   conv2d_.forward(op);
 }
 
-void CpuBackend::conv2d_backward_data(const Conv2dBackwardData& op) {
-  validate(op);
-  require_workspace(op, "conv2d_backward_data", [&] { return workspace_bytes(op.shape, op.dtype); });
-  use_threads();
+void CpuBackend::compute_conv2d_backward_data(const Conv2dBackwardData& op) {
+  prepare(op, "conv2d_backward_data");
   conv2d_.backward_data(op);
 }
 
-void CpuBackend::conv2d_backward_weight(const Conv2dBackwardWeight& op) {
-  validate(op);
-  require_workspace(op, "conv2d_backward_weight", [&] { return workspace_bytes(op.shape, op.dtype); });
-  use_threads();
+void CpuBackend::compute_conv2d_backward_weight(const Conv2dBackwardWeight& op) {
+  prepare(op, "conv2d_backward_weight");
   conv2d_.backward_weight(op);
 }
 
-void CpuBackend::dense_forward(const DenseForward& op) {
-  validate(op);
-  require_workspace(op, "dense_forward", [&] { return workspace_bytes(op.shape, op.dtype); });
-  use_threads();
+void CpuBackend::compute_dense_forward(const DenseForward& op) {
+  prepare(op, "dense_forward");
   dense_.forward(op, threads_);
 }
 
-void CpuBackend::dense_backward_data(const DenseBackwardData& op) {
-  validate(op);
-  require_workspace(op, "dense_backward_data", [&] { return workspace_bytes(op.shape, op.dtype); });
-  use_threads();
+void CpuBackend::compute_dense_backward_data(const DenseBackwardData& op) {
+  prepare(op, "dense_backward_data");
   dense_.backward_data(op, threads_);
 }
 
-void CpuBackend::dense_backward_weight(const DenseBackwardWeight& op) {
-  validate(op);
-  require_workspace(op, "dense_backward_weight", [&] { return workspace_bytes(op.shape, op.dtype); });
-  use_threads();
+void CpuBackend::compute_dense_backward_weight(const DenseBackwardWeight& op) {
+  prepare(op, "dense_backward_weight");
   dense_.backward_weight(op, threads_);
 }
 
-void CpuBackend::batch_norm_forward(const BatchNormForward& op) {
-  validate(op);
-  require_workspace(op, "batch_norm_forward", [&] { return workspace_bytes(op.shape, op.dtype); });
-  cpu::batch_norm_forward(op, threads_);
-}
+#define TSUGI_OP(name, Op)                                              \
+  void CpuBackend::compute_##name(const Op& op) {                       \
+    require_workspace(op, #name, [&] { return bytes_for(*this, op); }); \
+    cpu::name(op, threads_);                                            \
+  }
+TSUGI_SCRATCH_OPS(TSUGI_OP)
+#undef TSUGI_OP
 
-void CpuBackend::batch_norm_backward(const BatchNormBackward& op) {
-  validate(op);
-  require_workspace(op, "batch_norm_backward", [&] { return workspace_bytes(op.shape, op.dtype); });
-  cpu::batch_norm_backward(op, threads_);
-}
-
-void CpuBackend::pool_forward(const PoolForward& op) {
-  validate(op);
-  cpu::pool_forward(op, threads_);
-}
-
-void CpuBackend::pool_backward(const PoolBackward& op) {
-  validate(op);
-  cpu::pool_backward(op, threads_);
-}
-
-void CpuBackend::activation_forward(const ActivationForward& op) {
-  validate(op);
-  cpu::activation_forward(op, threads_);
-}
-
-void CpuBackend::activation_backward(const ActivationBackward& op) {
-  validate(op);
-  cpu::activation_backward(op, threads_);
-}
-
-void CpuBackend::dropout_forward(const DropoutForward& op) {
-  validate(op);
-  cpu::dropout_forward(op, threads_);
-}
-
-void CpuBackend::dropout_backward(const DropoutBackward& op) {
-  validate(op);
-  cpu::dropout_backward(op, threads_);
-}
-
-void CpuBackend::add_forward(const AddForward& op) {
-  validate(op);
-  cpu::add_forward(op, threads_);
-}
-
-void CpuBackend::cast(const Cast& op) {
-  validate(op);
-  cpu::cast(op, threads_);
-}
-
-void CpuBackend::softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
-  validate(op);
-  cpu::softmax_cross_entropy(op, threads_);
-}
-
-void CpuBackend::softmax(const Softmax& op) {
-  validate(op);
-  cpu::softmax(op, threads_);
-}
-
-void CpuBackend::augment_forward(const AugmentForward& op) {
-  tsugi::validate(op);
-  require_workspace(op, "augment_forward", [&] { return augment_workspace_bytes(op); });
-  cpu::augment_forward(op, threads_);
-}
-
-void CpuBackend::dequantize_gather(const DequantizeGather& op) {
-  validate(op);
-  cpu::dequantize_gather(op, threads_);
-}
-
-void CpuBackend::gradient_norm(const GradientNorm& op) {
-  validate(op);
-  require_workspace(op, "gradient_norm", [&] { return workspace_bytes(op); });
-  cpu::gradient_norm(op, threads_);
-}
-
-void CpuBackend::sgd_update(const SgdUpdate& op) {
-  validate(op);
-  cpu::sgd_update(op, threads_);
-}
-
-void CpuBackend::adam_update(const AdamUpdate& op) {
-  validate(op);
-  cpu::adam_update(op, threads_);
-}
+#define TSUGI_OP(name, Op) \
+  void CpuBackend::compute_##name(const Op& op) { cpu::name(op, threads_); }
+TSUGI_PLAIN_OPS(TSUGI_OP)
+#undef TSUGI_OP
 
 }  // namespace cpu
 

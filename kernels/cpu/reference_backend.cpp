@@ -67,17 +67,12 @@ class ReferenceBackend : public Backend {
   std::size_t workspace_bytes(const AugmentForward&) const override { return 0; }
   std::size_t workspace_bytes(const GradientNorm&) const override { return 0; }
 
-#define TSUGI_REFERENCE_OP(op_name, OpStruct)                                                       \
-  void op_name(const OpStruct& op) override {                                                       \
-    validate(op);                                                                                   \
-    for_type(op.dtype, #op_name, [&](auto element) { reference::op_name<decltype(element)>(op); }); \
+ private:
+#define TSUGI_REFERENCE_OP(name, Op)                                                          \
+  void compute_##name(const Op& op) override {                                                \
+    for_type(op.dtype, #name, [&](auto element) { reference::name<decltype(element)>(op); }); \
   }
-  TSUGI_REFERENCE_OP(conv2d_forward, Conv2dForward)
-  TSUGI_REFERENCE_OP(conv2d_backward_data, Conv2dBackwardData)
-  TSUGI_REFERENCE_OP(conv2d_backward_weight, Conv2dBackwardWeight)
-  TSUGI_REFERENCE_OP(dense_forward, DenseForward)
-  TSUGI_REFERENCE_OP(dense_backward_data, DenseBackwardData)
-  TSUGI_REFERENCE_OP(dense_backward_weight, DenseBackwardWeight)
+  TSUGI_PRODUCT_OPS(TSUGI_REFERENCE_OP)
   TSUGI_REFERENCE_OP(batch_norm_forward, BatchNormForward)
   TSUGI_REFERENCE_OP(batch_norm_backward, BatchNormBackward)
   TSUGI_REFERENCE_OP(pool_forward, PoolForward)
@@ -92,33 +87,25 @@ class ReferenceBackend : public Backend {
   TSUGI_REFERENCE_OP(dequantize_gather, DequantizeGather)
 #undef TSUGI_REFERENCE_OP
 
-  void cast(const Cast& op) override {
-    validate(op);
+  void compute_cast(const Cast& op) override {
     for_type(op.from_dtype, "cast", [&](auto from) {
       for_type(op.to_dtype, "cast", [&](auto to) { reference::cast<decltype(from), decltype(to)>(op); });
     });
   }
-  void augment_forward(const AugmentForward& op) override {
-    validate(op);
+  void compute_augment_forward(const AugmentForward& op) override {
     require_supported(op.dtype, "augment_forward");
     reference::augment_forward(op);
   }
-  void gradient_norm(const GradientNorm& op) override {
-    validate(op);
-    reference::gradient_norm(op);
-  }
-  void sgd_update(const SgdUpdate& op) override {
-    validate(op);
+  void compute_gradient_norm(const GradientNorm& op) override { reference::gradient_norm(op); }
+  void compute_sgd_update(const SgdUpdate& op) override {
     if (op.buffers.compute != nullptr) require_supported(op.buffers.compute_dtype, "sgd_update");
     reference::sgd_update(op);
   }
-  void adam_update(const AdamUpdate& op) override {
-    validate(op);
+  void compute_adam_update(const AdamUpdate& op) override {
     if (op.buffers.compute != nullptr) require_supported(op.buffers.compute_dtype, "adam_update");
     reference::adam_update(op);
   }
 
- private:
   static void copy(void* to, const void* from, std::size_t bytes) {
     if (bytes != 0 && to != from) std::memcpy(to, from, bytes);
   }

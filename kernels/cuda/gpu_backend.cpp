@@ -1,4 +1,4 @@
-// Every op: validate, pick, launch. A failing launch gets the op's sizes into its message here.
+// Every op: pick, launch. A failing launch gets the op's sizes into its message here.
 #include "kernels/cuda/gpu_backend.h"
 
 #include <utility>
@@ -11,14 +11,6 @@
 namespace tsugi {
 namespace TSUGI_GPU {
 namespace {
-
-Conv2dShape as_conv2d(const DenseShape& shape) {
-  Conv2dShape conv;
-  conv.n = shape.n;
-  conv.c = shape.in;
-  conv.k = shape.out;
-  return conv;
-}
 
 Conv2dForward as_conv2d(const DenseForward& op) {
   Conv2dForward conv;
@@ -95,6 +87,36 @@ void run(const Shape& shape, Launch launch) {
   }
 }
 
+/// The same for an op, where it has a shape.
+template <typename Op, typename Launch>
+auto run_described(const Op& op, Launch launch, int) -> decltype(void(op.shape)) {
+  run(op.shape, launch);
+}
+template <typename Op, typename Launch>
+void run_described(const Op&, Launch launch, long) {
+  launch();
+}
+
+/// Calls f with every type that the op's kernel is an instance of.
+template <typename Op, typename F>
+void for_types(const Op& op, F f) {
+  f(op.dtype);
+}
+template <typename F>
+void for_types(const Cast& op, F f) {
+  f(op.from_dtype), f(op.to_dtype);
+}
+template <typename F>
+void for_types(const GradientNorm&, F) {}
+template <typename F>
+void for_types(const SgdUpdate& op, F f) {
+  f(op.buffers.compute_dtype);
+}
+template <typename F>
+void for_types(const AdamUpdate& op, F f) {
+  f(op.buffers.compute_dtype);
+}
+
 }  // namespace
 
 GpuBackend::GpuBackend(std::string name, std::unique_ptr<Runtime> runtime)
@@ -151,152 +173,54 @@ std::size_t GpuBackend::workspace_bytes(const BatchNormShape& shape, DType) cons
 std::size_t GpuBackend::workspace_bytes(const AugmentForward& op) const { return augment_workspace(op); }
 std::size_t GpuBackend::workspace_bytes(const GradientNorm& op) const { return gradient_norm_workspace(op); }
 
-void GpuBackend::conv2d_forward(const Conv2dForward& op) {
-  validate(op);
+void GpuBackend::compute_conv2d_forward(const Conv2dForward& op) {
   check("conv2d_forward", op.dtype);
   const auto& kernel = dispatch_.forward(op.shape, op.dtype);
   run(op.shape, [&] { launch(kernel, *runtime_, op); });
 }
 
-void GpuBackend::conv2d_backward_data(const Conv2dBackwardData& op) {
-  validate(op);
+void GpuBackend::compute_conv2d_backward_data(const Conv2dBackwardData& op) {
   check("conv2d_backward_data", op.dtype);
   const auto& kernel = dispatch_.backward_data(op.shape, op.dtype);
   run(op.shape, [&] { launch(kernel, *runtime_, op); });
 }
 
-void GpuBackend::conv2d_backward_weight(const Conv2dBackwardWeight& op) {
-  validate(op);
+void GpuBackend::compute_conv2d_backward_weight(const Conv2dBackwardWeight& op) {
   check("conv2d_backward_weight", op.dtype);
   const auto& kernel = dispatch_.backward_weight(op.shape, op.dtype);
   run(op.shape, [&] { kernel.launch(*runtime_, op); });
 }
 
-void GpuBackend::dense_forward(const DenseForward& op) {
-  validate(op);
+void GpuBackend::compute_dense_forward(const DenseForward& op) {
   check("dense_forward", op.dtype);
   const Conv2dForward conv = as_conv2d(op);
   const auto& kernel = dispatch_.forward(conv.shape, op.dtype);
   run(conv.shape, [&] { launch(kernel, *runtime_, conv); });
 }
 
-void GpuBackend::dense_backward_data(const DenseBackwardData& op) {
-  validate(op);
+void GpuBackend::compute_dense_backward_data(const DenseBackwardData& op) {
   check("dense_backward_data", op.dtype);
   const Conv2dBackwardData conv = as_conv2d(op);
   const auto& kernel = dispatch_.backward_data(conv.shape, op.dtype);
   run(conv.shape, [&] { launch(kernel, *runtime_, conv); });
 }
 
-void GpuBackend::dense_backward_weight(const DenseBackwardWeight& op) {
-  validate(op);
+void GpuBackend::compute_dense_backward_weight(const DenseBackwardWeight& op) {
   check("dense_backward_weight", op.dtype);
   const Conv2dBackwardWeight conv = as_conv2d(op);
   const auto& kernel = dispatch_.backward_weight(conv.shape, op.dtype);
   run(conv.shape, [&] { kernel.launch(*runtime_, conv); });
 }
 
-void GpuBackend::batch_norm_forward(const BatchNormForward& op) {
-  validate(op);
-  check("batch_norm_forward", op.dtype);
-  run(op.shape, [&] { TSUGI_GPU::batch_norm_forward(*runtime_, op); });
-}
-
-void GpuBackend::batch_norm_backward(const BatchNormBackward& op) {
-  validate(op);
-  check("batch_norm_backward", op.dtype);
-  run(op.shape, [&] { TSUGI_GPU::batch_norm_backward(*runtime_, op); });
-}
-
-void GpuBackend::pool_forward(const PoolForward& op) {
-  validate(op);
-  check("pool_forward", op.dtype);
-  run(op.shape, [&] { TSUGI_GPU::pool_forward(*runtime_, op); });
-}
-
-void GpuBackend::pool_backward(const PoolBackward& op) {
-  validate(op);
-  check("pool_backward", op.dtype);
-  run(op.shape, [&] { TSUGI_GPU::pool_backward(*runtime_, op); });
-}
-
-void GpuBackend::activation_forward(const ActivationForward& op) {
-  validate(op);
-  check("activation_forward", op.dtype);
-  TSUGI_GPU::activation_forward(*runtime_, op);
-}
-
-void GpuBackend::activation_backward(const ActivationBackward& op) {
-  validate(op);
-  check("activation_backward", op.dtype);
-  TSUGI_GPU::activation_backward(*runtime_, op);
-}
-
-void GpuBackend::dropout_forward(const DropoutForward& op) {
-  validate(op);
-  check("dropout_forward", op.dtype);
-  TSUGI_GPU::dropout_forward(*runtime_, op);
-}
-
-void GpuBackend::dropout_backward(const DropoutBackward& op) {
-  validate(op);
-  check("dropout_backward", op.dtype);
-  TSUGI_GPU::dropout_backward(*runtime_, op);
-}
-
-void GpuBackend::add_forward(const AddForward& op) {
-  validate(op);
-  check("add_forward", op.dtype);
-  TSUGI_GPU::add_forward(*runtime_, op);
-}
-
-void GpuBackend::softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
-  validate(op);
-  check("softmax_cross_entropy", op.dtype);
-  TSUGI_GPU::softmax_cross_entropy(*runtime_, op);
-}
-
-void GpuBackend::softmax(const Softmax& op) {
-  validate(op);
-  check("softmax", op.dtype);
-  TSUGI_GPU::softmax(*runtime_, op);
-}
-
-void GpuBackend::augment_forward(const AugmentForward& op) {
-  validate(op);
-  check("augment_forward", op.dtype);
-  TSUGI_GPU::augment_forward(*runtime_, op);
-}
-
-void GpuBackend::dequantize_gather(const DequantizeGather& op) {
-  validate(op);
-  check("dequantize_gather", op.dtype);
-  TSUGI_GPU::dequantize_gather(*runtime_, op);
-}
-
-void GpuBackend::cast(const Cast& op) {
-  validate(op);
-  check("cast", op.from_dtype);
-  check("cast", op.to_dtype);
-  TSUGI_GPU::cast(*runtime_, op);
-}
-
-void GpuBackend::gradient_norm(const GradientNorm& op) {
-  validate(op);
-  TSUGI_GPU::gradient_norm(*runtime_, op);
-}
-
-void GpuBackend::sgd_update(const SgdUpdate& op) {
-  validate(op);
-  check("sgd_update", op.buffers.compute_dtype);
-  TSUGI_GPU::sgd_update(*runtime_, op);
-}
-
-void GpuBackend::adam_update(const AdamUpdate& op) {
-  validate(op);
-  check("adam_update", op.buffers.compute_dtype);
-  TSUGI_GPU::adam_update(*runtime_, op);
-}
+#define TSUGI_OP(name, Op)                                    \
+  void GpuBackend::compute_##name(const Op& op) {             \
+    for_types(op, [&](DType dtype) { check(#name, dtype); }); \
+    run_described(                                            \
+        op, [&] { TSUGI_GPU::name(*runtime_, op); }, 0);      \
+  }
+TSUGI_SCRATCH_OPS(TSUGI_OP)
+TSUGI_PLAIN_OPS(TSUGI_OP)
+#undef TSUGI_OP
 
 double GpuBackend::fma_burst(DType dtype, int steps, float* out) {
   check("fma_burst", dtype);

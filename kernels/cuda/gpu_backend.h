@@ -1,4 +1,4 @@
-// The GPU backend: validates each op, picks a registry row where there is a choice, and runs the launchers on a
+// The GPU backend: picks a registry row where there is a choice, and runs the launchers on a
 // Runtime. Compiled for CUDA (device cuda) and for the emulator (device simt).
 #pragma once
 
@@ -44,30 +44,6 @@ class GpuBackend : public RegistryBackend, public KernelChoice {
   std::size_t workspace_bytes(const AugmentForward& op) const override;
   std::size_t workspace_bytes(const GradientNorm& op) const override;
 
-  void conv2d_forward(const Conv2dForward& op) override;
-  void conv2d_backward_data(const Conv2dBackwardData& op) override;
-  void conv2d_backward_weight(const Conv2dBackwardWeight& op) override;
-  void dense_forward(const DenseForward& op) override;
-  void dense_backward_data(const DenseBackwardData& op) override;
-  void dense_backward_weight(const DenseBackwardWeight& op) override;
-  void batch_norm_forward(const BatchNormForward& op) override;
-  void batch_norm_backward(const BatchNormBackward& op) override;
-  void pool_forward(const PoolForward& op) override;
-  void pool_backward(const PoolBackward& op) override;
-  void activation_forward(const ActivationForward& op) override;
-  void activation_backward(const ActivationBackward& op) override;
-  void dropout_forward(const DropoutForward& op) override;
-  void dropout_backward(const DropoutBackward& op) override;
-  void add_forward(const AddForward& op) override;
-  void cast(const Cast& op) override;
-  void softmax_cross_entropy(const SoftmaxCrossEntropy& op) override;
-  void softmax(const Softmax& op) override;
-  void augment_forward(const AugmentForward& op) override;
-  void dequantize_gather(const DequantizeGather& op) override;
-  void gradient_norm(const GradientNorm& op) override;
-  void sgd_update(const SgdUpdate& op) override;
-  void adam_update(const AdamUpdate& op) override;
-
   int sm() const override { return runtime_->info().sm; }
   std::vector<Row> rows() const override { return dispatch_.rows(); }
   bool covers(std::size_t row, const Conv2dShape& shape) const override { return dispatch_.covers(row, shape); }
@@ -88,6 +64,7 @@ class GpuBackend : public RegistryBackend, public KernelChoice {
   void copy_burst(const void* from, std::size_t bytes, void* to) override;
 
  protected:  // for backends that replace some of the ops (kernels/vendor)
+  TSUGI_OPS(TSUGI_OVERRIDE_OP)
   Runtime& runtime() const { return *runtime_; }
   void check(const char* op, DType dtype) const;
 

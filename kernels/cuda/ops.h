@@ -8,25 +8,13 @@ namespace tsugi {
 namespace TSUGI_GPU {
 
 std::size_t batch_norm_workspace(const BatchNormShape& shape);
-void batch_norm_forward(Runtime& runtime, const BatchNormForward& op);
-void batch_norm_backward(Runtime& runtime, const BatchNormBackward& op);
-void pool_forward(Runtime& runtime, const PoolForward& op);
-void pool_backward(Runtime& runtime, const PoolBackward& op);
-void activation_forward(Runtime& runtime, const ActivationForward& op);
-void activation_backward(Runtime& runtime, const ActivationBackward& op);
-void dropout_forward(Runtime& runtime, const DropoutForward& op);
-void dropout_backward(Runtime& runtime, const DropoutBackward& op);
-void add_forward(Runtime& runtime, const AddForward& op);
-void cast(Runtime& runtime, const Cast& op);
-void softmax_cross_entropy(Runtime& runtime, const SoftmaxCrossEntropy& op);
-void softmax(Runtime& runtime, const Softmax& op);
 std::size_t augment_workspace(const AugmentForward& op);
-void augment_forward(Runtime& runtime, const AugmentForward& op);
-void dequantize_gather(Runtime& runtime, const DequantizeGather& op);
 std::size_t gradient_norm_workspace(const GradientNorm& op);
-void gradient_norm(Runtime& runtime, const GradientNorm& op);
-void sgd_update(Runtime& runtime, const SgdUpdate& op);
-void adam_update(Runtime& runtime, const AdamUpdate& op);
+
+#define TSUGI_OP(name, Op) void name(Runtime& runtime, const Op& op);
+TSUGI_SCRATCH_OPS(TSUGI_OP)
+TSUGI_PLAIN_OPS(TSUGI_OP)
+#undef TSUGI_OP
 
 /// sums[c] (=|+=) the column sums of a [rows,c] matrix in fixed order: d_bias of convolutions and dense layers.
 /// workspace: column_sum_workspace(rows, c) bytes.

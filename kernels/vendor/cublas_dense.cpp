@@ -77,7 +77,7 @@ void cublas_dense_forward(Runtime& runtime, cublasHandle_t handle, const DenseFo
   bias_activation(runtime, op.dtype, static_cast<std::size_t>(s.n), s.out, op.bias, op.activation, op.y);
 }
 
-void cublas_dense_backward_data(Runtime& runtime, cublasHandle_t handle, const DenseBackwardData& op) {
+void cublas_dense_backward_data(cublasHandle_t handle, const DenseBackwardData& op) {
   const DenseShape& s = op.shape;
   Product product;
   product.m = s.in, product.n = s.n, product.k = s.out;

@@ -107,8 +107,7 @@ std::size_t CudnnBackend::workspace_bytes(const DenseShape& shape, DType dtype) 
   return cublas_dense_workspace(shape);
 }
 
-void CudnnBackend::conv2d_forward(const Conv2dForward& op) {
-  validate(op);
+void CudnnBackend::compute_conv2d_forward(const Conv2dForward& op) {
   check("conv2d_forward", op.dtype);
   need_workspace("conv2d_forward", op.workspace, workspace_bytes(op.shape, op.dtype));
   run(op.shape, [&] {
@@ -116,8 +115,7 @@ void CudnnBackend::conv2d_forward(const Conv2dForward& op) {
   });
 }
 
-void CudnnBackend::conv2d_backward_data(const Conv2dBackwardData& op) {
-  validate(op);
+void CudnnBackend::compute_conv2d_backward_data(const Conv2dBackwardData& op) {
   check("conv2d_backward_data", op.dtype);
   need_workspace("conv2d_backward_data", op.workspace, workspace_bytes(op.shape, op.dtype));
   run(op.shape, [&] {
@@ -126,15 +124,13 @@ void CudnnBackend::conv2d_backward_data(const Conv2dBackwardData& op) {
   });
 }
 
-void CudnnBackend::conv2d_backward_weight(const Conv2dBackwardWeight& op) {
-  validate(op);
+void CudnnBackend::compute_conv2d_backward_weight(const Conv2dBackwardWeight& op) {
   check("conv2d_backward_weight", op.dtype);
   need_workspace("conv2d_backward_weight", op.workspace, workspace_bytes(op.shape, op.dtype));
   run(op.shape, [&] { conv2d_.backward_weight(runtime(), op); });
 }
 
-void CudnnBackend::dense_forward(const DenseForward& op) {
-  validate(op);
+void CudnnBackend::compute_dense_forward(const DenseForward& op) {
   check("dense_forward", op.dtype);
   need_workspace("dense_forward", op.workspace, workspace_bytes(op.shape, op.dtype));
   run(op.shape, [&] {
@@ -143,18 +139,16 @@ void CudnnBackend::dense_forward(const DenseForward& op) {
   });
 }
 
-void CudnnBackend::dense_backward_data(const DenseBackwardData& op) {
-  validate(op);
+void CudnnBackend::compute_dense_backward_data(const DenseBackwardData& op) {
   check("dense_backward_data", op.dtype);
   need_workspace("dense_backward_data", op.workspace, workspace_bytes(op.shape, op.dtype));
   run(op.shape, [&] {
     backward_data(runtime(), op, static_cast<std::size_t>(op.shape.n) * op.shape.in,
-                  [&](const DenseBackwardData& plain) { cublas_dense_backward_data(runtime(), cublas_.get(), plain); });
+                  [&](const DenseBackwardData& plain) { cublas_dense_backward_data(cublas_.get(), plain); });
   });
 }
 
-void CudnnBackend::dense_backward_weight(const DenseBackwardWeight& op) {
-  validate(op);
+void CudnnBackend::compute_dense_backward_weight(const DenseBackwardWeight& op) {
   check("dense_backward_weight", op.dtype);
   need_workspace("dense_backward_weight", op.workspace, workspace_bytes(op.shape, op.dtype));
   run(op.shape, [&] { cublas_dense_backward_weight(runtime(), cublas_.get(), op); });

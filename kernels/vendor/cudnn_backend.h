@@ -35,14 +35,8 @@ class CudnnBackend : public GpuBackend {
   std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype) const override;
   std::size_t workspace_bytes(const DenseShape& shape, DType dtype) const override;
 
-  void conv2d_forward(const Conv2dForward& op) override;
-  void conv2d_backward_data(const Conv2dBackwardData& op) override;
-  void conv2d_backward_weight(const Conv2dBackwardWeight& op) override;
-  void dense_forward(const DenseForward& op) override;
-  void dense_backward_data(const DenseBackwardData& op) override;
-  void dense_backward_weight(const DenseBackwardWeight& op) override;
-
  private:
+  TSUGI_PRODUCT_OPS(TSUGI_OVERRIDE_OP)
   std::unique_ptr<cudnnContext, HandleDeleter> cudnn_;
   std::unique_ptr<cublasContext, HandleDeleter> cublas_;
   mutable CudnnConv2d conv2d_;

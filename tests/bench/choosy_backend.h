@@ -39,21 +39,22 @@ class ChoosyBackend : public TickingBackend, public KernelChoice {
     return found == chosen_.end() ? "usual" : found->second;
   }
 
-  void conv2d_forward(const Conv2dForward& op) override {
-    run({KernelOp::conv2d_forward, op.shape, op.dtype, false}), TickingBackend::conv2d_forward(op);
+ private:
+  void compute_conv2d_forward(const Conv2dForward& op) override {
+    run({KernelOp::conv2d_forward, op.shape, op.dtype, false}), TickingBackend::compute_conv2d_forward(op);
   }
-  void conv2d_backward_data(const Conv2dBackwardData& op) override {
-    run({KernelOp::conv2d_backward_data, op.shape, op.dtype, false}), TickingBackend::conv2d_backward_data(op);
+  void compute_conv2d_backward_data(const Conv2dBackwardData& op) override {
+    run({KernelOp::conv2d_backward_data, op.shape, op.dtype, false}), TickingBackend::compute_conv2d_backward_data(op);
   }
-  void conv2d_backward_weight(const Conv2dBackwardWeight& op) override {
-    run({KernelOp::conv2d_backward_weight, op.shape, op.dtype, false}), TickingBackend::conv2d_backward_weight(op);
+  void compute_conv2d_backward_weight(const Conv2dBackwardWeight& op) override {
+    run({KernelOp::conv2d_backward_weight, op.shape, op.dtype, false}),
+        TickingBackend::compute_conv2d_backward_weight(op);
   }
-  void sgd_update(const SgdUpdate& op) override {
+  void compute_sgd_update(const SgdUpdate& op) override {
     if (!chosen_.empty()) ticks += step_penalty;
-    TickingBackend::sgd_update(op);
+    TickingBackend::compute_sgd_update(op);
   }
 
- private:
   void run(const KernelCall& call) { ticks += cost[chosen(call)]; }
 
   std::map<KernelCall, std::string> chosen_;

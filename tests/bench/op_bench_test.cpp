@@ -248,11 +248,11 @@ TEST_CASE("the peer is the fastest of several vendors, and one that cannot compu
     std::string name() const override { return "vendor"; }
     using TickingBackend::workspace_bytes;
     std::size_t workspace_bytes(const DenseShape&, DType) const override { return 0; }
-    void dense_forward(const DenseForward&) override { ticks += 1.0; }  // float16, for the peak of matrix units
-    void conv2d_forward(const Conv2dForward& op) override {
+    void compute_dense_forward(const DenseForward&) override { ticks += 1.0; }  // float16, for the peak of matrix units
+    void compute_conv2d_forward(const Conv2dForward& op) override {
       if (!able_) throw Error("vendor: cannot");
       ticks += cost_;
-      TickingBackend::conv2d_forward(op);
+      TickingBackend::compute_conv2d_forward(op);
     }
 
    private:

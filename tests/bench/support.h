@@ -33,46 +33,13 @@ inline bench::ResultEntry point(const std::string& layer, double seconds, double
   return e;
 }
 
-/// Every op advances its clock by one second, whatever the machine does.
+/// Products, batch norm, augmentation, loss and update advance its clock by a second each, whatever the machine does.
 class TickingBackend : public CountingBackend {
  public:
   using CountingBackend::CountingBackend;
   double ticks = 0.0;
 
   std::unique_ptr<TimeMark> make_time_mark() override { return std::make_unique<Mark>(*this); }
-  void conv2d_forward(const Conv2dForward& op) override {
-    tick([&] { CountingBackend::conv2d_forward(op); });
-  }
-  void conv2d_backward_data(const Conv2dBackwardData& op) override {
-    tick([&] { CountingBackend::conv2d_backward_data(op); });
-  }
-  void conv2d_backward_weight(const Conv2dBackwardWeight& op) override {
-    tick([&] { CountingBackend::conv2d_backward_weight(op); });
-  }
-  void dense_forward(const DenseForward& op) override {
-    tick([&] { CountingBackend::dense_forward(op); });
-  }
-  void dense_backward_data(const DenseBackwardData& op) override {
-    tick([&] { CountingBackend::dense_backward_data(op); });
-  }
-  void dense_backward_weight(const DenseBackwardWeight& op) override {
-    tick([&] { CountingBackend::dense_backward_weight(op); });
-  }
-  void batch_norm_forward(const BatchNormForward& op) override {
-    tick([&] { CountingBackend::batch_norm_forward(op); });
-  }
-  void batch_norm_backward(const BatchNormBackward& op) override {
-    tick([&] { CountingBackend::batch_norm_backward(op); });
-  }
-  void augment_forward(const AugmentForward& op) override {
-    tick([&] { CountingBackend::augment_forward(op); });
-  }
-  void softmax_cross_entropy(const SoftmaxCrossEntropy& op) override {
-    tick([&] { CountingBackend::softmax_cross_entropy(op); });
-  }
-  void sgd_update(const SgdUpdate& op) override {
-    tick([&] { CountingBackend::sgd_update(op); });
-  }
   double fma_burst(DType dtype, int steps, float* out) override {
     ticks += 1.0;
     return CountingBackend::fma_burst(dtype, steps, out);
@@ -84,6 +51,19 @@ class TickingBackend : public CountingBackend {
     ticks += 1.0;
     CountingBackend::copy_to_device(to, from, bytes);
   }
+
+ protected:
+#define TSUGI_OP(name, Op)                              \
+  void compute_##name(const Op& op) override {          \
+    tick([&] { CountingBackend::compute_##name(op); }); \
+  }
+  TSUGI_PRODUCT_OPS(TSUGI_OP)
+  TSUGI_OP(batch_norm_forward, BatchNormForward)
+  TSUGI_OP(batch_norm_backward, BatchNormBackward)
+  TSUGI_OP(augment_forward, AugmentForward)
+  TSUGI_OP(softmax_cross_entropy, SoftmaxCrossEntropy)
+  TSUGI_OP(sgd_update, SgdUpdate)
+#undef TSUGI_OP
 
  private:
   class Mark : public TimeMark {

@@ -1,6 +1,7 @@
 // A backend that passes every call on and keeps count of device memory and of the backward pass.
 #pragma once
 
+#include <cstring>
 #include <map>
 #include <memory>
 #include <string>
@@ -51,43 +52,15 @@ class CountingBackend : public Backend {
   std::size_t workspace_bytes(const BatchNormShape& s, DType t) const override { return inner_->workspace_bytes(s, t); }
   std::size_t workspace_bytes(const AugmentForward& op) const override { return inner_->workspace_bytes(op); }
   std::size_t workspace_bytes(const GradientNorm& op) const override { return inner_->workspace_bytes(op); }
-  void conv2d_forward(const Conv2dForward& op) override { inner_->conv2d_forward(op); }
-  void conv2d_backward_data(const Conv2dBackwardData& op) override {
-    ++backward_calls["conv2d_backward_data"], inner_->conv2d_backward_data(op);
+
+ protected:
+#define TSUGI_OP(name, Op)                                                   \
+  void compute_##name(const Op& op) override {                               \
+    if (std::strstr(#name, "_backward") != nullptr) ++backward_calls[#name]; \
+    inner_->name(op);                                                        \
   }
-  void conv2d_backward_weight(const Conv2dBackwardWeight& op) override {
-    ++backward_calls["conv2d_backward_weight"], inner_->conv2d_backward_weight(op);
-  }
-  void dense_forward(const DenseForward& op) override { inner_->dense_forward(op); }
-  void dense_backward_data(const DenseBackwardData& op) override {
-    ++backward_calls["dense_backward_data"], inner_->dense_backward_data(op);
-  }
-  void dense_backward_weight(const DenseBackwardWeight& op) override {
-    ++backward_calls["dense_backward_weight"], inner_->dense_backward_weight(op);
-  }
-  void batch_norm_forward(const BatchNormForward& op) override { inner_->batch_norm_forward(op); }
-  void batch_norm_backward(const BatchNormBackward& op) override {
-    ++backward_calls["batch_norm_backward"], inner_->batch_norm_backward(op);
-  }
-  void pool_forward(const PoolForward& op) override { inner_->pool_forward(op); }
-  void pool_backward(const PoolBackward& op) override { ++backward_calls["pool_backward"], inner_->pool_backward(op); }
-  void activation_forward(const ActivationForward& op) override { inner_->activation_forward(op); }
-  void activation_backward(const ActivationBackward& op) override {
-    ++backward_calls["activation_backward"], inner_->activation_backward(op);
-  }
-  void dropout_forward(const DropoutForward& op) override { inner_->dropout_forward(op); }
-  void dropout_backward(const DropoutBackward& op) override {
-    ++backward_calls["dropout_backward"], inner_->dropout_backward(op);
-  }
-  void add_forward(const AddForward& op) override { inner_->add_forward(op); }
-  void cast(const Cast& op) override { inner_->cast(op); }
-  void softmax_cross_entropy(const SoftmaxCrossEntropy& op) override { inner_->softmax_cross_entropy(op); }
-  void softmax(const Softmax& op) override { inner_->softmax(op); }
-  void augment_forward(const AugmentForward& op) override { inner_->augment_forward(op); }
-  void dequantize_gather(const DequantizeGather& op) override { inner_->dequantize_gather(op); }
-  void gradient_norm(const GradientNorm& op) override { inner_->gradient_norm(op); }
-  void sgd_update(const SgdUpdate& op) override { inner_->sgd_update(op); }
-  void adam_update(const AdamUpdate& op) override { inner_->adam_update(op); }
+  TSUGI_OPS(TSUGI_OP)
+#undef TSUGI_OP
 
  private:
   std::unique_ptr<Backend> inner_;

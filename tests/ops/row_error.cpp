@@ -30,13 +30,5 @@ double arithmetic_error(const Backend& backend, KernelOp op, const Conv2dShape& 
                              : arithmetic_error(registry->rows()[registry->row_for(op, shape, dtype)], shape);
 }
 
-Conv2dShape as_conv2d(const DenseShape& shape) {
-  Conv2dShape conv;
-  conv.n = shape.n;
-  conv.c = shape.in;
-  conv.k = shape.out;
-  return conv;
-}
-
 }  // namespace test
 }  // namespace tsugi

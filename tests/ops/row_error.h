@@ -13,8 +13,5 @@ double arithmetic_error(const Row& row, const Conv2dShape& shape);
 /// The same of the row that `backend` takes for a call; of float32 sums where it has no rows to choose from.
 double arithmetic_error(const Backend& backend, KernelOp op, const Conv2dShape& shape, DType dtype);
 
-/// A dense layer as the convolution whose rows compute it: of one pixel.
-Conv2dShape as_conv2d(const DenseShape& shape);
-
 }  // namespace test
 }  // namespace tsugi

@@ -69,6 +69,25 @@ constexpr int kHuge = std::numeric_limits<int>::max();
 
 }  // namespace
 
+/// Runs an op that was given nothing: it asks for nothing, or is refused by its name.
+template <typename Op>
+void expect_named(Backend& backend, void (Backend::*call)(const Op&), const std::string& name) {
+  try {
+    (backend.*call)(Op());
+  } catch (const Error& error) {
+    CHECK_MESSAGE(std::string(error.what()).rfind(name + ": ", 0) == 0, error.what(), ", of ", name);
+  }
+}
+
+TEST_CASE("every op of the list, given nothing, asks for nothing or is refused by its name") {
+  for (const auto& backend : {make_reference_backend(), make_cpu_backend(1)}) {
+    INFO("backend ", backend->name());
+#define TSUGI_OP(name, Op) expect_named<Op>(*backend, &Backend::name, #name);
+    TSUGI_OPS(TSUGI_OP)
+#undef TSUGI_OP
+  }
+}
+
 TEST_CASE("conv2d refuses unusable sizes and names them") {
   const auto refuse = [](auto change, std::initializer_list<const char*> parts) {
     expect_error(&Backend::conv2d_forward, with(good_conv2d(), change), parts);
