@@ -6,171 +6,122 @@
 #include <filesystem>
 #include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
 
 #include "engine/core/input_file.h"
-#include "engine/core/json_check.h"
+#include "engine/core/json_value.h"
+#include "engine/core/text.h"
 #include "engine/model/builtin_models.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr std::size_t kMaxLayers = 2000;
 constexpr std::size_t kMaxFileBytes = 1u << 20;
 
-/// One layer's JSON object, read field by field; `where` opens every message.
-class Fields {
- public:
-  Fields(const Json& object, std::string where) : object_(object), where_(std::move(where)) {}
-
-  [[noreturn]] void fail(const std::string& message) const { throw Error(where_ + ": " + message); }
-
-  /// Sets the member of `field`.
-  void read(const LayerField& field, Layer& layer) const {
-    const auto found = object_.find(field.name);
-    if (found == object_.end()) {
-      if (field.needed) fail(std::string("has no \"") + field.name + "\"");
-      if (field.like != nullptr) layer.*field.integer = layer.*field.columns = layer.*field.like;
-    } else if (field.flag != nullptr) {
-      if (!found->is_boolean())
-        fail(std::string("\"") + field.name + "\" is " + found->dump() + ", expected true or false");
-      layer.*field.flag = found->get<bool>();
-    } else if (field.number != nullptr) {
-      layer.*field.number = number(*found, field);
-    } else if (field.word != nullptr && *found == field.word) {
-      layer.*field.integer = 0;
-    } else if (field.columns != nullptr && found->is_array()) {
-      if (found->size() != 2)
-        fail(std::string("\"") + field.name + "\" has " + std::to_string(found->size()) + " numbers, expected 2");
-      layer.*field.integer = integer((*found)[0], field);
-      layer.*field.columns = integer((*found)[1], field);
-    } else {
-      layer.*field.integer = integer(*found, field);
-      if (field.columns != nullptr) layer.*field.columns = layer.*field.integer;
-    }
+/// Sets the member of `field`.
+void read_field(const JsonValue& object, const LayerField& field, Layer& layer) {
+  if (!field.needed && !object.has(field.name)) {
+    if (field.like != nullptr) layer.*field.integer = layer.*field.columns = layer.*field.like;
+    return;
   }
-
-  const Json& object() const { return object_; }
-
- private:
-  float number(const Json& value, const LayerField& field) const {
-    if (!value.is_number()) fail(std::string("\"") + field.name + "\" is " + value.dump() + ", expected a number");
-    const double read = value.get<double>();
-    if (!(read >= field.low && read < field.high)) {
-      std::ostringstream text;
-      text << "\"" << field.name << "\" is " << read << ", expected at least " << field.low << " and below "
-           << field.high;
-      fail(text.str());
-    }
-    return static_cast<float>(read);
+  const JsonValue value = object.at(field.name);
+  const auto integer = [&](const JsonValue& one) {
+    return one.whole<int>(static_cast<int>(field.low), static_cast<int>(field.high));
+  };
+  if (field.flag != nullptr) {
+    layer.*field.flag = value.truth();
+  } else if (field.number != nullptr) {
+    const double number = value.number();
+    if (!(number >= field.low && number < field.high))
+      value.refuse("at least " + number_text(field.low) + " and below " + number_text(field.high));
+    layer.*field.number = static_cast<float>(number);
+  } else if (field.word != nullptr && value.json() == field.word) {
+    layer.*field.integer = 0;
+  } else if (field.columns != nullptr && value.json().is_array()) {
+    const std::vector<JsonValue> pair = value.items(2, 2);
+    layer.*field.integer = integer(pair[0]);
+    layer.*field.columns = integer(pair[1]);
+  } else {
+    layer.*field.integer = integer(value);
+    if (field.columns != nullptr) layer.*field.columns = layer.*field.integer;
   }
+}
 
-  int integer(const Json& value, const LayerField& field) const {
-    const auto low = static_cast<int>(field.low), high = static_cast<int>(field.high);
-    if (!value.is_number_integer() || value.get<std::int64_t>() < low || value.get<std::int64_t>() > high)
-      fail(std::string("\"") + field.name + "\" is " + value.dump() + ", expected a whole number from " +
-           std::to_string(low) + " to " + std::to_string(high));
-    return value.get<int>();
-  }
-
-  const Json& object_;
-  std::string where_;
-};
-
-const LayerKind& find_kind(const Fields& fields) {
-  const Json& object = fields.object();
-  const auto found = object.find("type");
-  if (found == object.end() || !found->is_string()) fields.fail("has no \"type\"");
-  const std::string type = found->get<std::string>();
+const LayerKind& find_kind(const JsonValue& object) {
+  const std::string type = object.at("type").text();
   std::string known;
   for (const LayerKind& kind : layer_kinds()) {
     if (type == kind.name) return kind;
     known += std::string(known.empty() ? "" : ", ") + kind.name;
   }
-  fields.fail("unknown layer type \"" + type + "\", known are " + known);
+  object.fail("unknown layer type " + shown(type) + ", known are " + known);
 }
 
-void read_inputs(const Fields& fields, const std::map<std::string, int>& names, int previous, Layer& layer) {
-  const auto resolve = [&](const Json& value) {
-    if (!value.is_string()) fields.fail("an input is " + value.dump() + ", expected a layer's name");
-    const std::string name = value.get<std::string>();
+void read_inputs(const JsonValue& object, const std::map<std::string, int>& names, int previous, Layer& layer) {
+  const auto resolve = [&](const JsonValue& value) {
+    const std::string name = value.text();
     if (name == "input") return -1;
     const auto found = names.find(name);
-    if (found == names.end()) fields.fail("its input \"" + name + "\" is not the name of an earlier layer");
+    if (found == names.end()) object.fail("its input " + shown(name) + " is not the name of an earlier layer");
     return found->second;
   };
   const std::size_t expected = layer.kind->inputs();
-  const auto found = fields.object().find("inputs");
-  const auto single = fields.object().find("input");
-  if (found != fields.object().end()) {
-    if (single != fields.object().end()) fields.fail("has both \"input\" and \"inputs\", expected one of them");
-    if (!found->is_array()) fields.fail("\"inputs\" is " + found->dump() + ", expected a list of layer names");
-    for (const Json& value : *found) layer.inputs.push_back(resolve(value));
-  } else if (single != fields.object().end()) {
-    layer.inputs.push_back(resolve(*single));
+  const bool single = object.has("input");
+  if (object.has("inputs")) {
+    if (single) object.fail("has both \"input\" and \"inputs\", expected one of them");
+    for (const JsonValue& value : object.at("inputs").items()) layer.inputs.push_back(resolve(value));
+  } else if (single) {
+    layer.inputs.push_back(resolve(object.at("input")));
   } else if (expected == 1) {
     layer.inputs.push_back(previous);
   }
   if (layer.inputs.size() != expected)
-    fields.fail("has " + std::to_string(layer.inputs.size()) + " inputs, expected " + std::to_string(expected));
+    object.fail("has " + std::to_string(layer.inputs.size()) + " inputs, expected " + std::to_string(expected));
 }
 
-void check_known_fields(const Fields& fields, const LayerKind& kind) {
+void check_known_fields(const JsonValue& object, const LayerKind& kind) {
   std::set<std::string> known = {"type", "name", "input", "inputs"};
   for (const LayerField& field : kind.fields) known.insert(field.name);
-  for (const auto& [key, value] : fields.object().items())
-    if (known.count(key) == 0) fields.fail(std::string("a ") + kind.name + " layer has no field \"" + key + "\"");
+  for (const auto& [key, value] : object.json().items())
+    if (known.count(key) == 0) object.fail(std::string("a ") + kind.name + " layer has no field " + shown(key));
 }
 
-SampleShape read_input(const Json& root, const std::string& origin) {
-  const auto input = root.find("input");
-  if (input == root.end() || !input->is_array() || input->size() != 3)
-    throw Error(origin + ": \"input\" must be [height, width, channels]");
+SampleShape read_input(const JsonValue& root) {
   int sizes[3];
-  for (std::size_t i = 0; i < 3; ++i) {
-    const Json& value = (*input)[i];
-    if (!value.is_number_integer() || value.get<std::int64_t>() < 1 || value.get<std::int64_t>() > 4096)
-      throw Error(origin + ": \"input\" has the size " + value.dump() + ", expected a whole number from 1 to 4096");
-    sizes[i] = value.get<int>();
-  }
-  if (sizes[2] != 3) throw Error(origin + ": \"input\" has " + std::to_string(sizes[2]) + " channels, photos have 3");
+  const std::vector<JsonValue> items = root.at("input").items(3, 3);  // height, width, channels
+  for (std::size_t i = 0; i < 3; ++i) sizes[i] = items[i].whole<int>(1, 4096);
+  if (sizes[2] != 3) root.fail("\"input\" has " + std::to_string(sizes[2]) + " channels, photos have 3");
   return {sizes[0], sizes[1], sizes[2]};
 }
 
-Layer read_layer(const Json& object, std::size_t index, const std::string& origin, std::map<std::string, int>& names) {
+Layer read_layer(const Json& json, std::size_t index, const std::string& origin, std::map<std::string, int>& names) {
   std::string where = origin + ": layer " + std::to_string(index + 1);
-  if (!object.is_object()) throw Error(where + " is " + object.dump() + ", expected an object");
+  const JsonValue unnamed(json, where);
   Layer layer;
-  const auto name = object.find("name");
-  if (name != object.end()) {
-    if (!name->is_string() || name->get<std::string>().empty() || name->get<std::string>().size() > 200)
-      throw Error(where + ": \"name\" must be a word of 1 to 200 letters");
-    layer.name = name->get<std::string>();
+  if (unnamed.has("name")) {
+    const JsonValue name = unnamed.at("name");
+    layer.name = name.text();
+    if (layer.name.empty() || layer.name.size() > 200) name.refuse("a word of 1 to 200 letters");
     if (layer.name.find_first_of("/.\" \t\n") != std::string::npos)
-      throw Error(where + ": the name \"" + layer.name + "\" holds a dot, slash, quote or space");
+      unnamed.fail("the name " + shown(layer.name) + " holds a dot, slash, quote or space");
+    where += " (" + layer.name + ")";
   }
-  const Fields unnamed(object, layer.name.empty() ? where : where + " (" + layer.name + ")");
-  layer.kind = &find_kind(unnamed);
-  if (layer.name.empty()) layer.name = layer.kind->name + std::to_string(index + 1);
-  const Fields fields(object, where + " (" + layer.name + ")");
+  layer.kind = &find_kind(JsonValue(json, where));
+  if (layer.name.empty()) {
+    layer.name = layer.kind->name + std::to_string(index + 1);
+    where += " (" + layer.name + ")";
+  }
+  const JsonValue object(json, where);
   if (layer.name == "input" || !names.emplace(layer.name, static_cast<int>(index)).second)
-    fields.fail("the name is taken already");
-  check_known_fields(fields, *layer.kind);
+    object.fail("the name is taken already");
+  check_known_fields(object, *layer.kind);
   std::map<std::string, int> earlier = names;
   earlier.erase(layer.name);
-  read_inputs(fields, earlier, static_cast<int>(index) - 1, layer);
-  for (const LayerField& field : layer.kind->fields) fields.read(field, layer);
+  read_inputs(object, earlier, static_cast<int>(index) - 1, layer);
+  for (const LayerField& field : layer.kind->fields) read_field(object, field, layer);
   return layer;
-}
-
-Json parse_json(const std::string& text, const std::string& origin) {
-  check_json_object(text, origin);  // before a tree is built: depth, and keys that stand twice
-  return Json::parse(text);
 }
 
 /// A layer whose output goes nowhere would never be trained: surely a slip.
@@ -190,21 +141,16 @@ bool is_head(const Layer& layer) { return layer.kind->node == NodeKind::dense &&
 }  // namespace
 
 Model parse_model(const std::string& text, const std::string& origin) {
-  const Json root = parse_json(text, origin);
-  for (const auto& [key, value] : root.items())
-    if (key != "name" && key != "input" && key != "layers" && key != "training" && key != "about")
-      throw Error(origin + ": unknown field \"" + key + "\"");
+  const Json json = parse_json_object(text, origin);
+  const JsonValue root(json, origin);
+  root.only({"name", "input", "layers", "training", "about"});
   Model model;
-  const auto name = root.find("name");
-  if (name == root.end() || !name->is_string() || name->get<std::string>().empty())
-    throw Error(origin + ": \"name\" is missing");
-  model.name = name->get<std::string>();
-  model.input = read_input(root, origin);
-  const auto layers = root.find("layers");
-  if (layers == root.end() || !layers->is_array() || layers->empty() || layers->size() > kMaxLayers)
-    throw Error(origin + ": \"layers\" must be a list of 1 to " + std::to_string(kMaxLayers) + " layers");
+  model.name = root.at("name").text();
+  if (model.name.empty()) root.fail("\"name\" is empty");
+  model.input = read_input(root);
   std::map<std::string, int> names;
-  for (std::size_t i = 0; i < layers->size(); ++i) model.layers.push_back(read_layer((*layers)[i], i, origin, names));
+  for (const JsonValue& layer : root.at("layers").items(1, kMaxLayers))
+    model.layers.push_back(read_layer(layer.json(), model.layers.size(), origin, names));
   const Layer& head = model.layers.back();
   if (!is_head(head))
     throw Error(origin + ": the last layer (" + head.name + ") must be a dense layer with \"units\": \"classes\"");
@@ -212,10 +158,8 @@ Model parse_model(const std::string& text, const std::string& origin) {
     if (is_head(model.layers[i]))
       throw Error(origin + ": layer " + std::to_string(i + 1) + " (" + model.layers[i].name +
                   ") has \"units\": \"classes\", which only the last layer may have");
-  const auto training = root.find("training");
-  if (training != root.end() && !training->is_object()) throw Error(origin + ": \"training\" must be an object");
-  model.training = training == root.end() ? "{}" : training->dump();
-  model.json = root.dump();
+  model.training = root.has("training") ? root.object("training").json().dump() : "{}";
+  model.json = json.dump();
   check_all_read(model, origin);
   try {
     resolve_shapes(model);  // what does not fit together is reported now, not at the first step
