@@ -15,6 +15,10 @@ namespace tsugi {
 
 using Json = nlohmann::ordered_json;
 
+/// Throws unless `text` is one JSON object, nested at most 64 deep, of at most 2,000,000 values, without duplicate
+/// keys. `place` opens the message.
+void check_json_object(const std::string& text, const std::string& place);
+
 /// The object, or the list of texts, that `text` is. Throws as check_json_object.
 Json parse_json_object(const std::string& text, const std::string& place);
 std::vector<std::string> parse_json_texts(const std::string& text, const std::string& place);

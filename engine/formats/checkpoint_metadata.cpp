@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "engine/core/json_check.h"
 #include "engine/core/json_value.h"
 #include "engine/core/sha256.h"
 #include "engine/core/text.h"
