@@ -1,5 +1,6 @@
 // What tsugi plan prints, and its JSON object.
 
+#include "bench/measure/result_fields.h"
 #include "tools/bench.h"
 #include "tools/console.h"
 #include "tools/plan.h"
@@ -113,20 +114,8 @@ Json plan_json(const bench::DeviceDescription& device, const bench::PlanRequest&
   json["freeze_until"] = plan.freeze_until;
   json["step_s"] = number(step.step_s);
   json["images_per_s"] = number(step.batch / step.step_s);
-  json["phases"] = {{"data_s", step.data_s},
-                    {"augment_s", step.augment_s},
-                    {"loss_s", step.loss_s},
-                    {"update_s", step.update_s},
-                    {"results_s", step.results_s}};
-  json["layers"] = Json::array();
-  for (const bench::StepLayer& layer : step.layers)
-    json["layers"].push_back({{"layer", layer.layer},
-                              {"op", layer.op},
-                              {"forward_s", layer.forward_s},
-                              {"backward_s", layer.backward_s},
-                              {"forward_flops", layer.forward_flops}});
-  json["arena_bytes"] = step.arena_bytes;
-  json["device_bytes"] = step.device_bytes;
+  const Json timed = bench::step_json(step);
+  for (const char* field : {"phases", "layers", "arena_bytes", "device_bytes"}) json[field] = timed[field];
   json["peak_memory_bytes"] = plan.peak_memory_bytes;
   if (!outcome.handover) return json;
   json["steps_per_epoch"] = plan.prediction.steps_per_epoch;

@@ -1,5 +1,5 @@
-// The fields of a result file's context, in one list for who writes and who reads them, and those of a step. For the
-// .cpp files of result files and device descriptions only.
+// The fields of a result file's context, in one list for who writes and who reads them, and those of a step. For .cpp
+// files that write or read them.
 #pragma once
 
 #include "bench/measure/result_file.h"

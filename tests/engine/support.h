@@ -14,28 +14,9 @@
 #include "engine/model/program.h"
 #include "kernels/api/error.h"
 #include "kernels/api/registry.h"
+#include "tests/support.h"
 
 namespace tsugi::test {
-
-/// A seed that differs from run to run; TSUGI_TEST_SEED=<number> repeats one. CAPTURE it.
-inline std::uint64_t fresh_seed() {
-  const char* fixed = std::getenv("TSUGI_TEST_SEED");
-  return fixed != nullptr ? std::strtoull(fixed, nullptr, 10) : std::random_device{}();
-}
-
-/// The message of the Error that `call` throws; fails the test when it throws nothing or something else.
-template <typename Call>
-std::string error_of(const Call& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  } catch (const std::exception& other) {
-    FAIL("an Error expected, another exception thrown: ", other.what());
-  }
-  FAIL("an Error expected, nothing thrown");
-  return {};
-}
 
 /// Fails naming the part that `text` lacks.
 inline void expect_parts(const std::string& text, const std::vector<std::string>& parts) {

@@ -14,14 +14,9 @@
 
 #include "engine/formats/checkpoint.h"
 #include "kernels/api/error.h"
+#include "tests/support.h"
 
 namespace tsugi::test {
-
-/// A seed that differs from run to run; TSUGI_TEST_SEED=<number> repeats one. CAPTURE it.
-inline std::uint64_t fresh_seed() {
-  const char* fixed = std::getenv("TSUGI_TEST_SEED");
-  return fixed != nullptr ? std::strtoull(fixed, nullptr, 10) : std::random_device{}();
-}
 
 /// An empty folder that goes away with the object.
 class ScratchFolder {
@@ -91,20 +86,6 @@ inline bool same(const std::vector<NamedTensor>& a, const std::vector<NamedTenso
     if (a[i].name != b[i].name || a[i].dtype != b[i].dtype || a[i].shape != b[i].shape || a[i].data != b[i].data)
       return false;
   return true;
-}
-
-/// The message of the Error that `call` throws; fails the test when it throws nothing or something else.
-template <typename Call>
-std::string error_of(const Call& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  } catch (const std::exception& other) {
-    FAIL("an Error expected, another exception thrown: ", other.what());
-  }
-  FAIL("an Error expected, nothing thrown");
-  return {};
 }
 
 inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
