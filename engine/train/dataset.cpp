@@ -13,6 +13,14 @@ namespace tsugi {
 
 namespace {
 
+/// For the rest of the process, what is freed of a block of a megabyte or more goes back at once. By itself the C
+/// library raises that size with every larger block that it sees, and each decoding thread keeps what it freed.
+void keep_no_large_blocks() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
+}
+
 /// Decoders leave blocks of many sizes behind, which the C library would keep for more of their kind.
 void give_back_memory() {
 #ifdef __GLIBC__
@@ -43,6 +51,7 @@ PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preproces
       throw Error("photos: " + std::to_string(folder.photos.size()) + " of them take " + std::to_string(pixels) +
                   " bytes, --memory leaves " + std::to_string(memory));
     options.decode_bytes = std::min<std::uint64_t>(options.decode_bytes, memory - pixels);
+    keep_no_large_blocks();
   }
   PhotoStore store(folder.photos, folder.labels, options);
   give_back_memory();
