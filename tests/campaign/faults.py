@@ -83,6 +83,8 @@ class Faults:
         if struck is None:
             self.campaign.count("faults not reached")
             return []
+        # A run may make other calls than the watched one: a disturbed measurement says so. What was struck counts.
+        fault.call, fault.path = struck[2], os.path.relpath(struck[3], world.folder)
         self.campaign.count("faults injected")
         self.campaign.count(f"  {'killed ' if fault.how in ('before', 'after') else ''}{fault.how}")
         wrong = self.check_status(job, fault, status, said) + self.check_files(
