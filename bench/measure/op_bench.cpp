@@ -5,6 +5,7 @@
 
 #include "bench/measure/op_set.h"
 #include "bench/measure/statistics.h"
+#include "kernels/api/registry.h"
 #include "kernels/api/threads.h"
 
 namespace tsugi::bench {
@@ -125,6 +126,8 @@ class OpBench {
     e.cache = point.cold ? "cold" : "warm";
     e.name = entry_name(op_case, point.pass, options_.dtype, e.cache);
     e.kernel = kernel;
+    if (const auto* registry = dynamic_cast<const RegistryBackend*>(&backend_); registry && !kernel.empty())
+      e.compiled = registry->compiled(call_of(point), kernel);
     e.peer = peer;
     if (op_case.product()) e.shape = op_case.shape;
     e.pinned = pinned;

@@ -56,6 +56,7 @@ Json entry_json(const ResultEntry& e, const Limits& limits) {
             {"model", e.model},           {"batch", e.batch},   {"layer", e.layer},        {"op", e.op},
             {"dtype", e.dtype},           {"cache", e.cache},   {"times", e.times}};
   if (!e.kernel.empty()) json["kernel"] = e.kernel;
+  if (!e.compiled.empty()) json["compiled"] = e.compiled;
   if (e.pinned) json["pinned"] = true;
   if (e.shape) json["shape"] = shape_json(*e.shape);
   if (!e.failure.empty()) {

@@ -39,6 +39,7 @@ struct ResultEntry {
   int samples = 0, calls = 0;
   double flops = 0.0, bytes = 0.0;  ///< of one call; 0 = nobody said
   std::string kernel;               ///< that computed it, where the device has a choice: "direct", a registry row
+  std::string compiled;             ///< its whole name, where it is a registry row's; not read from files
   bool pinned = false;  ///< this kernel was asked for, and its name ends the point's; not the device's choice
   std::optional<Conv2dShape> shape;  ///< of a convolution or dense layer; not read from files
   /// Another library on the same call, in turn with it: "cudnn", "onednn"; empty = nobody. Equal to `kernel`: it

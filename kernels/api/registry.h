@@ -33,7 +33,7 @@ std::string name_of(const Row& row);
 class RegistryBackend : public Backend {
  public:
   virtual int sm() const = 0;
-  /// Every row of this build, in the order of rows.h.
+  /// Every row of this build.
   virtual std::vector<Row> rows() const = 0;
   /// Whether rows()[row] computes this shape.
   virtual bool covers(std::size_t row, const Conv2dShape& shape) const = 0;
@@ -42,6 +42,9 @@ class RegistryBackend : public Backend {
   virtual void pin(int row) = 0;
   /// The row that a call would take. Throws Error where none covers the shape.
   virtual std::size_t row_for(KernelOp op, const Conv2dShape& shape, DType dtype) const = 0;
+  /// The whole name of what runs where the row of this name is taken for a call: a row is several compiled kernels,
+  /// "conv2d_forward gemm f32 64x64x8 8x4 by 4". Throws Error when the row does not compute it here.
+  virtual std::string compiled(const KernelCall& call, const std::string& row) const = 0;
 };
 
 /// The first CUDA device. Throws Error where the build or the machine has none.

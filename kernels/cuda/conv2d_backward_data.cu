@@ -256,13 +256,6 @@ int splits_of(const Conv2dShape& shape, const DeviceInfo& device) {
   return choose_splits(blocks_of<Tile>(shape), terms_of(shape) / Tile::kK, device);
 }
 
-template <typename Tile>
-std::size_t workspace(const Conv2dShape& shape, const DeviceInfo& device) {
-  using Narrow = typename WorkTile<Tile, 1>::Type;
-  const int wide = splits_of<Tile>(shape, device), narrow = splits_of<Narrow>(shape, device);
-  return partial_bytes(wide > narrow ? wide : narrow, shape.x_count());
-}
-
 template <typename T, typename Tile>
 BackwardDataGemmParams<T> make_params(const Conv2dBackwardData& op, int splits) {
   const Conv2dShape& s = op.shape;
@@ -323,29 +316,25 @@ void launch_tile(Runtime& runtime, const Conv2dBackwardData& op, void (*kernel)(
 }
 
 template <typename T, typename Tile>
-void launch(Runtime& runtime, const Conv2dBackwardData& op) {
-  const int group_channels = op.shape.c / op.shape.groups, group_filters = op.shape.k / op.shape.groups;
-  if (group_channels % 4 == 0 && group_filters % Tile::kK == 0 && aligned(op.d_y, 4 * sizeof(T)) &&
-      aligned(op.w, 4 * sizeof(T))) {
-    launch_tile<T, Tile>(runtime, op, &conv2d_backward_data_gemm_kernel<T, Tile, 4>);
-  } else {
+struct BackwardDataGemm : Pass<Conv2dBackwardData> {
+  static bool covers(const Conv2dShape& s) { return fits_gemm_offsets(s); }
+  static bool wide(const Conv2dShape& s) { return s.c / s.groups % 4 == 0 && s.k / s.groups % Tile::kK == 0; }
+  static std::string instance(const Conv2dShape& s) { return wide(s) ? "by 4" : "by 1"; }
+  static std::size_t workspace(const Conv2dShape& s, const DeviceInfo& device) {
+    const int by_4 = splits_of<Tile>(s, device), by_1 = splits_of<typename WorkTile<Tile, 1>::Type>(s, device);
+    return partial_bytes(by_4 > by_1 ? by_4 : by_1, s.x_count());
+  }
+  static void launch(Runtime& runtime, const Conv2dBackwardData& op) {
+    if (wide(op.shape) && aligned(op.d_y, 4 * sizeof(T)) && aligned(op.w, 4 * sizeof(T)))
+      return launch_tile<T, Tile>(runtime, op, &conv2d_backward_data_gemm_kernel<T, Tile, 4>);
     launch_tile<T, typename WorkTile<Tile, 1>::Type>(runtime, op, &conv2d_backward_data_gemm_kernel<T, Tile, 1>);
   }
-}
+};
 
 }  // namespace
 
-std::vector<Kernel<Conv2dBackwardData>> conv2d_backward_data_gemm() {
-  constexpr KernelOp kOp = KernelOp::conv2d_backward_data;
-  std::vector<Kernel<Conv2dBackwardData>> kernels;
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                            \
-  kernels.push_back({{kOp, "gemm", DType::dtype, min_sm, max_sm, {m, n, k, thread_m, thread_n}}, \
-                     &fits_gemm_offsets,                                                         \
-                     &workspace<GemmTile<m, n, k, thread_m, thread_n>>,                          \
-                     &launch<element::dtype, GemmTile<m, n, k, thread_m, thread_n>>});
-  TSUGI_CONV2D_BACKWARD_DATA_GEMM_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
-  return kernels;
+std::vector<Kernel> conv2d_backward_data_gemm() {
+  return {TSUGI_CONV2D_GEMM_ROWS(TSUGI_KERNEL, BackwardDataGemm, GemmTile, "gemm")};
 }
 
 }  // namespace TSUGI_GPU
@@ -353,13 +342,8 @@ std::vector<Kernel<Conv2dBackwardData>> conv2d_backward_data_gemm() {
 #else
 namespace tsugi {
 namespace TSUGI_GPU {
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                                                  \
-  template __global__ void conv2d_backward_data_gemm_kernel<element::dtype, GemmTile<m, n, k, thread_m, thread_n>, 4>( \
-      const BackwardDataGemmParams<element::dtype>);                                                                   \
-  template __global__ void conv2d_backward_data_gemm_kernel<element::dtype, GemmTile<m, n, k, thread_m, thread_n>, 1>( \
-      const BackwardDataGemmParams<element::dtype>);
-TSUGI_CONV2D_BACKWARD_DATA_GEMM_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
+TSUGI_CONV2D_GEMM_ROWS(TSUGI_INSTANCE, conv2d_backward_data_gemm_kernel, BackwardDataGemmParams, GemmTile, 4)
+TSUGI_CONV2D_GEMM_ROWS(TSUGI_INSTANCE, conv2d_backward_data_gemm_kernel, BackwardDataGemmParams, GemmTile, 1)
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
 #endif

@@ -95,16 +95,6 @@ int splits_of(const Conv2dShape& shape, const DeviceInfo& device) {
   return choose_splits(blocks_of<Tile>(shape), static_cast<int>(pixels_of(shape) / Tile::kK), device);
 }
 
-/// The partial sums of d_w; the sums of d_bias, which follow, use the same memory.
-template <typename Tile>
-std::size_t workspace(const Conv2dShape& shape, const DeviceInfo& device) {
-  using Narrow = typename WorkTile<Tile, 1>::Type;
-  const int wide = splits_of<Tile>(shape, device), narrow = splits_of<Narrow>(shape, device);
-  const std::size_t partials = partial_bytes(wide > narrow ? wide : narrow, shape.w_count());
-  const std::size_t bias = column_sum_workspace(pixels_of(shape), shape.k);
-  return partials > bias ? partials : bias;
-}
-
 template <typename T, typename Tile>
 BackwardWeightGemmParams<T> make_params(const Conv2dBackwardWeight& op, int splits) {
   const Conv2dShape& s = op.shape;
@@ -149,31 +139,33 @@ void launch_tile(Runtime& runtime, const Conv2dBackwardWeight& op, void (*kernel
 }
 
 template <typename T, typename Tile>
-void launch(Runtime& runtime, const Conv2dBackwardWeight& op) {
-  const int group_channels = op.shape.c / op.shape.groups, group_filters = op.shape.k / op.shape.groups;
-  if (group_channels % 4 == 0 && group_filters % 4 == 0 && aligned(op.x, 4 * sizeof(T)) &&
-      aligned(op.d_y, 4 * sizeof(T))) {
-    launch_tile<T, Tile>(runtime, op, &conv2d_backward_weight_gemm_kernel<T, Tile, 4>);
-  } else {
-    launch_tile<T, typename WorkTile<Tile, 1>::Type>(runtime, op, &conv2d_backward_weight_gemm_kernel<T, Tile, 1>);
+struct BackwardWeightGemm : Pass<Conv2dBackwardWeight> {
+  static bool covers(const Conv2dShape& s) { return fits_gemm_offsets(s); }
+  static bool wide(const Conv2dShape& s) { return s.c / s.groups % 4 == 0 && s.k / s.groups % 4 == 0; }
+  static std::string instance(const Conv2dShape& s) { return wide(s) ? "by 4" : "by 1"; }
+  /// The partial sums of d_w; the sums of d_bias, which follow, use the same memory.
+  static std::size_t workspace(const Conv2dShape& s, const DeviceInfo& device) {
+    const int by_4 = splits_of<Tile>(s, device), by_1 = splits_of<typename WorkTile<Tile, 1>::Type>(s, device);
+    const std::size_t partials = partial_bytes(by_4 > by_1 ? by_4 : by_1, s.w_count());
+    const std::size_t bias = column_sum_workspace(pixels_of(s), s.k);
+    return partials > bias ? partials : bias;
   }
-  if (op.d_bias == nullptr) return;
-  column_sum(runtime, op.d_y, op.dtype, pixels_of(op.shape), op.shape.k, op.write, op.d_bias, op.workspace);
-}
+  static void launch(Runtime& runtime, const Conv2dBackwardWeight& op) {
+    const Conv2dShape& s = op.shape;
+    if (wide(s) && aligned(op.x, 4 * sizeof(T)) && aligned(op.d_y, 4 * sizeof(T))) {
+      launch_tile<T, Tile>(runtime, op, &conv2d_backward_weight_gemm_kernel<T, Tile, 4>);
+    } else {
+      launch_tile<T, typename WorkTile<Tile, 1>::Type>(runtime, op, &conv2d_backward_weight_gemm_kernel<T, Tile, 1>);
+    }
+    if (op.d_bias == nullptr) return;
+    column_sum(runtime, op.d_y, op.dtype, pixels_of(s), s.k, op.write, op.d_bias, op.workspace);
+  }
+};
 
 }  // namespace
 
-std::vector<Kernel<Conv2dBackwardWeight>> conv2d_backward_weight_gemm() {
-  constexpr KernelOp kOp = KernelOp::conv2d_backward_weight;
-  std::vector<Kernel<Conv2dBackwardWeight>> kernels;
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                            \
-  kernels.push_back({{kOp, "gemm", DType::dtype, min_sm, max_sm, {m, n, k, thread_m, thread_n}}, \
-                     &fits_gemm_offsets,                                                         \
-                     &workspace<GemmTile<m, n, k, thread_m, thread_n>>,                          \
-                     &launch<element::dtype, GemmTile<m, n, k, thread_m, thread_n>>});
-  TSUGI_CONV2D_BACKWARD_WEIGHT_GEMM_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
-  return kernels;
+std::vector<Kernel> conv2d_backward_weight_gemm() {
+  return {TSUGI_CONV2D_BACKWARD_WEIGHT_GEMM_ROWS(TSUGI_KERNEL, BackwardWeightGemm, GemmTile, "gemm")};
 }
 
 }  // namespace TSUGI_GPU
@@ -181,13 +173,10 @@ std::vector<Kernel<Conv2dBackwardWeight>> conv2d_backward_weight_gemm() {
 #else
 namespace tsugi {
 namespace TSUGI_GPU {
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                                                \
-  template __global__ void conv2d_backward_weight_gemm_kernel<element::dtype, GemmTile<m, n, k, thread_m, thread_n>, \
-                                                              4>(const BackwardWeightGemmParams<element::dtype>);    \
-  template __global__ void conv2d_backward_weight_gemm_kernel<element::dtype, GemmTile<m, n, k, thread_m, thread_n>, \
-                                                              1>(const BackwardWeightGemmParams<element::dtype>);
-TSUGI_CONV2D_BACKWARD_WEIGHT_GEMM_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
+TSUGI_CONV2D_BACKWARD_WEIGHT_GEMM_ROWS(TSUGI_INSTANCE, conv2d_backward_weight_gemm_kernel, BackwardWeightGemmParams,
+                                       GemmTile, 4)
+TSUGI_CONV2D_BACKWARD_WEIGHT_GEMM_ROWS(TSUGI_INSTANCE, conv2d_backward_weight_gemm_kernel, BackwardWeightGemmParams,
+                                       GemmTile, 1)
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
 #endif

@@ -85,8 +85,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
 
 /// As above for any filter and stride: a thread owns V filters of one pixel, weights come through the cache.
 template <typename T, typename Tile, int V>
-__global__ void __launch_bounds__(Tile::kThreads)
-    conv2d_forward_depthwise_any_kernel(const DepthwiseForwardParams<T> p) {
+__global__ void __launch_bounds__(Tile::kThreads) conv2d_forward_depthwise_kernel(const DepthwiseForwardParams<T> p) {
   const DepthwisePlace<Tile, V> place(p.grid, p.filters);
   if (!place.active) return;
   const int channel = V == 1 ? place.channel / p.multiplier : place.channel, taps = p.r * p.s;
@@ -210,7 +209,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
 /// As above for any filter and stride: a thread owns V channels of one pixel, weights come through the cache.
 template <typename T, typename Tile, int V>
 __global__ void __launch_bounds__(Tile::kThreads)
-    conv2d_backward_data_depthwise_any_kernel(const DepthwiseBackwardDataParams<T> p) {
+    conv2d_backward_data_depthwise_kernel(const DepthwiseBackwardDataParams<T> p) {
   const DepthwisePlace<Tile, V> place(p.grid, p.channels);
   if (!place.active) return;
   const int taps = p.r * p.s;
@@ -252,7 +251,7 @@ struct ForwardKernels {
   static Pointer fixed() {
     return &conv2d_forward_depthwise_kernel<T, Tile, Filter, V>;
   }
-  static Pointer any() { return &conv2d_forward_depthwise_any_kernel<T, Tile, V>; }
+  static Pointer any() { return &conv2d_forward_depthwise_kernel<T, Tile, V>; }
 };
 
 template <typename T, typename Tile, int V>
@@ -262,7 +261,7 @@ struct BackwardDataKernels {
   static Pointer fixed() {
     return &conv2d_backward_data_depthwise_kernel<T, Tile, Filter, V>;
   }
-  static Pointer any() { return &conv2d_backward_data_depthwise_any_kernel<T, Tile, V>; }
+  static Pointer any() { return &conv2d_backward_data_depthwise_kernel<T, Tile, V>; }
 };
 
 /// What both params structs hold of a shape.
@@ -284,71 +283,54 @@ void set_shape(Params& p, const Conv2dShape& s) {
 }
 
 template <typename T, typename Tile>
-void launch_forward(Runtime& runtime, const Conv2dForward& op) {
-  const Conv2dShape& s = op.shape;
-  DepthwiseForwardParams<T> p;
-  set_shape(p, s);
-  p.x = static_cast<const T*>(op.x);
-  p.w = static_cast<const T*>(op.w);
-  p.bias = op.bias;
-  p.y = static_cast<T*>(op.y);
-  p.activation = Rectifier(op.activation);
-  const bool fixed = is_fixed(s), wide = is_wide<T, Tile>(s, op.x, op.y, nullptr);
-  p.grid = depthwise_grid<Tile>(s.k, s.n, s.p(), s.q(), fixed);
-  runtime.launch("conv2d_forward",
-                 wide ? pick<ForwardKernels<T, Tile, Tile::kThreadN>>(s) : pick<ForwardKernels<T, Tile, 1>>(s),
-                 depthwise_blocks<Tile>(p.grid, wide), dim3(Tile::kThreads), p);
-}
+struct ForwardDepthwise : DepthwisePass<Conv2dForward, T, Tile> {
+  static void launch(Runtime& runtime, const Conv2dForward& op) {
+    const Conv2dShape& s = op.shape;
+    DepthwiseForwardParams<T> p;
+    set_shape(p, s);
+    p.x = static_cast<const T*>(op.x);
+    p.w = static_cast<const T*>(op.w);
+    p.bias = op.bias;
+    p.y = static_cast<T*>(op.y);
+    p.activation = Rectifier(op.activation);
+    const bool fixed = is_fixed(s), wide = ForwardDepthwise::wide(s, op.x, op.y, nullptr);
+    p.grid = depthwise_grid<Tile>(s.k, s.n, s.p(), s.q(), fixed);
+    runtime.launch("conv2d_forward",
+                   wide ? pick<ForwardKernels<T, Tile, Tile::kThreadN>>(s) : pick<ForwardKernels<T, Tile, 1>>(s),
+                   depthwise_blocks<Tile>(p.grid, wide), dim3(Tile::kThreads), p);
+  }
+};
 
 template <typename T, typename Tile>
-void launch_backward_data(Runtime& runtime, const Conv2dBackwardData& op) {
-  const Conv2dShape& s = op.shape;
-  DepthwiseBackwardDataParams<T> p;
-  set_shape(p, s);
-  p.d_y = static_cast<const T*>(op.d_y);
-  p.w = static_cast<const T*>(op.w);
-  p.x = op.activation.kind == ActivationKind::none ? nullptr : static_cast<const T*>(op.saved);
-  p.d_x = static_cast<T*>(op.d_x);
-  p.activation = Rectifier(op.activation);
-  p.accumulate = op.write == Write::accumulate;
-  const bool fixed = is_fixed(s), wide = is_wide<T, Tile>(s, op.d_y, op.d_x, p.x);
-  p.first_h = fixed ? -(s.pad_h % s.stride_h) : 0;
-  p.first_w = fixed ? -(s.pad_w % s.stride_w) : 0;
-  p.grid = depthwise_grid<Tile>(s.c, s.n, s.h - p.first_h, s.w - p.first_w, fixed);
-  runtime.launch(
-      "conv2d_backward_data",
-      wide ? pick<BackwardDataKernels<T, Tile, Tile::kThreadN>>(s) : pick<BackwardDataKernels<T, Tile, 1>>(s),
-      depthwise_blocks<Tile>(p.grid, wide), dim3(Tile::kThreads), p);
-}
-
-std::size_t no_workspace(const Conv2dShape&, const DeviceInfo&) { return 0; }
+struct BackwardDataDepthwise : DepthwisePass<Conv2dBackwardData, T, Tile> {
+  static void launch(Runtime& runtime, const Conv2dBackwardData& op) {
+    const Conv2dShape& s = op.shape;
+    DepthwiseBackwardDataParams<T> p;
+    set_shape(p, s);
+    p.d_y = static_cast<const T*>(op.d_y);
+    p.w = static_cast<const T*>(op.w);
+    p.x = op.activation.kind == ActivationKind::none ? nullptr : static_cast<const T*>(op.saved);
+    p.d_x = static_cast<T*>(op.d_x);
+    p.activation = Rectifier(op.activation);
+    p.accumulate = op.write == Write::accumulate;
+    const bool fixed = is_fixed(s), wide = BackwardDataDepthwise::wide(s, op.d_y, op.d_x, p.x);
+    p.first_h = fixed ? -(s.pad_h % s.stride_h) : 0;
+    p.first_w = fixed ? -(s.pad_w % s.stride_w) : 0;
+    p.grid = depthwise_grid<Tile>(s.c, s.n, s.h - p.first_h, s.w - p.first_w, fixed);
+    runtime.launch(
+        "conv2d_backward_data",
+        wide ? pick<BackwardDataKernels<T, Tile, Tile::kThreadN>>(s) : pick<BackwardDataKernels<T, Tile, 1>>(s),
+        depthwise_blocks<Tile>(p.grid, wide), dim3(Tile::kThreads), p);
+  }
+};
 
 }  // namespace
 
-std::vector<Kernel<Conv2dForward>> conv2d_forward_depthwise() {
-  std::vector<Kernel<Conv2dForward>> kernels;
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                                        \
-  kernels.push_back(                                                                                         \
-      {{KernelOp::conv2d_forward, "depthwise", DType::dtype, min_sm, max_sm, {m, n, k, thread_m, thread_n}}, \
-       &covers_depthwise,                                                                                    \
-       &no_workspace,                                                                                        \
-       &launch_forward<element::dtype, DepthwiseTile<m, n, thread_m, thread_n>>});
-  TSUGI_CONV2D_FORWARD_DEPTHWISE_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
-  return kernels;
+std::vector<Kernel> conv2d_forward_depthwise() {
+  return {TSUGI_CONV2D_DEPTHWISE_ROWS(TSUGI_KERNEL, ForwardDepthwise, DepthwiseTile, "depthwise")};
 }
-
-std::vector<Kernel<Conv2dBackwardData>> conv2d_backward_data_depthwise() {
-  std::vector<Kernel<Conv2dBackwardData>> kernels;
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                                              \
-  kernels.push_back(                                                                                               \
-      {{KernelOp::conv2d_backward_data, "depthwise", DType::dtype, min_sm, max_sm, {m, n, k, thread_m, thread_n}}, \
-       &covers_depthwise,                                                                                          \
-       &no_workspace,                                                                                              \
-       &launch_backward_data<element::dtype, DepthwiseTile<m, n, thread_m, thread_n>>});
-  TSUGI_CONV2D_BACKWARD_DATA_DEPTHWISE_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
-  return kernels;
+std::vector<Kernel> conv2d_backward_data_depthwise() {
+  return {TSUGI_CONV2D_DEPTHWISE_ROWS(TSUGI_KERNEL, BackwardDataDepthwise, DepthwiseTile, "depthwise")};
 }
 
 }  // namespace TSUGI_GPU
@@ -356,16 +338,8 @@ std::vector<Kernel<Conv2dBackwardData>> conv2d_backward_data_depthwise() {
 #else
 namespace tsugi {
 namespace TSUGI_GPU {
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                         \
-  TSUGI_DEPTHWISE_INSTANCES(conv2d_forward_depthwise, DepthwiseForwardParams, element::dtype, \
-                            TSUGI_DEPTHWISE_TILE(m, n, thread_m, thread_n))
-TSUGI_CONV2D_FORWARD_DEPTHWISE_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                                    \
-  TSUGI_DEPTHWISE_INSTANCES(conv2d_backward_data_depthwise, DepthwiseBackwardDataParams, element::dtype, \
-                            TSUGI_DEPTHWISE_TILE(m, n, thread_m, thread_n))
-TSUGI_CONV2D_BACKWARD_DATA_DEPTHWISE_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
+TSUGI_CONV2D_DEPTHWISE_ROWS(TSUGI_DEPTHWISE_ROW, conv2d_forward_depthwise_kernel, DepthwiseForwardParams)
+TSUGI_CONV2D_DEPTHWISE_ROWS(TSUGI_DEPTHWISE_ROW, conv2d_backward_data_depthwise_kernel, DepthwiseBackwardDataParams)
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
 #endif

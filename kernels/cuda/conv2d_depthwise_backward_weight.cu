@@ -122,7 +122,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
 /// As above for any filter and stride: a block owns one tap (blockIdx.y), a thread V filters of one pixel at a time.
 template <typename T, typename Tile, int V>
 __global__ void __launch_bounds__(Tile::kThreads)
-    conv2d_backward_weight_depthwise_any_kernel(const DepthwiseBackwardWeightParams<T> p) {
+    conv2d_backward_weight_depthwise_kernel(const DepthwiseBackwardWeightParams<T> p) {
   using Shared = DepthwiseTapSums<Tile, V, 1>;
   Shared& shared = shared_memory<Shared>();
   const DepthwiseSplit<Tile, V> at(p.grid);
@@ -165,14 +165,10 @@ struct BackwardWeightKernels {
   static Pointer fixed() {
     return &conv2d_backward_weight_depthwise_kernel<T, Tile, Filter, V>;
   }
-  static Pointer any() { return &conv2d_backward_weight_depthwise_any_kernel<T, Tile, V>; }
+  static Pointer any() { return &conv2d_backward_weight_depthwise_kernel<T, Tile, V>; }
 };
 
 constexpr unsigned kMaxGridY = 65535;
-
-bool covers(const Conv2dShape& s) {
-  return covers_depthwise(s) && static_cast<std::size_t>(s.r) * static_cast<std::size_t>(s.s) <= kMaxGridY;
-}
 
 template <typename Tile>
 DepthwiseGrid weight_grid(const Conv2dShape& s) {
@@ -196,66 +192,64 @@ std::size_t rows_of(const Conv2dShape& s) {
   return static_cast<std::size_t>(s.n) * static_cast<std::size_t>(s.p()) * static_cast<std::size_t>(s.q());
 }
 
-template <typename Tile>
-std::size_t workspace(const Conv2dShape& s, const DeviceInfo& device) {
-  const std::size_t partials =
-      (static_cast<std::size_t>(splits_of<Tile>(s, device)) * s.w_count() * sizeof(float) + 15) / 16 * 16;
-  const std::size_t bias = column_sum_workspace(rows_of(s), s.k);  // d_bias comes after d_w, in the same memory
-  return partials > bias ? partials : bias;
-}
-
 template <typename T, typename Tile>
-void launch(Runtime& runtime, const Conv2dBackwardWeight& op) {
-  const Conv2dShape& s = op.shape;
-  DepthwiseBackwardWeightParams<T> p;
-  p.x = static_cast<const T*>(op.x);
-  p.d_y = static_cast<const T*>(op.d_y);
-  p.partials = static_cast<float*>(op.workspace);
-  p.grid = weight_grid<Tile>(s);
-  p.splits = splits_of<Tile>(s, runtime.info());
-  p.h = s.h;
-  p.w_columns = s.w;
-  p.p = s.p();
-  p.q = s.q();
-  p.pad_h = s.pad_h;
-  p.pad_w = s.pad_w;
-  p.channels = s.c;
-  p.filters = s.k;
-  p.multiplier = s.k / s.c;
-  p.r = s.r;
-  p.s = s.s;
-  p.stride_h = s.stride_h;
-  p.stride_w = s.stride_w;
-  const bool wide = is_wide<T, Tile>(s, op.x, op.d_y, nullptr);
-  const unsigned blocks_y = static_cast<unsigned>(is_fixed(s) ? (s.r + 2) / 3 : s.r * s.s);
-  const dim3 grid(static_cast<unsigned>(p.grid.slabs) * static_cast<unsigned>(p.splits), blocks_y);
-  runtime.launch(
-      "conv2d_backward_weight",
-      wide ? pick<BackwardWeightKernels<T, Tile, Tile::kThreadN>>(s) : pick<BackwardWeightKernels<T, Tile, 1>>(s), grid,
-      dim3(Tile::kThreads), p);
-  SplitReduce reduce;
-  reduce.partials = p.partials;
-  reduce.splits = p.splits;
-  reduce.count = s.w_count();
-  reduce.accumulate = op.write == Write::accumulate;
-  reduce.out = op.d_w;
-  split_reduce(runtime, reduce);
-  if (op.d_bias != nullptr) column_sum(runtime, op.d_y, op.dtype, rows_of(s), s.k, op.write, op.d_bias, op.workspace);
-}
+struct BackwardWeightDepthwise : DepthwisePass<Conv2dBackwardWeight, T, Tile> {
+  using Base = DepthwisePass<Conv2dBackwardWeight, T, Tile>;
+  static bool covers(const Conv2dShape& s) {
+    return Base::covers(s) && static_cast<std::size_t>(s.r) * static_cast<std::size_t>(s.s) <= kMaxGridY;
+  }
+
+  static std::size_t workspace(const Conv2dShape& s, const DeviceInfo& device) {
+    const std::size_t partials =
+        (static_cast<std::size_t>(splits_of<Tile>(s, device)) * s.w_count() * sizeof(float) + 15) / 16 * 16;
+    const std::size_t bias = column_sum_workspace(rows_of(s), s.k);  // d_bias comes after d_w, in the same memory
+    return partials > bias ? partials : bias;
+  }
+
+  static void launch(Runtime& runtime, const Conv2dBackwardWeight& op) {
+    const Conv2dShape& s = op.shape;
+    DepthwiseBackwardWeightParams<T> p;
+    p.x = static_cast<const T*>(op.x);
+    p.d_y = static_cast<const T*>(op.d_y);
+    p.partials = static_cast<float*>(op.workspace);
+    p.grid = weight_grid<Tile>(s);
+    p.splits = splits_of<Tile>(s, runtime.info());
+    p.h = s.h;
+    p.w_columns = s.w;
+    p.p = s.p();
+    p.q = s.q();
+    p.pad_h = s.pad_h;
+    p.pad_w = s.pad_w;
+    p.channels = s.c;
+    p.filters = s.k;
+    p.multiplier = s.k / s.c;
+    p.r = s.r;
+    p.s = s.s;
+    p.stride_h = s.stride_h;
+    p.stride_w = s.stride_w;
+    const bool wide = Base::wide(s, op.x, op.d_y, nullptr);
+    const unsigned blocks_y = static_cast<unsigned>(is_fixed(s) ? (s.r + 2) / 3 : s.r * s.s);
+    const dim3 grid(static_cast<unsigned>(p.grid.slabs) * static_cast<unsigned>(p.splits), blocks_y);
+    runtime.launch(
+        "conv2d_backward_weight",
+        wide ? pick<BackwardWeightKernels<T, Tile, Tile::kThreadN>>(s) : pick<BackwardWeightKernels<T, Tile, 1>>(s),
+        grid, dim3(Tile::kThreads), p);
+    SplitReduce reduce;
+    reduce.partials = p.partials;
+    reduce.splits = p.splits;
+    reduce.count = s.w_count();
+    reduce.accumulate = op.write == Write::accumulate;
+    reduce.out = op.d_w;
+    split_reduce(runtime, reduce);
+    if (op.d_bias != nullptr) column_sum(runtime, op.d_y, op.dtype, rows_of(s), s.k, op.write, op.d_bias, op.workspace);
+  }
+};
 
 }  // namespace
 
-std::vector<Kernel<Conv2dBackwardWeight>> conv2d_backward_weight_depthwise() {
-  std::vector<Kernel<Conv2dBackwardWeight>> kernels;
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                                                \
-  kernels.push_back(                                                                                                 \
-      {{KernelOp::conv2d_backward_weight, "depthwise", DType::dtype, min_sm, max_sm, {m, n, k, thread_m, thread_n}}, \
-       &covers,                                                                                                      \
-       &workspace<DepthwiseTile<m, n, thread_m, thread_n>>,                                                          \
-       &launch<element::dtype, DepthwiseTile<m, n, thread_m, thread_n>>});
-  TSUGI_CONV2D_BACKWARD_WEIGHT_DEPTHWISE_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
-  return kernels;
+std::vector<Kernel> conv2d_backward_weight_depthwise() {
+  return {
+      TSUGI_CONV2D_BACKWARD_WEIGHT_DEPTHWISE_ROWS(TSUGI_KERNEL, BackwardWeightDepthwise, DepthwiseTile, "depthwise")};
 }
 
 }  // namespace TSUGI_GPU
@@ -263,11 +257,8 @@ std::vector<Kernel<Conv2dBackwardWeight>> conv2d_backward_weight_depthwise() {
 #else
 namespace tsugi {
 namespace TSUGI_GPU {
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                                        \
-  TSUGI_DEPTHWISE_INSTANCES(conv2d_backward_weight_depthwise, DepthwiseBackwardWeightParams, element::dtype, \
-                            TSUGI_DEPTHWISE_TILE(m, n, thread_m, thread_n))
-TSUGI_CONV2D_BACKWARD_WEIGHT_DEPTHWISE_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
+TSUGI_CONV2D_BACKWARD_WEIGHT_DEPTHWISE_ROWS(TSUGI_DEPTHWISE_ROW, conv2d_backward_weight_depthwise_kernel,
+                                            DepthwiseBackwardWeightParams)
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
 #endif

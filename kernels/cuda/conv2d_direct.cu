@@ -9,7 +9,7 @@ namespace TSUGI_GPU {
 
 /// A registry row's tile as types: kRows x kColumns output pixels x N filters; a thread has eight neighbouring pixels
 /// of a row x eight filters.
-template <int M, int N, int ThreadM, int ThreadN>
+template <int M, int N, int K, int ThreadM, int ThreadN>
 struct DirectTile {
   static constexpr int kColumns = 16, kRows = M / kColumns, kN = N;
   static constexpr int kThreadM = ThreadM, kThreadN = ThreadN;
@@ -226,63 +226,58 @@ int fixed_size(const Conv2dShape& s) {
   return square && ((s.r == 3 && s.stride_h <= 2) || (s.r == 7 && s.stride_h == 2)) ? s.r : 0;
 }
 
-template <typename Tile>
-bool covers(const Conv2dShape& s) {
-  if (s.c > 4 || s.groups != 1 || !fits_gemm_offsets(s)) return false;
-  if (fixed_size(s) != 0) return true;
-  using Shared = DirectShared<Tile, DirectAnyFilter>;
-  const DirectSizes sizes = sizes_of<Tile>(s);
-  const auto at = [](int value) { return static_cast<std::size_t>(value); };
-  return at(sizes.patch_rows) * at(sizes.patch_columns) * at(s.c) <= Shared::kPatch &&
-         at(s.s) * at(s.c) <= Shared::kTerms;
-}
-
-std::size_t no_workspace(const Conv2dShape&, const DeviceInfo&) { return 0; }
-
 template <typename T, typename Tile>
-void launch(Runtime& runtime, const Conv2dForward& op) {
-  const Conv2dShape& s = op.shape;
-  DirectForwardParams<T> p;
-  p.x = static_cast<const T*>(op.x);
-  p.w = static_cast<const T*>(op.w);
-  p.bias = op.bias;
-  p.y = static_cast<T*>(op.y);
-  p.sizes = sizes_of<Tile>(s);
-  p.tile_rows = (s.p() + Tile::kRows - 1) / Tile::kRows;
-  p.tile_columns = (s.q() + Tile::kColumns - 1) / Tile::kColumns;
-  p.slabs = (s.k + Tile::kN - 1) / Tile::kN;
-  p.h = s.h;
-  p.w_columns = s.w;
-  p.p = s.p();
-  p.q = s.q();
-  p.pad_h = s.pad_h;
-  p.pad_w = s.pad_w;
-  p.filters = s.k;
-  p.activation = Rectifier(op.activation);
-  p.wide = s.k % 4 == 0 && aligned(op.y, 4 * sizeof(T));
-  void (*kernel)(DirectForwardParams<T>) = &conv2d_forward_direct_kernel<T, Tile, DirectAnyFilter>;
-  if (fixed_size(s) == 3)
-    kernel = s.stride_h == 1 ? &conv2d_forward_direct_kernel<T, Tile, DirectFilter<3, 1>>
-                             : &conv2d_forward_direct_kernel<T, Tile, DirectFilter<3, 2>>;
-  if (fixed_size(s) == 7) kernel = &conv2d_forward_direct_kernel<T, Tile, DirectFilter<7, 2>>;
-  const unsigned tiles =
-      static_cast<unsigned>(s.n) * static_cast<unsigned>(p.tile_rows) * static_cast<unsigned>(p.tile_columns);
-  runtime.launch("conv2d_forward", kernel, dim3(tiles * static_cast<unsigned>(p.slabs)), dim3(Tile::kThreads), p);
-}
+struct ForwardDirect : Pass<Conv2dForward> {
+  static bool covers(const Conv2dShape& s) {
+    if (s.c > 4 || s.groups != 1 || !fits_gemm_offsets(s)) return false;
+    if (fixed_size(s) != 0) return true;
+    using Shared = DirectShared<Tile, DirectAnyFilter>;
+    const DirectSizes sizes = sizes_of<Tile>(s);
+    const auto at = [](int value) { return static_cast<std::size_t>(value); };
+    return at(sizes.patch_rows) * at(sizes.patch_columns) * at(s.c) <= Shared::kPatch &&
+           at(s.s) * at(s.c) <= Shared::kTerms;
+  }
+
+  static std::string instance(const Conv2dShape& s) {
+    if (fixed_size(s) == 0) return "DirectAnyFilter";
+    return "DirectFilter(" + std::to_string(s.r) + ", " + std::to_string(s.stride_h) + ")";
+  }
+
+  static void launch(Runtime& runtime, const Conv2dForward& op) {
+    const Conv2dShape& s = op.shape;
+    DirectForwardParams<T> p;
+    p.x = static_cast<const T*>(op.x);
+    p.w = static_cast<const T*>(op.w);
+    p.bias = op.bias;
+    p.y = static_cast<T*>(op.y);
+    p.sizes = sizes_of<Tile>(s);
+    p.tile_rows = (s.p() + Tile::kRows - 1) / Tile::kRows;
+    p.tile_columns = (s.q() + Tile::kColumns - 1) / Tile::kColumns;
+    p.slabs = (s.k + Tile::kN - 1) / Tile::kN;
+    p.h = s.h;
+    p.w_columns = s.w;
+    p.p = s.p();
+    p.q = s.q();
+    p.pad_h = s.pad_h;
+    p.pad_w = s.pad_w;
+    p.filters = s.k;
+    p.activation = Rectifier(op.activation);
+    p.wide = s.k % 4 == 0 && aligned(op.y, 4 * sizeof(T));
+    void (*kernel)(DirectForwardParams<T>) = &conv2d_forward_direct_kernel<T, Tile, DirectAnyFilter>;
+    if (fixed_size(s) == 3)
+      kernel = s.stride_h == 1 ? &conv2d_forward_direct_kernel<T, Tile, DirectFilter<3, 1>>
+                               : &conv2d_forward_direct_kernel<T, Tile, DirectFilter<3, 2>>;
+    if (fixed_size(s) == 7) kernel = &conv2d_forward_direct_kernel<T, Tile, DirectFilter<7, 2>>;
+    const unsigned tiles =
+        static_cast<unsigned>(s.n) * static_cast<unsigned>(p.tile_rows) * static_cast<unsigned>(p.tile_columns);
+    runtime.launch("conv2d_forward", kernel, dim3(tiles * static_cast<unsigned>(p.slabs)), dim3(Tile::kThreads), p);
+  }
+};
 
 }  // namespace
 
-std::vector<Kernel<Conv2dForward>> conv2d_forward_direct() {
-  std::vector<Kernel<Conv2dForward>> kernels;
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                                     \
-  kernels.push_back(                                                                                      \
-      {{KernelOp::conv2d_forward, "direct", DType::dtype, min_sm, max_sm, {m, n, k, thread_m, thread_n}}, \
-       &covers<DirectTile<m, n, thread_m, thread_n>>,                                                     \
-       &no_workspace,                                                                                     \
-       &launch<element::dtype, DirectTile<m, n, thread_m, thread_n>>});
-  TSUGI_CONV2D_FORWARD_DIRECT_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
-  return kernels;
+std::vector<Kernel> conv2d_forward_direct() {
+  return {TSUGI_CONV2D_FORWARD_DIRECT_ROWS(TSUGI_KERNEL, ForwardDirect, DirectTile, "direct")};
 }
 
 }  // namespace TSUGI_GPU
@@ -290,17 +285,17 @@ std::vector<Kernel<Conv2dForward>> conv2d_forward_direct() {
 #else
 namespace tsugi {
 namespace TSUGI_GPU {
-#define TSUGI_INSTANCE(T, m, n, thread_m, thread_n, ...)                                                       \
-  template __global__ void conv2d_forward_direct_kernel<T, DirectTile<m, n, thread_m, thread_n>, __VA_ARGS__>( \
-      const DirectForwardParams<T>);
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)          \
-  TSUGI_INSTANCE(element::dtype, m, n, thread_m, thread_n, DirectFilter<3, 1>) \
-  TSUGI_INSTANCE(element::dtype, m, n, thread_m, thread_n, DirectFilter<3, 2>) \
-  TSUGI_INSTANCE(element::dtype, m, n, thread_m, thread_n, DirectFilter<7, 2>) \
-  TSUGI_INSTANCE(element::dtype, m, n, thread_m, thread_n, DirectAnyFilter)
-TSUGI_CONV2D_FORWARD_DIRECT_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
-#undef TSUGI_INSTANCE
+using DirectFilter3By1 = DirectFilter<3, 1>;
+using DirectFilter3By2 = DirectFilter<3, 2>;
+using DirectFilter7By2 = DirectFilter<7, 2>;
+TSUGI_CONV2D_FORWARD_DIRECT_ROWS(TSUGI_INSTANCE, conv2d_forward_direct_kernel, DirectForwardParams, DirectTile,
+                                 DirectFilter3By1)
+TSUGI_CONV2D_FORWARD_DIRECT_ROWS(TSUGI_INSTANCE, conv2d_forward_direct_kernel, DirectForwardParams, DirectTile,
+                                 DirectFilter3By2)
+TSUGI_CONV2D_FORWARD_DIRECT_ROWS(TSUGI_INSTANCE, conv2d_forward_direct_kernel, DirectForwardParams, DirectTile,
+                                 DirectFilter7By2)
+TSUGI_CONV2D_FORWARD_DIRECT_ROWS(TSUGI_INSTANCE, conv2d_forward_direct_kernel, DirectForwardParams, DirectTile,
+                                 DirectAnyFilter)
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
 #endif

@@ -10,14 +10,14 @@ namespace TSUGI_GPU {
 
 /// A registry row's tile as types. A thread has ThreadM filters x ThreadN neighbouring terms (s,c) of a filter row,
 /// which together are called a unit; a block has M filters, and pixels in rows of kColumns.
-template <int M, int ThreadM, int ThreadN>
+template <int M, int N, int K, int ThreadM, int ThreadN>
 struct DirectWeightTile {
   static constexpr int kM = M, kThreadM = ThreadM, kTerms = ThreadN;
   static constexpr int kThreads = 192, kColumns = 8, kRows = 16;
   static constexpr int kThreadsM = M / ThreadM, kUnits = kThreads / kThreadsM;  ///< at most, of a block
   static constexpr int kPitch = kColumns * M + 16;  ///< of a row of d_y; the 16 part the banks of two rows
   static constexpr int kPatch = 1792;
-  static_assert(M == 32 && ThreadM == 8, "d_y is read in two words of four filters");
+  static_assert(M == 32 && N == ThreadN && ThreadM == 8, "d_y is read in two words of four filters");
   static_assert(kThreads * kTerms <= kRows * kPitch, "the sums are added in d_y's memory");
 };
 
@@ -232,64 +232,61 @@ DirectWeightParams<T> plan(const Conv2dShape& s, const DeviceInfo& device) {
   return p;
 }
 
-template <typename Tile>
-bool covers(const Conv2dShape& s) {
-  if (s.c > 4 || s.groups != 1 || !fits_gemm_offsets(s)) return false;
-  const auto at = [](int value) { return static_cast<std::size_t>(value); };
-  const std::size_t chunks = (at(s.s) * at(s.c) + Tile::kTerms - 1) / Tile::kTerms;
-  const std::size_t pitch = ((Tile::kColumns - 1) * at(s.stride_w) * at(s.c) + chunks * Tile::kTerms) | 1;
-  return at(s.r) * pitch <= Tile::kPatch;
-}
-
 std::size_t rows_of(const Conv2dShape& s) {
   return static_cast<std::size_t>(s.n) * static_cast<std::size_t>(s.p()) * static_cast<std::size_t>(s.q());
 }
 
 template <typename T, typename Tile>
-std::size_t workspace(const Conv2dShape& s, const DeviceInfo& device) {
-  const auto splits = static_cast<std::size_t>(plan<T, Tile>(s, device).splits);
-  const std::size_t partials = (splits * s.w_count() * sizeof(float) + 15) / 16 * 16;
-  const std::size_t bias = column_sum_workspace(rows_of(s), s.k);  // d_bias comes after d_w, in the same memory
-  return partials > bias ? partials : bias;
-}
+struct BackwardWeightDirect : Pass<Conv2dBackwardWeight> {
+  static bool covers(const Conv2dShape& s) {
+    if (s.c > 4 || s.groups != 1 || !fits_gemm_offsets(s)) return false;
+    const auto at = [](int value) { return static_cast<std::size_t>(value); };
+    const std::size_t chunks = (at(s.s) * at(s.c) + Tile::kTerms - 1) / Tile::kTerms;
+    const std::size_t pitch = ((Tile::kColumns - 1) * at(s.stride_w) * at(s.c) + chunks * Tile::kTerms) | 1;
+    return at(s.r) * pitch <= Tile::kPatch;
+  }
 
-template <typename T, typename Tile>
-void launch(Runtime& runtime, const Conv2dBackwardWeight& op) {
-  const Conv2dShape& s = op.shape;
-  DirectWeightParams<T> p = plan<T, Tile>(s, runtime.info());
-  p.x = static_cast<const T*>(op.x);
-  p.d_y = static_cast<const T*>(op.d_y);
-  p.partials = static_cast<float*>(op.workspace);
-  p.wide = s.k % 4 == 0 && aligned(op.d_y, 4 * sizeof(T));
-  void (*kernel)(DirectWeightParams<T>) = &conv2d_backward_weight_direct_kernel<T, Tile, 0>;
-  if (p.step == 3) kernel = &conv2d_backward_weight_direct_kernel<T, Tile, 3>;
-  if (p.step == 6) kernel = &conv2d_backward_weight_direct_kernel<T, Tile, 6>;
-  const dim3 grid(static_cast<unsigned>(p.slabs) * static_cast<unsigned>(p.splits),
-                  static_cast<unsigned>((p.units + p.block_units - 1) / p.block_units));
-  runtime.launch("conv2d_backward_weight", kernel, grid, dim3(Tile::kThreads), p);
-  SplitReduce reduce;
-  reduce.partials = p.partials;
-  reduce.splits = p.splits;
-  reduce.count = s.w_count();
-  reduce.accumulate = op.write == Write::accumulate;
-  reduce.out = op.d_w;
-  split_reduce(runtime, reduce);
-  if (op.d_bias != nullptr) column_sum(runtime, op.d_y, op.dtype, rows_of(s), s.k, op.write, op.d_bias, op.workspace);
-}
+  /// The step from a pixel to the next that is compiled in, 0 where none is.
+  static int step(const Conv2dShape& s) {
+    return s.stride_w * s.c == 3 || s.stride_w * s.c == 6 ? s.stride_w * s.c : 0;
+  }
+  static std::string instance(const Conv2dShape& s) { return "by " + std::to_string(step(s)); }
+
+  static std::size_t workspace(const Conv2dShape& s, const DeviceInfo& device) {
+    const auto splits = static_cast<std::size_t>(plan<T, Tile>(s, device).splits);
+    const std::size_t partials = (splits * s.w_count() * sizeof(float) + 15) / 16 * 16;
+    const std::size_t bias = column_sum_workspace(rows_of(s), s.k);  // d_bias comes after d_w, in the same memory
+    return partials > bias ? partials : bias;
+  }
+
+  static void launch(Runtime& runtime, const Conv2dBackwardWeight& op) {
+    const Conv2dShape& s = op.shape;
+    DirectWeightParams<T> p = plan<T, Tile>(s, runtime.info());
+    p.x = static_cast<const T*>(op.x);
+    p.d_y = static_cast<const T*>(op.d_y);
+    p.partials = static_cast<float*>(op.workspace);
+    p.wide = s.k % 4 == 0 && aligned(op.d_y, 4 * sizeof(T));
+    void (*kernel)(DirectWeightParams<T>) = &conv2d_backward_weight_direct_kernel<T, Tile, 0>;
+    if (step(s) == 3) kernel = &conv2d_backward_weight_direct_kernel<T, Tile, 3>;
+    if (step(s) == 6) kernel = &conv2d_backward_weight_direct_kernel<T, Tile, 6>;
+    const dim3 grid(static_cast<unsigned>(p.slabs) * static_cast<unsigned>(p.splits),
+                    static_cast<unsigned>((p.units + p.block_units - 1) / p.block_units));
+    runtime.launch("conv2d_backward_weight", kernel, grid, dim3(Tile::kThreads), p);
+    SplitReduce reduce;
+    reduce.partials = p.partials;
+    reduce.splits = p.splits;
+    reduce.count = s.w_count();
+    reduce.accumulate = op.write == Write::accumulate;
+    reduce.out = op.d_w;
+    split_reduce(runtime, reduce);
+    if (op.d_bias != nullptr) column_sum(runtime, op.d_y, op.dtype, rows_of(s), s.k, op.write, op.d_bias, op.workspace);
+  }
+};
 
 }  // namespace
 
-std::vector<Kernel<Conv2dBackwardWeight>> conv2d_backward_weight_direct() {
-  std::vector<Kernel<Conv2dBackwardWeight>> kernels;
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                                             \
-  kernels.push_back(                                                                                              \
-      {{KernelOp::conv2d_backward_weight, "direct", DType::dtype, min_sm, max_sm, {m, n, k, thread_m, thread_n}}, \
-       &covers<DirectWeightTile<m, thread_m, thread_n>>,                                                          \
-       &workspace<element::dtype, DirectWeightTile<m, thread_m, thread_n>>,                                       \
-       &launch<element::dtype, DirectWeightTile<m, thread_m, thread_n>>});
-  TSUGI_CONV2D_BACKWARD_WEIGHT_DIRECT_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
-  return kernels;
+std::vector<Kernel> conv2d_backward_weight_direct() {
+  return {TSUGI_CONV2D_BACKWARD_WEIGHT_DIRECT_ROWS(TSUGI_KERNEL, BackwardWeightDirect, DirectWeightTile, "direct")};
 }
 
 }  // namespace TSUGI_GPU
@@ -297,16 +294,12 @@ std::vector<Kernel<Conv2dBackwardWeight>> conv2d_backward_weight_direct() {
 #else
 namespace tsugi {
 namespace TSUGI_GPU {
-#define TSUGI_INSTANCE(T, Step, m, thread_m, thread_n)                                                             \
-  template __global__ void conv2d_backward_weight_direct_kernel<T, DirectWeightTile<m, thread_m, thread_n>, Step>( \
-      const DirectWeightParams<T>);
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n) \
-  TSUGI_INSTANCE(element::dtype, 0, m, thread_m, thread_n)            \
-  TSUGI_INSTANCE(element::dtype, 3, m, thread_m, thread_n)            \
-  TSUGI_INSTANCE(element::dtype, 6, m, thread_m, thread_n)
-TSUGI_CONV2D_BACKWARD_WEIGHT_DIRECT_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
-#undef TSUGI_INSTANCE
+TSUGI_CONV2D_BACKWARD_WEIGHT_DIRECT_ROWS(TSUGI_INSTANCE, conv2d_backward_weight_direct_kernel, DirectWeightParams,
+                                         DirectWeightTile, 0)
+TSUGI_CONV2D_BACKWARD_WEIGHT_DIRECT_ROWS(TSUGI_INSTANCE, conv2d_backward_weight_direct_kernel, DirectWeightParams,
+                                         DirectWeightTile, 3)
+TSUGI_CONV2D_BACKWARD_WEIGHT_DIRECT_ROWS(TSUGI_INSTANCE, conv2d_backward_weight_direct_kernel, DirectWeightParams,
+                                         DirectWeightTile, 6)
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
 #endif

@@ -166,13 +166,6 @@ int splits_of(const Conv2dShape& shape, const DeviceInfo& device) {
   return choose_splits(blocks_of<Tile>(shape), terms_of(shape) / Tile::kK, device);
 }
 
-template <typename Tile>
-std::size_t workspace(const Conv2dShape& shape, const DeviceInfo& device) {
-  using Narrow = typename WorkTile<Tile, 1>::Type;
-  const int wide = splits_of<Tile>(shape, device), narrow = splits_of<Narrow>(shape, device);
-  return partial_bytes(wide > narrow ? wide : narrow, shape.y_count());
-}
-
 template <typename T, typename Tile>
 ForwardGemmParams<T> make_params(const Conv2dForward& op, int splits) {
   const Conv2dShape& s = op.shape;
@@ -205,11 +198,8 @@ ForwardGemmParams<T> make_params(const Conv2dForward& op, int splits) {
   return p;
 }
 
-template <typename T>
-using ForwardGemmPointer = void (*)(ForwardGemmParams<T>);
-
 template <typename T, typename Tile>
-void launch_tile(Runtime& runtime, const Conv2dForward& op, ForwardGemmPointer<T> kernel) {
+void launch_tile(Runtime& runtime, const Conv2dForward& op, void (*kernel)(ForwardGemmParams<T>)) {
   const int splits = splits_of<Tile>(op.shape, runtime.info());
   const ForwardGemmParams<T> p = make_params<T, Tile>(op, splits);
   const dim3 grid(static_cast<unsigned>(blocks_of<Tile>(op.shape)), 1, static_cast<unsigned>(splits));
@@ -227,54 +217,51 @@ void launch_tile(Runtime& runtime, const Conv2dForward& op, ForwardGemmPointer<T
   split_reduce(runtime, reduce);
 }
 
-/// multiple: of which the channels must be for loads of four.
-template <typename T, typename Tile>
-void launch(Runtime& runtime, const Conv2dForward& op, int multiple, ForwardGemmPointer<T> wide,
-            ForwardGemmPointer<T> narrow) {
-  if (op.shape.c / op.shape.groups % multiple == 0 && aligned(op.x, 4 * sizeof(T)) && aligned(op.w, 4 * sizeof(T))) {
-    launch_tile<T, Tile>(runtime, op, wide);
-  } else {
-    launch_tile<T, typename WorkTile<Tile, 1>::Type>(runtime, op, narrow);
+/// `by_4`, `by_1`: the kernels with loads of four, and of one; kMultiple: of which the channels must be for four.
+template <typename T, typename Tile, int kMultiple>
+struct ForwardPass : Pass<Conv2dForward> {
+  static bool wide(const Conv2dShape& s) { return s.c / s.groups % kMultiple == 0; }
+  static std::string instance(const Conv2dShape& s) { return wide(s) ? "by 4" : "by 1"; }
+  static std::size_t workspace(const Conv2dShape& s, const DeviceInfo& device) {
+    const int by_4 = splits_of<Tile>(s, device), by_1 = splits_of<typename WorkTile<Tile, 1>::Type>(s, device);
+    return partial_bytes(by_4 > by_1 ? by_4 : by_1, s.y_count());
   }
-}
+  static void launch_either(Runtime& runtime, const Conv2dForward& op, void (*by_4)(ForwardGemmParams<T>),
+                            void (*by_1)(ForwardGemmParams<T>)) {
+    if (wide(op.shape) && aligned(op.x, 4 * sizeof(T)) && aligned(op.w, 4 * sizeof(T)))
+      return launch_tile<T, Tile>(runtime, op, by_4);
+    launch_tile<T, typename WorkTile<Tile, 1>::Type>(runtime, op, by_1);
+  }
+};
 
 template <typename T, typename Tile>
-void launch_gemm(Runtime& runtime, const Conv2dForward& op) {
-  launch<T, Tile>(runtime, op, Tile::kK, &conv2d_forward_gemm_kernel<T, Tile, 4>,
-                  &conv2d_forward_gemm_kernel<T, Tile, 1>);
-}
+struct ForwardGemm : ForwardPass<T, Tile, Tile::kK> {
+  static bool covers(const Conv2dShape& s) { return fits_gemm_offsets(s); }
+  static void launch(Runtime& runtime, const Conv2dForward& op) {
+    ForwardGemm::launch_either(runtime, op, &conv2d_forward_gemm_kernel<T, Tile, 4>,
+                               &conv2d_forward_gemm_kernel<T, Tile, 1>);
+  }
+};
 
 template <typename T, typename Tile>
-void launch_gemm_1x1(Runtime& runtime, const Conv2dForward& op) {
-  launch<T, Tile>(runtime, op, 4, &conv2d_forward_gemm_1x1_kernel<T, Tile, 4>,
-                  &conv2d_forward_gemm_1x1_kernel<T, Tile, 1>);
-}
-
-bool covers_1x1(const Conv2dShape& s) {
-  return fits_gemm_offsets(s) && s.r == 1 && s.s == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h == 0 &&
-         s.pad_w == 0 && s.groups == 1;
-}
+struct ForwardGemm1x1 : ForwardPass<T, Tile, 4> {
+  static bool covers(const Conv2dShape& s) {
+    return fits_gemm_offsets(s) && s.r == 1 && s.s == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h == 0 &&
+           s.pad_w == 0 && s.groups == 1;
+  }
+  static void launch(Runtime& runtime, const Conv2dForward& op) {
+    ForwardGemm1x1::launch_either(runtime, op, &conv2d_forward_gemm_1x1_kernel<T, Tile, 4>,
+                                  &conv2d_forward_gemm_1x1_kernel<T, Tile, 1>);
+  }
+};
 
 }  // namespace
 
-std::vector<Kernel<Conv2dForward>> conv2d_forward_gemm() {
-  constexpr KernelOp kOp = KernelOp::conv2d_forward;
-  std::vector<Kernel<Conv2dForward>> kernels;
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                            \
-  kernels.push_back({{kOp, "gemm", DType::dtype, min_sm, max_sm, {m, n, k, thread_m, thread_n}}, \
-                     &fits_gemm_offsets,                                                         \
-                     &workspace<GemmTile<m, n, k, thread_m, thread_n>>,                          \
-                     &launch_gemm<element::dtype, GemmTile<m, n, k, thread_m, thread_n>>});
-  TSUGI_CONV2D_FORWARD_GEMM_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                                \
-  kernels.push_back({{kOp, "gemm_1x1", DType::dtype, min_sm, max_sm, {m, n, k, thread_m, thread_n}}, \
-                     &covers_1x1,                                                                    \
-                     &workspace<GemmTile<m, n, k, thread_m, thread_n>>,                              \
-                     &launch_gemm_1x1<element::dtype, GemmTile<m, n, k, thread_m, thread_n>>});
-  TSUGI_CONV2D_FORWARD_GEMM_1X1_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
-  return kernels;
+std::vector<Kernel> conv2d_forward_gemm() {
+  return {TSUGI_CONV2D_GEMM_ROWS(TSUGI_KERNEL, ForwardGemm, GemmTile, "gemm")};
+}
+std::vector<Kernel> conv2d_forward_gemm_1x1() {
+  return {TSUGI_CONV2D_GEMM_1X1_ROWS(TSUGI_KERNEL, ForwardGemm1x1, GemmTile, "gemm_1x1")};
 }
 
 }  // namespace TSUGI_GPU
@@ -282,20 +269,10 @@ std::vector<Kernel<Conv2dForward>> conv2d_forward_gemm() {
 #else
 namespace tsugi {
 namespace TSUGI_GPU {
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                                            \
-  template __global__ void conv2d_forward_gemm_kernel<element::dtype, GemmTile<m, n, k, thread_m, thread_n>, 4>( \
-      const ForwardGemmParams<element::dtype>);                                                                  \
-  template __global__ void conv2d_forward_gemm_kernel<element::dtype, GemmTile<m, n, k, thread_m, thread_n>, 1>( \
-      const ForwardGemmParams<element::dtype>);
-TSUGI_CONV2D_FORWARD_GEMM_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                                                \
-  template __global__ void conv2d_forward_gemm_1x1_kernel<element::dtype, GemmTile<m, n, k, thread_m, thread_n>, 4>( \
-      const ForwardGemmParams<element::dtype>);                                                                      \
-  template __global__ void conv2d_forward_gemm_1x1_kernel<element::dtype, GemmTile<m, n, k, thread_m, thread_n>, 1>( \
-      const ForwardGemmParams<element::dtype>);
-TSUGI_CONV2D_FORWARD_GEMM_1X1_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
+TSUGI_CONV2D_GEMM_ROWS(TSUGI_INSTANCE, conv2d_forward_gemm_kernel, ForwardGemmParams, GemmTile, 4)
+TSUGI_CONV2D_GEMM_ROWS(TSUGI_INSTANCE, conv2d_forward_gemm_kernel, ForwardGemmParams, GemmTile, 1)
+TSUGI_CONV2D_GEMM_1X1_ROWS(TSUGI_INSTANCE, conv2d_forward_gemm_1x1_kernel, ForwardGemmParams, GemmTile, 4)
+TSUGI_CONV2D_GEMM_1X1_ROWS(TSUGI_INSTANCE, conv2d_forward_gemm_1x1_kernel, ForwardGemmParams, GemmTile, 1)
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
 #endif

@@ -18,6 +18,12 @@ constexpr int kWinogradTiles = 32, kWinogradFilters = 32;  ///< of a block
 constexpr int kWinogradChannels = 8;                       ///< of a stage
 constexpr int kPositions = 16;                             ///< of a transformed tile, row by row
 
+/// The registry row's tile as a type; the kernel is made for one.
+template <int M, int N, int K, int ThreadM, int ThreadN>
+struct WinogradTile {
+  static_assert(M == kWinogradTiles * 4 && N == kWinogradFilters && K == kWinogradChannels, "the kernel has one tile");
+};
+
 struct WinogradFilterParams {
   const float* w;  ///< [k,3,3,c]
   float* u;        ///< [16, inputs rounded up to 8, outputs rounded up to 32]
@@ -93,9 +99,9 @@ static_assert(kPositions * kWinogradTiles / 2 * kWinogradFilters * sizeof(float)
               "half the products fill the shared memory");
 
 /// A tile of the output.
-struct WinogradTile {
+struct WinogradOutput {
   int image, row, column;  ///< of its first result
-  __device__ __forceinline__ WinogradTile(const WinogradParams& p, int tile) {
+  __device__ __forceinline__ WinogradOutput(const WinogradParams& p, int tile) {
     const int line = tile / p.tile_columns;
     image = line / p.tile_rows;
     row = (line - image * p.tile_rows) * 2;
@@ -113,7 +119,7 @@ struct WinogradInput {
 
   __device__ __forceinline__ WinogradInput(const WinogradParams& p, int tile, int first_channel)
       : channel(first_channel) {
-    const WinogradTile at(p, tile < p.tiles ? tile : 0);
+    const WinogradOutput at(p, tile < p.tiles ? tile : 0);
     const int h = at.row - p.pad_h, w = at.column - p.pad_w;
     pitch_w = static_cast<unsigned>(p.inputs);
     pitch_h = pitch_w * static_cast<unsigned>(p.w);
@@ -213,6 +219,7 @@ __device__ __forceinline__ float finish(const WinogradParams& p, float sum, unsi
 /// inputs travel while a stage is multiplied. At the end the positions meet in shared memory, half the tiles at a time;
 /// outputs are stored 64 bits a thread, 128 bytes a pixel. Inputs are read for every 32 outputs and overlap four times
 /// (read-only cache, L2). Shared memory: 32 KB. Overwrites y or adds to it.
+template <typename Tile>
 __global__ void __launch_bounds__(kWinogradThreads, 2) conv2d_winograd_kernel(const WinogradParams p) {
   WinogradShared& shared = shared_memory<WinogradShared>();
   const int thread = static_cast<int>(threadIdx.x), lane = thread % 32, block = static_cast<int>(blockIdx.x);
@@ -289,7 +296,7 @@ __global__ void __launch_bounds__(kWinogradThreads, 2) conv2d_winograd_kernel(co
         }
       }
     }
-    const WinogradTile at(p, out_tile);
+    const WinogradOutput at(p, out_tile);
 #pragma unroll
     for (int pixel = 0; pixel < 4; ++pixel) {
       const int row = at.row + pixel / 2, column = at.column + pixel % 2;
@@ -322,10 +329,13 @@ namespace tsugi {
 namespace TSUGI_GPU {
 namespace {
 
-bool covers(const Conv2dShape& s) {
-  return s.r == 3 && s.s == 3 && s.stride_h == 1 && s.stride_w == 1 && s.groups == 1 && s.pad_h <= 2 && s.pad_w <= 2 &&
-         fits_gemm_offsets(s);
-}
+template <typename Operation>
+struct WinogradPass : Pass<Operation> {
+  static bool covers(const Conv2dShape& s) {
+    return s.r == 3 && s.s == 3 && s.stride_h == 1 && s.stride_w == 1 && s.groups == 1 && s.pad_h <= 2 &&
+           s.pad_w <= 2 && fits_gemm_offsets(s);
+  }
+};
 
 int round_up(int value, int unit) { return (value + unit - 1) / unit * unit; }
 
@@ -333,11 +343,11 @@ std::size_t filter_bytes(int inputs, int outputs) {
   return static_cast<std::size_t>(kPositions) * static_cast<std::size_t>(round_up(inputs, kWinogradChannels)) *
          static_cast<std::size_t>(round_up(outputs, kWinogradFilters)) * sizeof(float);
 }
-std::size_t forward_workspace(const Conv2dShape& s, const DeviceInfo&) { return filter_bytes(s.c, s.k); }
-std::size_t backward_workspace(const Conv2dShape& s, const DeviceInfo&) { return filter_bytes(s.k, s.c); }
 
 /// Transforms the filters into `u`, then runs the passes over the tiles. p: everything but the tiles and u.
-void launch(Runtime& runtime, const char* name, const float* w, bool rotated, float* u, int images, WinogradParams p) {
+template <typename Tile>
+void launch_passes(Runtime& runtime, const char* name, const float* w, bool rotated, float* u, int images,
+                   WinogradParams p) {
   p.u = u;
   p.padded_inputs = round_up(p.inputs, kWinogradChannels);
   p.padded_outputs = round_up(p.outputs, kWinogradFilters);
@@ -350,78 +360,72 @@ void launch(Runtime& runtime, const char* name, const float* w, bool rotated, fl
   const dim3 filter_grid(static_cast<unsigned>(p.padded_inputs / kWinogradChannels), static_cast<unsigned>(p.slabs));
   runtime.launch(name, &conv2d_winograd_filter_kernel, filter_grid, dim3(kWinogradThreads), filters);
   const unsigned blocks = static_cast<unsigned>((p.tiles + kWinogradTiles - 1) / kWinogradTiles);
-  runtime.launch(name, &conv2d_winograd_kernel, dim3(blocks * static_cast<unsigned>(p.slabs)), dim3(kWinogradThreads),
-                 p);
+  runtime.launch(name, &conv2d_winograd_kernel<Tile>, dim3(blocks * static_cast<unsigned>(p.slabs)),
+                 dim3(kWinogradThreads), p);
 }
 
-void launch_forward(Runtime& runtime, const Conv2dForward& op) {
-  const Conv2dShape& s = op.shape;
-  WinogradParams p{};
-  p.x = static_cast<const float*>(op.x);
-  p.bias = op.bias;
-  p.y = static_cast<float*>(op.y);
-  p.h = s.h;
-  p.w = s.w;
-  p.inputs = s.c;
-  p.rows = s.p();
-  p.columns = s.q();
-  p.outputs = s.k;
-  p.pad_h = s.pad_h;
-  p.pad_w = s.pad_w;
-  p.activation = Rectifier(op.activation);
-  launch(runtime, "conv2d_forward", static_cast<const float*>(op.w), false, static_cast<float*>(op.workspace), s.n, p);
-}
+template <typename T, typename Tile>
+struct WinogradForward : WinogradPass<Conv2dForward> {
+  static std::size_t workspace(const Conv2dShape& s, const DeviceInfo&) { return filter_bytes(s.c, s.k); }
+  static void launch(Runtime& runtime, const Conv2dForward& op) {
+    const Conv2dShape& s = op.shape;
+    WinogradParams p{};
+    p.x = static_cast<const float*>(op.x);
+    p.bias = op.bias;
+    p.y = static_cast<float*>(op.y);
+    p.h = s.h;
+    p.w = s.w;
+    p.inputs = s.c;
+    p.rows = s.p();
+    p.columns = s.q();
+    p.outputs = s.k;
+    p.pad_h = s.pad_h;
+    p.pad_w = s.pad_w;
+    p.activation = Rectifier(op.activation);
+    launch_passes<Tile>(runtime, "conv2d_forward", static_cast<const float*>(op.w), false,
+                        static_cast<float*>(op.workspace), s.n, p);
+  }
+};
 
-void launch_backward_data(Runtime& runtime, const Conv2dBackwardData& op) {
-  const Conv2dShape& s = op.shape;
-  WinogradParams p{};
-  p.x = static_cast<const float*>(op.d_y);
-  p.y = static_cast<float*>(op.d_x);
-  p.h = s.p();
-  p.w = s.q();
-  p.inputs = s.k;
-  p.rows = s.h;
-  p.columns = s.w;
-  p.outputs = s.c;
-  p.pad_h = 2 - s.pad_h;
-  p.pad_w = 2 - s.pad_w;
-  p.mask = op.activation.kind == ActivationKind::none ? nullptr : static_cast<const float*>(op.saved);
-  p.activation = Rectifier(op.activation);
-  p.accumulate = op.write == Write::accumulate;
-  launch(runtime, "conv2d_backward_data", static_cast<const float*>(op.w), true, static_cast<float*>(op.workspace), s.n,
-         p);
-}
+template <typename T, typename Tile>
+struct WinogradBackwardData : WinogradPass<Conv2dBackwardData> {
+  static std::size_t workspace(const Conv2dShape& s, const DeviceInfo&) { return filter_bytes(s.k, s.c); }
+  static void launch(Runtime& runtime, const Conv2dBackwardData& op) {
+    const Conv2dShape& s = op.shape;
+    WinogradParams p{};
+    p.x = static_cast<const float*>(op.d_y);
+    p.y = static_cast<float*>(op.d_x);
+    p.h = s.p();
+    p.w = s.q();
+    p.inputs = s.k;
+    p.rows = s.h;
+    p.columns = s.w;
+    p.outputs = s.c;
+    p.pad_h = 2 - s.pad_h;
+    p.pad_w = 2 - s.pad_w;
+    p.mask = op.activation.kind == ActivationKind::none ? nullptr : static_cast<const float*>(op.saved);
+    p.activation = Rectifier(op.activation);
+    p.accumulate = op.write == Write::accumulate;
+    launch_passes<Tile>(runtime, "conv2d_backward_data", static_cast<const float*>(op.w), true,
+                        static_cast<float*>(op.workspace), s.n, p);
+  }
+};
 
 }  // namespace
 
-std::vector<Kernel<Conv2dForward>> conv2d_forward_winograd() {
-  std::vector<Kernel<Conv2dForward>> kernels;
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                                       \
-  static_assert(m == kWinogradTiles * 4 && n == kWinogradFilters && k == kWinogradChannels,                 \
-                "the kernel has one tile");                                                                 \
-  kernels.push_back(                                                                                        \
-      {{KernelOp::conv2d_forward, "winograd", DType::dtype, min_sm, max_sm, {m, n, k, thread_m, thread_n}}, \
-       &covers,                                                                                             \
-       &forward_workspace,                                                                                  \
-       &launch_forward});
-  TSUGI_CONV2D_WINOGRAD_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
-  return kernels;
+std::vector<Kernel> conv2d_forward_winograd() {
+  return {TSUGI_CONV2D_WINOGRAD_ROWS(TSUGI_KERNEL, WinogradForward, WinogradTile, "winograd")};
+}
+std::vector<Kernel> conv2d_backward_data_winograd() {
+  return {TSUGI_CONV2D_WINOGRAD_ROWS(TSUGI_KERNEL, WinogradBackwardData, WinogradTile, "winograd")};
 }
 
-std::vector<Kernel<Conv2dBackwardData>> conv2d_backward_data_winograd() {
-  std::vector<Kernel<Conv2dBackwardData>> kernels;
-#define TSUGI_ROW(dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)                                             \
-  kernels.push_back(                                                                                              \
-      {{KernelOp::conv2d_backward_data, "winograd", DType::dtype, min_sm, max_sm, {m, n, k, thread_m, thread_n}}, \
-       &covers,                                                                                                   \
-       &backward_workspace,                                                                                       \
-       &launch_backward_data});
-  TSUGI_CONV2D_WINOGRAD_ROWS(TSUGI_ROW)
-#undef TSUGI_ROW
-  return kernels;
-}
-
+}  // namespace TSUGI_GPU
+}  // namespace tsugi
+#else
+namespace tsugi {
+namespace TSUGI_GPU {
+TSUGI_CONV2D_WINOGRAD_ROWS(TSUGI_TILE_INSTANCE, conv2d_winograd_kernel, WinogradParams, WinogradTile)
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
 #endif

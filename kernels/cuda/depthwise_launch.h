@@ -8,8 +8,6 @@
 namespace tsugi {
 namespace TSUGI_GPU {
 
-inline bool covers_depthwise(const Conv2dShape& s) { return s.groups == s.c && fits_gemm_offsets(s); }
-
 /// Whether filter and stride are compiled in.
 inline bool is_fixed(const Conv2dShape& s) {
   return s.r == s.s && (s.r == 3 || s.r == 5) && s.stride_h == s.stride_w && s.stride_h <= 2;
@@ -25,12 +23,23 @@ typename Kernels::Pointer pick(const Conv2dShape& s) {
   return Kernels::template fixed<DepthwiseFilter<5, 2>>();
 }
 
-/// Whether threads can take vectors of channels of these tensors (each may be null).
-template <typename T, typename Tile>
-bool is_wide(const Conv2dShape& s, const void* a, const void* b, const void* c) {
-  constexpr std::size_t kBytes = Tile::kThreadN * sizeof(T);
-  return s.k == s.c && s.c % Tile::kThreadN == 0 && aligned(a, kBytes) && aligned(b, kBytes) && aligned(c, kBytes);
-}
+/// What the three passes share.
+template <typename Operation, typename T, typename Tile>
+struct DepthwisePass : Pass<Operation> {
+  static bool covers(const Conv2dShape& s) { return s.groups == s.c && fits_gemm_offsets(s); }
+
+  /// Whether threads can take vectors of channels of these tensors (each may be null).
+  static bool wide(const Conv2dShape& s, const void* a, const void* b, const void* c) {
+    constexpr std::size_t kBytes = Tile::kThreadN * sizeof(T);
+    return s.k == s.c && s.c % Tile::kThreadN == 0 && aligned(a, kBytes) && aligned(b, kBytes) && aligned(c, kBytes);
+  }
+
+  static std::string instance(const Conv2dShape& s) {
+    const std::string by = "by " + std::to_string(wide(s, nullptr, nullptr, nullptr) ? Tile::kThreadN : 1);
+    if (!is_fixed(s)) return by;
+    return "DepthwiseFilter(" + std::to_string(s.r) + ", " + std::to_string(s.stride_h) + ") " + by;
+  }
+};
 
 /// Patches over n images of rows x columns; of a single pixel where the filter is not compiled in.
 template <typename Tile>

@@ -15,9 +15,8 @@ class Dispatch {
  public:
   explicit Dispatch(const DeviceInfo& device);
 
-  /// Forward rows, then backward data, then backward weight; indices below count through all three.
-  std::vector<Row> rows() const;
-  bool covers(std::size_t row, const Conv2dShape& shape) const;
+  /// Every row of every variant; the indices below.
+  const std::vector<Kernel>& kernels() const { return kernels_; }
   void pin(int row);
   std::size_t row_for(KernelOp op, const Conv2dShape& shape, DType dtype) const;
   /// The same without what was pinned or chosen. Throws Error where no row covers the shape.
@@ -26,23 +25,19 @@ class Dispatch {
   std::vector<std::size_t> candidates(const KernelCall& call) const;
   /// Takes the row of this name for this call; "": default_row() again. Throws Error when it is none of its candidates.
   void choose(const KernelCall& call, const std::string& name);
-  const Row& row(std::size_t index) const;
-
-  const Kernel<Conv2dForward>& forward(const Conv2dShape& shape, DType dtype) const;
-  const Kernel<Conv2dBackwardData>& backward_data(const Conv2dShape& shape, DType dtype) const;
-  const Kernel<Conv2dBackwardWeight>& backward_weight(const Conv2dShape& shape, DType dtype) const;
+  /// Of row_for() the op.
+  template <typename Op>
+  const Kernel& kernel_for(const Op& op) const {
+    return kernels_[row_for(op_of(&op), op.shape, op.dtype)];
+  }
   /// The largest that any of the three passes takes.
   std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype) const;
 
  private:
-  bool offers(std::size_t index, const KernelCall& call) const;
-  std::size_t first_of(KernelOp op) const;
-  std::size_t end_of(KernelOp op) const;
+  bool offers(const Kernel& kernel, const KernelCall& call) const;
 
   DeviceInfo device_;
-  std::vector<Kernel<Conv2dForward>> forward_;
-  std::vector<Kernel<Conv2dBackwardData>> backward_data_;
-  std::vector<Kernel<Conv2dBackwardWeight>> backward_weight_;
+  std::vector<Kernel> kernels_;
   std::map<KernelCall, std::size_t> chosen_;
   int pinned_ = -1;
 };

@@ -13,44 +13,20 @@ namespace TSUGI_GPU {
 namespace {
 
 Conv2dForward as_conv2d(const DenseForward& op) {
-  Conv2dForward conv;
-  conv.shape = as_conv2d(op.shape);
-  conv.dtype = op.dtype;
-  conv.x = op.x;
-  conv.w = op.w;
-  conv.bias = op.bias;
-  conv.activation = op.activation;
-  conv.y = op.y;
-  conv.workspace = op.workspace;
-  conv.saved = op.saved;
-  return conv;
+  return {as_conv2d(op.shape), op.dtype, op.x, op.w, op.bias, op.activation, op.y, op.workspace, op.saved};
 }
 
 Conv2dBackwardData as_conv2d(const DenseBackwardData& op) {
-  Conv2dBackwardData conv;
-  conv.shape = as_conv2d(op.shape);
-  conv.dtype = op.dtype;
-  conv.d_y = op.d_y;
-  conv.w = op.w;
-  conv.saved = op.saved;
-  conv.activation = op.activation;
-  conv.write = op.write;
-  conv.d_x = op.d_x;
-  conv.workspace = op.workspace;
-  return conv;
+  return {as_conv2d(op.shape), op.dtype, op.d_y, op.w, op.saved, op.activation, op.write, op.d_x, op.workspace};
 }
 
 Conv2dBackwardWeight as_conv2d(const DenseBackwardWeight& op) {
-  Conv2dBackwardWeight conv;
-  conv.shape = as_conv2d(op.shape);
-  conv.dtype = op.dtype;
-  conv.x = op.x;
-  conv.d_y = op.d_y;
-  conv.write = op.write;
-  conv.d_w = op.d_w;
-  conv.d_bias = op.d_bias;
-  conv.workspace = op.workspace;
-  return conv;
+  return {as_conv2d(op.shape), op.dtype, op.x, op.d_y, op.write, op.d_w, op.d_bias, op.workspace};
+}
+
+template <typename Op>
+const Op& as_conv2d(const Op& op) {
+  return op;
 }
 
 std::string describe(const BatchNormShape& shape) {
@@ -63,19 +39,21 @@ std::string describe(const PoolShape& s) {
 }
 
 /// The kernels of products apply rectifiers; any other activation is a pass behind them.
-void launch(const Kernel<Conv2dForward>& kernel, Runtime& runtime, const Conv2dForward& op) {
-  if (!saves_input(op.activation.kind)) return kernel.launch(runtime, op);
+void launch(const Kernel& kernel, Runtime& runtime, const Conv2dForward& op) {
+  if (!saves_input(op.activation.kind)) return kernel.launch(runtime, &op);
   forward_in_two_passes(
-      op, op.shape.y_count(), [&](const Conv2dForward& plain) { kernel.launch(runtime, plain); },
+      op, op.shape.y_count(), [&](const Conv2dForward& plain) { kernel.launch(runtime, &plain); },
       [&](const ActivationForward& pass) { activation_forward(runtime, pass); });
 }
 
-void launch(const Kernel<Conv2dBackwardData>& kernel, Runtime& runtime, const Conv2dBackwardData& op) {
-  if (!saves_input(op.activation.kind)) return kernel.launch(runtime, op);
+void launch(const Kernel& kernel, Runtime& runtime, const Conv2dBackwardData& op) {
+  if (!saves_input(op.activation.kind)) return kernel.launch(runtime, &op);
   backward_in_two_passes(
-      op, op.shape.x_count(), [&](const Conv2dBackwardData& plain) { kernel.launch(runtime, plain); },
+      op, op.shape.x_count(), [&](const Conv2dBackwardData& plain) { kernel.launch(runtime, &plain); },
       [&](const ActivationBackward& pass) { activation_backward(runtime, pass); });
 }
+
+void launch(const Kernel& kernel, Runtime& runtime, const Conv2dBackwardWeight& op) { kernel.launch(runtime, &op); }
 
 /// Runs `launch`, and names the op's sizes where it fails.
 template <typename Shape, typename Launch>
@@ -122,6 +100,12 @@ void for_types(const AdamUpdate& op, F f) {
 GpuBackend::GpuBackend(std::string name, std::unique_ptr<Runtime> runtime)
     : name_(std::move(name)), runtime_(std::move(runtime)), dispatch_(runtime_->info()) {}
 
+std::vector<Row> GpuBackend::rows() const {
+  std::vector<Row> rows;
+  for (const Kernel& kernel : dispatch_.kernels()) rows.push_back(kernel.row);
+  return rows;
+}
+
 std::string GpuBackend::description() const {
   const DeviceInfo& device = runtime_->info();
   return device.name + ", sm_" + std::to_string(device.sm) + ", " + device.versions;
@@ -137,7 +121,7 @@ std::vector<std::string> GpuBackend::candidates(const KernelCall& call) const {
   validate(call.shape, name_of(call.op));
   check(name_of(call.op), call.dtype);
   std::vector<std::string> names;
-  for (const std::size_t index : dispatch_.candidates(call)) names.push_back(name_of(dispatch_.row(index)));
+  for (const std::size_t index : dispatch_.candidates(call)) names.push_back(name_of(dispatch_.kernels()[index].row));
   return names;
 }
 
@@ -148,7 +132,16 @@ void GpuBackend::choose(const KernelCall& call, const std::string& kernel) {
 }
 
 std::string GpuBackend::chosen(const KernelCall& call) const {
-  return name_of(dispatch_.row(dispatch_.row_for(call.op, call.shape, call.dtype)));
+  return name_of(dispatch_.kernels()[dispatch_.row_for(call.op, call.shape, call.dtype)].row);
+}
+
+std::string GpuBackend::compiled(const KernelCall& call, const std::string& row) const {
+  for (const std::size_t index : dispatch_.candidates(call)) {
+    if (name_of(dispatch_.kernels()[index].row) != row) continue;
+    const std::string instance = dispatch_.kernels()[index].instance(call.shape);
+    return instance.empty() ? row : row + " " + instance;
+  }
+  throw Error("kernel \"" + row + "\": not one of those that compute " + describe(call) + " here");
 }
 
 std::unique_ptr<TimeMark> GpuBackend::make_time_mark() {
@@ -173,44 +166,18 @@ std::size_t GpuBackend::workspace_bytes(const BatchNormShape& shape, DType) cons
 std::size_t GpuBackend::workspace_bytes(const AugmentForward& op) const { return augment_workspace(op); }
 std::size_t GpuBackend::workspace_bytes(const GradientNorm& op) const { return gradient_norm_workspace(op); }
 
-void GpuBackend::compute_conv2d_forward(const Conv2dForward& op) {
-  check("conv2d_forward", op.dtype);
-  const auto& kernel = dispatch_.forward(op.shape, op.dtype);
-  run(op.shape, [&] { launch(kernel, *runtime_, op); });
-}
-
-void GpuBackend::compute_conv2d_backward_data(const Conv2dBackwardData& op) {
-  check("conv2d_backward_data", op.dtype);
-  const auto& kernel = dispatch_.backward_data(op.shape, op.dtype);
-  run(op.shape, [&] { launch(kernel, *runtime_, op); });
-}
-
-void GpuBackend::compute_conv2d_backward_weight(const Conv2dBackwardWeight& op) {
-  check("conv2d_backward_weight", op.dtype);
-  const auto& kernel = dispatch_.backward_weight(op.shape, op.dtype);
-  run(op.shape, [&] { kernel.launch(*runtime_, op); });
-}
-
-void GpuBackend::compute_dense_forward(const DenseForward& op) {
-  check("dense_forward", op.dtype);
-  const Conv2dForward conv = as_conv2d(op);
-  const auto& kernel = dispatch_.forward(conv.shape, op.dtype);
+template <typename Op>
+void GpuBackend::product(const char* name, const Op& op) {
+  check(name, op.dtype);
+  const auto& conv = as_conv2d(op);
+  const Kernel& kernel = dispatch_.kernel_for(conv);
   run(conv.shape, [&] { launch(kernel, *runtime_, conv); });
 }
 
-void GpuBackend::compute_dense_backward_data(const DenseBackwardData& op) {
-  check("dense_backward_data", op.dtype);
-  const Conv2dBackwardData conv = as_conv2d(op);
-  const auto& kernel = dispatch_.backward_data(conv.shape, op.dtype);
-  run(conv.shape, [&] { launch(kernel, *runtime_, conv); });
-}
-
-void GpuBackend::compute_dense_backward_weight(const DenseBackwardWeight& op) {
-  check("dense_backward_weight", op.dtype);
-  const Conv2dBackwardWeight conv = as_conv2d(op);
-  const auto& kernel = dispatch_.backward_weight(conv.shape, op.dtype);
-  run(conv.shape, [&] { kernel.launch(*runtime_, conv); });
-}
+#define TSUGI_OP(name, Op) \
+  void GpuBackend::compute_##name(const Op& op) { product(#name, op); }
+TSUGI_PRODUCT_OPS(TSUGI_OP)
+#undef TSUGI_OP
 
 #define TSUGI_OP(name, Op)                                    \
   void GpuBackend::compute_##name(const Op& op) {             \

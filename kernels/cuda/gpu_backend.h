@@ -45,12 +45,15 @@ class GpuBackend : public RegistryBackend, public KernelChoice {
   std::size_t workspace_bytes(const GradientNorm& op) const override;
 
   int sm() const override { return runtime_->info().sm; }
-  std::vector<Row> rows() const override { return dispatch_.rows(); }
-  bool covers(std::size_t row, const Conv2dShape& shape) const override { return dispatch_.covers(row, shape); }
+  std::vector<Row> rows() const override;
+  bool covers(std::size_t row, const Conv2dShape& shape) const override {
+    return dispatch_.kernels().at(row).covers(shape);
+  }
   void pin(int row) override { dispatch_.pin(row); }
   std::size_t row_for(KernelOp op, const Conv2dShape& shape, DType dtype) const override {
     return dispatch_.row_for(op, shape, dtype);
   }
+  std::string compiled(const KernelCall& call, const std::string& row) const override;
 
   KernelChoice* kernel_choice() override { return this; }
   std::string device() const override;
@@ -69,6 +72,9 @@ class GpuBackend : public RegistryBackend, public KernelChoice {
   void check(const char* op, DType dtype) const;
 
  private:
+  template <typename Op>
+  void product(const char* name, const Op& op);
+
   std::string name_;
   std::unique_ptr<Runtime> runtime_;
   Dispatch dispatch_;

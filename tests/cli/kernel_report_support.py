@@ -24,7 +24,7 @@ PEAK, COPY = 1e12, 5e10
 
 
 def line(share, row=ROW, contender=None, layer="conv", **changes):
-    """A result with this share of peak, warm, and half of it cold."""
+    """A result with this share of peak, warm, and half of it cold; of the kernel that the row's launcher takes."""
     shape = {**SHAPE, **changes}
     flops = results.flops_of(shape)
     timings = {
@@ -39,6 +39,7 @@ def line(share, row=ROW, contender=None, layer="conv", **changes):
         "shape": shape,
         "contender": row if contender is None else contender,
         "row": row,
+        "compiled": f"{row} by {1 if shape['c'] % 8 else 4}" if " gemm" in row else row,
         **timings,
     }
 
@@ -74,6 +75,7 @@ def bench_document(*lines, device=TURING):
                     "dtype": one["dtype"],
                     "cache": cache,
                     "kernel": one["row"],
+                    "compiled": one["compiled"],
                     **({"pinned": True} if pinned else {}),
                     "shape": one["shape"],
                     "real_time": one[cache]["seconds"] * 1e9,

@@ -69,6 +69,7 @@ class Hostile(Files):
             ("context", "peak_f32_gflops", "fast", "context.peak_f32_gflops"),
             (0, "shape", {}, "benchmarks[0].shape.n: nothing"),
             (0, "kernel", 5, "benchmarks[0].kernel: 5, expected text"),
+            (0, "compiled", 5, "benchmarks[0].compiled: 5, expected text"),
             (0, "pinned", 1, "benchmarks[0].pinned: 1, expected true or false"),
             (0, "op", "pool_forward", "benchmarks[0].op"),
             (0, "dtype", "f64", "expected f32 or f16"),

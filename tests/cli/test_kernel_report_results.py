@@ -59,7 +59,7 @@ class Joining(Files):
         shape = found[ROW + " by 4", "sm_75", "NVIDIA GeForce RTX 2080 Ti"]["measurements"][0]
         self.assertAlmostEqual(shape["dram_bytes_per_flop"], 4 * (128 * 64 + 64 * 32 + 128 * 32) / (2 * 128 * 64 * 32))
         self.assertAlmostEqual(shape["memory_share"], COPY / (PEAK * shape["dram_bytes_per_flop"]))
-        weights = results.Point("", True, "conv2d_backward_weight", "f16", "", "", SHAPE, 0, 0, 0)
+        weights = results.Point("", "", True, "conv2d_backward_weight", "f16", "", "", SHAPE, 0, 0, 0)
         self.assertEqual(results.compulsory_bytes(weights), 2 * (128 * 64 + 128 * 32) + 4 * 64 * 32)
 
     def test_nothing_counts_twice(self):
@@ -103,6 +103,14 @@ class Joining(Files):
             )
         )
         self.assertIn("no kernel here for conv2d_forward gemm f32 999x1x1 1x1, conv2d_forward mma", notes[-1])
+
+    def test_a_file_that_names_rows_alone_is_joined_where_a_row_has_one_kernel(self):
+        lines = [line(0.5), line(0.4, row="conv2d_forward winograd f32 128x32x8 4x4", r=3, s=3)]
+        for one in lines:
+            del one["compiled"]
+        found, notes = self.joined(document(*lines))
+        self.assertEqual({key[0] for key in found}, {"conv2d winograd f32 128x32x8 4x4"})
+        self.assertIn("no kernel here for " + ROW, notes[-1])
 
 
 class Outputs(Files):

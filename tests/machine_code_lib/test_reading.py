@@ -303,9 +303,10 @@ class Rules(unittest.TestCase):
                 "conv2d_forward gemm_1x1 f32 32x32x8 4x4 by 4",
             ),
             (
-                "conv2d_backward_data_depthwise_kernel<f32, DepthwiseTile<128, 32, 8, 4>, DepthwiseFilter<3, 1>, 4>",
-                "conv2d_backward_data depthwise f32 128x32 8x4 DepthwiseFilter(3, 1) by 4",
+                "conv2d_backward_data_depthwise_kernel<f32, DepthwiseTile<128, 32, 1, 8, 4>, DepthwiseFilter<3, 1>, 4>",
+                "conv2d_backward_data depthwise f32 128x32x1 8x4 DepthwiseFilter(3, 1) by 4",
             ),
+            ("conv2d_winograd_kernel<WinogradTile<128, 32, 8, 4, 4> >", "conv2d winograd f32 128x32x8 4x4"),
             ("max_pool_forward<f16, 8>", "max_pool_forward f16 by 8"),
             ("batch_norm_merge", "batch_norm_merge"),
         ):

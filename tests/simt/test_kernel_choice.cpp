@@ -2,11 +2,14 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <string>
 
 #include "kernels/api/registry.h"
 #include "kernels/tuning/digest.h"
 #include "tests/ops/conv2d_passes.h"
+#include "tests/ops/op_cases.h"
 
 namespace tsugi {
 namespace test {
@@ -70,6 +73,53 @@ TEST_CASE("a chosen row computes the call, as if it were pinned, and no other ca
                   Error);  // a row, but not for this shape
   CHECK_THROWS_AS(choice.choose(call, "nothing"), Error);
   CHECK_THROWS_AS(choice.choose({KernelOp::conv2d_forward, small(), DType::bf16, false}, ""), Error);
+}
+
+/// Of the kernels that tests/machine_code keeps, as "sm_75 conv2d_forward gemm f32 64x64x8 8x4 by 4".
+bool is_compiled(const std::string& name) {
+  static const std::string kKept = [] {
+    std::ifstream file(TSUGI_TEST_DATA "/../machine_code_lib/baseline.json");
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  }();
+  return kKept.find('"' + name + '"') != std::string::npos || kKept.find('"' + name + " as ") != std::string::npos;
+}
+
+TEST_CASE("the whole name of what runs is that of a compiled kernel") {
+  const std::unique_ptr<RegistryBackend> backend = make_simt_backend(75);
+  KernelChoice& choice = *backend->kernel_choice();
+  int checked = 0;
+  for (const Conv2dCase& one : conv2d_cases())
+    for (const DType dtype : {DType::f32, DType::f16})
+      for (const KernelOp op :
+           {KernelOp::conv2d_forward, KernelOp::conv2d_backward_data, KernelOp::conv2d_backward_weight}) {
+        const KernelCall call{op, one.shape, dtype, false};
+        for (const std::string& name : choice.candidates(call)) {
+          const std::string compiled = backend->compiled(call, name);
+          CHECK(compiled.compare(0, name.size(), name) == 0);
+          if (name.find(" winograd ") != std::string::npos) continue;  // one kernel of both passes
+          CHECK_MESSAGE(is_compiled("sm_75 " + compiled), compiled);
+          ++checked;
+        }
+      }
+  CHECK(checked > 500);
+  KernelCall call{KernelOp::conv2d_forward, small(), DType::f32, false};
+  const auto ends = [&](const std::string& row, const char* end) {
+    const std::string name = backend->compiled(call, row);
+    CHECK_MESSAGE(name.compare(row.size(), std::string::npos, end) == 0, name);
+  };
+  ends("conv2d_forward gemm f32 128x128x8 8x8", " by 4");
+  call.shape.c = 12;
+  ends("conv2d_forward gemm f32 128x128x8 8x8", " by 1");
+  call.shape.c = 3;
+  ends("conv2d_forward direct f32 128x64x1 8x8", " DirectFilter(3, 1)");
+  call.op = KernelOp::conv2d_backward_weight;
+  call.shape.stride_w = 2;
+  ends("conv2d_backward_weight direct f32 32x9x1 8x9", " by 6");
+  call.shape.c = call.shape.groups = 8;
+  ends("conv2d_backward_weight depthwise f32 64x32x1 4x4", " by 4");  // two strides: no filter that is compiled in
+  call.shape.stride_h = 2;
+  ends("conv2d_backward_weight depthwise f32 64x32x1 4x4", " DepthwiseFilter(3, 2) by 4");
+  CHECK_THROWS_AS(backend->compiled(call, "conv2d_backward_weight mma f16 64x64x32 4x8"), Error);
 }
 
 TEST_CASE("another architecture is another device, the same build has the same kernels") {

@@ -1,8 +1,8 @@
 """Measurements beside the kernels that made them: which kernel each point of a result file ran, and what a kernel's points say together."""
 
-from functools import cache
 from statistics import median
 
+import registry
 from results import compulsory_bytes, flops_of
 
 
@@ -42,16 +42,22 @@ def _shapes(pairs):
         }
 
 
-def join(kernels, registry, files, known):
+def _names(kernels, arch):
+    """{(op, type, what results call a kernel): its name}; by its row alone where the row has no other."""
+    found, of_row = {}, {}
+    for name, a in kernels:
+        kernel = registry.kernel_of(name) if a == arch else None
+        for op, row, whole in zip(kernel.ops, kernel.rows, kernel.names) if kernel else ():
+            found[op, kernel.dtype, whole] = name
+            of_row.setdefault((op, kernel.dtype, row), []).append(name)
+    return {row: names[0] for row, names in of_row.items() if len(names) == 1} | found
+
+
+def join(kernels, files, known):
     """({(kernel's name, arch): [measurement]}, [note]). kernels: the (name, arch) pairs that there are; files: ResultFiles. Files of one
     device are one measurement: {"device", "own", "files", "shapes": [...]}; own: of the architecture itself."""
-    rows = {row.name: row for row in registry}
     found, notes = {}, []
-
-    @cache
-    def beginning(arch, start):
-        return [name for name, a in kernels if a == arch and (name == start or name.startswith(start + " "))]
-
+    names = {arch: _names(kernels, arch) for arch in known}
     for number, file in enumerate(files, 1):
         arch, own = architecture(file.sm, known)
         if arch is None:
@@ -66,15 +72,11 @@ def join(kernels, registry, files, known):
         for point in file.points:
             if not point.pinned and (point.row, tuple(point.shape.values()), point.model, point.layer) in pinned:
                 continue  # dispatch took a row that was measured by itself, too
-            row = rows.get(point.row)
-            start = row.kernel(point.shape) if row and (row.op, row.dtype) == (point.op, point.dtype) else None
-            names = beginning(arch, start) if start else []
-            if len(names) != 1:
+            name = names[arch].get((point.op, point.dtype, point.compiled))
+            if not name:
                 unknown.add(point.row)
                 continue
-            entry = found.setdefault((names[0], arch), {}).setdefault(
-                file.device, {"own": own, "files": {}, "pairs": []}
-            )
+            entry = found.setdefault((name, arch), {}).setdefault(file.device, {"own": own, "files": {}, "pairs": []})
             entry["files"][number] = file
             entry["pairs"].append((point, file))
             joined += 1

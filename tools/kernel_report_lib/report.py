@@ -3,7 +3,7 @@
 import chips
 import estimate
 import measured
-import registry as registry_rules
+import registry
 from wording import instructions, natural
 
 ABOUT = "Derived from machine code, not measured: what the hot loop allows at best."
@@ -86,7 +86,7 @@ def _static(name, arch, row, kernel, device):
     record = {
         "arch": arch,
         "kernel": name,
-        "rows": [r.name for r in kernel.rows] if kernel else [],
+        "rows": kernel.rows if kernel else [],
         "file": row["file"],
         "registers": row["registers"],
         "shared": row["shared"],
@@ -132,11 +132,11 @@ def _with(record, measurement):
 
 def records(root, rows, files=(), all_kernels=False):
     """([record], [note]). rows: {(name, arch): row}; files: results.ResultFile. Without all_kernels: the registry's."""
-    registry, devices = registry_rules.read(root), {arch: chips.device(root, arch) for arch in chips.CHIPS}
-    found, notes = measured.join(list(rows), registry, files, list(chips.CHIPS))
+    devices = {arch: chips.device(root, arch) for arch in chips.CHIPS}
+    found, notes = measured.join(list(rows), files, list(chips.CHIPS))
     made = []
     for (name, arch), row in rows.items():
-        kernel = registry_rules.kernel_of(name, registry)
+        kernel = registry.kernel_of(name)
         if kernel is None and not all_kernels:
             continue
         record = _static(name, arch, row, kernel, devices[arch])

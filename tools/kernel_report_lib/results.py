@@ -24,6 +24,7 @@ class Point(NamedTuple):
     """A registry row on a shape."""
 
     row: str
+    compiled: str  # the kernel's whole name; the row's in files that do not say it
     pinned: bool  # chosen by the benchmark; else by dispatch
     op: str
     dtype: str
@@ -156,6 +157,10 @@ def _shape(place):
     return shape
 
 
+def _compiled(place, row):
+    return place.text("compiled" if "compiled" in place.value else row)
+
+
 def _share(place, key, flops, peak):
     """A cache state's (share of peak, GFLOP/s). What a file says twice must agree."""
     timing = place.inner(key)
@@ -176,6 +181,7 @@ def _point(place, peak):
     (warm, gflops), (cold, _) = (_share(place, key, flops_of(shape), peak[dtype]) for key in ("warm", "cold"))
     return Point(
         place.text("row"),
+        _compiled(place, "row"),
         place.text("contender") == place.text("row"),
         place.word("op", OPS),
         dtype,
@@ -253,6 +259,7 @@ def _bench_point(pair, peak):
 
     return Point(
         warm.text("kernel"),
+        _compiled(warm, "kernel"),
         "pinned" in warm.value and warm.flag("pinned"),
         warm.word("op", [*OPS, *(op.replace("conv2d", "dense") for op in OPS)]).replace("dense", "conv2d"),
         dtype,

@@ -44,6 +44,8 @@ def registry_name(name):
     op = op_of(function)
     if op:
         function = f"{op} {function[len(op) + 1 :]}".replace(" half", " ").strip()
+    elif function == "conv2d_winograd":  # of both passes
+        function = "conv2d winograd f32"
     words = [function]
     for argument in _arguments(rest[:-1]):
         template = re.match(r"(\w+)<(.*)>$", argument)

@@ -17,7 +17,7 @@ struct DepthwiseFilter {
 /// A registry row's tile as types: a block has M pixels x N channels, a thread a patch of ThreadM pixels (rows of
 /// kColumns neighbours) x ThreadN channels. Where channels do not come in vectors of ThreadN, a thread has one channel
 /// and the block fewer pixels.
-template <int M, int N, int ThreadM, int ThreadN>
+template <int M, int N, int K, int ThreadM, int ThreadN>
 struct DepthwiseTile {
   static constexpr int kM = M, kN = N, kThreadM = ThreadM, kThreadN = ThreadN;
   static constexpr int kColumns = 4, kRows = ThreadM / kColumns;
@@ -98,16 +98,15 @@ __device__ __forceinline__ void multiply_add(float (&sums)[V], const float (&pix
 }  // namespace tsugi
 
 #if defined(__CUDACC_RTC__)
-// Every instance of <stem>_kernel and <stem>_any_kernel that pick() (depthwise_launch.h) chooses from.
-#define TSUGI_DEPTHWISE_TILE(m, n, thread_m, thread_n) (DepthwiseTile<m, n, thread_m, thread_n>)
-#define TSUGI_UNPACK(...) __VA_ARGS__
-#define TSUGI_DEPTHWISE_INSTANCE(stem, Params, T, Tile, V)                                                 \
-  template __global__ void stem##_kernel<T, TSUGI_UNPACK Tile, DepthwiseFilter<3, 1>, V>(const Params<T>); \
-  template __global__ void stem##_kernel<T, TSUGI_UNPACK Tile, DepthwiseFilter<3, 2>, V>(const Params<T>); \
-  template __global__ void stem##_kernel<T, TSUGI_UNPACK Tile, DepthwiseFilter<5, 1>, V>(const Params<T>); \
-  template __global__ void stem##_kernel<T, TSUGI_UNPACK Tile, DepthwiseFilter<5, 2>, V>(const Params<T>); \
-  template __global__ void stem##_any_kernel<T, TSUGI_UNPACK Tile, V>(const Params<T>);
-#define TSUGI_DEPTHWISE_INSTANCES(stem, Params, T, Tile)                         \
-  TSUGI_DEPTHWISE_INSTANCE(stem, Params, T, Tile, (TSUGI_UNPACK Tile::kThreadN)) \
-  TSUGI_DEPTHWISE_INSTANCE(stem, Params, T, Tile, 1)
+// Every instance of a row's kernel that pick() (depthwise_launch.h) chooses from: with vectors of channels, and
+// without.
+#define TSUGI_DEPTHWISE_INSTANCES(kernel, Params, T, V, ...)                                                 \
+  template __global__ void kernel<T, DepthwiseTile<__VA_ARGS__>, DepthwiseFilter<3, 1>, V>(const Params<T>); \
+  template __global__ void kernel<T, DepthwiseTile<__VA_ARGS__>, DepthwiseFilter<3, 2>, V>(const Params<T>); \
+  template __global__ void kernel<T, DepthwiseTile<__VA_ARGS__>, DepthwiseFilter<5, 1>, V>(const Params<T>); \
+  template __global__ void kernel<T, DepthwiseTile<__VA_ARGS__>, DepthwiseFilter<5, 2>, V>(const Params<T>); \
+  template __global__ void kernel<T, DepthwiseTile<__VA_ARGS__>, V>(const Params<T>);
+#define TSUGI_DEPTHWISE_ROW(kernel, Params, dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)    \
+  TSUGI_DEPTHWISE_INSTANCES(kernel, Params, element::dtype, thread_n, m, n, k, thread_m, thread_n) \
+  TSUGI_DEPTHWISE_INSTANCES(kernel, Params, element::dtype, 1, m, n, k, thread_m, thread_n)
 #endif

@@ -135,8 +135,8 @@ namespace tsugi {
 namespace TSUGI_GPU {
 
 /// The host's part, for Kernel rows. The workspace holds the weights where they had to be moved, then the partial sums.
-template <typename Tile>
-struct HalfBackwardData {
+template <typename T, typename Tile>
+struct HalfBackwardData : Pass<Conv2dBackwardData> {
   /// ceil(a / b), of the largest phase.
   static std::size_t part(int a, int b) { return blocks_for(static_cast<std::size_t>(a), static_cast<std::size_t>(b)); }
   static int terms_of(const Conv2dShape& s) {

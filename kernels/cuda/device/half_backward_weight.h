@@ -70,8 +70,8 @@ namespace tsugi {
 namespace TSUGI_GPU {
 
 /// The host's part, for Kernel rows. The workspace holds the partial sums, then what column_sum takes for d_bias.
-template <typename Tile>
-struct HalfBackwardWeight {
+template <typename T, typename Tile>
+struct HalfBackwardWeight : Pass<Conv2dBackwardWeight> {
   static int columns_of(const Conv2dShape& s) { return s.r * s.s * (s.c / s.groups); }
   static std::size_t pixels_of(const Conv2dShape& s) { return s.y_count() / static_cast<std::size_t>(s.k); }
   static std::size_t blocks_m(const Conv2dShape& s) {

@@ -83,8 +83,8 @@ namespace tsugi {
 namespace TSUGI_GPU {
 
 /// The host's part, for Kernel rows. The workspace holds the weights where they had to be moved, then the partial sums.
-template <typename Tile>
-struct HalfForward {
+template <typename T, typename Tile>
+struct HalfForward : Pass<Conv2dForward> {
   static int terms_of(const Conv2dShape& s) { return s.r * s.s * (s.c / s.groups); }
   static std::size_t pixels_of(const Conv2dShape& s) { return s.y_count() / static_cast<std::size_t>(s.k); }
   static std::size_t blocks_m(const Conv2dShape& s) { return blocks_for(pixels_of(s), Tile::kM); }
