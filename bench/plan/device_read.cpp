@@ -5,6 +5,7 @@
 #include "bench/plan/device_description.h"
 #include "engine/core/json_value.h"
 #include "engine/core/text.h"
+#include "kernels/api/registry.h"
 
 namespace tsugi::bench {
 namespace {
@@ -51,7 +52,33 @@ void read_share(const JsonValue& object, Efficiency& e) {
     for (const JsonValue& value : share.items(wanted, wanted)) e.share.push_back(value.number(1e-6, 1e3));
 }
 
-Efficiency read_efficiency(const JsonValue& object) {
+/// A tile [rows, columns, share], or the registry's kernels of a variant by the speed table of the chip that `kernels`
+/// names: "gemm", "depthwise DepthwiseFilter(3, 2)".
+void read_tile(const JsonValue& tile, const std::string& kernels, Efficiency& e) {
+  if (!tile.json().is_string()) {
+    const std::vector<JsonValue> figures = tile.items(3, 3);
+    e.tiles.push_back({static_cast<int>(figures[0].number(1.0, 4096.0)),
+                       static_cast<int>(figures[1].number(1.0, 4096.0)), figures[2].number(1e-6, 1e3)});
+    return;
+  }
+  const std::string wanted = tile.text() + " ";
+  const std::string op = e.op.compare(0, 5, "dense") == 0 ? "conv2d" + e.op.substr(5) : e.op;
+  const std::size_t before = e.tiles.size();
+  for (const int sm : emulated_architectures()) {
+    if (kernels != "simt:" + std::to_string(sm)) continue;
+    for (const KernelSpeed& speed : kernel_speeds(sm)) {
+      const std::string name = std::string(speed.variant) + " " + speed.instance + " ";
+      if (op != name_of(speed.op) || e.dtype != speed.dtype || name.compare(0, wanted.size(), wanted) != 0) continue;
+      const bool whole = computes_whole_blocks(speed.variant);
+      e.tiles.push_back({whole ? speed.tile.m : 1, whole ? speed.tile.n : 1, speed.share});
+    }
+  }
+  if (e.tiles.size() == before)
+    tile.refuse("a variant of " + e.op + " in " + name_of(e.dtype) + " that the speed table of " + shown(kernels) +
+                " knows");
+}
+
+Efficiency read_efficiency(const JsonValue& object, const std::string& kernels) {
   object.only({"op", "variant", "dtype", "axes", "share", "cold", "weights", "launches", "tiles"});
   Efficiency e;
   e.op = object.at("op").text();
@@ -62,11 +89,7 @@ Efficiency read_efficiency(const JsonValue& object) {
   e.weights = number_or(object, "weights", e.weights, 1e3);
   e.launches = number_or(object, "launches", e.launches, 1e3);
   if (!object.has("tiles")) return e;
-  for (const JsonValue& tile : object.at("tiles").items()) {
-    const std::vector<JsonValue> figures = tile.items(3, 3);  // rows, columns, share
-    e.tiles.push_back({static_cast<int>(figures[0].number(1.0, 4096.0)),
-                       static_cast<int>(figures[1].number(1.0, 4096.0)), figures[2].number(1e-6, 1e3)});
-  }
+  for (const JsonValue& tile : object.at("tiles").items()) read_tile(tile, kernels, e);
   return e;
 }
 
@@ -98,7 +121,7 @@ void read_sources(const JsonValue& root, DeviceDescription& device) {
 
 void read_efficiencies(const JsonValue& root, DeviceDescription& device) {
   for (const JsonValue& object : root.objects("efficiencies", 0, kMostEntries)) {
-    const Efficiency e = read_efficiency(object);
+    const Efficiency e = read_efficiency(object, device.kernels);
     for (const Efficiency& known : device.efficiencies)
       if (known.op == e.op && known.variant == e.variant && known.dtype == e.dtype)
         object.fail("a second entry for " + shown(e.op) + " " + shown(e.variant));

@@ -1,6 +1,8 @@
 // Names of registry rows.
 #include "kernels/api/registry.h"
 
+#include <cstring>
+
 namespace tsugi {
 
 std::string name_of(const Row& row) {
@@ -8,6 +10,10 @@ std::string name_of(const Row& row) {
   return std::string(name_of(row.op)) + " " + row.variant + " " + name_of(row.dtype) + " " + number(row.tile.m) + "x" +
          number(row.tile.n) + "x" + number(row.tile.k) + " " + number(row.tile.thread_m) + "x" +
          number(row.tile.thread_n);
+}
+
+bool computes_whole_blocks(const char* variant) {
+  return std::strcmp(variant, "direct") != 0 && std::strcmp(variant, "depthwise") != 0;
 }
 
 const std::vector<int>& emulated_architectures() {

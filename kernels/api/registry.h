@@ -29,6 +29,24 @@ struct Row {
 /// "conv2d_forward gemm f32 128x64x8 8x8": how tables and messages name a row.
 std::string name_of(const Row& row);
 
+/// Whether a block of the variant computes its m x n results however few are left of them. Direct and depthwise kernels
+/// take pixels and channels as they come.
+bool computes_whole_blocks(const char* variant);
+
+/// What one of the kernels that a row is compiled into reaches at best.
+struct KernelSpeed {
+  KernelOp op;
+  const char* variant;
+  DType dtype;
+  Tile tile;
+  const char* instance;  ///< "by 4", "DepthwiseFilter(3, 1) by 4"; may be empty
+  double share;          ///< of the peak of its type, in FLOP of the op: above 1 where Winograd saves some
+};
+
+/// Every row on the usual shapes, by its machine code for sm_53 (also below sm_70) or sm_75: an upper bound, not
+/// measured. tests/machine_code --update writes the tables (kernels/tuning).
+const std::vector<KernelSpeed>& kernel_speeds(int sm);
+
 /// A backend that picks its kernels from the registry: cuda and simt.
 class RegistryBackend : public Backend {
  public:

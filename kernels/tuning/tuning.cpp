@@ -1,37 +1,27 @@
-// The tuning tables, read from the .inc files, and the cost estimate that stands in where a table has no row.
+// The tuning tables, read from the .inc files, and the cost estimate where nothing was measured for a shape.
 #include "kernels/tuning/tuning.h"
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
 
 namespace tsugi {
 namespace {
 
-struct VariantSpeed {
-  KernelOp op;
-  const char* variant;
-  DType dtype;
-  double speed;  ///< useful multiply-adds a unit of time; 1 = an ideal float32 kernel
-};
-
 struct Tuned {
-  KernelOp op;
-  DType dtype;
-  Conv2dShape shape;
+  KernelCall call;
   const char* row;
 };
 
 struct Table {
-  double tile_traffic;  ///< what a tile of m x n adds to its cost, times (1/m + 1/n)
-  std::vector<VariantSpeed> speeds;
+  std::vector<KernelSpeed> speeds;
   std::vector<Tuned> tuned;
 };
 
-#define TSUGI_SPEED(op, variant, dtype, speed) table.speeds.push_back({KernelOp::op, variant, DType::dtype, speed});
+#define TSUGI_SPEED(op, variant, dtype, m, n, k, thread_m, thread_n, instance, share) \
+  table.speeds.push_back({KernelOp::op, #variant, DType::dtype, {m, n, k, thread_m, thread_n}, instance, share});
 #define TSUGI_TUNED(op, dtype, n, h, w, c, k, r, s, stride_h, stride_w, pad_h, pad_w, groups, row) \
   table.tuned.push_back(                                                                           \
-      {KernelOp::op, DType::dtype, {n, h, w, c, k, r, s, stride_h, stride_w, pad_h, pad_w, groups}, row});
+      {{KernelOp::op, {n, h, w, c, k, r, s, stride_h, stride_w, pad_h, pad_w, groups}, DType::dtype, false}, row});
 
 Table sm_53() {
   Table table{};
@@ -45,24 +35,24 @@ Table sm_75() {
   return table;
 }
 
-Table generic() {
-  Table table{};
-#include "kernels/tuning/generic.inc"
-  return table;
-}
-
 #undef TSUGI_SPEED
 #undef TSUGI_TUNED
 
 const Table& table_of(int sm) {
-  static const Table kSm53 = sm_53(), kSm75 = sm_75(), kGeneric = generic();
-  return sm == 53 ? kSm53 : sm == 75 ? kSm75 : kGeneric;
+  static const Table kSm53 = sm_53(), kSm75 = sm_75();
+  return sm < 70 ? kSm53 : kSm75;
 }
 
-bool same(const Conv2dShape& a, const Conv2dShape& b) {
-  return a.n == b.n && a.h == b.h && a.w == b.w && a.c == b.c && a.k == b.k && a.r == b.r && a.s == b.s &&
-         a.stride_h == b.stride_h && a.stride_w == b.stride_w && a.pad_h == b.pad_h && a.pad_w == b.pad_w &&
-         a.groups == b.groups;
+/// Of the row, on the usual shapes; a guess where it is newer than the tables.
+double share_of(int sm, const Row& row) {
+  const auto same_tile = [](const Tile& a, const Tile& b) {
+    return a.m == b.m && a.n == b.n && a.k == b.k && a.thread_m == b.thread_m && a.thread_n == b.thread_n;
+  };
+  for (const KernelSpeed& speed : table_of(sm).speeds)
+    if (speed.op == row.op && speed.dtype == row.dtype && same_tile(speed.tile, row.tile) &&
+        std::strcmp(speed.variant, row.variant) == 0)
+      return speed.share;
+  return 0.5;
 }
 
 /// An op as `batches` matrix products of m x k by k x n.
@@ -87,28 +77,30 @@ double tiles(double size, int tile) {
 
 }  // namespace
 
+const std::vector<KernelSpeed>& kernel_speeds(int sm) { return table_of(sm).speeds; }
+
 std::string tuned_row(int sm, KernelOp op, const Conv2dShape& shape, DType dtype) {
+  if (sm != 53 && sm != 75) return std::string();  // what was measured holds where it was
   for (const Tuned& tuned : table_of(sm).tuned)
-    if (tuned.op == op && tuned.dtype == dtype && same(tuned.shape, shape)) return tuned.row;
+    if (tuned.call == KernelCall{op, shape, dtype, false}) return tuned.row;
   return std::string();
 }
 
 double estimated_cost(int sm, int multiprocessors, const Row& row, const Conv2dShape& shape) {
-  const Table& table = table_of(sm);
-  double speed = 0.5;  // a variant that no table knows
-  for (const VariantSpeed& known : table.speeds)
-    if (known.op == row.op && known.dtype == row.dtype && std::strcmp(known.variant, row.variant) == 0)
-      speed = known.speed;
+  const double share = share_of(sm, row);
   const Gemm gemm = gemm_of(row.op, shape);
-  const bool direct = std::strcmp(row.variant, "direct") == 0 || std::strcmp(row.variant, "depthwise") == 0;
-  if (direct) return gemm.m * gemm.n * gemm.k * gemm.batches / multiprocessors / speed;
+  if (!computes_whole_blocks(row.variant)) return gemm.m * gemm.n * gemm.k * gemm.batches / multiprocessors / share;
 
+  const double m = row.tile.m, n = row.tile.n;
   const double blocks = tiles(gemm.m, row.tile.m) * tiles(gemm.n, row.tile.n) * gemm.batches;
-  const double block_work = 1.0 * row.tile.m * row.tile.n * gemm.k;
-  const double traffic = 1.0 + table.tile_traffic * (1.0 / row.tile.m + 1.0 / row.tile.n);
   // Sums are split over idle multiprocessors, so fewer blocks than those cost their share only, and a second pass.
   const double waves = blocks >= multiprocessors ? tiles(blocks, multiprocessors) : blocks / multiprocessors;
-  return waves * block_work * traffic / speed;
+  // A stage is computed in full. Winograd's are of channels; it loads 16 inputs for four results, and 16 weights for 9.
+  const bool winograd = std::strcmp(row.variant, "winograd") == 0;
+  const int stage = winograd ? 9 * row.tile.k : row.tile.k;
+  const double loads = winograd ? 16.0 / 9.0 * (1.0 / m + 0.25 / n) : 1.0 / m + 1.0 / n;
+  const double load_cost = sm == 53 ? 24.0 : 16.0;  // in multiply-adds; assumed: memory decides on the Nano
+  return waves * m * n * (tiles(gemm.k, stage) * stage / share + gemm.k * loads * load_cost);
 }
 
 }  // namespace tsugi

@@ -4,6 +4,7 @@
 
 #include "bench/measure/quantities.h"
 #include "bench/plan/device_description.h"
+#include "kernels/api/registry.h"
 #include "tests/engine/support.h"
 
 namespace tsugi::test {
@@ -97,6 +98,37 @@ TEST_CASE("a product in tiles pays for ragged edges and idle multiprocessors, an
         doctest::Approx(2.0 * 128 * 192 * 1000 / 1e11 / 0.4));  // 24 small ones; of the large ones 6 take two waves
   CHECK(seconds(100, 100) == doctest::Approx(2.0 * 128 * 128 * 1000 / 1e11 / 0.5));  // as much as if it were full
   CHECK(seconds(20, 20) == doctest::Approx(2.0 * 32 * 32 * 1000 / 1e11 / 0.4));      // one small block, its depth split
+}
+
+TEST_CASE("tiles that name a variant are the rows and shares of the chip's speed table, which dispatch reads") {
+  Json json = example_json();
+  json["kernels"] = "simt:53";
+  const auto tiles = [&](const char* op, const char* dtype, const Json& names) {
+    json["limits"]["f16_gflops"] = 200;
+    json["efficiencies"] = Json::array({{{"op", op}, {"dtype", dtype}, {"share", 0.5}, {"tiles", names}}});
+    return bench::parse_device(json.dump(), "made.json").efficiencies.front().tiles;
+  };
+  const std::vector<bench::TileShare> found = tiles("dense_forward", "f32", {"gemm_1x1", Json::array({8, 4, 0.3})});
+  std::size_t rows = 0;
+  for (const KernelSpeed& speed : kernel_speeds(53)) {
+    if (speed.op != KernelOp::conv2d_forward || std::string(speed.variant) != "gemm_1x1" || speed.dtype != DType::f32)
+      continue;
+    CHECK(found.at(rows).rows == speed.tile.m);
+    CHECK(found.at(rows).columns == speed.tile.n);
+    CHECK(found.at(rows).share == speed.share);
+    ++rows;
+  }
+  CHECK(rows > 1);
+  CHECK(found.size() == rows + 1);
+  CHECK(found.back().share == 0.3);
+  const std::vector<bench::TileShare> depthwise = tiles("conv2d_forward", "f16", {"depthwise DepthwiseFilter(3, 2)"});
+  REQUIRE(depthwise.size() == 1);
+  CHECK(depthwise.front().rows == 1);  // takes pixels as they come
+  for (const char* unknown : {"gem", "gemm by 1", "mma", ""})
+    expect_parts(error_of([&] { tiles("conv2d_forward", "f32", {unknown}); }),
+                 {"efficiencies[0]", unknown, "conv2d_forward", "f32", "simt:53"});
+  json["kernels"] = "cpu";
+  expect_parts(error_of([&] { tiles("conv2d_forward", "f32", {"gemm"}); }), {"efficiencies[0]", "gemm", "cpu"});
 }
 
 TEST_CASE("an op whose own variant is missing takes the one that stands in, and what nobody described is an error") {

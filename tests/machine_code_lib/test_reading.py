@@ -1,6 +1,5 @@
 """The readers of machine code on checked-in snippets: no compiler and no network needed."""
 
-import json
 import sys
 import tempfile
 import unittest
@@ -11,11 +10,11 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE), str(HERE.parent.parent / "tools/kernel_report_lib")]
 import compiled  # noqa: E402
 import cubin  # noqa: E402
-import devices  # noqa: E402
 import occupancy  # noqa: E402
 import rows  # noqa: E402
 import rules  # noqa: E402
 import sass  # noqa: E402
+import speeds  # noqa: E402
 import table  # noqa: E402
 
 TILE = "_ZN5tsugi4cuda4tileILi4EEEvNS0_1PE"
@@ -328,34 +327,50 @@ class Rules(unittest.TestCase):
         )
 
 
-class Devices(unittest.TestCase):
-    def test_what_plans_know_of_the_nano_is_what_the_machine_code_says(self):
-        kept = compiled.read_json(HERE / "baseline.json")
-        device = json.loads(devices.FILE.read_text())
-        products = [e for e in device["efficiencies"] if "tiles" in e]
-        known = [e for e in products if any(devices.derived(kept, e, tile) for tile in e["tiles"])]
-        self.assertGreater(len(known), 0.8 * len(products))
-        self.assertEqual(devices.compare(kept), [])
+class Speeds(unittest.TestCase):
+    def kept(self):
+        return compiled.read_json(HERE / "baseline.json")
 
-    def test_a_share_that_differs_is_said_and_written(self):
-        kept = compiled.read_json(HERE / "baseline.json")
-        name = next(
-            name for name, arch in kept if arch == "sm_53" and name.startswith("conv2d_forward gemm f32 64x64x8")
+    def test_the_tables_are_what_the_kept_machine_code_allows(self):
+        self.assertEqual(speeds.compare(self.kept()), [])
+        table = list(speeds.lines(self.kept(), "sm_53"))
+        self.assertEqual(len(table), len(set(table)))
+        # Slots decide on sm_53; half2's 16 products a run are 15 HFMA2 and a multiplication; of float16 half by FFMA.
+        for line in (
+            'TSUGI_SPEED(conv2d_forward, gemm, f32, 128, 128, 8, 8, 8, "by 4", 0.927)',
+            'TSUGI_SPEED(conv2d_forward, half2, f16, 128, 64, 32, 8, 4, "", 0.768)',
+            'TSUGI_SPEED(conv2d_forward, direct, f16, 128, 64, 1, 8, 8, "DirectFilter(3, 1)", 0.455)',
+        ):
+            self.assertIn(line, table)
+        self.assertEqual(sum(", winograd, " in line for line in table), 2)
+        # Latency decides on sm_75 where slots are left, not where they are too few.
+        table = list(speeds.lines(self.kept(), "sm_75"))
+        self.assertIn('TSUGI_SPEED(conv2d_forward, gemm, f32, 128, 128, 8, 8, 8, "by 4", 0.900)', table)
+        self.assertIn(
+            'TSUGI_SPEED(conv2d_forward, depthwise, f32, 128, 32, 1, 8, 4, "DepthwiseFilter(3, 1) by 4", 0.493)', table
         )
-        name = name.replace(" by 1", " by 4")
-        kept[name, "sm_53"] = {**kept[name, "sm_53"], "hot": {**kept[name, "sm_53"]["hot"], "share": 51.2}}
-        messages = devices.compare(kept)
-        self.assertEqual(len(messages), 2, messages)  # windows, and 3x3 beside Winograd
-        self.assertIn("conv2d_forward window f32 has [64, 64, 0.868], the machine code says 0.512", messages[0])
+
+    def test_a_speed_that_differs_is_said_and_written_and_what_was_measured_stays(self):
+        kept = self.kept()
+        name = "conv2d_forward gemm f32 64x64x8 8x4 by 4"
+        hot = kept[name, "sm_53"]["hot"]
+        kept[name, "sm_53"] = {**kept[name, "sm_53"], "hot": {**hot, "slots": 2 * hot["slots"]}}
+        messages = speeds.compare(kept)
+        self.assertEqual(len(messages), 2, messages)
+        self.assertIn(
+            'sm_53.inc: has TSUGI_SPEED(conv2d_forward, gemm, f32, 64, 64, 8, 8, 4, "by 4", 0.868)', messages[0]
+        )
+        self.assertIn("0.434", messages[1])
         with tempfile.TemporaryDirectory() as folder:
-            before, devices.FILE = devices.FILE, Path(folder) / "nano.json"
-            self.addCleanup(setattr, devices, "FILE", before)
-            devices.FILE.write_text(before.read_text())
-            devices.update(kept)
-            self.assertEqual(devices.compare(kept), [])
-            old, new = before.read_text().splitlines(), devices.FILE.read_text().splitlines()
-        self.assertEqual(len(old), len(new))
-        self.assertEqual(sum(a != b for a, b in zip(old, new)), 2)
+            before, speeds.FOLDER = speeds.FOLDER, Path(folder)
+            self.addCleanup(setattr, speeds, "FOLDER", before)
+            for file in before.glob("*.inc"):
+                (speeds.FOLDER / file.name).write_text("// Measured.\nTSUGI_TUNED(a)\n" + file.read_text())
+            speeds.update(kept)
+            self.assertEqual(speeds.compare(kept), [])
+            text = (speeds.FOLDER / "sm_53.inc").read_text()
+        self.assertIn("// Measured.\nTSUGI_TUNED(a)\n", text)
+        self.assertIn("0.434", text)
 
 
 if __name__ == "__main__":

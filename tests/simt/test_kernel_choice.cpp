@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <string>
 
 #include "kernels/api/registry.h"
@@ -82,6 +83,24 @@ bool is_compiled(const std::string& name) {
     return std::string(std::istreambuf_iterator<char>(file), {});
   }();
   return kKept.find('"' + name + '"') != std::string::npos || kKept.find('"' + name + " as ") != std::string::npos;
+}
+
+TEST_CASE("every row has a speed where it runs, and every speed a row") {
+  for (const int sm : {53, 75}) {
+    std::set<std::string> rows, speeds;
+    for (const Row& row : make_simt_backend(sm)->rows())
+      if (row.min_sm <= sm) rows.insert(name_of(row));
+    for (const KernelSpeed& speed : kernel_speeds(sm)) {
+      CHECK(speed.share > 0.0);
+      const std::string row = name_of(Row{speed.op, speed.variant, speed.dtype, sm, sm, speed.tile});
+      speeds.insert(row);
+      const std::string instance = speed.instance;
+      if (row.find(" winograd ") == std::string::npos)
+        CHECK_MESSAGE(is_compiled("sm_" + std::to_string(sm) + " " + row + (instance.empty() ? "" : " ") + instance),
+                      row);
+    }
+    CHECK(rows == speeds);
+  }
 }
 
 TEST_CASE("the whole name of what runs is that of a compiled kernel") {

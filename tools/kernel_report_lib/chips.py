@@ -7,6 +7,8 @@ import json
 # interval: clocks for which an instruction of a warp keeps its scheduler's lanes busy.
 # shared_bytes: a clock, from shared memory to registers: 32 banks of 32 bits (CUDA C++ Programming Guide, "Compute Capability 5.x" and
 #   "7.x", "Shared Memory"; of 7.0 to 7.5 NVIDIA says so too: https://forums.developer.nvidia.com/t/77228).
+# reached: of the lanes' peak, where the slots that are left must hide latency: what well-staged CUDA C++ reached by the literature;
+#   1 where slots decide.
 # device: the description in bench/plan/devices that has the chip's peaks and its memory's bandwidth, with their sources.
 CHIPS = {
     # 4 x 32 float lanes; HFMA2 in the same lanes, two products each (NVIDIA, Tegra X1 white paper).
@@ -19,6 +21,7 @@ CHIPS = {
         "schedulers": 4,
         "interval": {"FFMA": 1, "HFMA2": 1},
         "shared_bytes": 128,
+        "reached": 1.0,
         "device": "jetson-nano",
     },
     # 4 x 16 float lanes, HFMA2 at twice the rate of float32, matrix units with float32 sums at half their rate on GeForce
@@ -32,6 +35,7 @@ CHIPS = {
         "schedulers": 4,
         "interval": {"FFMA": 2, "HFMA2": 2, "HMMA": 16},
         "shared_bytes": 128,
+        "reached": 0.9,
         "device": "rtx-2080ti",
     },
 }
