@@ -78,12 +78,17 @@ void read_tile(const JsonValue& tile, const std::string& kernels, Efficiency& e)
                 " knows");
 }
 
-Efficiency read_efficiency(const JsonValue& object, const std::string& kernels) {
+/// A text, or a list of them: one entry says the same of several ops and types.
+std::vector<std::string> one_or_more(const JsonValue& value) {
+  return value.json().is_array() ? value.texts() : std::vector<std::string>{value.text()};
+}
+
+Efficiency read_efficiency(const JsonValue& object, const std::string& op, DType dtype, const std::string& kernels) {
   object.only({"op", "variant", "dtype", "axes", "share", "cold", "weights", "launches", "tiles"});
   Efficiency e;
-  e.op = object.at("op").text();
+  e.op = op;
   if (object.has("variant")) e.variant = object.at("variant").text();
-  e.dtype = dtype_named(object.at("dtype").text());
+  e.dtype = dtype;
   read_share(object, e);
   e.cold = number_or(object, "cold", e.cold, 1e3);
   e.weights = number_or(object, "weights", e.weights, 1e3);
@@ -120,16 +125,21 @@ void read_sources(const JsonValue& root, DeviceDescription& device) {
 }
 
 void read_efficiencies(const JsonValue& root, DeviceDescription& device) {
-  for (const JsonValue& object : root.objects("efficiencies", 0, kMostEntries)) {
-    const Efficiency e = read_efficiency(object, device.kernels);
+  const auto add = [&](const JsonValue& object, const Efficiency& e) {
     for (const Efficiency& known : device.efficiencies)
       if (known.op == e.op && known.variant == e.variant && known.dtype == e.dtype)
         object.fail("a second entry for " + shown(e.op) + " " + shown(e.variant));
     const bool product = e.op.compare(0, 6, "conv2d") == 0 || e.op.compare(0, 5, "dense") == 0;
     if (product && device.limits.flops(e.dtype) <= 0.0)
       object.fail(std::string("is of a product in ") + name_of(e.dtype) + ", of which \"limits\" has no peak");
+    if (device.efficiencies.size() == kMostEntries)
+      object.fail("is one entry more than " + std::to_string(kMostEntries));
     device.efficiencies.push_back(e);
-  }
+  };
+  for (const JsonValue& object : root.objects("efficiencies", 0, kMostEntries))
+    for (const std::string& op : one_or_more(object.at("op")))
+      for (const std::string& dtype : one_or_more(object.at("dtype")))
+        add(object, read_efficiency(object, op, dtype_named(dtype), device.kernels));
 }
 
 Json efficiency_json(const Efficiency& e) {

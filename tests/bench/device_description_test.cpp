@@ -58,6 +58,17 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("an entry speaks for every op and type that it lists") {
+  Json json = example_json(), apart = example_json();
+  json["efficiencies"][2] = {{"op", {"add_forward", "cast"}}, {"dtype", {"f32", "f16"}}, {"share", 2}};
+  apart["efficiencies"].erase(2);
+  for (const char* op : {"add_forward", "cast"})
+    for (const char* dtype : {"f32", "f16"})
+      apart["efficiencies"].push_back({{"op", op}, {"dtype", dtype}, {"share", 2}});
+  CHECK(bench::to_json(bench::parse_device(json.dump(), "a")) ==
+        bench::to_json(bench::parse_device(apart.dump(), "b")));
+}
+
 TEST_CASE("a share between the points of a table is interpolated in logarithms, and held outside") {
   const bench::DeviceDescription device = example();
   const bench::Efficiency e = bench::efficiency_of(device, conv(16, 16));
@@ -181,6 +192,11 @@ TEST_CASE("what is no device description is refused by place, field and both val
   expect_parts(changed("/efficiencies/1/tiles/0", Json::array({64, 64})), {"efficiencies[1]", "tiles", "[64,64]"});
   expect_parts(changed("/efficiencies/1/dtype", "bf16"), {"efficiencies[1]", "bf16", "peak"});
   expect_parts(changed("/efficiencies/2/dtype", "f8"), {"f8"});
+  expect_parts(changed("/efficiencies/2/op", Json::array({"cast", 3})), {"efficiencies[2]", "op", "3"});
+  expect_parts(changed("/efficiencies/2/op", Json::array({"cast", "cast"})), {"efficiencies[2]", "second", "cast"});
+  Json many = Json::array();
+  for (int i = 0; i < 1000; ++i) many.push_back("op" + std::to_string(i));
+  expect_parts(changed("/efficiencies/2/op", many), {"efficiencies[2]", "1000"});
   expect_parts(changed("/efficiencies/2", example_json()["efficiencies"][0]),
                {"efficiencies[2]", "second", "conv2d_forward"});
   const Json step = {{"model", "made"}, {"precision", "fp32"}, {"batch", 2}, {"step_s", 0.5}, {"peak_memory_bytes", 1}};
