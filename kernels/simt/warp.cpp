@@ -92,7 +92,7 @@ const char* name_of(WarpOp op) {
 std::uint16_t half_fma_tie(float a, float b, float c) {
   const double product = static_cast<double>(a) * b;
   const double sum = product + c;
-  if (!std::isfinite(sum)) return half_bits_software(static_cast<float>(sum));
+  if (!std::isfinite(sum)) return float_to_half(static_cast<float>(sum));
   const double of_c = sum - product;
   const double error = (product - (sum - of_c)) + (c - of_c);
   // Scaled by the unit of the half: an integer part of at most 11 bits and a fraction to round.
@@ -105,7 +105,7 @@ std::uint16_t half_fma_tie(float a, float b, float c) {
   if (rest == 0.5 && error > 0.0) nearest += 1.0;
   if (rest == -0.5 && error < 0.0) nearest -= 1.0;
   // A tie went to the even neighbour: the error decides in its place.
-  return half_bits_software(static_cast<float>(std::ldexp(nearest, unit)));
+  return float_to_half(static_cast<float>(std::ldexp(nearest, unit)));
 }
 
 }  // namespace detail
