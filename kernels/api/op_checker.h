@@ -1,7 +1,9 @@
 // The checks that validate_*.cpp are written with. Internal to kernels.
 #pragma once
 
+#include <initializer_list>
 #include <string>
+#include <utility>
 
 #include "kernels/api/activation.h"
 #include "kernels/api/error.h"
@@ -52,6 +54,14 @@ class OpChecker {
   }
   void at_least(const char* what, double value, double least) const {
     if (!(value >= least)) fail(std::string(what) + " is " + text(value) + ", expected at least " + text(least));
+  }
+  /// Each of them, in this order.
+  void at_least(std::initializer_list<std::pair<const char*, double>> values, double least) const {
+    for (const auto& value : values) at_least(value.first, value.second, least);
+  }
+  void probability(const char* what, float value) const {
+    at_least(what, static_cast<double>(value), 0.0);
+    at_least((std::string("1 - ") + what).c_str(), 1.0 - static_cast<double>(value), 0.0);
   }
   void above(const char* what, double value, double bound) const {
     if (!(value > bound)) fail(std::string(what) + " is " + text(value) + ", expected more than " + text(bound));

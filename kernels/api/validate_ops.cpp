@@ -4,9 +4,14 @@
 
 namespace tsugi {
 
-void validate(const Conv2dForward& op) {
-  const OpChecker check("conv2d_forward");
-  validate(op.shape, "conv2d_forward");
+namespace {
+
+// Convolutions and dense layers: the same tensors, of other shapes.
+
+template <typename Op>
+void validate_forward(const char* name, const Op& op) {
+  const OpChecker check(name);
+  validate(op.shape, name);
   check.floating("dtype", op.dtype);
   check.saved(op.activation, op.saved, row_alignment(op.dtype));
   check.rows("x", op.x, op.dtype);
@@ -18,9 +23,10 @@ void validate(const Conv2dForward& op) {
   check.workspace(op.workspace);
 }
 
-void validate(const Conv2dBackwardData& op) {
-  const OpChecker check("conv2d_backward_data");
-  validate(op.shape, "conv2d_backward_data");
+template <typename Op>
+void validate_backward_data(const char* name, const Op& op) {
+  const OpChecker check(name);
+  validate(op.shape, name);
   check.floating("dtype", op.dtype);
   check.rows("d_y", op.d_y, op.dtype);
   check.tensor("w", op.w, op.dtype);
@@ -30,9 +36,10 @@ void validate(const Conv2dBackwardData& op) {
   check.workspace(op.workspace);
 }
 
-void validate(const Conv2dBackwardWeight& op) {
-  const OpChecker check("conv2d_backward_weight");
-  validate(op.shape, "conv2d_backward_weight");
+template <typename Op>
+void validate_backward_weight(const char* name, const Op& op) {
+  const OpChecker check(name);
+  validate(op.shape, name);
   check.floating("dtype", op.dtype);
   check.rows("x", op.x, op.dtype);
   check.rows("d_y", op.d_y, op.dtype);
@@ -41,42 +48,14 @@ void validate(const Conv2dBackwardWeight& op) {
   check.workspace(op.workspace);
 }
 
-void validate(const DenseForward& op) {
-  const OpChecker check("dense_forward");
-  validate(op.shape, "dense_forward");
-  check.floating("dtype", op.dtype);
-  check.saved(op.activation, op.saved, row_alignment(op.dtype));
-  check.rows("x", op.x, op.dtype);
-  check.tensor("w", op.w, op.dtype);
-  check.rows("y", op.y, op.dtype);
-  check.distinct("y", op.y, "x", op.x);
-  check.distinct("y", op.y, "saved", op.saved);
-  check.optional("bias", op.bias);
-  check.workspace(op.workspace);
-}
+}  // namespace
 
-void validate(const DenseBackwardData& op) {
-  const OpChecker check("dense_backward_data");
-  validate(op.shape, "dense_backward_data");
-  check.floating("dtype", op.dtype);
-  check.rows("d_y", op.d_y, op.dtype);
-  check.tensor("w", op.w, op.dtype);
-  check.mask("saved", op.activation, op.saved, row_alignment(op.dtype));
-  check.rows("d_x", op.d_x, op.dtype);
-  check.distinct("d_x", op.d_x, "d_y", op.d_y);
-  check.workspace(op.workspace);
-}
-
-void validate(const DenseBackwardWeight& op) {
-  const OpChecker check("dense_backward_weight");
-  validate(op.shape, "dense_backward_weight");
-  check.floating("dtype", op.dtype);
-  check.rows("x", op.x, op.dtype);
-  check.rows("d_y", op.d_y, op.dtype);
-  check.not_null("d_w", op.d_w);
-  check.optional("d_bias", op.d_bias);
-  check.workspace(op.workspace);
-}
+void validate(const Conv2dForward& op) { validate_forward("conv2d_forward", op); }
+void validate(const Conv2dBackwardData& op) { validate_backward_data("conv2d_backward_data", op); }
+void validate(const Conv2dBackwardWeight& op) { validate_backward_weight("conv2d_backward_weight", op); }
+void validate(const DenseForward& op) { validate_forward("dense_forward", op); }
+void validate(const DenseBackwardData& op) { validate_backward_data("dense_backward_data", op); }
+void validate(const DenseBackwardWeight& op) { validate_backward_weight("dense_backward_weight", op); }
 
 void validate(const BatchNormForward& op) {
   const OpChecker check("batch_norm_forward");
@@ -84,8 +63,7 @@ void validate(const BatchNormForward& op) {
   check.floating("dtype", op.dtype);
   check.saved(op.activation, op.saved, size_of(op.dtype));
   check.above("eps", static_cast<double>(op.eps), 0.0);
-  check.at_least("momentum", static_cast<double>(op.momentum), 0.0);
-  check.at_least("1 - momentum", 1.0 - static_cast<double>(op.momentum), 0.0);
+  check.probability("momentum", op.momentum);
   check.tensor("x", op.x, op.dtype);
   check.not_null("gamma", op.gamma);
   check.not_null("beta", op.beta);
@@ -149,33 +127,19 @@ void validate(const PoolBackward& op) {
 
 void validate(const AugmentForward& op) {
   const OpChecker check("augment_forward");
-  check.at_least("n", op.n, 1);
-  check.at_least("h", op.h, 1);
-  check.at_least("w", op.w, 1);
+  check.at_least({{"n", op.n}, {"h", op.h}, {"w", op.w}}, 1);
   check.at_least("photo_h", op.photo_h, op.h);
   check.at_least("photo_w", op.photo_w, op.w);
   check.at_least("variants", op.variants, 1);
   check.floating("dtype", op.dtype);
-  const AugmentStrength& strength = op.strength;
-  const struct {
-    const char* what;
-    float value;
-  } probabilities[] = {
-      {"mirror", strength.mirror},
-      {"blur_probability", strength.blur_probability},
-      {"noise_probability", strength.noise_probability},
-  };
-  for (const auto& probability : probabilities) {
-    check.at_least(probability.what, static_cast<double>(probability.value), 0.0);
-    check.at_least((std::string("1 - ") + probability.what).c_str(), 1.0 - static_cast<double>(probability.value), 0.0);
-  }
-  check.at_least("rotation", static_cast<double>(strength.rotation), 0.0);
-  check.in_range("scale", static_cast<double>(strength.scale), 0.0, 1.0);
-  check.at_least("shift", static_cast<double>(strength.shift), 0.0);
-  check.at_least("brightness", static_cast<double>(strength.brightness), 0.0);
-  check.at_least("contrast", static_cast<double>(strength.contrast), 0.0);
-  check.at_least("blur_sigma", static_cast<double>(strength.blur_sigma), 0.0);
-  check.at_least("noise_sigma", static_cast<double>(strength.noise_sigma), 0.0);
+  const AugmentStrength& s = op.strength;
+  check.probability("mirror", s.mirror);
+  check.probability("blur_probability", s.blur_probability);
+  check.probability("noise_probability", s.noise_probability);
+  check.at_least("rotation", static_cast<double>(s.rotation), 0.0);
+  check.in_range("scale", static_cast<double>(s.scale), 0.0, 1.0);
+  check.at_least({{"shift", s.shift}, {"brightness", s.brightness}, {"contrast", s.contrast}}, 0.0);
+  check.at_least({{"blur_sigma", s.blur_sigma}, {"noise_sigma", s.noise_sigma}}, 0.0);
   check.not_null("step", op.step);
   check.not_null("photos", op.photos);
   check.not_null("photo_index", op.photo_index);
@@ -186,8 +150,7 @@ void validate(const AugmentForward& op) {
 
 void validate(const DequantizeGather& op) {
   const OpChecker check("dequantize_gather");
-  check.at_least("n", op.n, 1);
-  check.at_least("c", op.c, 1);
+  check.at_least({{"n", op.n}, {"c", op.c}}, 1);
   check.at_least("count", op.count, op.c);
   if (op.count % op.c != 0) {
     check.fail("count is " + std::to_string(op.count) + ", expected a multiple of the " + std::to_string(op.c) +

@@ -75,8 +75,7 @@ void validate(const Cast& op) {
 
 void validate(const SoftmaxCrossEntropy& op) {
   const OpChecker check("softmax_cross_entropy");
-  check.at_least("n", op.n, 1);
-  check.at_least("classes", op.classes, 1);
+  check.at_least({{"n", op.n}, {"classes", op.classes}}, 1);
   check.floating("dtype", op.dtype);
   check.in_range("smoothing", static_cast<double>(op.smoothing), 0.0, 1.0);
   check.tensor("logits", op.logits, op.dtype);
@@ -101,8 +100,7 @@ void validate(const SoftmaxCrossEntropy& op) {
 
 void validate(const Softmax& op) {
   const OpChecker check("softmax");
-  check.at_least("n", op.n, 1);
-  check.at_least("classes", op.classes, 1);
+  check.at_least({{"n", op.n}, {"classes", op.classes}}, 1);
   check.floating("dtype", op.dtype);
   check.tensor("logits", op.logits, op.dtype);
   check.not_null("probabilities", op.probabilities);
