@@ -24,14 +24,21 @@
   OP(dense_backward_weight, DenseBackwardWeight)
 
 /// One kernel for every shape, with scratch memory.
-#define TSUGI_SCRATCH_OPS(OP)                \
+#define TSUGI_SCRATCH_OPS(OP) TSUGI_TYPED_SCRATCH_OPS(OP) OP(gradient_norm, GradientNorm)
+
+#define TSUGI_TYPED_SCRATCH_OPS(OP)          \
   OP(batch_norm_forward, BatchNormForward)   \
   OP(batch_norm_backward, BatchNormBackward) \
-  OP(augment_forward, AugmentForward)        \
-  OP(gradient_norm, GradientNorm)
+  OP(augment_forward, AugmentForward)
 
 /// One kernel for every shape, without.
-#define TSUGI_PLAIN_OPS(OP)                      \
+#define TSUGI_PLAIN_OPS(OP) \
+  TSUGI_TYPED_PLAIN_OPS(OP) \
+  OP(cast, Cast)            \
+  OP(sgd_update, SgdUpdate) \
+  OP(adam_update, AdamUpdate)
+
+#define TSUGI_TYPED_PLAIN_OPS(OP)                \
   OP(pool_forward, PoolForward)                  \
   OP(pool_backward, PoolBackward)                \
   OP(activation_forward, ActivationForward)      \
@@ -39,12 +46,12 @@
   OP(dropout_forward, DropoutForward)            \
   OP(dropout_backward, DropoutBackward)          \
   OP(add_forward, AddForward)                    \
-  OP(cast, Cast)                                 \
   OP(softmax_cross_entropy, SoftmaxCrossEntropy) \
   OP(softmax, Softmax)                           \
-  OP(dequantize_gather, DequantizeGather)        \
-  OP(sgd_update, SgdUpdate)                      \
-  OP(adam_update, AdamUpdate)
+  OP(dequantize_gather, DequantizeGather)
+
+/// Those whose tensors are of one type, `dtype`.
+#define TSUGI_TYPED_OPS(OP) TSUGI_PRODUCT_OPS(OP) TSUGI_TYPED_SCRATCH_OPS(OP) TSUGI_TYPED_PLAIN_OPS(OP)
 
 #define TSUGI_OPS(OP) TSUGI_PRODUCT_OPS(OP) TSUGI_SCRATCH_OPS(OP) TSUGI_PLAIN_OPS(OP)
 

@@ -85,15 +85,9 @@ void adjust(const AugmentForward& op, const AugmentDraw& draw, std::uint32_t sam
   }
 }
 
-template <typename T>
-void write(const AugmentForward& op, const Picture& picture, int i) {
-  T* x = static_cast<T*>(op.x) + i * picture.values.size();
-  for (std::size_t e = 0; e < picture.values.size(); ++e)
-    x[e] = static_cast<T>((picture.values[e] - op.mean[e % 3]) * op.inv_std[e % 3]);
-}
-
 }  // namespace
 
+template <typename T>
 void augment_forward(const AugmentForward& op) {
   for (int i = 0; i < op.n; ++i) {
     const std::uint32_t sample = op.sample_ids[i];
@@ -106,15 +100,13 @@ void augment_forward(const AugmentForward& op) {
       if (draw.blur) picture = blur(draw, blur(draw, picture, 0, 1), 1, 0);
       adjust(op, draw, sample, &picture);
     }
-    if (op.dtype == DType::bf16) {
-      write<Bfloat16>(op, picture, i);
-    } else if (op.dtype == DType::f16) {
-      write<Float16>(op, picture, i);
-    } else {
-      write<float>(op, picture, i);
-    }
+    T* x = static_cast<T*>(op.x) + static_cast<std::size_t>(i) * picture.values.size();
+    for (std::size_t e = 0; e < picture.values.size(); ++e)
+      x[e] = static_cast<T>((picture.values[e] - op.mean[e % 3]) * op.inv_std[e % 3]);
   }
 }
+
+TSUGI_REFERENCE_INSTANCES(augment_forward, AugmentForward)
 
 }  // namespace reference
 }  // namespace tsugi

@@ -95,14 +95,8 @@ void batch_norm_backward(const BatchNormBackward& op) {
   }
 }
 
-template void batch_norm_forward<double>(const BatchNormForward&);
-template void batch_norm_forward<float>(const BatchNormForward&);
-template void batch_norm_forward<Bfloat16>(const BatchNormForward&);
-template void batch_norm_forward<Float16>(const BatchNormForward&);
-template void batch_norm_backward<double>(const BatchNormBackward&);
-template void batch_norm_backward<float>(const BatchNormBackward&);
-template void batch_norm_backward<Bfloat16>(const BatchNormBackward&);
-template void batch_norm_backward<Float16>(const BatchNormBackward&);
+TSUGI_REFERENCE_INSTANCES(batch_norm_forward, BatchNormForward)
+TSUGI_REFERENCE_INSTANCES(batch_norm_backward, BatchNormBackward)
 
 }  // namespace reference
 }  // namespace tsugi

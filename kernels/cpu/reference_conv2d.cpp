@@ -149,18 +149,9 @@ void conv2d_backward_weight(const Conv2dBackwardWeight& op) {
   }
 }
 
-template void conv2d_forward<double>(const Conv2dForward&);
-template void conv2d_forward<float>(const Conv2dForward&);
-template void conv2d_forward<Bfloat16>(const Conv2dForward&);
-template void conv2d_forward<Float16>(const Conv2dForward&);
-template void conv2d_backward_data<double>(const Conv2dBackwardData&);
-template void conv2d_backward_data<float>(const Conv2dBackwardData&);
-template void conv2d_backward_data<Bfloat16>(const Conv2dBackwardData&);
-template void conv2d_backward_data<Float16>(const Conv2dBackwardData&);
-template void conv2d_backward_weight<double>(const Conv2dBackwardWeight&);
-template void conv2d_backward_weight<float>(const Conv2dBackwardWeight&);
-template void conv2d_backward_weight<Bfloat16>(const Conv2dBackwardWeight&);
-template void conv2d_backward_weight<Float16>(const Conv2dBackwardWeight&);
+TSUGI_REFERENCE_INSTANCES(conv2d_forward, Conv2dForward)
+TSUGI_REFERENCE_INSTANCES(conv2d_backward_data, Conv2dBackwardData)
+TSUGI_REFERENCE_INSTANCES(conv2d_backward_weight, Conv2dBackwardWeight)
 
 }  // namespace reference
 }  // namespace tsugi

@@ -62,18 +62,9 @@ void dense_backward_weight(const DenseBackwardWeight& op) {
   }
 }
 
-template void dense_forward<double>(const DenseForward&);
-template void dense_forward<float>(const DenseForward&);
-template void dense_forward<Bfloat16>(const DenseForward&);
-template void dense_forward<Float16>(const DenseForward&);
-template void dense_backward_data<double>(const DenseBackwardData&);
-template void dense_backward_data<float>(const DenseBackwardData&);
-template void dense_backward_data<Bfloat16>(const DenseBackwardData&);
-template void dense_backward_data<Float16>(const DenseBackwardData&);
-template void dense_backward_weight<double>(const DenseBackwardWeight&);
-template void dense_backward_weight<float>(const DenseBackwardWeight&);
-template void dense_backward_weight<Bfloat16>(const DenseBackwardWeight&);
-template void dense_backward_weight<Float16>(const DenseBackwardWeight&);
+TSUGI_REFERENCE_INSTANCES(dense_forward, DenseForward)
+TSUGI_REFERENCE_INSTANCES(dense_backward_data, DenseBackwardData)
+TSUGI_REFERENCE_INSTANCES(dense_backward_weight, DenseBackwardWeight)
 
 }  // namespace reference
 }  // namespace tsugi

@@ -18,9 +18,7 @@ void dequantize_gather(const DequantizeGather& op) {
   }
 }
 
-template void dequantize_gather<float>(const DequantizeGather&);
-template void dequantize_gather<Bfloat16>(const DequantizeGather&);
-template void dequantize_gather<Float16>(const DequantizeGather&);
+TSUGI_REFERENCE_INSTANCES(dequantize_gather, DequantizeGather)
 
 }  // namespace reference
 }  // namespace tsugi

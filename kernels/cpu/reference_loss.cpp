@@ -107,14 +107,8 @@ void softmax(const Softmax& op) {
   }
 }
 
-template void softmax_cross_entropy<double>(const SoftmaxCrossEntropy&);
-template void softmax_cross_entropy<float>(const SoftmaxCrossEntropy&);
-template void softmax_cross_entropy<Bfloat16>(const SoftmaxCrossEntropy&);
-template void softmax_cross_entropy<Float16>(const SoftmaxCrossEntropy&);
-template void softmax<double>(const Softmax&);
-template void softmax<float>(const Softmax&);
-template void softmax<Bfloat16>(const Softmax&);
-template void softmax<Float16>(const Softmax&);
+TSUGI_REFERENCE_INSTANCES(softmax_cross_entropy, SoftmaxCrossEntropy)
+TSUGI_REFERENCE_INSTANCES(softmax, Softmax)
 
 }  // namespace reference
 }  // namespace tsugi

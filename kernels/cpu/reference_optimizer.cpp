@@ -12,13 +12,9 @@ void store_weight(const UpdateBuffers& buffers, std::size_t i, double weight) {
   buffers.w[i] = static_cast<float>(weight);
   if (buffers.compute == nullptr) return;
   // Rounded from the float32 weight, not from the double: the copy is a cast of the weights.
-  if (buffers.compute_dtype == DType::bf16) {
-    static_cast<Bfloat16*>(buffers.compute)[i] = Bfloat16(buffers.w[i]);
-  } else if (buffers.compute_dtype == DType::f16) {
-    static_cast<Float16*>(buffers.compute)[i] = Float16(buffers.w[i]);
-  } else {
-    static_cast<float*>(buffers.compute)[i] = buffers.w[i];
-  }
+  for_type(buffers.compute_dtype, [&](auto element) {
+    static_cast<decltype(element)*>(buffers.compute)[i] = decltype(element)(buffers.w[i]);
+  });
 }
 
 bool skips(const UpdateBuffers& buffers) { return buffers.loss_scale != nullptr && buffers.loss_scale->skip != 0; }

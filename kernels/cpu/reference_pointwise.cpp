@@ -73,26 +73,11 @@ void cast(const Cast& op) {
   for (std::size_t i = 0; i < op.count; ++i) to[i] = static_cast<To>(static_cast<float>(from[i]));
 }
 
-template void activation_forward<double>(const ActivationForward&);
-template void activation_forward<float>(const ActivationForward&);
-template void activation_forward<Bfloat16>(const ActivationForward&);
-template void activation_forward<Float16>(const ActivationForward&);
-template void activation_backward<double>(const ActivationBackward&);
-template void activation_backward<float>(const ActivationBackward&);
-template void activation_backward<Bfloat16>(const ActivationBackward&);
-template void activation_backward<Float16>(const ActivationBackward&);
-template void dropout_forward<double>(const DropoutForward&);
-template void dropout_forward<float>(const DropoutForward&);
-template void dropout_forward<Bfloat16>(const DropoutForward&);
-template void dropout_forward<Float16>(const DropoutForward&);
-template void dropout_backward<double>(const DropoutBackward&);
-template void dropout_backward<float>(const DropoutBackward&);
-template void dropout_backward<Bfloat16>(const DropoutBackward&);
-template void dropout_backward<Float16>(const DropoutBackward&);
-template void add_forward<double>(const AddForward&);
-template void add_forward<float>(const AddForward&);
-template void add_forward<Bfloat16>(const AddForward&);
-template void add_forward<Float16>(const AddForward&);
+TSUGI_REFERENCE_INSTANCES(activation_forward, ActivationForward)
+TSUGI_REFERENCE_INSTANCES(activation_backward, ActivationBackward)
+TSUGI_REFERENCE_INSTANCES(dropout_forward, DropoutForward)
+TSUGI_REFERENCE_INSTANCES(dropout_backward, DropoutBackward)
+TSUGI_REFERENCE_INSTANCES(add_forward, AddForward)
 template void cast<float, float>(const Cast&);
 template void cast<float, Bfloat16>(const Cast&);
 template void cast<Bfloat16, float>(const Cast&);

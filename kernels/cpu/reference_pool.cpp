@@ -135,14 +135,8 @@ void pool_backward(const PoolBackward& op) {
   }
 }
 
-template void pool_forward<double>(const PoolForward&);
-template void pool_forward<float>(const PoolForward&);
-template void pool_forward<Bfloat16>(const PoolForward&);
-template void pool_forward<Float16>(const PoolForward&);
-template void pool_backward<double>(const PoolBackward&);
-template void pool_backward<float>(const PoolBackward&);
-template void pool_backward<Bfloat16>(const PoolBackward&);
-template void pool_backward<Float16>(const PoolBackward&);
+TSUGI_REFERENCE_INSTANCES(pool_forward, PoolForward)
+TSUGI_REFERENCE_INSTANCES(pool_backward, PoolBackward)
 
 }  // namespace reference
 }  // namespace tsugi

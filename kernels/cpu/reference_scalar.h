@@ -49,6 +49,21 @@ struct Float16 {
   explicit operator double() const { return static_cast<double>(half_to_float(bits)); }
 };
 
+/// Calls body(T()) with the C++ type T of `dtype`: f32, bf16 or f16.
+template <typename Body>
+void for_type(DType dtype, const Body& body) {
+  if (dtype == DType::bf16) return body(Bfloat16());
+  if (dtype == DType::f16) return body(Float16());
+  body(float());
+}
+
+/// Every instance of an op's function.
+#define TSUGI_REFERENCE_INSTANCES(name, Op)   \
+  template void name<double>(const Op& op);   \
+  template void name<float>(const Op& op);    \
+  template void name<Bfloat16>(const Op& op); \
+  template void name<Float16>(const Op& op);
+
 /// y = activation(x); a NaN stays a NaN.
 inline double activate(const Activation& activation, double x) {
   double y = x;

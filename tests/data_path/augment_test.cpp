@@ -74,7 +74,7 @@ std::vector<float> run(Batch batch, int threads) {
 
 std::vector<float> run_reference(Batch batch) {
   batch.connect();
-  tsugi::reference::augment_forward(batch.op);
+  tsugi::reference::augment_forward<float>(batch.op);
   return batch.x;
 }
 
