@@ -7,6 +7,8 @@ namespace tsugi {
 
 struct DenseShape {
   int n = 1, in = 1, out = 1;
+  std::size_t x_count() const { return static_cast<std::size_t>(n) * in; }
+  std::size_t y_count() const { return static_cast<std::size_t>(n) * out; }
   double flops() const { return 2.0 * n * in * out; }
 };
 

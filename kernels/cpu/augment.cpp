@@ -1,15 +1,13 @@
 // Augmentation on the CPU. Every picture is computed by one thread, row by row, and depends on its own draw only.
 // Pixels are widened to four floats, so that a pixel is one vector and one bilinear tap one load; the blur, the noise
 // and the normalisation run over whole rows.
-#include "kernels/cpu/augment.h"
-
 #include <algorithm>
 #include <cstring>
-#include <string>
 
 #include "kernels/api/augment_draw.h"
-#include "kernels/api/error.h"
-#include "kernels/api/validate.h"
+#include "kernels/cpu/element.h"
+#include "kernels/cpu/ops.h"
+#include "kernels/cpu/parallel.h"
 
 namespace tsugi {
 namespace cpu {
@@ -124,39 +122,29 @@ void noise_row(const StepState& step, std::uint32_t sample, std::size_t first, s
   if (skip > 0) std::memmove(to, to + skip, count * sizeof(float));
 }
 
-std::uint16_t to_bf16(float value) {
-  std::uint32_t word;
-  std::memcpy(&word, &value, sizeof word);
-  return static_cast<std::uint16_t>((word + 0x7FFFu + ((word >> 16) & 1u)) >> 16);  // to nearest even; never a NaN here
-}
-
 /// Normalises scratch.values, which are in [0, 1], and stores them as row y of picture i.
+template <typename T>
 void store_row(const AugmentForward& op, const Scratch& scratch, int i, int y) {
   const int count = op.w * 3;
-  const std::size_t at = (static_cast<std::size_t>(i) * op.h + y) * count;
+  T* to = static_cast<T*>(op.x) + (static_cast<std::size_t>(i) * op.h + y) * count;
   const float *values = scratch.values, *mean = scratch.mean, *inv_std = scratch.inv_std;
-  if (op.dtype == DType::bf16) {
-    std::uint16_t* to = static_cast<std::uint16_t*>(op.x) + at;
 #pragma omp simd
-    for (int e = 0; e < count; ++e) to[e] = to_bf16((values[e] - mean[e]) * inv_std[e]);
-  } else {
-    float* to = static_cast<float*>(op.x) + at;
-#pragma omp simd
-    for (int e = 0; e < count; ++e) to[e] = (values[e] - mean[e]) * inv_std[e];
-  }
+  for (int e = 0; e < count; ++e) to[e] = from_float<T>((values[e] - mean[e]) * inv_std[e]);
 }
 
+template <typename T>
 void store_centre(const AugmentForward& op, const Scratch& scratch, const std::uint8_t* photo, int i) {
   const std::size_t top = augment_margin(op.photo_h, op.h), left = augment_margin(op.photo_w, op.w);
   for (int y = 0; y < op.h; ++y) {
     const std::uint8_t* bytes = photo + ((top + y) * op.photo_w + left) * 3;
 #pragma omp simd
     for (int e = 0; e < op.w * 3; ++e) scratch.values[e] = static_cast<float>(bytes[e]) / 255.0f;
-    store_row(op, scratch, i, y);
+    store_row<T>(op, scratch, i, y);
   }
 }
 
 /// Contrast, brightness and noise, then the normalised row.
+template <typename T>
 void store_picture(const AugmentForward& op, const AugmentDraw& draw, const Scratch& scratch, int i) {
   const int count = op.w * 3;
   const float gain = draw.gain / 255.0f;
@@ -174,22 +162,23 @@ void store_picture(const AugmentForward& op, const AugmentDraw& draw, const Scra
     }
 #pragma omp simd
     for (int e = 0; e < count; ++e) values[e] = std::min(std::max(values[e], 0.0f), 1.0f);
-    store_row(op, scratch, i, y);
+    store_row<T>(op, scratch, i, y);
   }
 }
 
+template <typename T>
 void augment_one(const AugmentForward& op, const Scratch& scratch, int i) {
   const std::size_t pixels = static_cast<std::size_t>(op.photo_h) * op.photo_w;
   const std::uint8_t* photo = op.photos + op.photo_index[i] * pixels * 3;
   const AugmentDraw draw = augment_draw(op, op.step->seed, op.step->epoch, op.sample_ids[i]);
   if (draw.identity) {
-    store_centre(op, scratch, photo, i);
+    store_centre<T>(op, scratch, photo, i);
     return;
   }
   widen_photo(photo, pixels, scratch.photo);
   warp(op, draw, scratch);
   if (draw.blur) blur(op, draw, scratch);
-  store_picture(op, draw, scratch, i);
+  store_picture<T>(op, draw, scratch, i);
 }
 
 }  // namespace
@@ -199,21 +188,17 @@ std::size_t augment_workspace_bytes(const AugmentForward& op) {
 }
 
 void augment_forward(const AugmentForward& op, int threads) {
-  validate(op);
-  if (!op.workspace) throw Error("augment_forward: workspace is null, expected device memory");
-  if (op.dtype != DType::f32 && op.dtype != DType::bf16) {
-    throw Error(std::string("augment_forward: dtype is ") + name_of(op.dtype) + ", expected f32 or bf16");
-  }
   const int team = team_size(op, threads);
-#pragma omp parallel for num_threads(team) schedule(static, 1)
-  for (int slot = 0; slot < team; ++slot) {
-    const Scratch scratch(op, static_cast<float*>(op.workspace) + Scratch::floats(op) * slot);
-    for (int e = 0; e < op.w * 3; ++e) {
-      scratch.mean[e] = op.mean[e % 3];
-      scratch.inv_std[e] = op.inv_std[e % 3];
-    }
-    for (int i = slot; i < op.n; i += team) augment_one(op, scratch, i);
-  }
+  with_dtype(op.dtype, "augment_forward", [&](auto element) {
+    parallel(team, [&](int slot) {
+      const Scratch scratch(op, static_cast<float*>(op.workspace) + Scratch::floats(op) * slot);
+      for (int e = 0; e < op.w * 3; ++e) {
+        scratch.mean[e] = op.mean[e % 3];
+        scratch.inv_std[e] = op.inv_std[e % 3];
+      }
+      for (int i = slot; i < op.n; i += team) augment_one<decltype(element)>(op, scratch, i);
+    });
+  });
 }
 
 }  // namespace cpu

@@ -1,9 +1,9 @@
 // The direct convolution's forward and backward-data passes, and the epilogues through which their tiles leave.
 #include "kernels/cpu/conv2d_direct.h"
 
-#include <array>
 #include <map>
 
+#include "kernels/api/kernel_choice.h"
 #include "kernels/cpu/conv2d_direct_plan.h"
 #include "kernels/cpu/conv2d_direct_weight.h"
 #include "kernels/cpu/cpu_info.h"
@@ -213,19 +213,6 @@ void run_gather(const Gather& g, const void* in, const void* weights, void* work
   });
 }
 
-/// Orders shapes, for the maps of plans.
-struct Key {
-  Conv2dShape s;
-  DType dtype;
-  bool operator<(const Key& other) const {
-    const auto fields = [](const Key& k) {
-      return std::array<int, 13>{{static_cast<int>(k.dtype), k.s.n, k.s.h, k.s.w, k.s.c, k.s.k, k.s.r, k.s.s,
-                                  k.s.stride_h, k.s.stride_w, k.s.pad_h, k.s.pad_w, k.s.groups}};
-    };
-    return fields(*this) < fields(other);
-  }
-};
-
 struct Plan {
   Gather forward, backward_data;
   DirectWeightPlan backward_weight;
@@ -235,15 +222,14 @@ struct Plan {
 
 struct Conv2dDirect::Impl {
   int threads;
-  std::map<Key, Plan> plans;
+  std::map<KernelCall, Plan> plans;  ///< whatever the call's op
 
   const Plan& plan(const Conv2dShape& s, DType dtype) {
-    const auto found = plans.find(Key{s, dtype});
+    const KernelCall key{KernelOp::conv2d_forward, s, dtype};
+    const auto found = plans.find(key);
     if (found != plans.end()) return found->second;
-    return plans
-        .emplace(Key{s, dtype}, Plan{forward_gather(s, dtype), backward_data_gather(s, dtype),
-                                     plan_backward_weight(s, dtype, threads)})
-        .first->second;
+    const Plan made{forward_gather(s, dtype), backward_data_gather(s, dtype), plan_backward_weight(s, dtype, threads)};
+    return plans.emplace(key, made).first->second;
   }
 };
 
@@ -268,7 +254,7 @@ std::size_t Conv2dDirect::workspace_bytes(const Conv2dShape& shape, DType dtype)
                    plan.backward_weight.workspace_bytes()});
 }
 
-void Conv2dDirect::forward(const Conv2dForward& op) {
+void Conv2dDirect::run(const Conv2dForward& op) {
   const Gather& g = impl_->plan(op.shape, op.dtype).forward;
   with_dtype(op.dtype, "conv2d_forward", [&](auto element) {
     with_activation(op.activation, [&](auto act) {
@@ -278,7 +264,7 @@ void Conv2dDirect::forward(const Conv2dForward& op) {
   });
 }
 
-void Conv2dDirect::backward_data(const Conv2dBackwardData& op) {
+void Conv2dDirect::run(const Conv2dBackwardData& op) {
   const Gather& g = impl_->plan(op.shape, op.dtype).backward_data;
   with_dtype(op.dtype, "conv2d_backward_data", [&](auto element) {
     using T = decltype(element);
@@ -294,7 +280,7 @@ void Conv2dDirect::backward_data(const Conv2dBackwardData& op) {
   });
 }
 
-void Conv2dDirect::backward_weight(const Conv2dBackwardWeight& op) {
+void Conv2dDirect::run(const Conv2dBackwardWeight& op) {
   run_backward_weight(impl_->plan(op.shape, op.dtype).backward_weight, op);
 }
 
@@ -306,9 +292,9 @@ Conv2dDirect::~Conv2dDirect() = default;
 bool Conv2dDirect::covers(const Conv2dShape&, DType) const { return false; }
 std::size_t Conv2dDirect::cached_plans() const { return 0; }
 std::size_t Conv2dDirect::workspace_bytes(const Conv2dShape&, DType) { return 0; }
-void Conv2dDirect::forward(const Conv2dForward&) {}
-void Conv2dDirect::backward_data(const Conv2dBackwardData&) {}
-void Conv2dDirect::backward_weight(const Conv2dBackwardWeight&) {}
+void Conv2dDirect::run(const Conv2dForward&) {}
+void Conv2dDirect::run(const Conv2dBackwardData&) {}
+void Conv2dDirect::run(const Conv2dBackwardWeight&) {}
 
 #endif
 

@@ -22,9 +22,9 @@ class Conv2dDirect {
 
   /// Of all three passes; bytes.
   std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype);
-  void forward(const Conv2dForward& op);
-  void backward_data(const Conv2dBackwardData& op);
-  void backward_weight(const Conv2dBackwardWeight& op);
+  void run(const Conv2dForward& op);
+  void run(const Conv2dBackwardData& op);
+  void run(const Conv2dBackwardWeight& op);
   std::size_t cached_plans() const;
 
  private:

@@ -5,10 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "kernels/api/backend.h"
-#include "kernels/cpu/conv2d_kernels.h"
-#include "kernels/cpu/dense.h"
-#include "kernels/cpu/peak.h"
+#include "kernels/cpu/host_backend.h"
+#include "kernels/cpu/product_kernels.h"
 #include "kernels/cpu/waiting.h"
 #include "kernels/tuning/digest.h"
 
@@ -17,7 +15,7 @@ namespace cpu {
 
 /// Every op runs on `threads` threads before it returns. One object serves one thread at a
 /// time.
-class CpuBackend : public Backend, public KernelChoice {
+class CpuBackend : public HostBackend, public KernelChoice {
  public:
   /// threads: 0 = all cores. Throws Error on a negative count.
   explicit CpuBackend(int threads);
@@ -25,18 +23,6 @@ class CpuBackend : public Backend, public KernelChoice {
   std::string name() const override { return "cpu"; }
   std::string description() const override;
   bool supports(DType dtype) const override;
-  bool shares_host_memory() const override { return true; }
-  bool reads_host_memory() const override { return true; }
-  void* allocate(std::size_t bytes) override;
-  void release(void* memory) noexcept override;
-  void copy_to_device(void* to, const void* from, std::size_t bytes) override;
-  void copy_to_host(void* to, const void* from, std::size_t bytes) override;
-  void fill_zero(void* memory, std::size_t bytes) override;
-  void synchronize() override {}
-  double fma_burst(DType dtype, int steps, float*) override { return cpu::fma_burst(dtype, steps, threads_); }
-  void copy_burst(const void* from, std::size_t bytes, void* to) override {
-    cpu::copy_burst(from, bytes, to, threads_);
-  }
 
   KernelChoice* kernel_choice() override { return this; }
   std::string device() const override;
@@ -54,19 +40,15 @@ class CpuBackend : public Backend, public KernelChoice {
 
   int threads() const { return threads_; }
   /// Primitives made so far: does not grow once every shape has been seen.
-  std::size_t cached_primitives() const { return conv2d_.cached_primitives() + dense_.cached_primitives(); }
+  std::size_t cached_primitives() const { return products_.cached_primitives(); }
 
  private:
   TSUGI_OPS(TSUGI_OVERRIDE_OP)
   void use_threads() const;
-  template <typename Op>
-  void prepare(const Op& op, const char* name) const;
   void check(const KernelCall& call) const;
 
-  int threads_;
   std::unique_ptr<WaitWatch> watch_;  // of one thread: null
-  mutable DenseOnednn dense_;
-  mutable Conv2dKernels conv2d_;
+  mutable ProductKernels products_;
 };
 
 }  // namespace cpu

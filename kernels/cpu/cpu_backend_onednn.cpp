@@ -3,23 +3,17 @@
 
 #include <omp.h>
 
-#include <cstring>
 #include <memory>
-#include <new>
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "kernels/api/threads.h"
 #include "kernels/api/validate.h"
-#include "kernels/cpu/augment.h"
 #include "kernels/cpu/cpu_info.h"
 #include "kernels/cpu/ops.h"
 
 namespace tsugi {
 namespace cpu {
 namespace {
-
-constexpr std::align_val_t kAlignment{64};
-constexpr const char* kDenseKernel = "product";  // the name that it has as a candidate of convolutions
 
 std::string threads_text(int threads) { return std::to_string(threads) + (threads == 1 ? " thread" : " threads"); }
 
@@ -49,7 +43,7 @@ auto bytes_for(const CpuBackend& backend, const Op& op) -> decltype(backend.work
 
 }  // namespace
 
-CpuBackend::CpuBackend(int threads) : threads_(checked_threads(threads)), conv2d_(threads_, dense_) {
+CpuBackend::CpuBackend(int threads) : HostBackend(checked_threads(threads)), products_(threads_) {
   omp_set_dynamic(0);
   if (threads_ > 1) watch_ = std::make_unique<WaitWatch>(WaitWatch::Settings());
 }
@@ -75,46 +69,23 @@ void CpuBackend::check(const KernelCall& call) const {
                 ", which this CPU does not compute in");
 }
 
-/// A dense layer has one kernel.
 std::vector<std::string> CpuBackend::candidates(const KernelCall& call) const {
   check(call);
-  return call.dense ? std::vector<std::string>{kDenseKernel} : conv2d_.candidates(call);
+  return products_.candidates(call);
 }
 
 void CpuBackend::choose(const KernelCall& call, const std::string& kernel) {
   check(call);
-  if (!call.dense) return conv2d_.choose(call, kernel);
-  if (!kernel.empty() && kernel != kDenseKernel)
-    throw Error("kernel \"" + kernel + "\": not one of those that compute " + describe(call) + " here");
+  products_.choose(call, kernel);
 }
 
 std::string CpuBackend::chosen(const KernelCall& call) const {
   check(call);
-  return call.dense ? kDenseKernel : conv2d_.chosen(call);
+  return products_.chosen(call);
 }
 
 bool CpuBackend::supports(DType dtype) const {
   return dtype == DType::f32 || (dtype == DType::bf16 && cpu_features().avx512_bf16);
-}
-
-void* CpuBackend::allocate(std::size_t bytes) {
-  void* memory = bytes <= PTRDIFF_MAX ? ::operator new(bytes, kAlignment, std::nothrow) : nullptr;
-  if (memory == nullptr) throw Error("cpu: cannot allocate " + std::to_string(bytes) + " bytes");
-  return memory;
-}
-
-void CpuBackend::release(void* memory) noexcept { ::operator delete(memory, kAlignment); }
-
-void CpuBackend::copy_to_device(void* to, const void* from, std::size_t bytes) {
-  if (bytes != 0 && to != from) std::memcpy(to, from, bytes);
-}
-
-void CpuBackend::copy_to_host(void* to, const void* from, std::size_t bytes) {
-  if (bytes != 0 && to != from) std::memcpy(to, from, bytes);
-}
-
-void CpuBackend::fill_zero(void* memory, std::size_t bytes) {
-  if (bytes != 0) std::memset(memory, 0, bytes);
 }
 
 /// oneDNN takes the thread count of the OpenMP runtime.
@@ -123,13 +94,13 @@ void CpuBackend::use_threads() const { omp_set_num_threads(threads_); }
 std::size_t CpuBackend::workspace_bytes(const Conv2dShape& shape, DType dtype) const {
   validate(shape, "conv2d");
   use_threads();
-  return conv2d_.workspace_bytes(shape, dtype);
+  return products_.workspace_bytes(shape, dtype);
 }
 
 std::size_t CpuBackend::workspace_bytes(const DenseShape& shape, DType dtype) const {
   validate(shape, "dense");
   use_threads();
-  return dense_.workspace_bytes(shape, dtype);
+  return products_.workspace_bytes(shape, dtype);
 }
 
 std::size_t CpuBackend::workspace_bytes(const BatchNormShape& shape, DType) const {
@@ -139,45 +110,16 @@ std::size_t CpuBackend::workspace_bytes(const BatchNormShape& shape, DType) cons
 
 std::size_t CpuBackend::workspace_bytes(const AugmentForward& op) const { return augment_workspace_bytes(op); }
 
-std::size_t CpuBackend::workspace_bytes(const GradientNorm& op) const {
-  return gradient_norm_workspace_bytes(op.count);
-}
+std::size_t CpuBackend::workspace_bytes(const GradientNorm& op) const { return gradient_norm_workspace_bytes(op); }
 
-template <typename Op>
-void CpuBackend::prepare(const Op& op, const char* name) const {
-  require_workspace(op, name, [&] { return bytes_for(*this, op); });
-  use_threads();
-}
-
-void CpuBackend::compute_conv2d_forward(const Conv2dForward& op) {
-  prepare(op, "conv2d_forward");
-  conv2d_.forward(op);
-}
-
-void CpuBackend::compute_conv2d_backward_data(const Conv2dBackwardData& op) {
-  prepare(op, "conv2d_backward_data");
-  conv2d_.backward_data(op);
-}
-
-void CpuBackend::compute_conv2d_backward_weight(const Conv2dBackwardWeight& op) {
-  prepare(op, "conv2d_backward_weight");
-  conv2d_.backward_weight(op);
-}
-
-void CpuBackend::compute_dense_forward(const DenseForward& op) {
-  prepare(op, "dense_forward");
-  dense_.forward(op, threads_);
-}
-
-void CpuBackend::compute_dense_backward_data(const DenseBackwardData& op) {
-  prepare(op, "dense_backward_data");
-  dense_.backward_data(op, threads_);
-}
-
-void CpuBackend::compute_dense_backward_weight(const DenseBackwardWeight& op) {
-  prepare(op, "dense_backward_weight");
-  dense_.backward_weight(op, threads_);
-}
+#define TSUGI_OP(name, Op)                                              \
+  void CpuBackend::compute_##name(const Op& op) {                       \
+    require_workspace(op, #name, [&] { return bytes_for(*this, op); }); \
+    use_threads();                                                      \
+    products_.name(op);                                                 \
+  }
+TSUGI_PRODUCT_OPS(TSUGI_OP)
+#undef TSUGI_OP
 
 #define TSUGI_OP(name, Op)                                              \
   void CpuBackend::compute_##name(const Op& op) {                       \

@@ -1,30 +1,23 @@
-// What the *_onednn.cpp files share: a primitive with its arguments bound once, the cache that keeps it, and a cursor
-// over the caller's workspace. Included by those files only.
+// How oneDNN is called: a primitive with its arguments bound once, the cache that keeps it, and a cursor
+// over the caller's workspace. Included by products_onednn.cpp only.
 #pragma once
 
-#include <array>
-#include <cstring>
 #include <map>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "kernels/api/error.h"
-#include "kernels/api/types.h"
+#include "kernels/api/kernel_choice.h"
 #include "kernels/cpu/headroom.h"
 
 namespace tsugi {
 namespace cpu {
 namespace onednn {
 
-/// Everything that selects a primitive: pass, type, flags, sizes.
-using Key = std::array<std::int32_t, 20>;
-
-inline std::int32_t bits_of(float value) {
-  std::int32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
+/// Everything that selects a primitive: the call, whether it has a bias, its activation, how it writes.
+using Key = std::tuple<KernelCall, bool, ActivationKind, float, Write>;
 
 inline dnnl::memory::data_type data_type(DType dtype) {
   if (dtype == DType::bf16) return dnnl::memory::data_type::bf16;
@@ -60,20 +53,17 @@ class Bound {
     arguments_.push_back(dnnl_exec_arg_t{argument, memories_.back().get()});
   }
 
+  /// Pointers beyond the arguments that are bound (a bias that is not there) are left out.
   template <std::size_t N>
   void run(const dnnl::stream& stream, const void* const (&pointers)[N]) {
-    if (N != memories_.size())
-      throw Error("onednn: " + std::to_string(N) + " arguments, " + std::to_string(memories_.size()) + " are bound");
-    for (std::size_t i = 0; i < N; ++i) memories_[i].set_data_handle(const_cast<void*>(pointers[i]));
+    for (std::size_t i = 0; i < memories_.size(); ++i) memories_[i].set_data_handle(const_cast<void*>(pointers[i]));
     if (!ran_) require_headroom();  // some code is made when it is first needed
     ran_ = true;
     const dnnl_status_t status =
-        dnnl_primitive_execute(primitive_.get(), stream.get(), static_cast<int>(N), arguments_.data());
+        dnnl_primitive_execute(primitive_.get(), stream.get(), static_cast<int>(arguments_.size()), arguments_.data());
     if (status == dnnl_out_of_memory) throw std::bad_alloc();
     if (status != dnnl_success) throw Error("onednn: a primitive failed with status " + std::to_string(status));
   }
-
-  explicit operator bool() const { return !memories_.empty(); }
 
  private:
   dnnl::engine engine_;
@@ -90,7 +80,7 @@ class Cache {
   Cache() : engine(dnnl::engine::kind::cpu, 0), stream(engine) {}
 
   template <typename Make>
-  Entry& get(const Key& key, const char* op, const Make& make) {
+  Entry& get(const Key& key, const std::string& op, const Make& make) {
     const auto found = entries_.find(key);
     if (found != entries_.end()) return found->second;
     require_headroom();
@@ -100,7 +90,7 @@ class Cache {
       return entries_.emplace(key, std::move(entry)).first->second;
     } catch (const dnnl::error& error) {
       if (error.status == dnnl_out_of_memory) throw std::bad_alloc();
-      throw Error(std::string(op) + ": oneDNN has no implementation (" + error.what() + ")");
+      throw Error(op + ": oneDNN has no implementation (" + error.what() + ")");
     }
   }
 

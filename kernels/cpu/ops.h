@@ -1,5 +1,6 @@
 // The CPU's plain C++ ops, one function an op struct: arguments are already validated, work is shared by `threads`.
-// Convolution and matrix products: conv2d.h and dense.h.
+// Workspaces are aligned
+// to 64 bytes. Convolutions and matrix products: product_kernels.h.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +11,8 @@ namespace tsugi {
 namespace cpu {
 
 std::size_t batch_norm_workspace_bytes(const BatchNormShape& shape, int threads);
-std::size_t gradient_norm_workspace_bytes(std::size_t count);
+std::size_t augment_workspace_bytes(const AugmentForward& op);  ///< sizes are read, pointers are not
+std::size_t gradient_norm_workspace_bytes(const GradientNorm& op);
 
 #define TSUGI_OP(name, Op) void name(const Op& op, int threads);
 TSUGI_SCRATCH_OPS(TSUGI_OP)

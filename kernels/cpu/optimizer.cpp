@@ -66,7 +66,7 @@ void blockwise(const UpdateBuffers& b, std::size_t begin, std::size_t end, const
 
 }  // namespace
 
-std::size_t gradient_norm_workspace_bytes(std::size_t count) { return chunk_count(count) * sizeof(double); }
+std::size_t gradient_norm_workspace_bytes(const GradientNorm& op) { return chunk_count(op.count) * sizeof(double); }
 
 void gradient_norm(const GradientNorm& op, int threads) {
   double* partial = static_cast<double*>(op.workspace);

@@ -45,5 +45,18 @@ void parallel_for(int threads, std::size_t count, std::size_t work, const F& f, 
   });
 }
 
+/// Calls f(i) for every element i of [0, count), in vectors. f must not depend on the order.
+template <typename F>
+void for_each_element(int threads, std::size_t count, const F& f) {
+  parallel_for(
+      threads, count, 1,
+      [&](std::size_t begin, std::size_t end) {
+        const F element = f;  // a copy: what it captured is then in registers, whatever is stored
+#pragma omp simd
+        for (std::size_t i = begin; i < end; ++i) element(i);
+      },
+      64);
+}
+
 }  // namespace cpu
 }  // namespace tsugi
