@@ -69,17 +69,11 @@ void dropout_backward(const DropoutBackward& op, int threads) {
       T* d_x = static_cast<T*>(op.d_x);
       const float scale = 1.0f / (1.0f - op.rate);
       const bool accumulate = op.write == Write::accumulate;
-      parallel_for(
-          threads, op.count, 1,
-          [=](std::size_t begin, std::size_t end) {
-#pragma omp simd
-            for (std::size_t i = begin; i < end; ++i) {
-              const float g = act.backward(to_float(y[i]), to_float(d_y[i])) * scale;
-              const float before = accumulate ? to_float(d_x[i]) : 0.0f;
-              d_x[i] = from_float<T>(before + (mask[i] != 0 ? g : 0.0f));
-            }
-          },
-          64);
+      for_each_element(threads, op.count, [=](std::size_t i) {
+        const float g = act.backward(to_float(y[i]), to_float(d_y[i])) * scale;
+        const float before = accumulate ? to_float(d_x[i]) : 0.0f;
+        d_x[i] = from_float<T>(before + (mask[i] != 0 ? g : 0.0f));
+      });
     });
   });
 }

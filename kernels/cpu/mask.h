@@ -18,16 +18,10 @@ inline void mask_gradient(DType dtype, Activation activation, Write write, std::
       const T* mask = static_cast<const T*>(act.kMasks ? saved : product);
       T* to = static_cast<T*>(d_x);
       const bool accumulate = write == Write::accumulate;
-      parallel_for(
-          threads, count, 1,
-          [=](std::size_t begin, std::size_t end) {
-#pragma omp simd
-            for (std::size_t i = begin; i < end; ++i) {
-              const float before = accumulate ? to_float(to[i]) : 0.0f;
-              to[i] = from_float<T>(act.backward(to_float(mask[i]), to_float(from[i]) + before));
-            }
-          },
-          64);
+      for_each_element(threads, count, [=](std::size_t i) {
+        const float before = accumulate ? to_float(to[i]) : 0.0f;
+        to[i] = from_float<T>(act.backward(to_float(mask[i]), to_float(from[i]) + before));
+      });
     });
   });
 }

@@ -3,37 +3,27 @@
 
 #include <cstring>
 #include <string>
-#if defined(__AVX512BF16__)
-#include <immintrin.h>
-#endif
 
 #include "kernels/api/error.h"
+#include "kernels/cpu/lanes.h"
 #include "kernels/cpu/parallel.h"
 
 namespace tsugi {
 namespace cpu {
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int kLanes = 16;
-#elif defined(__AVX__)
-constexpr int kLanes = 8;
-#else
-constexpr int kLanes = 4;
-#endif
-typedef float Vector __attribute__((vector_size(kLanes * 4)));
-constexpr int kSums = kLanes == 16 ? 24 : 12;  // independent: enough to hide the latency of a multiply-add
+constexpr int kSums = kVector == 16 ? 24 : 12;  // independent: enough to hide the latency of a multiply-add
 
 struct F32 {
-  static constexpr double kFlops = 2.0 * kLanes;  // of one instruction
-  static Vector step(Vector sum, Vector a, Vector b) { return sum * a + b; }
+  static constexpr double kFlops = 2.0 * kVector;  // of one instruction
+  static FloatVector step(FloatVector sum, FloatVector a, FloatVector b) { return sum * a + b; }
 };
 
 #if defined(__AVX512BF16__)
-struct Bf16 {
-  static constexpr double kFlops = 4.0 * kLanes;
-  static Vector step(Vector sum, Vector a, Vector b) {
-    return (Vector)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+struct Bf16Pairs {
+  static constexpr double kFlops = 4.0 * kVector;
+  static FloatVector step(FloatVector sum, FloatVector a, FloatVector b) {
+    return (FloatVector)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
   }
 };
 #endif
@@ -41,8 +31,8 @@ struct Bf16 {
 /// One thread's share. The sum is handed out, so that the loop must run.
 template <typename Math>
 float spin(int steps) {
-  Vector sum[kSums], a = Vector{} + 0.999f, b = Vector{} + 0.001f;
-  for (int i = 0; i < kSums; ++i) sum[i] = Vector{} + static_cast<float>(i);
+  FloatVector sum[kSums], a = FloatVector{} + 0.999f, b = FloatVector{} + 0.001f;
+  for (int i = 0; i < kSums; ++i) sum[i] = FloatVector{} + static_cast<float>(i);
   for (int step = 0; step < steps; ++step) {
 #pragma GCC unroll 24
     for (int i = 0; i < kSums; ++i) sum[i] = Math::step(sum[i], a, b);
@@ -65,7 +55,7 @@ double burst(int steps, int threads) {
 double fma_burst(DType dtype, int steps, int threads) {
   if (dtype == DType::f32) return burst<F32>(steps, threads);
 #if defined(__AVX512BF16__)
-  if (dtype == DType::bf16) return burst<Bf16>(steps, threads);
+  if (dtype == DType::bf16) return burst<Bf16Pairs>(steps, threads);
 #endif
   throw Error(std::string("cpu: no multiply-adds in ") + name_of(dtype) + " to measure in this build");
 }

@@ -12,13 +12,7 @@ void activation_forward(const ActivationForward& op, int threads) {
     with_activation(op.activation, [&](auto act) {
       const T* x = static_cast<const T*>(op.x);
       T* y = static_cast<T*>(op.y);
-      parallel_for(
-          threads, op.count, 1,
-          [=](std::size_t begin, std::size_t end) {
-#pragma omp simd
-            for (std::size_t i = begin; i < end; ++i) y[i] = from_float<T>(act.forward(to_float(x[i])));
-          },
-          64);
+      for_each_element(threads, op.count, [=](std::size_t i) { y[i] = from_float<T>(act.forward(to_float(x[i]))); });
     });
   });
 }
@@ -30,21 +24,13 @@ void activation_backward(const ActivationBackward& op, int threads) {
       const T* saved = static_cast<const T*>(act.kMasks ? op.saved : op.d_y);
       const T* d_y = static_cast<const T*>(op.d_y);
       T* d_x = static_cast<T*>(op.d_x);
-      const bool accumulate = op.write == Write::accumulate;
-      parallel_for(
-          threads, op.count, 1,
-          [=](std::size_t begin, std::size_t end) {
-            if (accumulate) {
-#pragma omp simd
-              for (std::size_t i = begin; i < end; ++i)
-                d_x[i] = from_float<T>(to_float(d_x[i]) + act.backward(to_float(saved[i]), to_float(d_y[i])));
-            } else {
-#pragma omp simd
-              for (std::size_t i = begin; i < end; ++i)
-                d_x[i] = from_float<T>(act.backward(to_float(saved[i]), to_float(d_y[i])));
-            }
-          },
-          64);
+      const auto gradient = [=](std::size_t i) { return act.backward(to_float(saved[i]), to_float(d_y[i])); };
+      if (op.write == Write::accumulate) {
+        for_each_element(threads, op.count,
+                         [=](std::size_t i) { d_x[i] = from_float<T>(to_float(d_x[i]) + gradient(i)); });
+      } else {
+        for_each_element(threads, op.count, [=](std::size_t i) { d_x[i] = from_float<T>(gradient(i)); });
+      }
     });
   });
 }
@@ -56,24 +42,17 @@ void add_forward(const AddForward& op, int threads) {
       const T* a = static_cast<const T*>(op.a);
       const T* b = static_cast<const T*>(op.b);
       T* y = static_cast<T*>(op.y);
-      T* saved = act.kSavesInput ? static_cast<T*>(op.saved) : nullptr;
-      parallel_for(
-          threads, op.count, 1,
-          [=](std::size_t begin, std::size_t end) {
-            if (saved != nullptr) {
-#pragma omp simd
-              for (std::size_t i = begin; i < end; ++i) {
-                const float sum = to_float(a[i]) + to_float(b[i]);
-                saved[i] = from_float<T>(sum);
-                y[i] = from_float<T>(act.forward(sum));
-              }
-            } else {
-#pragma omp simd
-              for (std::size_t i = begin; i < end; ++i)
-                y[i] = from_float<T>(act.forward(to_float(a[i]) + to_float(b[i])));
-            }
-          },
-          64);
+      T* saved = static_cast<T*>(op.saved);
+      if (act.kSavesInput && saved != nullptr) {
+        for_each_element(threads, op.count, [=](std::size_t i) {
+          const float sum = to_float(a[i]) + to_float(b[i]);
+          saved[i] = from_float<T>(sum);
+          y[i] = from_float<T>(act.forward(sum));
+        });
+      } else {
+        for_each_element(threads, op.count,
+                         [=](std::size_t i) { y[i] = from_float<T>(act.forward(to_float(a[i]) + to_float(b[i]))); });
+      }
     });
   });
 }
@@ -81,17 +60,10 @@ void add_forward(const AddForward& op, int threads) {
 void cast(const Cast& op, int threads) {
   with_dtype(op.from_dtype, "cast", [&](auto from_element) {
     with_dtype(op.to_dtype, "cast", [&](auto to_element) {
-      using From = decltype(from_element);
       using To = decltype(to_element);
-      const From* from = static_cast<const From*>(op.from);
+      const auto* from = static_cast<const decltype(from_element)*>(op.from);
       To* to = static_cast<To*>(op.to);
-      parallel_for(
-          threads, op.count, 1,
-          [=](std::size_t begin, std::size_t end) {
-#pragma omp simd
-            for (std::size_t i = begin; i < end; ++i) to[i] = from_float<To>(to_float(from[i]));
-          },
-          64);
+      for_each_element(threads, op.count, [=](std::size_t i) { to[i] = from_float<To>(to_float(from[i])); });
     });
   });
 }
