@@ -2,7 +2,6 @@
 // rows that stay in L1: sums within a block in float32 around the block's own mean, blocks and threads combined in
 // float64, in a fixed order (Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm", 1979).
 #include <cmath>
-#include <type_traits>
 
 #include "kernels/cpu/element.h"
 #include "kernels/cpu/lanes.h"
@@ -15,17 +14,27 @@ namespace {
 
 constexpr std::size_t kBlockRows = 32;  ///< rows of a statistics block
 
-/// Calls f(first channel, number of channels, vectors) for groups of channels: two whole vectors, one, or, with
-/// vectors 0, the rest. `vectors` is a std::integral_constant.
+/// Neighbouring channels that are computed together: kCount vectors, or, with 0, a single channel.
+template <int kCount>
+struct Group {
+  using Vector = FloatVector;
+  static constexpr int kVectors = kCount;
+  static constexpr std::size_t kLanes = kVector, kChannels = kVectors * kLanes;
+};
+template <>
+struct Group<0> {
+  using Vector = float;
+  static constexpr int kVectors = 1;
+  static constexpr std::size_t kLanes = 1, kChannels = 1;
+};
+
+/// Calls f(first channel, Group) for groups of two vectors, one, and single channels.
 template <typename F>
 void for_channel_groups(std::size_t c, const F& f) {
   std::size_t at = 0;
-  for (; at + 2 * kVector <= c; at += 2 * kVector) f(at, 2 * kVector, std::integral_constant<int, 2>());
-  if (at + kVector <= c) {
-    f(at, kVector, std::integral_constant<int, 1>());
-    at += kVector;
-  }
-  if (at < c) f(at, c - at, std::integral_constant<int, 0>());
+  for (; at + 2 * kVector <= c; at += 2 * kVector) f(at, Group<2>());
+  for (; at + kVector <= c; at += kVector) f(at, Group<1>());
+  for (; at < c; ++at) f(at, Group<0>());
 }
 
 /// The workspace: two float64 sums a channel and a thread, then two float32 coefficients a channel and three more.
@@ -42,36 +51,24 @@ struct Scratch {
 };
 
 /// Mean and sum of squared deviations of `rows` rows of a group of channels; `rows` fit L1.
-template <int kVectors, typename T>
-void group_statistics(const T* x, std::size_t c, std::size_t rows, std::size_t lanes, float* mean, float* squares) {
+template <typename G, typename T>
+void group_statistics(const T* x, std::size_t c, std::size_t rows, float* mean, float* squares) {
+  using V = typename G::Vector;
   const float inverse = 1.0f / static_cast<float>(rows);
-  if constexpr (kVectors > 0) {
-    FloatVector sum[kVectors] = {}, square[kVectors] = {};
-    for (std::size_t r = 0; r < rows; ++r) {
-      for (int v = 0; v < kVectors; ++v) sum[v] += load_lanes(x + r * c + v * kVector);
+  V sum[G::kVectors] = {}, square[G::kVectors] = {};
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (int v = 0; v < G::kVectors; ++v) sum[v] += load_as<V>(x + r * c + v * G::kLanes);
+  }
+  for (int v = 0; v < G::kVectors; ++v) sum[v] *= inverse;
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (int v = 0; v < G::kVectors; ++v) {
+      const V d = load_as<V>(x + r * c + v * G::kLanes) - sum[v];
+      square[v] += d * d;
     }
-    for (int v = 0; v < kVectors; ++v) sum[v] *= inverse;
-    for (std::size_t r = 0; r < rows; ++r) {
-      for (int v = 0; v < kVectors; ++v) {
-        const FloatVector d = load_lanes(x + r * c + v * kVector) - sum[v];
-        square[v] += d * d;
-      }
-    }
-    for (int v = 0; v < kVectors; ++v) {
-      store_lanes(mean + v * kVector, sum[v]);
-      store_lanes(squares + v * kVector, square[v]);
-    }
-  } else {
-    for (std::size_t i = 0; i < lanes; ++i) {
-      float sum = 0.0f, square = 0.0f;
-      for (std::size_t r = 0; r < rows; ++r) sum += to_float(x[r * c + i]);
-      mean[i] = sum * inverse;
-      for (std::size_t r = 0; r < rows; ++r) {
-        const float d = to_float(x[r * c + i]) - mean[i];
-        square += d * d;
-      }
-      squares[i] = square;
-    }
+  }
+  for (int v = 0; v < G::kVectors; ++v) {
+    store_lanes(mean + v * G::kLanes, sum[v]);
+    store_lanes(squares + v * G::kLanes, square[v]);
   }
 }
 
@@ -83,10 +80,11 @@ void accumulate_statistics(const T* x, std::size_t c, Range rows, double* mean, 
   for (std::size_t r0 = rows.begin; r0 < rows.end; r0 += kBlockRows) {
     const std::size_t count = std::min(rows.end, r0 + kBlockRows) - r0, seen = r0 - rows.begin;
     const double share = static_cast<double>(count) / static_cast<double>(seen + count);
-    for_channel_groups(c, [&](std::size_t c0, std::size_t lanes, auto vectors) {
-      float block_mean[2 * kVector], block_squares[2 * kVector];
-      group_statistics<decltype(vectors)::value>(x + r0 * c + c0, c, count, lanes, block_mean, block_squares);
-      for (std::size_t i = 0; i < lanes; ++i) {
+    for_channel_groups(c, [&](std::size_t c0, auto group) {
+      using G = decltype(group);
+      float block_mean[G::kChannels], block_squares[G::kChannels];
+      group_statistics<G>(x + r0 * c + c0, c, count, block_mean, block_squares);
+      for (std::size_t i = 0; i < G::kChannels; ++i) {
         const double delta = static_cast<double>(block_mean[i]) - mean[c0 + i];
         mean[c0 + i] += delta * share;
         m2[c0 + i] += block_squares[i] + delta * delta * share * static_cast<double>(seen);
@@ -134,29 +132,21 @@ void update_running(const BatchNormForward& op, const float* mean, const float* 
 }
 
 /// y = act(x * scale + shift [+ residual]) on `rows` rows of a group of channels.
-template <int kVectors, typename T, typename Act>
+template <typename G, typename T, typename Act>
 void normalise_group(const BatchNormForward& op, Act act, const float* scale, const float* shift, std::size_t at,
-                     std::size_t rows, std::size_t lanes) {
+                     std::size_t rows) {
+  using V = typename G::Vector;
   const std::size_t c = static_cast<std::size_t>(op.shape.c);
   const T* x = static_cast<const T*>(op.x) + at;
   const T* residual = op.residual == nullptr ? nullptr : static_cast<const T*>(op.residual) + at;
   T* y = static_cast<T*>(op.y) + at;
   T* saved = Act::kSavesInput && op.saved != nullptr ? static_cast<T*>(op.saved) + at : nullptr;
   for (std::size_t i = 0; i < rows * c; i += c) {
-    if constexpr (kVectors > 0) {
-      for (std::size_t j = 0; j < kVectors * kVector; j += kVector) {
-        FloatVector value = load_lanes(x + i + j) * load_lanes(scale + j) + load_lanes(shift + j);
-        if (residual != nullptr) value += load_lanes(residual + i + j);
-        if (saved != nullptr) store_lanes(saved + i + j, value);
-        store_lanes(y + i + j, forward_lanes(act, value));
-      }
-    } else {
-      for (std::size_t j = 0; j < lanes; ++j) {
-        const float added = residual == nullptr ? 0.0f : to_float(residual[i + j]);
-        const float value = to_float(x[i + j]) * scale[j] + shift[j] + added;
-        if (saved != nullptr) saved[i + j] = from_float<T>(value);
-        y[i + j] = from_float<T>(act.forward(value));
-      }
+    for (std::size_t j = 0; j < G::kChannels; j += G::kLanes) {
+      V value = load_as<V>(x + i + j) * load_as<V>(scale + j) + load_as<V>(shift + j);
+      if (residual != nullptr) value += load_as<V>(residual + i + j);
+      if (saved != nullptr) store_lanes(saved + i + j, value);
+      store_lanes(y + i + j, forward_lanes(act, value));
     }
   }
 }
@@ -166,45 +156,35 @@ void normalise(const BatchNormForward& op, Act act, const float* scale, const fl
                std::size_t end) {
   const std::size_t c = static_cast<std::size_t>(op.shape.c);
   for (std::size_t r = begin; r < end; r += kBlockRows) {
-    for_channel_groups(c, [&](std::size_t c0, std::size_t lanes, auto vectors) {
-      normalise_group<decltype(vectors)::value, T>(op, act, scale + c0, shift + c0, r * c + c0,
-                                                   std::min(kBlockRows, end - r), lanes);
+    for_channel_groups(c, [&](std::size_t c0, auto group) {
+      normalise_group<decltype(group), T>(op, act, scale + c0, shift + c0, r * c + c0, std::min(kBlockRows, end - r));
     });
   }
 }
 
 /// sum g and sum g * (x - mean) of `rows` rows of a group of channels, with g = act' * d_y; added to float64 sums.
-template <int kVectors, typename T, typename Act>
+template <typename G, typename T, typename Act>
 void sum_gradients_group(Act act, const T* x, const T* saved, const T* d_y, std::size_t c, std::size_t rows,
-                         std::size_t lanes, const float* mean, double* sum_g, double* sum_gx) {
-  if constexpr (kVectors > 0) {
-    FloatVector g_sum[kVectors] = {}, gx_sum[kVectors] = {}, m[kVectors];
-    for (int v = 0; v < kVectors; ++v) m[v] = load_lanes(mean + v * kVector);
-    for (std::size_t i = 0; i < rows * c; i += c) {
-      for (int v = 0; v < kVectors; ++v) {
-        const std::size_t at = i + v * kVector;
-        const FloatVector g = backward_lanes(act, load_lanes(saved + at), load_lanes(d_y + at));
-        g_sum[v] += g;
-        gx_sum[v] += g * (load_lanes(x + at) - m[v]);
-      }
+                         const float* mean, double* sum_g, double* sum_gx) {
+  using V = typename G::Vector;
+  V g_sum[G::kVectors] = {}, gx_sum[G::kVectors] = {}, m[G::kVectors];
+  for (int v = 0; v < G::kVectors; ++v) m[v] = load_as<V>(mean + v * G::kLanes);
+  for (std::size_t i = 0; i < rows * c; i += c) {
+    for (int v = 0; v < G::kVectors; ++v) {
+      const std::size_t at = i + v * G::kLanes;
+      const V g = backward_lanes(act, load_as<V>(saved + at), load_as<V>(d_y + at));
+      g_sum[v] += g;
+      gx_sum[v] += g * (load_as<V>(x + at) - m[v]);
     }
-    for (int v = 0; v < kVectors; ++v) {
-      for (std::size_t j = 0; j < kVector; ++j) {
-        sum_g[v * kVector + j] += g_sum[v][j];
-        sum_gx[v * kVector + j] += gx_sum[v][j];
-      }
-    }
-  } else {
-    for (std::size_t j = 0; j < lanes; ++j) {
-      float g_sum = 0.0f, gx_sum = 0.0f;
-      for (std::size_t i = j; i < rows * c; i += c) {
-        const float g = act.backward(to_float(saved[i]), to_float(d_y[i]));
-        g_sum += g;
-        gx_sum += g * (to_float(x[i]) - mean[j]);
-      }
-      sum_g[j] += g_sum;
-      sum_gx[j] += gx_sum;
-    }
+  }
+  float g_lanes[G::kChannels], gx_lanes[G::kChannels];
+  for (int v = 0; v < G::kVectors; ++v) {
+    store_lanes(g_lanes + v * G::kLanes, g_sum[v]);
+    store_lanes(gx_lanes + v * G::kLanes, gx_sum[v]);
+  }
+  for (std::size_t i = 0; i < G::kChannels; ++i) {
+    sum_g[i] += g_lanes[i];
+    sum_gx[i] += gx_lanes[i];
   }
 }
 
@@ -217,67 +197,44 @@ void accumulate_gradients(const BatchNormBackward& op, Act act, Range rows, doub
   std::fill(sum_g, sum_g + c, 0.0);
   std::fill(sum_gx, sum_gx + c, 0.0);
   for (std::size_t r = rows.begin; r < rows.end; r += kBlockRows) {
-    for_channel_groups(c, [&](std::size_t c0, std::size_t lanes, auto vectors) {
+    for_channel_groups(c, [&](std::size_t c0, auto group) {
       const std::size_t at = r * c + c0;
-      sum_gradients_group<decltype(vectors)::value>(act, x + at, saved + at, d_y + at, c,
-                                                    std::min(kBlockRows, rows.end - r), lanes, op.saved_mean + c0,
-                                                    sum_g + c0, sum_gx + c0);
+      sum_gradients_group<decltype(group)>(act, x + at, saved + at, d_y + at, c, std::min(kBlockRows, rows.end - r),
+                                           op.saved_mean + c0, sum_g + c0, sum_gx + c0);
     });
   }
 }
 
-/// The pointers and coefficients of one group of channels in the second pass of the backward op.
-template <typename T>
-struct GradientGroup {
-  const T *x, *saved, *d_y;
-  T *d_x, *d_residual;  ///< d_residual may be null
-  const float *a, *b, *m, *mean;
-  bool add_residual;
-};
-
-/// d_x = g * a - (x - mean) * b - m, and d_residual (=|+=) g, on `rows` rows of a group of channels.
-template <int kVectors, typename T, typename Act>
-void gradient_group(const GradientGroup<T>& t, Act act, std::size_t c, std::size_t rows, std::size_t lanes) {
-  for (std::size_t i = 0; i < rows * c; i += c) {
-    if constexpr (kVectors > 0) {
-      for (std::size_t j = 0; j < kVectors * kVector; j += kVector) {
-        const std::size_t at = i + j;
-        const FloatVector g = backward_lanes(act, load_lanes(t.saved + at), load_lanes(t.d_y + at));
-        const FloatVector centred = load_lanes(t.x + at) - load_lanes(t.mean + j);
-        store_lanes(t.d_x + at, g * load_lanes(t.a + j) - centred * load_lanes(t.b + j) - load_lanes(t.m + j));
-        if (t.d_residual != nullptr)
-          store_lanes(t.d_residual + at, t.add_residual ? load_lanes(t.d_residual + at) + g : g);
-      }
-    } else {
-      for (std::size_t j = 0; j < lanes; ++j) {
-        const std::size_t at = i + j;
-        const float g = act.backward(to_float(t.saved[at]), to_float(t.d_y[at]));
-        t.d_x[at] = from_float<T>(g * t.a[j] - (to_float(t.x[at]) - t.mean[j]) * t.b[j] - t.m[j]);
-        if (t.d_residual != nullptr)
-          t.d_residual[at] = from_float<T>(t.add_residual ? to_float(t.d_residual[at]) + g : g);
-      }
+/// d_x = g * a - (x - mean) * b - m with the coefficients a, b, m, and d_residual (=|+=) g, on `rows` rows of the group
+/// of channels from c0 on; at: its first element.
+template <typename G, typename T, typename Act>
+void gradient_group(const BatchNormBackward& op, Act act, const Scratch& scratch, std::size_t c0, std::size_t at,
+                    std::size_t rows) {
+  using V = typename G::Vector;
+  const std::size_t c = scratch.c;
+  const T *x = static_cast<const T*>(op.x) + at, *d_y = static_cast<const T*>(op.d_y) + at;
+  const T* saved = act.kMasks ? static_cast<const T*>(op.saved) + at : d_y;
+  T* d_x = static_cast<T*>(op.d_x) + at;
+  T* d_residual = op.d_residual == nullptr ? nullptr : static_cast<T*>(op.d_residual) + at;
+  const float *a = scratch.coefficient(0) + c0, *b = scratch.coefficient(1) + c0, *m = scratch.coefficient(2) + c0;
+  const float* mean = op.saved_mean + c0;
+  const bool add = op.write_residual == Write::accumulate;
+  for (std::size_t row = 0; row < rows * c; row += c) {
+    for (std::size_t j = 0; j < G::kChannels; j += G::kLanes) {
+      const std::size_t i = row + j;
+      const V g = backward_lanes(act, load_as<V>(saved + i), load_as<V>(d_y + i));
+      const V centred = load_as<V>(x + i) - load_as<V>(mean + j);
+      store_lanes(d_x + i, g * load_as<V>(a + j) - centred * load_as<V>(b + j) - load_as<V>(m + j));
+      if (d_residual != nullptr) store_lanes(d_residual + i, add ? load_as<V>(d_residual + i) + g : g);
     }
   }
 }
 
 template <typename T, typename Act>
 void backward_rows(const BatchNormBackward& op, Act act, const Scratch& scratch, std::size_t begin, std::size_t end) {
-  const std::size_t c = static_cast<std::size_t>(op.shape.c);
-  const T* saved = static_cast<const T*>(act.kMasks ? op.saved : op.d_y);
   for (std::size_t r = begin; r < end; r += kBlockRows) {
-    for_channel_groups(c, [&](std::size_t c0, std::size_t lanes, auto vectors) {
-      const std::size_t at = r * c + c0;
-      const GradientGroup<T> group{static_cast<const T*>(op.x) + at,
-                                   saved + at,
-                                   static_cast<const T*>(op.d_y) + at,
-                                   static_cast<T*>(op.d_x) + at,
-                                   op.d_residual == nullptr ? nullptr : static_cast<T*>(op.d_residual) + at,
-                                   scratch.coefficient(0) + c0,
-                                   scratch.coefficient(1) + c0,
-                                   scratch.coefficient(2) + c0,
-                                   op.saved_mean + c0,
-                                   op.write_residual == Write::accumulate};
-      gradient_group<decltype(vectors)::value>(group, act, c, std::min(kBlockRows, end - r), lanes);
+    for_channel_groups(scratch.c, [&](std::size_t c0, auto group) {
+      gradient_group<decltype(group), T>(op, act, scratch, c0, r * scratch.c + c0, std::min(kBlockRows, end - r));
     });
   }
 }

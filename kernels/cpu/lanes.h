@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstring>
+#include <type_traits>
 #if defined(__AVX512BF16__) && defined(__AVX512VL__)
 #include <immintrin.h>
 #endif
@@ -50,6 +51,40 @@ inline void store_lanes(Bf16* to, FloatVector value) {
   const HalfVector half = __builtin_convertvector((bits & 0x7FFFFFFFu) > 0x7F800000u ? quiet : rounded, HalfVector);
 #endif
   std::memcpy(to, &half, sizeof half);
+}
+
+// The same for a single lane, so that loops over vectors and over what is left are written once: V is FloatVector or
+// float.
+template <typename V, typename T>
+inline V load_as(const T* from) {
+  if constexpr (std::is_same<V, float>::value) {
+    return to_float(*from);
+  } else {
+    return load_lanes(from);
+  }
+}
+
+template <typename T>
+inline void store_lanes(T* to, float value) {
+  *to = from_float<T>(value);
+}
+
+template <typename Act>
+inline float forward_lanes(const Act& act, float x) {
+  return act.forward(x);
+}
+
+template <typename Act>
+inline float backward_lanes(const Act& act, float saved, float d_y) {
+  return act.backward(saved, d_y);
+}
+
+/// Calls f(first lane, V()) for vectors of [0, count), then for single lanes.
+template <typename F>
+inline void for_lanes(std::size_t count, const F& f) {
+  std::size_t i = 0;
+  for (; i + kVector <= count; i += kVector) f(i, FloatVector());
+  for (; i < count; ++i) f(i, float());
 }
 
 /// act.forward of every lane. Functions without a vector form go through memory: the compiler vectorises the loop.

@@ -58,59 +58,40 @@ void max_2x2_pixel(const T* x00, const T* x10, std::size_t c, T* y, std::uint8_t
 
 template <typename T>
 void average_2x2_pixel(const T* x0, const T* x1, std::size_t c, T* y) {
-  std::size_t i = 0;
-  for (; i + kVector <= c; i += kVector)
+  for_lanes(c, [=](std::size_t i, auto lane) {
+    using V = decltype(lane);
     store_lanes(y + i,
-                0.25f * (load_lanes(x0 + i) + load_lanes(x0 + c + i) + load_lanes(x1 + i) + load_lanes(x1 + c + i)));
-  for (; i < c; ++i)
-    y[i] = from_float<T>(0.25f * (to_float(x0[i]) + to_float(x0[c + i]) + to_float(x1[i]) + to_float(x1[c + i])));
+                0.25f * (load_as<V>(x0 + i) + load_as<V>(x0 + c + i) + load_as<V>(x1 + i) + load_as<V>(x1 + c + i)));
+  });
 }
 
-template <typename T>
-void max_pixel(const PoolShape& s, const T* image, Window rows, Window columns, int p, int q, T* y,
-               std::uint8_t* argmax) {
+/// The maximum or average of any window, and with kMax its place.
+template <bool kMax, typename T>
+void window_pixel(const PoolShape& s, const T* image, Window rows, Window columns, int p, int q, T* y,
+                  std::uint8_t* argmax) {
   const std::size_t c = static_cast<std::size_t>(s.c);
+  const float scale = 1.0f / static_cast<float>((rows.end - rows.begin) * (columns.end - columns.begin));
   for (std::size_t c0 = 0; c0 < c; c0 += kLanes) {
     const std::size_t lanes = std::min(kLanes, c - c0);
-    float best[kLanes];
+    float result[kLanes] = {};
     std::int32_t at[kLanes];
     bool first = true;
     for (int h = rows.begin; h < rows.end; ++h) {
-      for (int w = columns.begin; w < columns.end; ++w) {
+      for (int w = columns.begin; w < columns.end; ++w, first = false) {
         const T* x = image + (static_cast<std::size_t>(h) * s.w + w) * c + c0;
         const std::int32_t position = (h - (p * s.stride_h - s.pad_h)) * s.s + (w - (q * s.stride_w - s.pad_w));
 #pragma omp simd
         for (std::size_t i = 0; i < lanes; ++i) {
           const float value = to_float(x[i]);
-          const bool take = first || replaces(value, best[i]);
-          best[i] = take ? value : best[i];
-          at[i] = take ? position : at[i];
+          const bool take = first || replaces(value, result[i]);
+          if (kMax) at[i] = take ? position : at[i];
+          result[i] = !kMax ? result[i] + value : take ? value : result[i];
         }
-        first = false;
       }
     }
-    for (std::size_t i = 0; i < lanes; ++i) y[c0 + i] = from_float<T>(best[i]);
-    if (argmax != nullptr) {
-      for (std::size_t i = 0; i < lanes; ++i) argmax[c0 + i] = static_cast<std::uint8_t>(at[i]);
-    }
-  }
-}
-
-template <typename T>
-void average_pixel(const PoolShape& s, const T* image, Window rows, Window columns, T* y) {
-  const std::size_t c = static_cast<std::size_t>(s.c);
-  const float scale = 1.0f / static_cast<float>((rows.end - rows.begin) * (columns.end - columns.begin));
-  for (std::size_t c0 = 0; c0 < c; c0 += kLanes) {
-    const std::size_t lanes = std::min(kLanes, c - c0);
-    float sum[kLanes] = {};
-    for (int h = rows.begin; h < rows.end; ++h) {
-      for (int w = columns.begin; w < columns.end; ++w) {
-        const T* x = image + (static_cast<std::size_t>(h) * s.w + w) * c + c0;
-#pragma omp simd
-        for (std::size_t i = 0; i < lanes; ++i) sum[i] += to_float(x[i]);
-      }
-    }
-    for (std::size_t i = 0; i < lanes; ++i) y[c0 + i] = from_float<T>(sum[i] * scale);
+    for (std::size_t i = 0; i < lanes; ++i) y[c0 + i] = from_float<T>(kMax ? result[i] : result[i] * scale);
+    for (std::size_t i = 0; kMax && argmax != nullptr && i < lanes; ++i)
+      argmax[c0 + i] = static_cast<std::uint8_t>(at[i]);
   }
 }
 
@@ -136,15 +117,19 @@ void forward_row(const PoolForward& op, std::size_t row) {
         average_2x2_pixel(x, x + pitch, c, y);
       }
     } else if (s.kind == PoolKind::max) {
-      max_pixel(s, image, rows, columns, p, static_cast<int>(q), y, argmax);
+      window_pixel<true>(s, image, rows, columns, p, static_cast<int>(q), y, argmax);
     } else {
-      average_pixel(s, image, rows, columns, y);
+      window_pixel<false>(s, image, rows, columns, p, static_cast<int>(q), y, argmax);
     }
     if (argmax != nullptr) argmax += c;
   }
 }
 
-/// to = argmax == position ? g : 0, on the bits of the elements, so that 16-bit elements stay 16-bit lanes.
+/// The bits of elements, so that 16-bit elements stay 16-bit lanes.
+inline float* bits_of(float* elements) { return elements; }
+inline std::uint16_t* bits_of(Bf16* elements) { return &elements->bits; }
+
+/// to = argmax == position ? g : 0
 template <typename Bits>
 void route(const Bits* g, const std::uint8_t* argmax, std::uint8_t position, std::size_t count, Bits* to) {
   if (count == kLanes) {
@@ -154,13 +139,6 @@ void route(const Bits* g, const std::uint8_t* argmax, std::uint8_t position, std
 #pragma omp simd
     for (std::size_t i = 0; i < count; ++i) to[i] = argmax[i] == position ? g[i] : Bits{0};
   }
-}
-
-inline void route(const float* g, const std::uint8_t* argmax, std::uint8_t position, std::size_t count, float* to) {
-  route<float>(g, argmax, position, count, to);
-}
-inline void route(const Bf16* g, const std::uint8_t* argmax, std::uint8_t position, std::size_t count, Bf16* to) {
-  route<std::uint16_t>(&g->bits, argmax, position, count, &to->bits);
 }
 
 /// The four input pixels of one output pixel.
@@ -180,7 +158,7 @@ void max_2x2_backward_pixel(Act act, const T* d_y, const T* y, const std::uint8_
         for (std::size_t i = 0; i < lanes; ++i)
           to[i] = from_float<T>(to_float(to[i]) + (argmax[c0 + i] == position ? to_float(g[i]) : 0.0f));
       } else {
-        route(g, argmax + c0, position, lanes, to);
+        route(bits_of(g), argmax + c0, position, lanes, bits_of(to));
       }
     }
   }
@@ -192,17 +170,12 @@ void average_2x2_backward_pixel(Act act, const T* d_y, const T* x, std::size_t c
                                 bool accumulate) {
   for (std::size_t position = 0; position < 4; ++position) {
     const std::size_t at = (position >> 1) * pitch + (position & 1) * c;
-    std::size_t i = 0;
-    for (; i + kVector <= c; i += kVector) {
-      FloatVector g = 0.25f * load_lanes(d_y + i);
-      if (act.kMasks) g = backward_lanes(act, load_lanes(x + at + i), g);
-      store_lanes(d_x + at + i, accumulate ? load_lanes(d_x + at + i) + g : g);
-    }
-    for (; i < c; ++i) {
-      float g = 0.25f * to_float(d_y[i]);
-      if (act.kMasks) g = act.backward(to_float(x[at + i]), g);
-      d_x[at + i] = from_float<T>(accumulate ? to_float(d_x[at + i]) + g : g);
-    }
+    for_lanes(c, [=](std::size_t i, auto lane) {
+      using V = decltype(lane);
+      V g = 0.25f * load_as<V>(d_y + i);
+      if (act.kMasks) g = backward_lanes(act, load_as<V>(x + at + i), g);
+      store_lanes(d_x + at + i, accumulate ? load_as<V>(d_x + at + i) + g : g);
+    });
   }
 }
 
