@@ -10,7 +10,7 @@
 #include "engine/core/device.h"
 #include "engine/core/output_claim.h"
 #include "engine/tuning/tuned_backend.h"
-#include "kernels/api/layout.h"
+#include "kernels/api/registry.h"
 #include "tools/bench.h"
 #include "tools/console.h"
 #include "tools/roofline_plot.h"

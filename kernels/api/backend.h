@@ -9,10 +9,21 @@
 #include "kernels/api/error.h"
 #include "kernels/api/kernel_choice.h"
 #include "kernels/api/ops.h"
-#include "kernels/api/time_mark.h"
 #include "kernels/api/validate.h"
 
 namespace tsugi {
+
+/// A place in a device's stream of work, and the time at which the device got there: how work is timed without making
+/// the host wait between ops. Marks of one backend can be compared with each other. A mark can be recorded again: the
+/// new place replaces the old.
+class TimeMark {
+ public:
+  virtual ~TimeMark() = default;
+  /// Marks the end of everything issued so far.
+  virtual void record() = 0;
+  /// Seconds from `earlier`, a recorded mark of the same backend, to this one. Waits until the device has passed both.
+  virtual double seconds_since(const TimeMark& earlier) const = 0;
+};
 
 /// Recorded ops, copies and fills. launch() runs them again, in order with everything else of their backend.
 class CapturedWork {

@@ -68,8 +68,13 @@ class RegistryBackend : public Backend {
 /// The first CUDA device. Throws Error where the build or the machine has none.
 std::unique_ptr<RegistryBackend> make_cuda_backend();
 
+/// The order of a tensor's dimensions that cuDNN is told. nhwc is tsugi's. With nchw cuDNN reads and writes the same
+/// memory as NCHW tensors and K,C,R,S weights: of no use in a model, but where that is cuDNN's faster side, benchmarks
+/// must know.
+enum class TensorLayout : std::uint8_t { nhwc, nchw };
+
 /// cuDNN and cuBLAS on the same device: the baseline of every comparison. Throws as make_cuda_backend().
-std::unique_ptr<Backend> make_cudnn_backend();
+std::unique_ptr<Backend> make_cudnn_backend(TensorLayout layout = TensorLayout::nhwc);
 
 /// The order in which the emulator runs the threads of a block between two barriers. Results must not depend on it.
 enum class ThreadOrder : std::uint8_t { forward, reverse, shuffled };

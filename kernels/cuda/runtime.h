@@ -8,7 +8,6 @@
 
 #include "kernels/api/error.h"
 #include "kernels/api/registry.h"
-#include "kernels/api/time_mark.h"
 #include "kernels/cuda/device/platform.h"
 
 namespace tsugi {

@@ -1,5 +1,4 @@
 // Stands in for the CUDA and cuDNN backends in builds without a CUDA toolkit.
-#include "kernels/api/layout.h"
 #include "kernels/api/registry.h"
 
 namespace tsugi {
@@ -11,7 +10,5 @@ std::unique_ptr<RegistryBackend> make_cuda_backend() {
 std::unique_ptr<Backend> make_cudnn_backend(TensorLayout) {
   throw Error("device cudnn: this build does not have it; build with the preset cuda-server or cuda-jetson");
 }
-
-std::unique_ptr<Backend> make_cudnn_backend() { return make_cudnn_backend(TensorLayout::nhwc); }
 
 }  // namespace tsugi

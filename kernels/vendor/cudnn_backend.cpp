@@ -160,6 +160,4 @@ std::unique_ptr<Backend> make_cudnn_backend(TensorLayout layout) {
   return std::make_unique<cuda::CudnnBackend>(cuda::make_runtime(), layout);
 }
 
-std::unique_ptr<Backend> make_cudnn_backend() { return make_cudnn_backend(TensorLayout::nhwc); }
-
 }  // namespace tsugi

@@ -8,7 +8,6 @@
 
 #include <memory>
 
-#include "kernels/api/layout.h"
 #include "kernels/cuda/gpu_backend.h"
 #include "kernels/vendor/cudnn_conv2d.h"
 

@@ -1,5 +1,4 @@
 // Stands in for the cudnn device in builds that have a CUDA toolkit but no cuDNN.
-#include "kernels/api/layout.h"
 #include "kernels/api/registry.h"
 
 namespace tsugi {
@@ -7,7 +6,5 @@ namespace tsugi {
 std::unique_ptr<Backend> make_cudnn_backend(TensorLayout) {
   throw Error("device cudnn: this build does not have it; install cuDNN (cudnn.h, libcudnn) and build again");
 }
-
-std::unique_ptr<Backend> make_cudnn_backend() { return make_cudnn_backend(TensorLayout::nhwc); }
 
 }  // namespace tsugi
