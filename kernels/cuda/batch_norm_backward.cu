@@ -15,6 +15,27 @@ struct BatchNormSums {
   float *sum_g, *sum_g_centred;  ///< [gridDim.x,c]
 };
 
+/// Calls use(offset, x, y, d_y) with the vectors of every height-th row from `row` to `end`, loaded kRows at a time;
+/// at: offset of the first.
+template <int kRows, typename T, int N, typename Use>
+__device__ __forceinline__ void for_rows(const T* x, const T* y, const T* d_y, int row, int end, int height,
+                                         std::size_t at, std::size_t stride, const Use& use) {
+  for (; end - row > (kRows - 1) * height; row += kRows * height, at += kRows * stride) {
+    Vec<T, N> vx[kRows], vy[kRows], vd[kRows];
+#pragma unroll
+    for (int k = 0; k < kRows; ++k) {
+      vx[k] = load_vec<T, N>(x + at + k * stride);
+      vd[k] = load_vec<T, N>(d_y + at + k * stride);
+      vy[k] = load_vec<T, N>(y + at + k * stride);
+    }
+#pragma unroll
+    for (int k = 0; k < kRows; ++k) use(at + k * stride, vx[k], vy[k], vd[k]);
+  }
+  for (; row < end; row += height, at += stride) {
+    use(at, load_vec<T, N>(x + at), load_vec<T, N>(y + at), load_vec<T, N>(d_y + at));
+  }
+}
+
 /// sum_g[b][c] = sum of g and sum_g_centred[b][c] = sum of g (x - mean) over the rows of block b, with g =
 /// activation' d_y. Grid and order as in batch_norm_statistics. Reads x, d_y and, with an activation, saved once.
 template <typename T, int N, typename Act>
@@ -29,11 +50,11 @@ __global__ void __launch_bounds__(kBlockThreads) batch_norm_sums(const BatchNorm
     float mean[N];
     load_channels<N>(p.mean, c0, mean);
     const std::size_t stride = static_cast<std::size_t>(p.c) * height;
-    int row = begin + static_cast<int>(threadIdx.y);
-    std::size_t at = static_cast<std::size_t>(row) * p.c + c0;
+    const int row = begin + static_cast<int>(threadIdx.y);
+    const std::size_t at = static_cast<std::size_t>(row) * p.c + c0;
     const T *x = static_cast<const T*>(p.x), *d_y = static_cast<const T*>(p.d_y);
     const T* y = p.saved != nullptr ? static_cast<const T*>(p.saved) : d_y;  // which changes nothing
-    const auto add = [&](const Vec<T, N>& vx, const Vec<T, N>& vy, const Vec<T, N>& vd) {
+    const auto add = [&](std::size_t, const Vec<T, N>& vx, const Vec<T, N>& vy, const Vec<T, N>& vd) {
 #pragma unroll
       for (int i = 0; i < N; ++i) {
         const float g = p.activation.backward(to_float(vy.v[i]), to_float(vd.v[i]));
@@ -41,20 +62,7 @@ __global__ void __launch_bounds__(kBlockThreads) batch_norm_sums(const BatchNorm
         sum[N + i] += g * (to_float(vx.v[i]) - mean[i]);
       }
     };
-    for (; end - row > (kRows - 1) * height; row += kRows * height, at += kRows * stride) {
-      Vec<T, N> vx[kRows], vy[kRows], vd[kRows];
-#pragma unroll
-      for (int k = 0; k < kRows; ++k) {
-        vx[k] = load_vec<T, N>(x + at + k * stride);
-        vd[k] = load_vec<T, N>(d_y + at + k * stride);
-        vy[k] = load_vec<T, N>(y + at + k * stride);
-      }
-#pragma unroll
-      for (int k = 0; k < kRows; ++k) add(vx[k], vy[k], vd[k]);
-    }
-    for (; row < end; row += height, at += stride) {
-      add(load_vec<T, N>(x + at), load_vec<T, N>(y + at), load_vec<T, N>(d_y + at));
-    }
+    for_rows<kRows, T, N>(x, y, d_y, row, end, height, at, stride, add);
   }
   sum_tile_rows<2 * N>(shared, sum);
   if (threadIdx.y != 0 || c0 >= p.c) return;
@@ -126,8 +134,8 @@ __global__ void __launch_bounds__(kBlockThreads) batch_norm_gradient(const Batch
 #pragma unroll
   for (int i = 0; i < N; ++i) scale[i] *= inv_std[i];
   const std::size_t stride = static_cast<std::size_t>(p.c) * height;
-  int row = begin + static_cast<int>(threadIdx.y);
-  std::size_t at = static_cast<std::size_t>(row) * p.c + c0;
+  const int row = begin + static_cast<int>(threadIdx.y);
+  const std::size_t at = static_cast<std::size_t>(row) * p.c + c0;
   const T *x = static_cast<const T*>(p.x), *d_y = static_cast<const T*>(p.d_y);
   const T* y = p.saved != nullptr ? static_cast<const T*>(p.saved) : d_y;  // which changes nothing
   T *d_x = static_cast<T*>(p.d_x), *d_residual = static_cast<T*>(p.d_residual);
@@ -143,20 +151,7 @@ __global__ void __launch_bounds__(kBlockThreads) batch_norm_gradient(const Batch
     store_vec<T, N>(d_x + i0, result);
     if (d_residual != nullptr) store_vec<T, N>(d_residual + i0, passed);
   };
-  for (; end - row > (kRows - 1) * height; row += kRows * height, at += kRows * stride) {
-    Vec<T, N> vx[kRows], vy[kRows], vd[kRows];
-#pragma unroll
-    for (int k = 0; k < kRows; ++k) {
-      vx[k] = load_vec<T, N>(x + at + k * stride);
-      vd[k] = load_vec<T, N>(d_y + at + k * stride);
-      vy[k] = load_vec<T, N>(y + at + k * stride);
-    }
-#pragma unroll
-    for (int k = 0; k < kRows; ++k) write(at + k * stride, vx[k], vy[k], vd[k]);
-  }
-  for (; row < end; row += height, at += stride) {
-    write(at, load_vec<T, N>(x + at), load_vec<T, N>(y + at), load_vec<T, N>(d_y + at));
-  }
+  for_rows<kRows, T, N>(x, y, d_y, row, end, height, at, stride, write);
 }
 
 }  // namespace TSUGI_GPU

@@ -7,16 +7,9 @@
 namespace tsugi {
 namespace TSUGI_GPU {
 
-struct DropoutForwardParams {
-  int n;
-  std::size_t per_sample;
-  float rate, scale;  ///< scale = 1 / (1 - rate)
-  std::uint32_t draw_purpose;
-  const StepState* step;
-  const std::uint32_t* sample_ids;  ///< [n]
-  const void* x;
-  void* y;
-  std::uint8_t* mask;
+struct DropoutForwardParams : DropoutForward {
+  explicit DropoutForwardParams(const DropoutForward& op) : DropoutForward(op), scale(1.0f / (1.0f - op.rate)) {}
+  float scale;
 };
 
 /// mask[i][e] = uniform01(philox(seed, epoch, sample_ids[i], purpose, e / 4).v[e % 4]) >= rate, y = mask ? x * scale :
@@ -60,15 +53,13 @@ __global__ void __launch_bounds__(kBlockThreads) dropout_forward_draw(const Drop
   }
 }
 
-struct DropoutBackwardParams {
-  std::size_t count;
+struct DropoutBackwardParams : DropoutBackward {
+  explicit DropoutBackwardParams(const DropoutBackward& op)
+      : DropoutBackward(op), scale(1.0f / (1.0f - op.rate)), rectifier(op.activation) {
+    if (op.activation.kind == ActivationKind::none) y = d_y;  // which changes nothing
+  }
   float scale;
-  Rectifier activation;
-  bool accumulate;
-  const std::uint8_t* mask;
-  const void* y;  ///< d_y itself without an activation, which changes nothing
-  const void* d_y;
-  void* d_x;
+  Rectifier rectifier;
 };
 
 template <typename T, int N>
@@ -78,12 +69,13 @@ __device__ __forceinline__ void dropout_gradient(const DropoutBackwardParams& p,
   const Vec<std::uint8_t, N> kept = load_vec<std::uint8_t, N>(p.mask + i);
   T* d_x = static_cast<T*>(p.d_x) + i;
   Vec<T, N> out = {};
-  if (p.accumulate) out = load_vec<T, N>(d_x);
+  const bool accumulate = p.write == Write::accumulate;
+  if (accumulate) out = load_vec<T, N>(d_x);
 #pragma unroll
   for (int k = 0; k < N; ++k) {
-    const float g = p.activation.backward(to_float(sign.v[k]), to_float(gradient.v[k])) * p.scale;
+    const float g = p.rectifier.backward(to_float(sign.v[k]), to_float(gradient.v[k])) * p.scale;
     const float added = kept.v[k] != 0 ? g : 0.0f;
-    out.v[k] = from_float<T>(p.accumulate ? to_float(out.v[k]) + added : added);
+    out.v[k] = from_float<T>(accumulate ? to_float(out.v[k]) + added : added);
   }
   store_vec<T, N>(d_x, out);
 }
@@ -111,23 +103,17 @@ namespace {
 
 template <typename T>
 void forward(Runtime& runtime, const DropoutForward& op) {
-  const DropoutForwardParams params{
-      op.n, op.per_sample, op.rate, 1.0f / (1.0f - op.rate), op.draw_purpose, op.step, op.sample_ids,
-      op.x, op.y,          op.mask};
   const dim3 grid(flat_blocks((op.per_sample + 3) / 4), static_cast<unsigned>(op.n < 65535 ? op.n : 65535));
   const bool vector = op.per_sample % 4 == 0 && aligned(4 * sizeof(T), op.x, op.y) && aligned(4, op.mask);
   runtime.launch("dropout_forward", vector ? &dropout_forward_draw<T, true> : &dropout_forward_draw<T, false>, grid,
-                 kBlockThreads, params);
+                 kBlockThreads, DropoutForwardParams(op));
 }
 
 template <typename T>
 void backward(Runtime& runtime, const DropoutBackward& op) {
   constexpr int kWidth = vector_width<T>();
-  const void* y = op.activation.kind == ActivationKind::none ? op.d_y : op.y;
-  const DropoutBackwardParams params{
-      op.count, 1.0f / (1.0f - op.rate), Rectifier(op.activation), op.write == Write::accumulate, op.mask, y, op.d_y,
-      op.d_x};
-  if (aligned(16, y, op.d_y, op.d_x) && aligned(kWidth, op.mask)) {
+  const DropoutBackwardParams params(op);
+  if (aligned(16, params.y, op.d_y, op.d_x) && aligned(kWidth, op.mask)) {
     runtime.launch("dropout_backward", &dropout_backward_mask<T, kWidth>, flat_blocks((op.count + kWidth - 1) / kWidth),
                    kBlockThreads, params);
   } else {

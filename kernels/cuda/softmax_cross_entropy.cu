@@ -30,21 +30,6 @@ __device__ __forceinline__ Largest row_largest(const T* row, int classes, int la
   return warp_largest(best);
 }
 
-struct SoftmaxCrossEntropyParams {
-  int n, classes;
-  float smoothing, grad_scale;
-  const void* logits;
-  const std::int32_t* labels;
-  float* sample_loss;
-  std::int32_t* predicted;      ///< or null
-  void* d_logits;               ///< or null
-  const LossScale* loss_scale;  ///< or null
-  const float* teacher;         ///< these four: the distilled kernel's alone
-  const float* distillation;
-  int teacher_classes;
-  float temperature;
-};
-
 /// The teacher's part of a sample's loss: w, T^2 * KL(p || q), and what gives p (the teacher's softmax at temperature
 /// T) and q (the sample's own) again.
 struct Distilled {
@@ -54,7 +39,7 @@ struct Distilled {
 
 /// For a whole warp; lane l owns classes l, l + 32, ... of both rows. A sample of weight 0 does not read the teacher.
 template <typename T>
-__device__ __forceinline__ Distilled distil_row(const SoftmaxCrossEntropyParams& p, int sample, const T* row,
+__device__ __forceinline__ Distilled distil_row(const SoftmaxCrossEntropy& p, int sample, const T* row,
                                                 const float* teacher, int lane) {
   Distilled d;
   d.weight = p.distillation[sample];
@@ -88,7 +73,7 @@ __device__ __forceinline__ Distilled distil_row(const SoftmaxCrossEntropyParams&
 /// Distilled, with weight w, teacher classes c and temperature T: sample_loss[i] = (1 - w) * the above + w * T^2 *
 /// KL(softmax(teacher[i] / T) || q) with q = softmax(logits[i][0, c) / T), and the gradient is theirs likewise.
 template <typename T, bool kDistilled>
-__device__ __forceinline__ void cross_entropy_row(const SoftmaxCrossEntropyParams& p) {
+__device__ __forceinline__ void cross_entropy_row(const SoftmaxCrossEntropy& p) {
   const int sample = warp_row(), lane = static_cast<int>(threadIdx.x) % kWarp;
   if (sample >= p.n) return;
   const std::size_t first = static_cast<std::size_t>(sample) * p.classes;
@@ -137,24 +122,18 @@ __device__ __forceinline__ void cross_entropy_row(const SoftmaxCrossEntropyParam
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kLossThreads) softmax_cross_entropy_row(const SoftmaxCrossEntropyParams p) {
+__global__ void __launch_bounds__(kLossThreads) softmax_cross_entropy_row(const SoftmaxCrossEntropy p) {
   cross_entropy_row<T, false>(p);
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kLossThreads) softmax_cross_entropy_distilled_row(const SoftmaxCrossEntropyParams p) {
+__global__ void __launch_bounds__(kLossThreads) softmax_cross_entropy_distilled_row(const SoftmaxCrossEntropy p) {
   cross_entropy_row<T, true>(p);
 }
 
-struct SoftmaxParams {
-  int n, classes;
-  const void* logits;
-  float* probabilities;
-};
-
 /// probabilities[i] = softmax(logits[i]). Grid and lanes as above. Overwrites.
 template <typename T>
-__global__ void __launch_bounds__(kLossThreads) softmax_row(const SoftmaxParams p) {
+__global__ void __launch_bounds__(kLossThreads) softmax_row(const Softmax p) {
   const int sample = warp_row(), lane = static_cast<int>(threadIdx.x) % kWarp;
   if (sample >= p.n) return;
   const std::size_t first = static_cast<std::size_t>(sample) * p.classes;
@@ -182,25 +161,21 @@ dim3 row_grid(int n) { return dim3(static_cast<unsigned>((n + kLossThreads / kWa
 }  // namespace
 
 void softmax_cross_entropy(Runtime& runtime, const SoftmaxCrossEntropy& op) {
-  const SoftmaxCrossEntropyParams params{op.n,       op.classes,      op.smoothing,       op.grad_scale, op.logits,
-                                         op.labels,  op.sample_loss,  op.predicted,       op.d_logits,   op.loss_scale,
-                                         op.teacher, op.distillation, op.teacher_classes, op.temperature};
   const bool narrow = op.dtype == DType::f16;
   if (op.teacher != nullptr) {
     runtime.launch("softmax_cross_entropy_distilled",
                    narrow ? &softmax_cross_entropy_distilled_row<__half> : &softmax_cross_entropy_distilled_row<float>,
-                   row_grid(op.n), kLossThreads, params);
+                   row_grid(op.n), kLossThreads, op);
     return;
   }
   runtime.launch("softmax_cross_entropy",
                  narrow ? &softmax_cross_entropy_row<__half> : &softmax_cross_entropy_row<float>, row_grid(op.n),
-                 kLossThreads, params);
+                 kLossThreads, op);
 }
 
 void softmax(Runtime& runtime, const Softmax& op) {
-  const SoftmaxParams params{op.n, op.classes, op.logits, op.probabilities};
   runtime.launch("softmax", op.dtype == DType::f16 ? &softmax_row<__half> : &softmax_row<float>, row_grid(op.n),
-                 kLossThreads, params);
+                 kLossThreads, op);
 }
 
 }  // namespace TSUGI_GPU
@@ -208,12 +183,12 @@ void softmax(Runtime& runtime, const Softmax& op) {
 #else
 namespace tsugi {
 namespace TSUGI_GPU {
-template __global__ void softmax_cross_entropy_row<float>(const SoftmaxCrossEntropyParams);
-template __global__ void softmax_cross_entropy_row<__half>(const SoftmaxCrossEntropyParams);
-template __global__ void softmax_cross_entropy_distilled_row<float>(const SoftmaxCrossEntropyParams);
-template __global__ void softmax_cross_entropy_distilled_row<__half>(const SoftmaxCrossEntropyParams);
-template __global__ void softmax_row<float>(const SoftmaxParams);
-template __global__ void softmax_row<__half>(const SoftmaxParams);
+template __global__ void softmax_cross_entropy_row<float>(const SoftmaxCrossEntropy);
+template __global__ void softmax_cross_entropy_row<__half>(const SoftmaxCrossEntropy);
+template __global__ void softmax_cross_entropy_distilled_row<float>(const SoftmaxCrossEntropy);
+template __global__ void softmax_cross_entropy_distilled_row<__half>(const SoftmaxCrossEntropy);
+template __global__ void softmax_row<float>(const Softmax);
+template __global__ void softmax_row<__half>(const Softmax);
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
 #endif
