@@ -65,7 +65,7 @@ std::size_t cublas_dense_workspace(const DenseShape& shape) {
          aligned_bytes(column_sum_workspace(static_cast<std::size_t>(shape.n), shape.out));
 }
 
-void cublas_dense_forward(Runtime& runtime, cublasHandle_t handle, const DenseForward& op) {
+void cublas_dense(Runtime& runtime, cublasHandle_t handle, const DenseForward& op) {
   const DenseShape& s = op.shape;
   Product product;
   product.m = s.out, product.n = s.n, product.k = s.in;
@@ -77,7 +77,7 @@ void cublas_dense_forward(Runtime& runtime, cublasHandle_t handle, const DenseFo
   bias_activation(runtime, op.dtype, static_cast<std::size_t>(s.n), s.out, op.bias, op.activation, op.y);
 }
 
-void cublas_dense_backward_data(cublasHandle_t handle, const DenseBackwardData& op) {
+void cublas_dense(Runtime&, cublasHandle_t handle, const DenseBackwardData& op) {
   const DenseShape& s = op.shape;
   Product product;
   product.m = s.in, product.n = s.n, product.k = s.out;
@@ -89,7 +89,7 @@ void cublas_dense_backward_data(cublasHandle_t handle, const DenseBackwardData& 
   multiply(handle, product, op.workspace);
 }
 
-void cublas_dense_backward_weight(Runtime& runtime, cublasHandle_t handle, const DenseBackwardWeight& op) {
+void cublas_dense(Runtime& runtime, cublasHandle_t handle, const DenseBackwardWeight& op) {
   const DenseShape& s = op.shape;
   Product product;
   product.m = s.in, product.n = s.out, product.k = s.n;

@@ -13,9 +13,9 @@ namespace cuda {
 void set_cublas_math(cublasHandle_t handle);
 /// Scratch of any of the three passes: cuBLAS's own, then the bias gradient's.
 std::size_t cublas_dense_workspace(const DenseShape& shape);
-void cublas_dense_forward(Runtime& runtime, cublasHandle_t handle, const DenseForward& op);
-void cublas_dense_backward_data(cublasHandle_t handle, const DenseBackwardData& op);
-void cublas_dense_backward_weight(Runtime& runtime, cublasHandle_t handle, const DenseBackwardWeight& op);
+void cublas_dense(Runtime& runtime, cublasHandle_t handle, const DenseForward& op);
+void cublas_dense(Runtime& runtime, cublasHandle_t handle, const DenseBackwardData& op);
+void cublas_dense(Runtime& runtime, cublasHandle_t handle, const DenseBackwardWeight& op);
 
 }  // namespace cuda
 }  // namespace tsugi

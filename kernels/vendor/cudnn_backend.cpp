@@ -2,6 +2,7 @@
 #include "kernels/vendor/cudnn_backend.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "kernels/api/two_passes.h"
@@ -52,28 +53,20 @@ std::string describe(const DenseShape& s) {
   return "[" + std::to_string(s.n) + "," + std::to_string(s.in) + "] to " + std::to_string(s.out) + " outputs";
 }
 
-/// The pass behind a library's product (epilogue.h) applies rectifiers; any other activation has a pass of its own.
+/// What a library computes, product(op), and what it cannot: the pass behind its product (epilogue.h) applies
+/// rectifiers, its gradients no activation at all.
 template <typename Op, typename Product>
-void forward(Runtime& runtime, const Op& op, std::size_t count, const Product& product) {
-  if (!saves_input(op.activation.kind)) return product(op);
-  forward_in_two_passes(op, count, product, [&](const ActivationForward& pass) { activation_forward(runtime, pass); });
-}
-
-/// The libraries' gradients know no activation.
-template <typename Op, typename Product>
-void backward_data(Runtime& runtime, const Op& op, std::size_t count, const Product& product) {
-  if (op.activation.kind == ActivationKind::none) return product(op);
-  backward_in_two_passes(op, count, product,
-                         [&](const ActivationBackward& pass) { activation_backward(runtime, pass); });
-}
-
-/// Runs `call`, and names the op's shape where a library fails.
-template <typename Shape, typename Call>
-void run(const Shape& shape, const Call& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    throw Error(std::string(error.what()) + "; the op works on " + describe(shape));
+void with_activation_passes(Runtime& runtime, const Op& op, const Product& product) {
+  if constexpr (std::is_same_v<Op, Conv2dForward> || std::is_same_v<Op, DenseForward>) {
+    if (!saves_input(op.activation.kind)) return product(op);
+    forward_in_two_passes(op, op.shape.y_count(), product,
+                          [&](const ActivationForward& pass) { activation_forward(runtime, pass); });
+  } else if constexpr (std::is_same_v<Op, Conv2dBackwardData> || std::is_same_v<Op, DenseBackwardData>) {
+    if (op.activation.kind == ActivationKind::none) return product(op);
+    backward_in_two_passes(op, op.shape.x_count(), product,
+                           [&](const ActivationBackward& pass) { activation_backward(runtime, pass); });
+  } else {
+    product(op);
   }
 }
 
@@ -107,52 +100,28 @@ std::size_t CudnnBackend::workspace_bytes(const DenseShape& shape, DType dtype) 
   return cublas_dense_workspace(shape);
 }
 
-void CudnnBackend::compute_conv2d_forward(const Conv2dForward& op) {
-  check("conv2d_forward", op.dtype);
-  need_workspace("conv2d_forward", op.workspace, workspace_bytes(op.shape, op.dtype));
-  run(op.shape, [&] {
-    forward(runtime(), op, op.shape.y_count(), [&](const Conv2dForward& plain) { conv2d_.forward(runtime(), plain); });
-  });
+/// Checks the op, runs it, and names its shape where a library fails.
+template <typename Op>
+void CudnnBackend::compute(const char* name, const Op& op) {
+  check(name, op.dtype);
+  need_workspace(name, op.workspace, workspace_bytes(op.shape, op.dtype));
+  try {
+    with_activation_passes(runtime(), op, [&](const Op& plain) {
+      if constexpr (std::is_same_v<decltype(op.shape), DenseShape>) {
+        cublas_dense(runtime(), cublas_.get(), plain);
+      } else {
+        conv2d_.run(runtime(), plain);
+      }
+    });
+  } catch (const Error& error) {
+    throw Error(std::string(error.what()) + "; the op works on " + describe(op.shape));
+  }
 }
 
-void CudnnBackend::compute_conv2d_backward_data(const Conv2dBackwardData& op) {
-  check("conv2d_backward_data", op.dtype);
-  need_workspace("conv2d_backward_data", op.workspace, workspace_bytes(op.shape, op.dtype));
-  run(op.shape, [&] {
-    backward_data(runtime(), op, op.shape.x_count(),
-                  [&](const Conv2dBackwardData& plain) { conv2d_.backward_data(runtime(), plain); });
-  });
-}
-
-void CudnnBackend::compute_conv2d_backward_weight(const Conv2dBackwardWeight& op) {
-  check("conv2d_backward_weight", op.dtype);
-  need_workspace("conv2d_backward_weight", op.workspace, workspace_bytes(op.shape, op.dtype));
-  run(op.shape, [&] { conv2d_.backward_weight(runtime(), op); });
-}
-
-void CudnnBackend::compute_dense_forward(const DenseForward& op) {
-  check("dense_forward", op.dtype);
-  need_workspace("dense_forward", op.workspace, workspace_bytes(op.shape, op.dtype));
-  run(op.shape, [&] {
-    forward(runtime(), op, static_cast<std::size_t>(op.shape.n) * op.shape.out,
-            [&](const DenseForward& plain) { cublas_dense_forward(runtime(), cublas_.get(), plain); });
-  });
-}
-
-void CudnnBackend::compute_dense_backward_data(const DenseBackwardData& op) {
-  check("dense_backward_data", op.dtype);
-  need_workspace("dense_backward_data", op.workspace, workspace_bytes(op.shape, op.dtype));
-  run(op.shape, [&] {
-    backward_data(runtime(), op, static_cast<std::size_t>(op.shape.n) * op.shape.in,
-                  [&](const DenseBackwardData& plain) { cublas_dense_backward_data(cublas_.get(), plain); });
-  });
-}
-
-void CudnnBackend::compute_dense_backward_weight(const DenseBackwardWeight& op) {
-  check("dense_backward_weight", op.dtype);
-  need_workspace("dense_backward_weight", op.workspace, workspace_bytes(op.shape, op.dtype));
-  run(op.shape, [&] { cublas_dense_backward_weight(runtime(), cublas_.get(), op); });
-}
+#define TSUGI_OP(name, Op) \
+  void CudnnBackend::compute_##name(const Op& op) { compute(#name, op); }
+TSUGI_PRODUCT_OPS(TSUGI_OP)
+#undef TSUGI_OP
 
 }  // namespace cuda
 

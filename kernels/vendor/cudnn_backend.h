@@ -36,6 +36,9 @@ class CudnnBackend : public GpuBackend {
 
  private:
   TSUGI_PRODUCT_OPS(TSUGI_OVERRIDE_OP)
+  template <typename Op>
+  void compute(const char* name, const Op& op);
+
   std::unique_ptr<cudnnContext, HandleDeleter> cudnn_;
   std::unique_ptr<cublasContext, HandleDeleter> cublas_;
   mutable CudnnConv2d conv2d_;

@@ -34,9 +34,7 @@ const void* aligned_weights(Runtime& runtime, const Conv2dShape& shape, DType dt
 }  // namespace
 
 const CudnnConvPlan& CudnnConv2d::plan(const Conv2dShape& s, DType dtype) {
-  const Key key{
-      s.n, s.h, s.w, s.c, s.k, s.r, s.s, s.stride_h, s.stride_w, s.pad_h, s.pad_w, s.groups, static_cast<int>(dtype)};
-  std::unique_ptr<CudnnConvPlan>& entry = plans_[key];
+  std::unique_ptr<CudnnConvPlan>& entry = plans_[{KernelOp::conv2d_forward, s, dtype}];
   if (entry == nullptr) {
     auto made = std::make_unique<CudnnConvPlan>(s, dtype, format_);
     choose_algorithms(handle_, s, dtype, workspace_limit_, *made);
@@ -45,7 +43,7 @@ const CudnnConvPlan& CudnnConv2d::plan(const Conv2dShape& s, DType dtype) {
   return *entry;
 }
 
-void CudnnConv2d::forward(Runtime& runtime, const Conv2dForward& op) {
+void CudnnConv2d::run(Runtime& runtime, const Conv2dForward& op) {
   const CudnnConvPlan& p = plan(op.shape, op.dtype);
   prepare("conv2d_forward", op.shape, p, p.forward);
   char* workspace = align_workspace(op.workspace);
@@ -57,7 +55,7 @@ void CudnnConv2d::forward(Runtime& runtime, const Conv2dForward& op) {
   bias_activation(runtime, op.dtype, rows, op.shape.k, op.bias, op.activation, op.y);
 }
 
-void CudnnConv2d::backward_data(Runtime& runtime, const Conv2dBackwardData& op) {
+void CudnnConv2d::run(Runtime& runtime, const Conv2dBackwardData& op) {
   const CudnnConvPlan& p = plan(op.shape, op.dtype);
   prepare("conv2d_backward_data", op.shape, p, p.backward_data);
   char* workspace = align_workspace(op.workspace);
@@ -68,7 +66,7 @@ void CudnnConv2d::backward_data(Runtime& runtime, const Conv2dBackwardData& op) 
                                                  workspace, p.backward_data.workspace, beta, p.x, op.d_x));
 }
 
-void CudnnConv2d::backward_weight(Runtime& runtime, const Conv2dBackwardWeight& op) {
+void CudnnConv2d::run(Runtime& runtime, const Conv2dBackwardWeight& op) {
   const CudnnConvPlan& p = plan(op.shape, op.dtype);
   prepare("conv2d_backward_weight", op.shape, p, p.backward_weight);
   char* workspace = align_workspace(op.workspace);

@@ -3,12 +3,11 @@
 
 #include <cudnn.h>
 
-#include <array>
 #include <map>
 #include <memory>
 #include <string>
 
-#include "kernels/api/conv2d.h"
+#include "kernels/api/kernel_choice.h"
 #include "kernels/cuda/runtime.h"
 
 namespace tsugi {
@@ -48,18 +47,17 @@ class CudnnConv2d {
 
   /// The largest of the three passes; makes the plan of the shape.
   std::size_t workspace_bytes(const Conv2dShape& shape, DType dtype) { return plan(shape, dtype).workspace_bytes; }
-  void forward(Runtime& runtime, const Conv2dForward& op);
-  void backward_data(Runtime& runtime, const Conv2dBackwardData& op);
-  void backward_weight(Runtime& runtime, const Conv2dBackwardWeight& op);
+  void run(Runtime& runtime, const Conv2dForward& op);
+  void run(Runtime& runtime, const Conv2dBackwardData& op);
+  void run(Runtime& runtime, const Conv2dBackwardWeight& op);
 
  private:
-  using Key = std::array<int, 13>;
   const CudnnConvPlan& plan(const Conv2dShape& shape, DType dtype);
 
   cudnnHandle_t handle_;
   cudnnTensorFormat_t format_;
   std::size_t workspace_limit_;
-  std::map<Key, std::unique_ptr<CudnnConvPlan>> plans_;
+  std::map<KernelCall, std::unique_ptr<CudnnConvPlan>> plans_;  ///< whatever the call's op
 };
 
 /// Fills in the plan's algorithms and workspace layout.
