@@ -163,7 +163,7 @@ __device__ __forceinline__ void finish_four(const BackwardDataGemmParams<T>& p, 
     if (p.accumulate) sum.v[e] += to_float(old.v[e]);
     if (p.mask != nullptr) sum.v[e] = p.activation.backward(to_float(y.v[e]), sum.v[e]);
   }
-  store_four<T>(p.d_x + index, sum, left, p.wide);
+  store_neighbours<T>(p.d_x + index, sum, left, p.wide);
 }
 
 /// Partials, or d_x.
@@ -187,7 +187,7 @@ __device__ __forceinline__ void finish_backward_data(const BackwardDataGemmParam
     if (p.partials != nullptr) {
       const std::size_t size =
           static_cast<std::size_t>(p.images) * static_cast<unsigned>(p.h * p.w) * static_cast<unsigned>(p.channels);
-      store_four<float>(p.partials + blockIdx.z * size + index, sum, left, p.wide);
+      store_neighbours<float>(p.partials + blockIdx.z * size + index, sum, left, p.wide);
     } else {
       finish_four(p, index, sum, left);
     }

@@ -63,7 +63,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
     float* to = p.partials == nullptr
                     ? p.d_w
                     : p.partials + static_cast<std::size_t>(blockIdx.z) * static_cast<unsigned>(p.weights);
-    store_four<float>(to + index, d_w, left, p.wide);
+    store_neighbours<float>(to + index, d_w, left, p.wide);
   });
 }
 
@@ -110,7 +110,7 @@ BackwardWeightGemmParams<T> make_params(const Conv2dBackwardWeight& op, int spli
   p.grid.blocks_m = static_cast<int>(blocks_for(static_cast<std::size_t>(p.group_filters), Tile::kM));
   p.grid.blocks_n = static_cast<int>(blocks_for(static_cast<std::size_t>(p.terms), Tile::kN));
   p.grid.split_terms = split_terms(p.pixels, splits, Tile::kK);
-  p.walk = make_pixel_walk(Tile::kK, s.p(), s.q(), s.stride_h, s.stride_w, s.pad_h, s.pad_w, s.h, s.w, s.c);
+  p.walk = make_pixel_walk(Tile::kK, s);
   p.h = s.h;
   p.w = s.w;
   p.taps_w = s.s;

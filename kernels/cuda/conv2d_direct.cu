@@ -193,7 +193,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
 #pragma unroll
       for (int e = 0; e < 4; ++e) y.v[e] = p.activation.forward(sums[i][piece * 4 + e] + bias[e]);
       const unsigned pixel = static_cast<unsigned>((image * p.p + row + thread_row) * p.q + q);
-      store_four<T>(p.y + (pixel * static_cast<unsigned>(p.filters) + static_cast<unsigned>(k)), y, left, p.wide);
+      store_neighbours<T>(p.y + (pixel * static_cast<unsigned>(p.filters) + static_cast<unsigned>(k)), y, left, p.wide);
     }
   }
 }

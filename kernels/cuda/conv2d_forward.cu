@@ -36,7 +36,7 @@ __device__ __forceinline__ void finish_forward(const ForwardGemmParams<T>& p, co
     if (p.partials != nullptr) {
       const std::size_t split =
           static_cast<std::size_t>(blockIdx.z) * static_cast<unsigned>(p.pixels) * static_cast<unsigned>(p.filters);
-      store_four<float>(p.partials + split + index, sum, left, p.wide);
+      store_neighbours<float>(p.partials + split + index, sum, left, p.wide);
       return;
     }
     Vec<float, 4> y = sum;
@@ -45,7 +45,7 @@ __device__ __forceinline__ void finish_forward(const ForwardGemmParams<T>& p, co
       if (p.bias != nullptr && e < left) y.v[e] += p.bias[channel + static_cast<unsigned>(e)];
       y.v[e] = p.activation.forward(y.v[e]);
     }
-    store_four<T>(p.y + index, y, left, p.wide);
+    store_neighbours<T>(p.y + index, y, left, p.wide);
   });
 }
 

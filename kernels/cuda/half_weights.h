@@ -3,7 +3,8 @@
 // loads.
 #pragma once
 
-#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/ops.h"
+#include "kernels/cuda/split_reduce.h"
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -12,7 +13,11 @@ namespace TSUGI_GPU {
 inline std::size_t moved_weights_bytes(const Conv2dShape& shape) { return (shape.w_count() * 2 + 15) / 16 * 16; }
 
 /// `weights` ([k,r,s,c/groups], on the device) if aligned to 16 bytes, else `workspace`, to which they are copied.
-const __half* aligned_weights(Runtime& runtime, const Conv2dShape& shape, const void* weights, void* workspace);
+inline const __half* aligned_weights(Runtime& runtime, const Conv2dShape& shape, const void* weights, void* workspace) {
+  const bool is_aligned = aligned(weights, 16);
+  if (!is_aligned) cast(runtime, {shape.w_count(), DType::f16, DType::f16, weights, workspace});
+  return static_cast<const __half*>(is_aligned ? weights : workspace);
+}
 
 }  // namespace TSUGI_GPU
 }  // namespace tsugi

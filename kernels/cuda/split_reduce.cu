@@ -22,7 +22,8 @@ struct SplitReduceParams {
 /// out[i] = activation'(mask[i]) * s, or activation(s); s = sum over splits of partials[split,i] + bias[i % columns]
 /// [+ out[i]]. A thread owns V neighbours, a block 256 V of them; splits are added in order, so results do not depend
 /// on the grid. Partials stream once, V * 4 bytes a thread and neighbours together; out is written once (read first to
-/// accumulate). V = 4: count and columns are multiples of 4 and every pointer is aligned to four elements.
+/// accumulate). V = 4: count and, with a bias, columns are multiples of 4 and every pointer is aligned to four
+/// elements.
 template <typename T, int V>
 __global__ void __launch_bounds__(kSplitReduceThreads) split_reduce_kernel(const SplitReduceParams<T> p) {
   const std::size_t i = (static_cast<std::size_t>(blockIdx.x) * kSplitReduceThreads + threadIdx.x) * V;
@@ -78,7 +79,7 @@ void launch(Runtime& runtime, const SplitReduce& op) {
                                     op.columns,
                                     op.activation,
                                     op.accumulate};
-  const bool wide = op.count % 4 == 0 && op.columns % 4 == 0 && aligned(op.partials, 16) &&
+  const bool wide = op.count % 4 == 0 && (op.bias == nullptr || op.columns % 4 == 0) && aligned(op.partials, 16) &&
                     aligned(op.out, 4 * sizeof(T)) && aligned(op.mask, 4 * sizeof(T));
   const std::size_t blocks = blocks_for(op.count, static_cast<std::size_t>(kSplitReduceThreads) * (wide ? 4 : 1));
   runtime.launch("split_reduce", wide ? &split_reduce_kernel<T, 4> : &split_reduce_kernel<T, 1>,

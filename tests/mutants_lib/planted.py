@@ -36,7 +36,6 @@ WINOGRAD_DATA = _rows("conv2d_backward_data", "winograd", "conv2d_winograd.cu")
 MMA = _rows("conv2d_forward", "mma f16 64x64", "conv2d_mma.cu")
 MMA_DATA = _rows("conv2d_backward_data", "mma f16 64x64", "conv2d_mma.cu")
 MMA_WEIGHT = _rows("conv2d_backward_weight", "mma f16 64x64", "conv2d_mma.cu")
-MMA_WEIGHTS_MOVED = _rows("conv2d_forward", "mma f16 64x64", "half_weights.cu")
 HALF2 = _rows("conv2d_forward", "half2 f16 64x64", "conv2d_half2.cu")
 HALF2_DATA = _rows("conv2d_backward_data", "half2 f16 64x64", "conv2d_half2.cu")
 BATCH_NORM = _op("simt batch_norm * float32", "batch_norm.cu")
@@ -256,10 +255,10 @@ MUTANTS = [
     ),
     Mutant(
         "half weights: read where they are, aligned or not",
-        CUDA + "half_weights.cu",
-        "if (aligned(from, 16)) return from;",
-        "if (aligned(from, 2)) return from;",
-        MMA_WEIGHTS_MOVED,
+        CUDA + "half_weights.h",
+        "aligned(weights, 16)",
+        "aligned(weights, 2)",
+        MMA,
     ),
     Mutant(
         "half2: the sum stays in float16 from stage to stage",

@@ -174,11 +174,7 @@ __device__ __forceinline__ void gemm_step(const GemmStage<Tile>& now, GemmStage<
 template <typename Tile, typename LoaderA, typename LoaderB>
 __device__ __forceinline__ void gemm_main_loop(GemmStages<Tile>& shared, LoaderA& a, LoaderB& b, int stages,
                                                const GemmPlace<Tile>& place, GemmSums<Tile>& sums) {
-#pragma unroll
-  for (int m = 0; m < Tile::kThreadM; ++m) {
-#pragma unroll
-    for (int n = 0; n < Tile::kThreadN; ++n) sums.v[m][n] = 0.0f;
-  }
+  sums = GemmSums<Tile>{};
   a.load();
   b.load();
   a.store(shared.stage[0].a);
@@ -208,19 +204,19 @@ __device__ __forceinline__ void for_each_result(const GemmPlace<Tile>& place, co
   }
 }
 
-/// to[0..min(4, count)) = four; wide: all four, by one aligned store.
-template <typename T>
-__device__ __forceinline__ void store_four(T* to, const Vec<float, 4>& four, int count, bool wide) {
+/// to[0..min(N, count)) = values; wide: all N, by one aligned store.
+template <typename T, int N>
+__device__ __forceinline__ void store_neighbours(T* to, const Vec<float, N>& values, int count, bool wide) {
   if (wide) {
-    Vec<T, 4> out;
+    Vec<T, N> out;
 #pragma unroll
-    for (int e = 0; e < 4; ++e) out.v[e] = from_float<T>(four.v[e]);
-    store_vec<T, 4>(to, out);
+    for (int e = 0; e < N; ++e) out.v[e] = from_float<T>(values.v[e]);
+    store_vec<T, N>(to, out);
     return;
   }
 #pragma unroll
-  for (int e = 0; e < 4; ++e) {
-    if (e < count) to[e] = from_float<T>(four.v[e]);
+  for (int e = 0; e < N; ++e) {
+    if (e < count) to[e] = from_float<T>(values.v[e]);
   }
 }
 

@@ -3,7 +3,7 @@
 // digit. Host and device: constants are made once on the host, or once a block.
 #pragma once
 
-#include "kernels/api/types.h"
+#include "kernels/api/conv2d.h"
 #include "kernels/cuda/device/platform.h"
 
 namespace tsugi {
@@ -99,27 +99,28 @@ struct PixelWalk {
   unsigned step, carry_w, carry_h;
 };
 
-TSUGI_HOST_DEVICE inline PixelWalk make_pixel_walk(int pixels, int rows, int columns, int stride_h, int stride_w,
-                                                   int pad_h, int pad_w, int height, int width, int channels) {
+/// pixels: of a step.
+inline PixelWalk make_pixel_walk(int pixels, const Conv2dShape& s) {
   PixelWalk walk;
+  const int rows = s.p(), columns = s.q();
   walk.rows = rows;
   walk.columns = columns;
-  walk.stride_h = stride_h;
-  walk.stride_w = stride_w;
-  walk.pad_h = pad_h;
-  walk.pad_w = pad_w;
-  walk.pitch_w = static_cast<unsigned>(channels);
-  walk.pitch_h = walk.pitch_w * static_cast<unsigned>(width);
-  walk.pitch_n = walk.pitch_h * static_cast<unsigned>(height);
-  walk.step_w = pixels % columns * stride_w;
-  walk.step_h = pixels / columns % rows * stride_h;
-  walk.end_w = columns * stride_w - pad_w;
-  walk.end_h = rows * stride_h - pad_h;
+  walk.stride_h = s.stride_h;
+  walk.stride_w = s.stride_w;
+  walk.pad_h = s.pad_h;
+  walk.pad_w = s.pad_w;
+  walk.pitch_w = static_cast<unsigned>(s.c);
+  walk.pitch_h = walk.pitch_w * static_cast<unsigned>(s.w);
+  walk.pitch_n = walk.pitch_h * static_cast<unsigned>(s.h);
+  walk.step_w = pixels % columns * s.stride_w;
+  walk.step_h = pixels / columns % rows * s.stride_h;
+  walk.end_w = columns * s.stride_w - s.pad_w;
+  walk.end_h = rows * s.stride_h - s.pad_h;
   walk.step = static_cast<unsigned>(walk.step_w) * walk.pitch_w + static_cast<unsigned>(walk.step_h) * walk.pitch_h +
               static_cast<unsigned>(pixels / columns / rows) * walk.pitch_n;
   walk.carry_w =
-      static_cast<unsigned>(stride_h) * walk.pitch_h - static_cast<unsigned>(columns * stride_w) * walk.pitch_w;
-  walk.carry_h = walk.pitch_n - static_cast<unsigned>(rows * stride_h) * walk.pitch_h;
+      static_cast<unsigned>(s.stride_h) * walk.pitch_h - static_cast<unsigned>(columns * s.stride_w) * walk.pitch_w;
+  walk.carry_h = walk.pitch_n - static_cast<unsigned>(rows * s.stride_h) * walk.pitch_h;
   return walk;
 }
 

@@ -79,14 +79,6 @@ struct Half2Tile {
   using Place = GemmPlace<Half2Tile>;
   using Sums = GemmSums<Half2Tile>;
 
-  __device__ __forceinline__ static void clear(Sums& sums) {
-#pragma unroll
-    for (int m = 0; m < ThreadM; ++m) {
-#pragma unroll
-      for (int n = 0; n < ThreadN; ++n) sums.v[m][n] = 0.0f;
-    }
-  }
-
   /// sums += A B of one stage: K / 2 products in each half of a half2, the two halves added in float16, the rest in
   /// float32.
   template <typename A, typename B>

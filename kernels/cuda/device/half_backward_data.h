@@ -106,7 +106,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
     if (p.partials != nullptr) {
       const std::size_t split = static_cast<std::size_t>(blockIdx.z) * static_cast<unsigned>(p.n * p.h * p.w) *
                                 static_cast<unsigned>(p.channels);
-      store_neighbours<float, kCount>(p.partials + split + index, values, kCount, true);
+      store_neighbours<float>(p.partials + split + index, values, kCount, true);
       return;
     }
     if (p.accumulate) {
@@ -119,7 +119,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
 #pragma unroll
       for (int e = 0; e < kCount; ++e) values.v[e] = p.activation.backward(to_float(y.v[e]), values.v[e]);
     }
-    store_neighbours<__half, kCount>(p.d_x + index, values, kCount, true);
+    store_neighbours<__half>(p.d_x + index, values, kCount, true);
   });
 }
 
@@ -127,9 +127,9 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
 }  // namespace tsugi
 
 #ifndef __CUDACC_RTC__
+#include "kernels/cuda/gemm_launch.h"
 #include "kernels/cuda/half_weights.h"
 #include "kernels/cuda/kernel.h"
-#include "kernels/cuda/split_reduce.h"
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -137,33 +137,19 @@ namespace TSUGI_GPU {
 /// The host's part, for Kernel rows. The workspace holds the weights where they had to be moved, then the partial sums.
 template <typename T, typename Tile>
 struct HalfBackwardData : Pass<Conv2dBackwardData> {
-  /// ceil(a / b), of the largest phase.
-  static std::size_t part(int a, int b) { return blocks_for(static_cast<std::size_t>(a), static_cast<std::size_t>(b)); }
-  static int terms_of(const Conv2dShape& s) {
-    return static_cast<int>(part(s.r, s.stride_h) * part(s.s, s.stride_w)) * (s.k / s.groups);
-  }
-  static std::size_t blocks_m(const Conv2dShape& s) {
-    return blocks_for(static_cast<std::size_t>(s.n) * part(s.h, s.stride_h) * part(s.w, s.stride_w), Tile::kM);
-  }
-  static std::size_t blocks_n(const Conv2dShape& s) { return part(s.c / s.groups, Tile::kN); }
-  static std::size_t blocks(const Conv2dShape& s) {
-    const std::size_t phases = static_cast<std::size_t>(s.stride_h) * static_cast<std::size_t>(s.stride_w);
-    return blocks_m(s) * blocks_n(s) * phases * static_cast<std::size_t>(s.groups);
-  }
-  static int splits(const Conv2dShape& s, const DeviceInfo& device) {
-    return choose_splits(blocks(s), terms_of(s) / Tile::kK, device);
-  }
+  static GemmSizes sizes_of(const Conv2dShape& s) { return backward_data_sizes(s, s.stride_h * s.stride_w); }
 
   static bool covers(const Conv2dShape& s) {
     return fits_gemm_offsets(s) && s.c / s.groups % kHalfVector == 0 && s.k / s.groups % kHalfVector == 0;
   }
   static std::size_t workspace(const Conv2dShape& s, const DeviceInfo& device) {
-    return moved_weights_bytes(s) + partial_bytes(splits(s, device), s.x_count());
+    return moved_weights_bytes(s) + partial_bytes(splits_of<Tile>(sizes_of(s), device), s.x_count());
   }
 
   static void launch(Runtime& runtime, const Conv2dBackwardData& op) {
     const Conv2dShape& s = op.shape;
-    const int parts = splits(s, runtime.info());
+    const GemmSizes sizes = sizes_of(s);
+    const int parts = splits_of<Tile>(sizes, runtime.info());
     const bool masked = op.activation.kind != ActivationKind::none;
     void* partials = static_cast<char*>(op.workspace) + moved_weights_bytes(s);
     HalfBackwardDataParams p;
@@ -172,9 +158,7 @@ struct HalfBackwardData : Pass<Conv2dBackwardData> {
     p.x = masked ? static_cast<const __half*>(op.saved) : nullptr;
     p.d_x = static_cast<__half*>(op.d_x);
     p.partials = parts == 1 ? nullptr : static_cast<float*>(partials);
-    p.grid.blocks_m = static_cast<int>(blocks_m(s));
-    p.grid.blocks_n = static_cast<int>(blocks_n(s));
-    p.grid.split_terms = split_terms(terms_of(s), parts, Tile::kK);
+    p.grid = gemm_grid<Tile>(sizes, parts);
     p.n = s.n;
     p.h = s.h;
     p.w = s.w;
@@ -193,20 +177,8 @@ struct HalfBackwardData : Pass<Conv2dBackwardData> {
     p.group_filters = s.k / s.groups;
     p.activation = Rectifier(op.activation);
     p.accumulate = op.write == Write::accumulate;
-    runtime.launch("conv2d_backward_data", &conv2d_backward_data_half_kernel<Tile>,
-                   dim3(static_cast<unsigned>(blocks(s)), 1, static_cast<unsigned>(parts)), dim3(Tile::kThreads), p);
-    if (parts == 1) return;
-    SplitReduce reduce;
-    reduce.partials = p.partials;
-    reduce.splits = parts;
-    reduce.count = s.x_count();
-    reduce.columns = s.c;
-    reduce.accumulate = p.accumulate;
-    reduce.mask = p.x;
-    reduce.activation = p.activation;
-    reduce.out = op.d_x;
-    reduce.dtype = DType::f16;
-    split_reduce(runtime, reduce);
+    launch_gemm<Tile>(runtime, "conv2d_backward_data", &conv2d_backward_data_half_kernel<Tile>, sizes, parts, p);
+    reduce_splits(runtime, op, p.partials, parts);
   }
 };
 

@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
 #pragma unroll
       for (int e = 0; e < kCount; ++e) values.v[e] += out[index + static_cast<unsigned>(e)];
     }
-    store_neighbours<float, kCount>(out + index, values, kCount, p.wide);
+    store_neighbours<float>(out + index, values, kCount, p.wide);
   });
 }
 
@@ -62,53 +62,36 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
 }  // namespace tsugi
 
 #ifndef __CUDACC_RTC__
+#include "kernels/cuda/gemm_launch.h"
 #include "kernels/cuda/kernel.h"
-#include "kernels/cuda/ops.h"
-#include "kernels/cuda/split_reduce.h"
 
 namespace tsugi {
 namespace TSUGI_GPU {
 
-/// The host's part, for Kernel rows. The workspace holds the partial sums, then what column_sum takes for d_bias.
+/// The host's part, for Kernel rows. The workspace holds the partial sums, and after them what d_bias takes.
 template <typename T, typename Tile>
 struct HalfBackwardWeight : Pass<Conv2dBackwardWeight> {
-  static int columns_of(const Conv2dShape& s) { return s.r * s.s * (s.c / s.groups); }
-  static std::size_t pixels_of(const Conv2dShape& s) { return s.y_count() / static_cast<std::size_t>(s.k); }
-  static std::size_t blocks_m(const Conv2dShape& s) {
-    return blocks_for(static_cast<std::size_t>(s.k / s.groups), Tile::kM);
-  }
-  static std::size_t blocks_n(const Conv2dShape& s) {
-    return blocks_for(static_cast<std::size_t>(columns_of(s)), Tile::kN);
-  }
-  static std::size_t blocks(const Conv2dShape& s) {
-    return blocks_m(s) * blocks_n(s) * static_cast<std::size_t>(s.groups);
-  }
-  static int splits(const Conv2dShape& s, const DeviceInfo& device) {
-    return choose_splits(blocks(s), static_cast<int>(pixels_of(s)) / Tile::kK, device);
-  }
-
   static bool covers(const Conv2dShape& s) {
     return fits_gemm_offsets(s) && s.c / s.groups % kHalfVector == 0 && s.k / s.groups % kHalfVector == 0;
   }
   static std::size_t workspace(const Conv2dShape& s, const DeviceInfo& device) {
-    return partial_bytes(splits(s, device), s.w_count()) + column_sum_workspace(pixels_of(s), s.k);
+    return backward_weight_workspace(s, partial_bytes(splits_of<Tile>(backward_weight_sizes(s), device), s.w_count()));
   }
 
   static void launch(Runtime& runtime, const Conv2dBackwardWeight& op) {
     const Conv2dShape& s = op.shape;
-    const int parts = splits(s, runtime.info());
+    const GemmSizes sizes = backward_weight_sizes(s);
+    const int parts = splits_of<Tile>(sizes, runtime.info());
     HalfBackwardWeightParams p;
     p.x = static_cast<const __half*>(op.x);
     p.d_y = static_cast<const __half*>(op.d_y);
     p.out = parts == 1 ? op.d_w : static_cast<float*>(op.workspace);
     p.group_channels = s.c / s.groups;
     p.group_filters = s.k / s.groups;
-    p.columns = columns_of(s);
-    p.pixels = static_cast<int>(pixels_of(s));
-    p.grid.blocks_m = static_cast<int>(blocks_m(s));
-    p.grid.blocks_n = static_cast<int>(blocks_n(s));
-    p.grid.split_terms = split_terms(p.pixels, parts, Tile::kK);
-    p.walk = make_pixel_walk(Tile::kK, s.p(), s.q(), s.stride_h, s.stride_w, s.pad_h, s.pad_w, s.h, s.w, s.c);
+    p.columns = static_cast<int>(sizes.n);
+    p.pixels = sizes.terms;
+    p.grid = gemm_grid<Tile>(sizes, parts);
+    p.walk = make_pixel_walk(Tile::kK, s);
     p.h = s.h;
     p.w = s.w;
     p.s = s.s;
@@ -116,20 +99,8 @@ struct HalfBackwardWeight : Pass<Conv2dBackwardWeight> {
     p.count = s.w_count();
     p.accumulate = parts == 1 && op.write == Write::accumulate;
     p.wide = aligned(p.out, sizeof(float) * Tile::kNeighbours);
-    runtime.launch("conv2d_backward_weight", &conv2d_backward_weight_half_kernel<Tile>,
-                   dim3(static_cast<unsigned>(blocks(s)), 1, static_cast<unsigned>(parts)), dim3(Tile::kThreads), p);
-    if (parts != 1) {
-      SplitReduce reduce;
-      reduce.partials = p.out;
-      reduce.splits = parts;
-      reduce.count = s.w_count();
-      reduce.accumulate = op.write == Write::accumulate;
-      reduce.out = op.d_w;
-      split_reduce(runtime, reduce);
-    }
-    if (op.d_bias == nullptr) return;
-    void* workspace = static_cast<char*>(op.workspace) + partial_bytes(parts, s.w_count());
-    column_sum(runtime, op.d_y, DType::f16, pixels_of(s), s.k, op.write, op.d_bias, workspace);
+    launch_gemm<Tile>(runtime, "conv2d_backward_weight", &conv2d_backward_weight_half_kernel<Tile>, sizes, parts, p);
+    reduce_splits(runtime, op, parts == 1 ? nullptr : p.out, parts);
   }
 };
 

@@ -59,7 +59,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
     if (p.partials != nullptr) {
       const std::size_t split =
           static_cast<std::size_t>(blockIdx.z) * static_cast<unsigned>(p.pixels) * static_cast<unsigned>(p.filters);
-      store_neighbours<float, kCount>(p.partials + split + index, values, left, p.wide);
+      store_neighbours<float>(p.partials + split + index, values, left, p.wide);
       return;
     }
 #pragma unroll
@@ -67,7 +67,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
       if (p.bias != nullptr && e < left) values.v[e] += p.bias[filter + static_cast<unsigned>(e)];
       values.v[e] = p.activation.forward(values.v[e]);
     }
-    store_neighbours<__half, kCount>(p.y + index, values, left, p.wide);
+    store_neighbours<__half>(p.y + index, values, left, p.wide);
   });
 }
 
@@ -75,9 +75,9 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
 }  // namespace tsugi
 
 #ifndef __CUDACC_RTC__
+#include "kernels/cuda/gemm_launch.h"
 #include "kernels/cuda/half_weights.h"
 #include "kernels/cuda/kernel.h"
-#include "kernels/cuda/split_reduce.h"
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -85,27 +85,15 @@ namespace TSUGI_GPU {
 /// The host's part, for Kernel rows. The workspace holds the weights where they had to be moved, then the partial sums.
 template <typename T, typename Tile>
 struct HalfForward : Pass<Conv2dForward> {
-  static int terms_of(const Conv2dShape& s) { return s.r * s.s * (s.c / s.groups); }
-  static std::size_t pixels_of(const Conv2dShape& s) { return s.y_count() / static_cast<std::size_t>(s.k); }
-  static std::size_t blocks_m(const Conv2dShape& s) { return blocks_for(pixels_of(s), Tile::kM); }
-  static std::size_t blocks_n(const Conv2dShape& s) {
-    return blocks_for(static_cast<std::size_t>(s.k / s.groups), Tile::kN);
-  }
-  static std::size_t blocks(const Conv2dShape& s) {
-    return blocks_m(s) * blocks_n(s) * static_cast<std::size_t>(s.groups);
-  }
-  static int splits(const Conv2dShape& s, const DeviceInfo& device) {
-    return choose_splits(blocks(s), terms_of(s) / Tile::kK, device);
-  }
-
   static bool covers(const Conv2dShape& s) { return fits_gemm_offsets(s) && s.c / s.groups % kHalfVector == 0; }
   static std::size_t workspace(const Conv2dShape& s, const DeviceInfo& device) {
-    return moved_weights_bytes(s) + partial_bytes(splits(s, device), s.y_count());
+    return moved_weights_bytes(s) + partial_bytes(splits_of<Tile>(forward_sizes(s), device), s.y_count());
   }
 
   static void launch(Runtime& runtime, const Conv2dForward& op) {
     const Conv2dShape& s = op.shape;
-    const int parts = splits(s, runtime.info());
+    const GemmSizes sizes = forward_sizes(s);
+    const int parts = splits_of<Tile>(sizes, runtime.info());
     void* partials = static_cast<char*>(op.workspace) + moved_weights_bytes(s);
     HalfForwardParams p;
     p.x = static_cast<const __half*>(op.x);
@@ -115,10 +103,8 @@ struct HalfForward : Pass<Conv2dForward> {
     p.partials = parts == 1 ? nullptr : static_cast<float*>(partials);
     p.group_channels = s.c / s.groups;
     p.group_filters = s.k / s.groups;
-    p.terms = terms_of(s);
-    p.grid.blocks_m = static_cast<int>(blocks_m(s));
-    p.grid.blocks_n = static_cast<int>(blocks_n(s));
-    p.grid.split_terms = split_terms(p.terms, parts, Tile::kK);
+    p.terms = sizes.terms;
+    p.grid = gemm_grid<Tile>(sizes, parts);
     p.walk = make_tap_walk(Tile::kK, p.group_channels, s.s, 1, s.c, s.w * s.c);
     p.h = s.h;
     p.w_columns = s.w;
@@ -130,22 +116,11 @@ struct HalfForward : Pass<Conv2dForward> {
     p.pad_w = s.pad_w;
     p.channels = s.c;
     p.filters = s.k;
-    p.pixels = static_cast<int>(pixels_of(s));
+    p.pixels = static_cast<int>(sizes.m);
     p.activation = Rectifier(op.activation);
     p.wide = p.group_filters % Tile::kNeighbours == 0;
-    runtime.launch("conv2d_forward", &conv2d_forward_half_kernel<Tile>,
-                   dim3(static_cast<unsigned>(blocks(s)), 1, static_cast<unsigned>(parts)), dim3(Tile::kThreads), p);
-    if (parts == 1) return;
-    SplitReduce reduce;
-    reduce.partials = p.partials;
-    reduce.splits = parts;
-    reduce.count = s.y_count();
-    reduce.bias = op.bias;
-    reduce.columns = s.k;
-    reduce.activation = p.activation;
-    reduce.out = op.y;
-    reduce.dtype = DType::f16;
-    split_reduce(runtime, reduce);
+    launch_gemm<Tile>(runtime, "conv2d_forward", &conv2d_forward_half_kernel<Tile>, sizes, parts, p);
+    reduce_splits(runtime, op, p.partials, parts);
   }
 };
 

@@ -62,7 +62,7 @@ template <typename Tile, typename LoaderA, typename LoaderB>
 __device__ __forceinline__ void half_main_loop(HalfStages<Tile, LoaderA, LoaderB>& shared, LoaderA& a, LoaderB& b,
                                                int stages, const typename Tile::Place& place,
                                                typename Tile::Sums& sums) {
-  Tile::clear(sums);
+  sums = typename Tile::Sums{};
   a.load();
   b.load();
   shared.a[0].store(a);
@@ -80,22 +80,6 @@ __device__ __forceinline__ void half_main_loop(HalfStages<Tile, LoaderA, LoaderB
     shared.a[now].store(a);
     shared.b[now].store(b);
     __syncthreads();
-  }
-}
-
-/// to[0..min(N, count)) = values; wide: N divides the columns and `to` is aligned to N elements.
-template <typename T, int N>
-__device__ __forceinline__ void store_neighbours(T* to, const Vec<float, N>& values, int count, bool wide) {
-  if (wide) {
-    Vec<T, N> out;
-#pragma unroll
-    for (int e = 0; e < N; ++e) out.v[e] = from_float<T>(values.v[e]);
-    store_vec<T, N>(to, out);
-    return;
-  }
-#pragma unroll
-  for (int e = 0; e < N; ++e) {
-    if (e < count) to[e] = from_float<T>(values.v[e]);
   }
 }
 

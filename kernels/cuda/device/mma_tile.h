@@ -77,17 +77,6 @@ struct MmaTile {
     float v[kPiecesM][kPiecesN][4];
   };
 
-  __device__ __forceinline__ static void clear(Sums& sums) {
-#pragma unroll
-    for (int m = 0; m < kPiecesM; ++m) {
-#pragma unroll
-      for (int n = 0; n < kPiecesN; ++n) {
-#pragma unroll
-        for (int e = 0; e < 4; ++e) sums.v[m][n][e] = 0.0f;
-      }
-    }
-  }
-
   /// sums += A B of one stage.
   template <typename A, typename B>
   __device__ __forceinline__ static void multiply(const A& a, const B& b, const Place& place, Sums& sums) {
