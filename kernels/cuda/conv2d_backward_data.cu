@@ -227,38 +227,23 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
 }  // namespace tsugi
 
 #ifndef __CUDACC_RTC__
+#include "kernels/cuda/gemm_launch.h"
 #include "kernels/cuda/kernel.h"
-#include "kernels/cuda/split_reduce.h"
 
 namespace tsugi {
 namespace TSUGI_GPU {
 namespace {
 
 int phases(int stride, int size) { return stride < size ? stride : size; }
-int ceil_of(int a, int b) { return (a + b - 1) / b; }
-
-/// Of the phase that has most.
-std::size_t pixels_of(const Conv2dShape& s) {
-  return static_cast<std::size_t>(s.n) * static_cast<std::size_t>(ceil_of(s.h, s.stride_h)) *
-         static_cast<std::size_t>(ceil_of(s.w, s.stride_w));
-}
-int terms_of(const Conv2dShape& s) { return ceil_of(s.r, s.stride_h) * ceil_of(s.s, s.stride_w) * (s.k / s.groups); }
-
-template <typename Tile>
-std::size_t blocks_of(const Conv2dShape& s) {
-  return blocks_for(pixels_of(s), Tile::kM) * blocks_for(static_cast<std::size_t>(s.c / s.groups), Tile::kN) *
-         static_cast<std::size_t>(s.groups) *
-         (static_cast<std::size_t>(phases(s.stride_h, s.h)) * static_cast<std::size_t>(phases(s.stride_w, s.w)));
-}
-
-template <typename Tile>
-int splits_of(const Conv2dShape& shape, const DeviceInfo& device) {
-  return choose_splits(blocks_of<Tile>(shape), terms_of(shape) / Tile::kK, device);
+GemmSizes sizes_of(const Conv2dShape& s) {
+  return backward_data_sizes(s, phases(s.stride_h, s.h) * phases(s.stride_w, s.w));
 }
 
 template <typename T, typename Tile>
-BackwardDataGemmParams<T> make_params(const Conv2dBackwardData& op, int splits) {
+void launch_tile(Runtime& runtime, const Conv2dBackwardData& op, void (*kernel)(BackwardDataGemmParams<T>)) {
   const Conv2dShape& s = op.shape;
+  const GemmSizes sizes = sizes_of(s);
+  const int splits = splits_of<Tile>(sizes, runtime.info());
   BackwardDataGemmParams<T> p;
   p.d_y = static_cast<const T*>(op.d_y);
   p.weights = static_cast<const T*>(op.w);
@@ -267,9 +252,7 @@ BackwardDataGemmParams<T> make_params(const Conv2dBackwardData& op, int splits) 
   p.partials = splits == 1 ? nullptr : static_cast<float*>(op.workspace);
   p.group_channels = s.c / s.groups;
   p.group_filters = s.k / s.groups;
-  p.grid.blocks_m = static_cast<int>(blocks_for(pixels_of(s), Tile::kM));
-  p.grid.blocks_n = static_cast<int>(blocks_for(static_cast<std::size_t>(p.group_channels), Tile::kN));
-  p.grid.split_terms = split_terms(terms_of(s), splits, Tile::kK);
+  p.grid = gemm_grid<Tile>(sizes, splits);
   p.d_y_walk = make_tap_walk(Tile::kK, p.group_filters, 1, 1, -s.k, -s.q() * s.k);
   p.weight_walk = make_tap_walk(Tile::kK, p.group_filters, 1, s.r * s.s * p.group_channels,
                                 s.stride_w * p.group_channels, s.stride_h * s.s * p.group_channels);
@@ -292,27 +275,8 @@ BackwardDataGemmParams<T> make_params(const Conv2dBackwardData& op, int splits) 
   p.accumulate = op.write == Write::accumulate;
   p.wide = p.group_channels % 4 == 0 &&
            (splits == 1 ? aligned(op.d_x, 4 * sizeof(T)) && aligned(p.mask, 4 * sizeof(T)) : aligned(op.workspace, 16));
-  return p;
-}
-
-template <typename T, typename Tile>
-void launch_tile(Runtime& runtime, const Conv2dBackwardData& op, void (*kernel)(BackwardDataGemmParams<T>)) {
-  const int splits = splits_of<Tile>(op.shape, runtime.info());
-  const BackwardDataGemmParams<T> p = make_params<T, Tile>(op, splits);
-  const dim3 grid(static_cast<unsigned>(blocks_of<Tile>(op.shape)), 1, static_cast<unsigned>(splits));
-  runtime.launch("conv2d_backward_data", kernel, grid, dim3(Tile::kThreads), p);
-  if (splits == 1) return;
-  SplitReduce reduce;
-  reduce.partials = p.partials;
-  reduce.splits = splits;
-  reduce.count = op.shape.x_count();
-  reduce.columns = op.shape.c;
-  reduce.accumulate = p.accumulate;
-  reduce.mask = p.mask;
-  reduce.activation = p.activation;
-  reduce.out = op.d_x;
-  reduce.dtype = op.dtype;
-  split_reduce(runtime, reduce);
+  launch_gemm<Tile>(runtime, "conv2d_backward_data", kernel, sizes, splits, p);
+  reduce_splits(runtime, op, p.partials, splits);
 }
 
 template <typename T, typename Tile>
@@ -321,8 +285,7 @@ struct BackwardDataGemm : Pass<Conv2dBackwardData> {
   static bool wide(const Conv2dShape& s) { return s.c / s.groups % 4 == 0 && s.k / s.groups % Tile::kK == 0; }
   static std::string instance(const Conv2dShape& s) { return wide(s) ? "by 4" : "by 1"; }
   static std::size_t workspace(const Conv2dShape& s, const DeviceInfo& device) {
-    const int by_4 = splits_of<Tile>(s, device), by_1 = splits_of<typename WorkTile<Tile, 1>::Type>(s, device);
-    return partial_bytes(by_4 > by_1 ? by_4 : by_1, s.x_count());
+    return row_partials_of<Tile>(sizes_of(s), s.x_count(), device);
   }
   static void launch(Runtime& runtime, const Conv2dBackwardData& op) {
     if (wide(op.shape) && aligned(op.d_y, 4 * sizeof(T)) && aligned(op.w, 4 * sizeof(T)))

@@ -264,24 +264,6 @@ struct BackwardDataKernels {
   static Pointer any() { return &conv2d_backward_data_depthwise_kernel<T, Tile, V>; }
 };
 
-/// What both params structs hold of a shape.
-template <typename Params>
-void set_shape(Params& p, const Conv2dShape& s) {
-  p.h = s.h;
-  p.w_columns = s.w;
-  p.p = s.p();
-  p.q = s.q();
-  p.pad_h = s.pad_h;
-  p.pad_w = s.pad_w;
-  p.channels = s.c;
-  p.filters = s.k;
-  p.multiplier = s.k / s.c;
-  p.r = s.r;
-  p.s = s.s;
-  p.stride_h = s.stride_h;
-  p.stride_w = s.stride_w;
-}
-
 template <typename T, typename Tile>
 struct ForwardDepthwise : DepthwisePass<Conv2dForward, T, Tile> {
   static void launch(Runtime& runtime, const Conv2dForward& op) {

@@ -152,7 +152,7 @@ __global__ void __launch_bounds__(Tile::kThreads)
 
 #ifndef __CUDACC_RTC__
 #include "kernels/cuda/depthwise_launch.h"
-#include "kernels/cuda/ops.h"
+#include "kernels/cuda/gemm_launch.h"
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -188,10 +188,6 @@ int splits_of(const Conv2dShape& s, const DeviceInfo& device) {
   return splits < 1 ? 1 : splits;
 }
 
-std::size_t rows_of(const Conv2dShape& s) {
-  return static_cast<std::size_t>(s.n) * static_cast<std::size_t>(s.p()) * static_cast<std::size_t>(s.q());
-}
-
 template <typename T, typename Tile>
 struct BackwardWeightDepthwise : DepthwisePass<Conv2dBackwardWeight, T, Tile> {
   using Base = DepthwisePass<Conv2dBackwardWeight, T, Tile>;
@@ -202,31 +198,18 @@ struct BackwardWeightDepthwise : DepthwisePass<Conv2dBackwardWeight, T, Tile> {
   static std::size_t workspace(const Conv2dShape& s, const DeviceInfo& device) {
     const std::size_t partials =
         (static_cast<std::size_t>(splits_of<Tile>(s, device)) * s.w_count() * sizeof(float) + 15) / 16 * 16;
-    const std::size_t bias = column_sum_workspace(rows_of(s), s.k);  // d_bias comes after d_w, in the same memory
-    return partials > bias ? partials : bias;
+    return backward_weight_workspace(s, partials);
   }
 
   static void launch(Runtime& runtime, const Conv2dBackwardWeight& op) {
     const Conv2dShape& s = op.shape;
     DepthwiseBackwardWeightParams<T> p;
+    set_shape(p, s);
     p.x = static_cast<const T*>(op.x);
     p.d_y = static_cast<const T*>(op.d_y);
     p.partials = static_cast<float*>(op.workspace);
     p.grid = weight_grid<Tile>(s);
     p.splits = splits_of<Tile>(s, runtime.info());
-    p.h = s.h;
-    p.w_columns = s.w;
-    p.p = s.p();
-    p.q = s.q();
-    p.pad_h = s.pad_h;
-    p.pad_w = s.pad_w;
-    p.channels = s.c;
-    p.filters = s.k;
-    p.multiplier = s.k / s.c;
-    p.r = s.r;
-    p.s = s.s;
-    p.stride_h = s.stride_h;
-    p.stride_w = s.stride_w;
     const bool wide = Base::wide(s, op.x, op.d_y, nullptr);
     const unsigned blocks_y = static_cast<unsigned>(is_fixed(s) ? (s.r + 2) / 3 : s.r * s.s);
     const dim3 grid(static_cast<unsigned>(p.grid.slabs) * static_cast<unsigned>(p.splits), blocks_y);
@@ -234,14 +217,7 @@ struct BackwardWeightDepthwise : DepthwisePass<Conv2dBackwardWeight, T, Tile> {
         "conv2d_backward_weight",
         wide ? pick<BackwardWeightKernels<T, Tile, Tile::kThreadN>>(s) : pick<BackwardWeightKernels<T, Tile, 1>>(s),
         grid, dim3(Tile::kThreads), p);
-    SplitReduce reduce;
-    reduce.partials = p.partials;
-    reduce.splits = p.splits;
-    reduce.count = s.w_count();
-    reduce.accumulate = op.write == Write::accumulate;
-    reduce.out = op.d_w;
-    split_reduce(runtime, reduce);
-    if (op.d_bias != nullptr) column_sum(runtime, op.d_y, op.dtype, rows_of(s), s.k, op.write, op.d_bias, op.workspace);
+    reduce_splits(runtime, op, p.partials, p.splits);
   }
 };
 

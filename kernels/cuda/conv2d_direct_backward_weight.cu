@@ -186,9 +186,8 @@ __global__ void __launch_bounds__(Tile::kThreads, 2)
 }  // namespace tsugi
 
 #ifndef __CUDACC_RTC__
+#include "kernels/cuda/gemm_launch.h"
 #include "kernels/cuda/kernel.h"
-#include "kernels/cuda/ops.h"
-#include "kernels/cuda/split_reduce.h"
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -232,10 +231,6 @@ DirectWeightParams<T> plan(const Conv2dShape& s, const DeviceInfo& device) {
   return p;
 }
 
-std::size_t rows_of(const Conv2dShape& s) {
-  return static_cast<std::size_t>(s.n) * static_cast<std::size_t>(s.p()) * static_cast<std::size_t>(s.q());
-}
-
 template <typename T, typename Tile>
 struct BackwardWeightDirect : Pass<Conv2dBackwardWeight> {
   static bool covers(const Conv2dShape& s) {
@@ -255,8 +250,7 @@ struct BackwardWeightDirect : Pass<Conv2dBackwardWeight> {
   static std::size_t workspace(const Conv2dShape& s, const DeviceInfo& device) {
     const auto splits = static_cast<std::size_t>(plan<T, Tile>(s, device).splits);
     const std::size_t partials = (splits * s.w_count() * sizeof(float) + 15) / 16 * 16;
-    const std::size_t bias = column_sum_workspace(rows_of(s), s.k);  // d_bias comes after d_w, in the same memory
-    return partials > bias ? partials : bias;
+    return backward_weight_workspace(s, partials);
   }
 
   static void launch(Runtime& runtime, const Conv2dBackwardWeight& op) {
@@ -272,14 +266,7 @@ struct BackwardWeightDirect : Pass<Conv2dBackwardWeight> {
     const dim3 grid(static_cast<unsigned>(p.slabs) * static_cast<unsigned>(p.splits),
                     static_cast<unsigned>((p.units + p.block_units - 1) / p.block_units));
     runtime.launch("conv2d_backward_weight", kernel, grid, dim3(Tile::kThreads), p);
-    SplitReduce reduce;
-    reduce.partials = p.partials;
-    reduce.splits = p.splits;
-    reduce.count = s.w_count();
-    reduce.accumulate = op.write == Write::accumulate;
-    reduce.out = op.d_w;
-    split_reduce(runtime, reduce);
-    if (op.d_bias != nullptr) column_sum(runtime, op.d_y, op.dtype, rows_of(s), s.k, op.write, op.d_bias, op.workspace);
+    reduce_splits(runtime, op, p.partials, p.splits);
   }
 };
 

@@ -24,9 +24,10 @@ std::vector<Kernel> conv2d_backward_weight_half2() {
   return {TSUGI_CONV2D_HALF2_ROWS(TSUGI_KERNEL, HalfBackwardWeight, Half2Tile, "half2")};
 }
 #else
-TSUGI_CONV2D_HALF2_ROWS(TSUGI_TILE_INSTANCE, conv2d_forward_half_kernel, HalfForwardParams, Half2Tile)
+TSUGI_CONV2D_HALF2_ROWS(TSUGI_TILE_INSTANCE, conv2d_forward_half_kernel, ForwardParams<__half>, Half2Tile)
 TSUGI_CONV2D_HALF2_ROWS(TSUGI_TILE_INSTANCE, conv2d_backward_data_half_kernel, HalfBackwardDataParams, Half2Tile)
-TSUGI_CONV2D_HALF2_ROWS(TSUGI_TILE_INSTANCE, conv2d_backward_weight_half_kernel, HalfBackwardWeightParams, Half2Tile)
+TSUGI_CONV2D_HALF2_ROWS(TSUGI_TILE_INSTANCE, conv2d_backward_weight_half_kernel, BackwardWeightParams<__half>,
+                        Half2Tile)
 #endif
 }  // namespace TSUGI_GPU
 }  // namespace tsugi

@@ -17,9 +17,9 @@ std::vector<Kernel> conv2d_backward_weight_mma() {
   return {TSUGI_CONV2D_MMA_ROWS(TSUGI_KERNEL, HalfBackwardWeight, MmaTile, "mma")};
 }
 #else
-TSUGI_CONV2D_MMA_ROWS(TSUGI_TILE_INSTANCE, conv2d_forward_half_kernel, HalfForwardParams, MmaTile)
+TSUGI_CONV2D_MMA_ROWS(TSUGI_TILE_INSTANCE, conv2d_forward_half_kernel, ForwardParams<__half>, MmaTile)
 TSUGI_CONV2D_MMA_ROWS(TSUGI_TILE_INSTANCE, conv2d_backward_data_half_kernel, HalfBackwardDataParams, MmaTile)
-TSUGI_CONV2D_MMA_ROWS(TSUGI_TILE_INSTANCE, conv2d_backward_weight_half_kernel, HalfBackwardWeightParams, MmaTile)
+TSUGI_CONV2D_MMA_ROWS(TSUGI_TILE_INSTANCE, conv2d_backward_weight_half_kernel, BackwardWeightParams<__half>, MmaTile)
 #endif
 }  // namespace TSUGI_GPU
 }  // namespace tsugi

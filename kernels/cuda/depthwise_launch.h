@@ -23,6 +23,24 @@ typename Kernels::Pointer pick(const Conv2dShape& s) {
   return Kernels::template fixed<DepthwiseFilter<5, 2>>();
 }
 
+/// What the params of every pass hold of a shape.
+template <typename Params>
+void set_shape(Params& p, const Conv2dShape& s) {
+  p.h = s.h;
+  p.w_columns = s.w;
+  p.p = s.p();
+  p.q = s.q();
+  p.pad_h = s.pad_h;
+  p.pad_w = s.pad_w;
+  p.channels = s.c;
+  p.filters = s.k;
+  p.multiplier = s.k / s.c;
+  p.r = s.r;
+  p.s = s.s;
+  p.stride_h = s.stride_h;
+  p.stride_w = s.stride_w;
+}
+
 /// What the three passes share.
 template <typename Operation, typename T, typename Tile>
 struct DepthwisePass : Pass<Operation> {

@@ -43,6 +43,20 @@ int splits_of(const GemmSizes& sizes, const DeviceInfo& device) {
   return choose_splits(blocks_of<Tile>(sizes), sizes.terms / Tile::kK, device);
 }
 
+/// Bytes of the partial sums of `count` results.
+template <typename Tile>
+std::size_t partials_of(const GemmSizes& sizes, std::size_t count, const DeviceInfo& device) {
+  return partial_bytes(splits_of<Tile>(sizes, device), count);
+}
+
+/// The same where `Tile` is a registry row's, which may work with a smaller one.
+template <typename Tile>
+std::size_t row_partials_of(const GemmSizes& sizes, std::size_t count, const DeviceInfo& device) {
+  const std::size_t wide = partials_of<Tile>(sizes, count, device);
+  const std::size_t narrow = partials_of<typename WorkTile<Tile, 1>::Type>(sizes, count, device);
+  return wide > narrow ? wide : narrow;
+}
+
 template <typename Tile>
 GemmGrid gemm_grid(const GemmSizes& sizes, int splits) {
   return {static_cast<int>(blocks_for(sizes.m, Tile::kM)), static_cast<int>(blocks_for(sizes.n, Tile::kN)),

@@ -49,10 +49,12 @@ LOSS = _op("*softmax*", "softmax_cross_entropy.cu")
 AUGMENT = _op("*augment*", "augment.cu")
 
 
-GEMM, LOAD, WHOLE, WALK, REDUCE, HALF_GEMM, MMA_TILE, HALF2_TILE, HALF_FORWARD, HALF_DATA, HALF_WEIGHT = (
+GEMM, GEMM_FORWARD, GEMM_WEIGHT, LOAD, WHOLE, WALK, REDUCE, HALF_GEMM, MMA_TILE, HALF2_TILE, HALF_DATA = (
     CUDA + f"device/{name}.h"
     for name in (
         "gemm_tile",
+        "gemm_forward",
+        "gemm_backward_weight",
         "gemm_load",
         "gemm_load_whole",
         "gemm_walk",
@@ -60,9 +62,7 @@ GEMM, LOAD, WHOLE, WALK, REDUCE, HALF_GEMM, MMA_TILE, HALF2_TILE, HALF_FORWARD, 
         "half_gemm",
         "mma_tile",
         "half2_tile",
-        "half_forward",
         "half_backward_data",
-        "half_backward_weight",
     )
 )
 
@@ -126,23 +126,23 @@ MUTANTS = [
     ),
     Mutant(
         "forward: strides of rows and columns swapped",
-        CUDA + "conv2d_forward.cu",
+        GEMM_FORWARD,
         "(line - image * p.p) * p.stride_h - p.pad_h",
         "(line - image * p.p) * p.stride_w - p.pad_h",
         FORWARD,
     ),
     Mutant(
         "forward: last pixel not written",
-        CUDA + "conv2d_forward.cu",
+        GEMM_FORWARD,
         "if (pixel >= p.pixels || left <= 0) return;",
         "if (pixel >= p.pixels - 1 || left <= 0) return;",
         FORWARD,
     ),
     Mutant(
         "forward: bias forgotten",
-        CUDA + "conv2d_forward.cu",
-        "if (p.bias != nullptr && e < left) y.v[e] +=",
-        "if (false && p.bias != nullptr && e < left) y.v[e] +=",
+        GEMM_FORWARD,
+        "if (p.bias != nullptr && e < left) values.v[e] +=",
+        "if (false && p.bias != nullptr && e < left) values.v[e] +=",
         FORWARD,
     ),
     Mutant(
@@ -199,7 +199,7 @@ MUTANTS = [
     ),
     Mutant(
         "half forward: every split writes the same part",
-        HALF_FORWARD,
+        GEMM_FORWARD,
         "static_cast<std::size_t>(blockIdx.z) * static_cast<unsigned>(p.pixels)",
         "std::size_t{0} * static_cast<unsigned>(p.pixels)",
         MMA,
@@ -248,9 +248,9 @@ MUTANTS = [
     ),
     Mutant(
         "half backward weight: missed accumulate",
-        HALF_WEIGHT,
-        "    if (p.accumulate) {",
-        "    if (false && p.accumulate) {",
+        GEMM_WEIGHT,
+        "  if (p.accumulate) {",
+        "  if (false && p.accumulate) {",
         MMA_WEIGHT,
     ),
     Mutant(

@@ -28,6 +28,7 @@ struct GemmTile {
   static constexpr int kMinBlocks = (M + N) * K / kThreads > 8 && ThreadM* ThreadN == 64 ? 384 / kThreads
                                     : kThreads >= 512                                    ? 1
                                                                                          : 512 / kThreads;
+  static constexpr int kNeighbours = 4;  ///< results side by side that a thread stores at once
   static constexpr int kPad = 4;  ///< floats after a row of a stage: transposing stores then miss each other's banks
 
   static_assert(M % ThreadM == 0 && N % ThreadN == 0, "threads must tile the block");

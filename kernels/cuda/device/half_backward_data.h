@@ -143,7 +143,7 @@ struct HalfBackwardData : Pass<Conv2dBackwardData> {
     return fits_gemm_offsets(s) && s.c / s.groups % kHalfVector == 0 && s.k / s.groups % kHalfVector == 0;
   }
   static std::size_t workspace(const Conv2dShape& s, const DeviceInfo& device) {
-    return moved_weights_bytes(s) + partial_bytes(splits_of<Tile>(sizes_of(s), device), s.x_count());
+    return moved_weights_bytes(s) + partials_of<Tile>(sizes_of(s), s.x_count(), device);
   }
 
   static void launch(Runtime& runtime, const Conv2dBackwardData& op) {
