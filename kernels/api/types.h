@@ -21,7 +21,10 @@ constexpr std::size_t size_of(DType dtype) {
 }
 
 /// "f32", "f16", "bf16", "i8", "u8".
-const char* name_of(DType dtype);
+inline const char* name_of(DType dtype) {
+  const char* const names[] = {"f32", "f16", "bf16", "i8", "u8"};
+  return dtype <= DType::u8 ? names[static_cast<int>(dtype)] : "unknown";
+}
 
 /// Where memory that ops are given must lie; validate() checks it. Every pointer is a multiple of its element's size:
 /// parameters, their gradients, tables and indices need no more. Kernels read float16 eight at a time, so in f16 the

@@ -48,33 +48,37 @@ struct FinishedTile {
   std::size_t out;       ///< element of the output that sums[0] goes to
   std::size_t out_step;  ///< elements from one pixel to the next
   std::size_t next_row;  ///< elements to the same pixel of the next row
+
+  /// As for_lanes; most tiles are whole, and their count is known here.
+  template <typename F>
+  void for_channels(const F& f) const {
+    constexpr int kWhole = kMaxVectors * kLanes;
+    channels == kWhole ? for_lanes(kWhole, f) : for_lanes(static_cast<std::size_t>(channels), f);
+  }
 };
 
 /// y = act(sums + bias), and what the activation saves
 template <typename T, typename Act>
 struct ForwardEpilogue {
   const Conv2dForward& op;
-  Act act;
+  Act function;
 
   void operator()(const FinishedTile& t) const {
+    const Act act = function;
     T* y = static_cast<T*>(op.y) + t.out;
     T* saved = Act::kSavesInput && op.saved != nullptr ? static_cast<T*>(op.saved) + t.out : nullptr;
-    float bias[kMaxVectors * kLanes] = {};
-    if (op.bias != nullptr) std::copy(op.bias + t.channel, op.bias + t.channel + t.channels, bias);
+    float copy[kMaxVectors * kLanes] = {};
+    if (op.bias != nullptr) std::copy(op.bias + t.channel, op.bias + t.channel + t.channels, copy);
+    const float* bias = copy;
     for (int i = 0; i < t.pixels; ++i, y += t.out_step) {
       __builtin_prefetch(y + t.next_row, 1, 2);
       const float* sums = t.sums + i * t.step;
-      if (t.channels == kMaxVectors * kLanes) {
-        for (int j = 0; j < kMaxVectors * kLanes; j += kLanes) {
-          const FloatVector value = load_lanes(sums + j) + load_lanes(bias + j);
-          if (saved != nullptr) store_lanes(saved + j, value);
-          store_lanes(y + j, forward_lanes(act, value));
-        }
-      } else {
-        for (int j = 0; saved != nullptr && j < t.channels; ++j) saved[j] = from_float<T>(sums[j] + bias[j]);
-#pragma omp simd
-        for (int j = 0; j < t.channels; ++j) y[j] = from_float<T>(act.forward(sums[j] + bias[j]));
-      }
+      t.for_channels([=](std::size_t j, auto lane) {
+        using V = decltype(lane);
+        const V value = load_as<V>(sums + j) + load_as<V>(bias + j);
+        if (saved != nullptr) store_lanes(saved + j, value);
+        store_lanes(y + j, forward_lanes(act, value));
+      });
       if (saved != nullptr) saved += t.out_step;
     }
   }
@@ -84,31 +88,22 @@ struct ForwardEpilogue {
 template <typename T, typename Act, bool kAccumulate>
 struct BackwardDataEpilogue {
   const Conv2dBackwardData& op;
-  Act act;
-
-  void row(const float* sums, const T* saved, T* d_x, int channels) const {
-#pragma omp simd
-    for (int j = 0; j < channels; ++j) {
-      const float g = kAccumulate ? sums[j] + to_float(d_x[j]) : sums[j];
-      d_x[j] = from_float<T>(Act::kMasks ? act.backward(to_float(saved[j]), g) : g);
-    }
-  }
+  Act function;
 
   void operator()(const FinishedTile& t) const {
+    const Act act = function;
     T* d_x = static_cast<T*>(op.d_x) + t.out;
     const T* saved = Act::kMasks ? static_cast<const T*>(op.saved) + t.out : d_x;
     for (int i = 0; i < t.pixels; ++i, d_x += t.out_step, saved += t.out_step) {
       if (Act::kMasks) __builtin_prefetch(saved + t.next_row, 0, 2);
       __builtin_prefetch(d_x + t.next_row, 1, 2);
-      if (t.channels == kMaxVectors * kLanes) {
-        for (int j = 0; j < kMaxVectors * kLanes; j += kLanes) {
-          const FloatVector sums = load_lanes(t.sums + i * t.step + j),
-                            g = kAccumulate ? sums + load_lanes(d_x + j) : sums;
-          store_lanes(d_x + j, Act::kMasks ? backward_lanes(act, load_lanes(saved + j), g) : g);
-        }
-      } else {
-        row(t.sums + i * t.step, saved, d_x, t.channels);
-      }
+      const float* sums = t.sums + i * t.step;
+      t.for_channels([=](std::size_t j, auto lane) {
+        using V = decltype(lane);
+        V g = load_as<V>(sums + j);
+        if (kAccumulate) g += load_as<V>(d_x + j);
+        store_lanes(d_x + j, Act::kMasks ? backward_lanes(act, load_as<V>(saved + j), g) : g);
+      });
     }
   }
 };

@@ -53,8 +53,10 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
 
   GemmSums<Tile> sums;
   multiply_forward<T, Tile>(p, block, end, place, shared, sums, Width<V>());
-  for_each_result<Tile>(
-      place, sums, [&](int row, int column, const Vec<float, 4>& sum) { finish_forward(p, block, row, column, sum); });
+  const unsigned first_filter = group_filter(p, block);
+  for_each_result<Tile>(place, sums, [&](int row, int column, const Vec<float, 4>& sum) {
+    finish_forward(p, block, first_filter, row, column, sum);
+  });
 }
 
 /// y[pixel,k] = activation(sum over c of x[pixel,c] w[k,c] + bias[k]): 1x1, stride 1, no padding, one group. As above,
@@ -71,8 +73,10 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
   MatrixRows<T, Tile::kN, Tile::kK, Tile::kThreads, V> b(p.w, p.terms, block.n, p.filters, thread, block.begin, end);
   GemmSums<Tile> sums;
   gemm_main_loop<Tile>(shared, a, b, stages_of<Tile>(block.begin, end), place, sums);
-  for_each_result<Tile>(
-      place, sums, [&](int row, int column, const Vec<float, 4>& sum) { finish_forward(p, block, row, column, sum); });
+  const unsigned first_filter = group_filter(p, block);
+  for_each_result<Tile>(place, sums, [&](int row, int column, const Vec<float, 4>& sum) {
+    finish_forward(p, block, first_filter, row, column, sum);
+  });
 }
 
 }  // namespace TSUGI_GPU

@@ -187,22 +187,19 @@ namespace TSUGI_GPU {
 #define TSUGI_INSTANCE(N, ...)                                               \
   template __global__ void pointwise<__VA_ARGS__, N>(const __VA_ARGS__ map); \
   template __global__ void pointwise<__VA_ARGS__, 1>(const __VA_ARGS__ map);
-TSUGI_INSTANCE(4, ActivationForwardMap<float, Rectifier>)
-TSUGI_INSTANCE(4, ActivationForwardMap<float, SmoothActivation>)
-TSUGI_INSTANCE(8, ActivationForwardMap<__half, Rectifier>)
-TSUGI_INSTANCE(8, ActivationForwardMap<__half, SmoothActivation>)
-TSUGI_INSTANCE(4, ActivationBackwardMap<float, Rectifier>)
-TSUGI_INSTANCE(4, ActivationBackwardMap<float, SmoothActivation>)
-TSUGI_INSTANCE(8, ActivationBackwardMap<__half, Rectifier>)
-TSUGI_INSTANCE(8, ActivationBackwardMap<__half, SmoothActivation>)
-TSUGI_INSTANCE(4, AddForwardMap<float, Rectifier>)
-TSUGI_INSTANCE(4, AddForwardMap<float, SmoothActivation>)
-TSUGI_INSTANCE(8, AddForwardMap<__half, Rectifier>)
-TSUGI_INSTANCE(8, AddForwardMap<__half, SmoothActivation>)
+#define TSUGI_ACTIVATION_INSTANCES(N, T, Act)      \
+  TSUGI_INSTANCE(N, ActivationForwardMap<T, Act>)  \
+  TSUGI_INSTANCE(N, ActivationBackwardMap<T, Act>) \
+  TSUGI_INSTANCE(N, AddForwardMap<T, Act>)
+TSUGI_ACTIVATION_INSTANCES(4, float, Rectifier)
+TSUGI_ACTIVATION_INSTANCES(4, float, SmoothActivation)
+TSUGI_ACTIVATION_INSTANCES(8, __half, Rectifier)
+TSUGI_ACTIVATION_INSTANCES(8, __half, SmoothActivation)
 TSUGI_INSTANCE(4, CastMap<float, float>)
 TSUGI_INSTANCE(4, CastMap<float, __half>)
 TSUGI_INSTANCE(4, CastMap<__half, float>)
 TSUGI_INSTANCE(8, CastMap<__half, __half>)
+#undef TSUGI_ACTIVATION_INSTANCES
 #undef TSUGI_INSTANCE
 }  // namespace TSUGI_GPU
 }  // namespace tsugi

@@ -6,28 +6,19 @@ namespace {
 
 /// cublasGetStatusName() came with CUDA 11.4; the Nano's toolkit is older.
 std::string name_of(cublasStatus_t status) {
-  switch (status) {
-    case CUBLAS_STATUS_SUCCESS:
-      return "CUBLAS_STATUS_SUCCESS";
-    case CUBLAS_STATUS_NOT_INITIALIZED:
-      return "CUBLAS_STATUS_NOT_INITIALIZED";
-    case CUBLAS_STATUS_ALLOC_FAILED:
-      return "CUBLAS_STATUS_ALLOC_FAILED";
-    case CUBLAS_STATUS_INVALID_VALUE:
-      return "CUBLAS_STATUS_INVALID_VALUE";
-    case CUBLAS_STATUS_ARCH_MISMATCH:
-      return "CUBLAS_STATUS_ARCH_MISMATCH";
-    case CUBLAS_STATUS_MAPPING_ERROR:
-      return "CUBLAS_STATUS_MAPPING_ERROR";
-    case CUBLAS_STATUS_EXECUTION_FAILED:
-      return "CUBLAS_STATUS_EXECUTION_FAILED";
-    case CUBLAS_STATUS_INTERNAL_ERROR:
-      return "CUBLAS_STATUS_INTERNAL_ERROR";
-    case CUBLAS_STATUS_NOT_SUPPORTED:
-      return "CUBLAS_STATUS_NOT_SUPPORTED";
-    default:
-      return "status " + std::to_string(static_cast<int>(status));
-  }
+#define TSUGI_STATUS(name) \
+  if (status == name) return #name;
+  TSUGI_STATUS(CUBLAS_STATUS_SUCCESS)
+  TSUGI_STATUS(CUBLAS_STATUS_NOT_INITIALIZED)
+  TSUGI_STATUS(CUBLAS_STATUS_ALLOC_FAILED)
+  TSUGI_STATUS(CUBLAS_STATUS_INVALID_VALUE)
+  TSUGI_STATUS(CUBLAS_STATUS_ARCH_MISMATCH)
+  TSUGI_STATUS(CUBLAS_STATUS_MAPPING_ERROR)
+  TSUGI_STATUS(CUBLAS_STATUS_EXECUTION_FAILED)
+  TSUGI_STATUS(CUBLAS_STATUS_INTERNAL_ERROR)
+  TSUGI_STATUS(CUBLAS_STATUS_NOT_SUPPORTED)
+#undef TSUGI_STATUS
+  return "status " + std::to_string(static_cast<int>(status));
 }
 
 }  // namespace

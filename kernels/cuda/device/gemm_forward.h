@@ -52,22 +52,24 @@ __device__ __forceinline__ const T* group_weights(const ForwardParams<T>& p, con
 }
 
 /// What becomes of neighbouring sums at (row, column) of the block: partials, or y = activation(sum + bias).
+/// first_filter: group_filter().
 template <typename T, int N>
-__device__ __forceinline__ void finish_forward(const ForwardParams<T>& p, const GemmBlock& block, int row, int column,
-                                               Vec<float, N> values) {
-  const int pixel = block.m + row, left = p.group_filters - block.n - column;
+__device__ __forceinline__ void finish_forward(const ForwardParams<T>& p, const GemmBlock& block, unsigned first_filter,
+                                               int row, int column, const Vec<float, N>& sums) {
+  const int pixel = block.m + row, filter = block.n + column, left = p.group_filters - filter;
   if (pixel >= p.pixels || left <= 0) return;
-  const unsigned filter = group_filter(p, block) + static_cast<unsigned>(block.n + column);
-  const unsigned index = static_cast<unsigned>(pixel) * static_cast<unsigned>(p.filters) + filter;
+  const unsigned channel = first_filter + static_cast<unsigned>(filter);
+  const unsigned index = static_cast<unsigned>(pixel) * static_cast<unsigned>(p.filters) + channel;
   if (p.partials != nullptr) {
     const std::size_t split =
         static_cast<std::size_t>(blockIdx.z) * static_cast<unsigned>(p.pixels) * static_cast<unsigned>(p.filters);
-    store_neighbours<float>(p.partials + split + index, values, left, p.wide);
+    store_neighbours<float>(p.partials + split + index, sums, left, p.wide);
     return;
   }
+  Vec<float, N> values = sums;
 #pragma unroll
   for (int e = 0; e < N; ++e) {
-    if (p.bias != nullptr && e < left) values.v[e] += p.bias[filter + static_cast<unsigned>(e)];
+    if (p.bias != nullptr && e < left) values.v[e] += p.bias[channel + static_cast<unsigned>(e)];
     values.v[e] = p.activation.forward(values.v[e]);
   }
   store_neighbours<T>(p.y + index, values, left, p.wide);

@@ -29,8 +29,10 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
   typename Tile::Sums sums;
   half_main_loop<Tile>(shared, a, b, stages_of<Tile>(block.begin, end), place, sums);
 
-  Tile::for_each_result(place, sums,
-                        [&](int row, int column, auto values) { finish_forward(p, block, row, column, values); });
+  const unsigned first_filter = group_filter(p, block);
+  Tile::for_each_result(place, sums, [&](int row, int column, const auto& sum) {
+    finish_forward(p, block, first_filter, row, column, sum);
+  });
 }
 
 }  // namespace TSUGI_GPU
