@@ -118,11 +118,12 @@ __device__ __forceinline__ void multiply_backward_data(const BackwardDataGemmPar
   const TapWalk d_y_walk = with_tap_columns<true>(p.d_y_walk, Tile::kK, taps_w);
   const TapWalk weight_walk = with_tap_columns<true>(p.weight_walk, Tile::kK, taps_w);
   TapCursor<Tile::kK> cursor(d_y_walk, block.begin, end);
-  WholeImageRows<T, Tile::kM, Tile::kK, Tile::kThreads, V, -1> a(p.d_y, group_filter(p, phase), d_y_walk, cursor, p.p,
-                                                                 p.q, thread);
+  const unsigned filter = group_filter(p, phase), weight = phase_weights(p, phase);
+  ImageRows<T, Tile::kM, Tile::kK, Tile::kThreads, V, -1, CursorTaps<Tile::kK, true>> a(p.d_y, d_y_walk, p.p, p.q,
+                                                                                        thread, cursor, filter);
   place_pixels(a, p, phase, block);
-  WholeFilterColumns<T, Tile::kN, Tile::kK, Tile::kThreads, V> b(p.weights, phase_weights(p, phase), weight_walk,
-                                                                 cursor, block.n, p.group_channels, thread);
+  FilterColumns<T, Tile::kN, Tile::kK, Tile::kThreads, V, CursorTaps<Tile::kK, false>> b(
+      p.weights, weight_walk, block.n, p.group_channels, thread, cursor, weight);
   gemm_main_loop<Tile>(shared, a, b, stages_of<Tile>(block.begin, end), place, sums);
 }
 
@@ -134,11 +135,11 @@ __device__ __forceinline__ void multiply_backward_data(const BackwardDataGemmPar
   const int thread = static_cast<int>(threadIdx.x), taps_w = phase.columns.taps > 0 ? phase.columns.taps : 1;
   const TapWalk d_y_walk = with_tap_columns<false>(p.d_y_walk, Tile::kK, taps_w);
   const TapWalk weight_walk = with_tap_columns<false>(p.weight_walk, Tile::kK, taps_w);
-  ImageRows<T, Tile::kM, Tile::kK, Tile::kThreads, 1, -1, false> a(p.d_y + group_filter(p, phase), d_y_walk, p.p, p.q,
-                                                                   thread, block.begin, end);
+  ImageRows<T, Tile::kM, Tile::kK, Tile::kThreads, 1, -1> a(p.d_y + group_filter(p, phase), d_y_walk, p.p, p.q, thread,
+                                                            block.begin, end);
   place_pixels(a, p, phase, block);
-  FilterColumns<T, Tile::kN, Tile::kK, Tile::kThreads, 1, false> b(p.weights + phase_weights(p, phase), weight_walk,
-                                                                   block.n, p.group_channels, thread, block.begin, end);
+  FilterColumns<T, Tile::kN, Tile::kK, Tile::kThreads, 1> b(p.weights + phase_weights(p, phase), weight_walk, block.n,
+                                                            p.group_channels, thread, block.begin, end);
   gemm_main_loop<Tile>(shared, a, b, stages_of<Tile>(block.begin, end), place, sums);
 }
 

@@ -14,11 +14,12 @@ __device__ __forceinline__ void multiply_forward(const ForwardParams<T>& p, cons
                                                  GemmSums<Tile>& sums, Width<V>) {
   const int thread = static_cast<int>(threadIdx.x);
   TapCursor<Tile::kK> cursor(p.walk, block.begin, end);
-  WholeImageRows<T, Tile::kM, Tile::kK, Tile::kThreads, V, 1> a(p.x, group_channel(p, block), p.walk, cursor, p.h,
-                                                                p.w_columns, thread);
+  const unsigned channel = group_channel(p, block);
+  ImageRows<T, Tile::kM, Tile::kK, Tile::kThreads, V, 1, CursorTaps<Tile::kK, true>> a(p.x, p.walk, p.h, p.w_columns,
+                                                                                       thread, cursor, channel);
   place_pixels(a, p, block);
-  WholeMatrixRows<T, Tile::kN, Tile::kK, Tile::kThreads, V> b(group_weights(p, block), p.terms, cursor, block.n,
-                                                              p.group_filters, thread, block.begin);
+  MatrixRows<T, Tile::kN, Tile::kK, Tile::kThreads, V, CursorTerms<Tile::kK>> b(
+      group_weights(p, block), p.terms, block.n, p.group_filters, thread, block.begin, cursor);
   gemm_main_loop<Tile>(shared, a, b, stages_of<Tile>(block.begin, end), place, sums);
 }
 

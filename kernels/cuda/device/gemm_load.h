@@ -107,29 +107,53 @@ struct ColumnSlots {
   }
 };
 
+/// Where a loader is in its walk over taps, whatever the count of channels. Deep: as TapPosition. Another way to walk:
+/// gemm_load_whole.h.
+template <int K, bool Deep>
+struct OwnTaps {
+  const TapWalk& walk;
+  TapPosition<Deep> at;
+  int left;  ///< terms from this thread's on to the end
+
+  /// term: of this thread in a stage; terms begin .. end of the walk.
+  __device__ __forceinline__ OwnTaps(const TapWalk& walk_, int term, int begin, int end)
+      : walk(walk_), left(end - begin - term) {
+    at.start(walk, begin + term);
+  }
+  /// A tensor whose lanes begin `lane` elements further on.
+  template <typename T>
+  __device__ __forceinline__ const T* shifted(const T* tensor, int lane) {
+    return tensor + lane;
+  }
+  __device__ __forceinline__ bool exists() const { return left > 0; }
+  __device__ __forceinline__ int tap_h() const { return at.tap_h; }
+  __device__ __forceinline__ int tap_w() const { return at.tap_w; }
+  __device__ __forceinline__ unsigned offset() const { return at.offset; }
+  __device__ __forceinline__ void advance() {
+    at.advance(walk);
+    left -= K;
+  }
+};
+
 /// Pixels x (tap row, tap column, channel) of an NHWC image tensor, zero where a tap lies in the padding.
 /// Direction: +1 where the next tap is the next pixel (forward), -1 where it is the one before (backward data).
-template <typename T, int Rows, int K, int Threads, int V, int Direction, bool Deep = (V > 1)>
+template <typename T, int Rows, int K, int Threads, int V, int Direction, typename Taps = OwnTaps<K, (V > 1)>>
 struct ImageRows {
   using Slots = RowSlots<Rows, K, Threads, V>;
   static constexpr int kCount = Slots::kCount;
 
   Vec<T, V> data[kCount];
   const T* image;
-  const TapWalk& walk;
   int height, width, thread;
   int h[kCount], w[kCount];  ///< pixel under the first tap
   unsigned base[kCount];     ///< its offset
-  int left;                  ///< terms from this thread's on to the end
-  TapPosition<Deep> at;
+  Taps taps;
 
-  /// Terms begin .. end of the walk. Then place() every row.
-  __device__ __forceinline__ ImageRows(const T* image_, const TapWalk& walk_, int height_, int width_, int thread_,
-                                       int begin, int end)
-      : image(image_), walk(walk_), height(height_), width(width_), thread(thread_) {
-    left = end - begin - Slots::term(thread);
-    at.start(walk, begin + Slots::term(thread));
-  }
+  /// walked: the rest of what Taps is made from. Then place() every row.
+  template <typename... Walked>
+  __device__ __forceinline__ ImageRows(const T* image_, const TapWalk& walk, int height_, int width_, int thread_,
+                                       Walked&... walked)
+      : image(image_), height(height_), width(width_), thread(thread_), taps(walk, Slots::term(thread_), walked...) {}
   __device__ __forceinline__ static int row(int thread, int i) { return Slots::row(thread, i); }
   __device__ __forceinline__ void place(int i, int h_, int w_, unsigned base_) {
     h[i] = h_;
@@ -139,39 +163,46 @@ struct ImageRows {
   __device__ __forceinline__ void load() {
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
-      const unsigned tap_h = static_cast<unsigned>(h[i] + Direction * at.tap_h);
-      const unsigned tap_w = static_cast<unsigned>(w[i] + Direction * at.tap_w);
+      const unsigned tap_h = static_cast<unsigned>(h[i] + Direction * taps.tap_h());
+      const unsigned tap_w = static_cast<unsigned>(w[i] + Direction * taps.tap_w());
       data[i] = zero_vec<T, V>();
-      if (left > 0 && tap_h < static_cast<unsigned>(height) && tap_w < static_cast<unsigned>(width)) {
-        data[i] = load_read_only<T, V>(image + (base[i] + at.offset));
+      if (taps.exists() && tap_h < static_cast<unsigned>(height) && tap_w < static_cast<unsigned>(width)) {
+        data[i] = load_read_only<T, V>(image + (base[i] + taps.offset()));
       }
     }
   }
-  __device__ __forceinline__ void advance() {
-    at.advance(walk);
-    left -= K;
-  }
+  __device__ __forceinline__ void advance() { taps.advance(); }
   template <int Pitch>
   __device__ __forceinline__ void store(float (&stage)[K][Pitch]) const {
     Slots::store(data, stage, thread);
   }
 };
 
+/// How many terms a loader has left, counted by itself.
+template <int K>
+struct OwnTerms {
+  int left;
+  __device__ __forceinline__ OwnTerms(int term, int begin, int end) : left(end - begin - term) {}
+  __device__ __forceinline__ bool exists() const { return left > 0; }
+  __device__ __forceinline__ void advance() { left -= K; }
+};
+
 /// Rows of a matrix, terms contiguous. Rows from `rows` on repeat the last one: nobody stores their results.
-template <typename T, int Rows, int K, int Threads, int V>
+template <typename T, int Rows, int K, int Threads, int V, typename Terms = OwnTerms<K>>
 struct MatrixRows {
   using Slots = RowSlots<Rows, K, Threads, V>;
   static constexpr int kCount = Slots::kCount;
 
   Vec<T, V> data[kCount];
   const T* row[kCount];
-  int left, thread;
+  Terms terms;
+  int thread;
 
-  /// matrix [rows, pitch]: rows first_row .. , terms begin .. end.
+  /// matrix [rows, pitch]: rows first_row .. , terms from `begin`; bound: the end, or what else Terms is made from.
+  template <typename Bound>
   __device__ __forceinline__ MatrixRows(const T* matrix, int pitch, int first_row, int rows, int thread_, int begin,
-                                        int end)
-      : thread(thread_) {
-    left = end - begin - Slots::term(thread);
+                                        const Bound& bound)
+      : terms(Slots::term(thread_), begin, bound), thread(thread_) {
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
       const int wanted = first_row + Slots::row(thread, i);
@@ -183,11 +214,11 @@ struct MatrixRows {
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
       data[i] = zero_vec<T, V>();
-      if (left > 0) data[i] = load_read_only<T, V>(row[i]);
+      if (terms.exists()) data[i] = load_read_only<T, V>(row[i]);
     }
   }
   __device__ __forceinline__ void advance() {
-    left -= K;
+    terms.advance();
 #pragma unroll
     for (int i = 0; i < kCount; ++i) row[i] += K;
   }
@@ -235,37 +266,34 @@ struct MatrixColumns {
 
 /// (tap row, tap column, filter) x channels of the weights [k,r,s,c]: what backward data multiplies with. The walk's
 /// inner digit is the filter.
-template <typename T, int Rows, int K, int Threads, int V, bool Deep>
+template <typename T, int Rows, int K, int Threads, int V, typename Taps = OwnTaps<K, false>>
 struct FilterColumns {
   using Slots = ColumnSlots<Rows, K, Threads, V>;
   static constexpr int kCount = Slots::kCount;
 
   Vec<T, V> data[kCount];
-  const T* weights;  ///< at the first tap, group and this thread's first channel
-  const TapWalk& walk;
-  int left, columns, thread;
-  TapPosition<Deep> at;
+  int columns, thread;
+  Taps taps;
+  const T* weights;
 
-  __device__ __forceinline__ FilterColumns(const T* weights_, const TapWalk& walk_, int first, int total, int thread_,
-                                           int begin, int end)
-      : weights(weights_ + first + Slots::row(thread_, 0)), walk(walk_), thread(thread_) {
-    left = end - begin - Slots::term(thread);
+  /// Columns first .. total; walked: the rest of what Taps is made from.
+  template <typename... Walked>
+  __device__ __forceinline__ FilterColumns(const T* weights_, const TapWalk& walk, int first, int total, int thread_,
+                                           Walked&... walked)
+      : thread(thread_), taps(walk, Slots::term(thread_), walked...) {
     columns = total - first - Slots::row(thread, 0);
-    at.start(walk, begin + Slots::term(thread));
+    weights = taps.shifted(weights_, first + Slots::row(thread, 0));
   }
   __device__ __forceinline__ void load() {
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
       data[i] = zero_vec<T, V>();
-      if (left > 0 && columns > i * Slots::kStep) {
-        data[i] = load_read_only<T, V>(weights + at.offset + i * Slots::kStep);
+      if (taps.exists() && columns > i * Slots::kStep) {
+        data[i] = load_read_only<T, V>(weights + taps.offset() + i * Slots::kStep);
       }
     }
   }
-  __device__ __forceinline__ void advance() {
-    at.advance(walk);
-    left -= K;
-  }
+  __device__ __forceinline__ void advance() { taps.advance(); }
   template <int Pitch>
   __device__ __forceinline__ void store(float (&stage)[K][Pitch]) const {
     Slots::store(data, stage, thread);

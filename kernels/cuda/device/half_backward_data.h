@@ -43,8 +43,8 @@ struct Phase {
 template <typename Tile>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
     conv2d_backward_data_half_kernel(const HalfBackwardDataParams p) {
-  using A = ImageRows<__half, Tile::kM, Tile::kK, Tile::kThreads, kHalfVector, -1, false>;
-  using B = FilterColumns<__half, Tile::kN, Tile::kK, Tile::kThreads, kHalfVector, false>;
+  using A = ImageRows<__half, Tile::kM, Tile::kK, Tile::kThreads, kHalfVector, -1, OwnTaps<Tile::kK, false>>;
+  using B = FilterColumns<__half, Tile::kN, Tile::kK, Tile::kThreads, kHalfVector>;
   struct Shared {  // with what would otherwise take more registers than the main loop leaves
     HalfStages<Tile, A, B> stages;
     TapWalk walk, weight_walk;         ///< of this phase

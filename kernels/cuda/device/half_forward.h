@@ -15,7 +15,7 @@ namespace TSUGI_GPU {
 template <typename Tile>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
     conv2d_forward_half_kernel(const ForwardParams<__half> p) {
-  using A = ImageRows<__half, Tile::kM, Tile::kK, Tile::kThreads, kHalfVector, 1, false>;
+  using A = ImageRows<__half, Tile::kM, Tile::kK, Tile::kThreads, kHalfVector, 1, OwnTaps<Tile::kK, false>>;
   using B = MatrixRows<__half, Tile::kN, Tile::kK, Tile::kThreads, kHalfVector>;
   HalfStages<Tile, A, B>& shared = shared_memory<HalfStages<Tile, A, B>>();
   const int thread = static_cast<int>(threadIdx.x);
