@@ -1,5 +1,5 @@
-// One host thread's emulation of a CUDA block: which of its threads runs next, barriers, warp calls, shared memory, and
-// what is wrong with a kernel that breaks their rules.
+// The emulation of a CUDA block on a host thread: which of its threads runs next, barriers, warp calls, shared memory,
+// and what is wrong with a kernel that breaks their rules.
 //
 // A CUDA thread that has to wait keeps its fiber; one that ends hands its fiber to the next that starts, so a kernel
 // without barriers runs on one fiber and without a switch.

@@ -18,8 +18,6 @@ class SimtRuntime : public Runtime {
   SimtRuntime(int sm, ThreadOrder order, std::uint64_t seed, std::size_t memory_limit = std::size_t{4} << 30);
   ~SimtRuntime() override;
 
-  Emulator& emulator() { return emulator_; }
-
   const DeviceInfo& info() const override { return info_; }
   void* allocate(std::size_t bytes) override;
   void release(void* memory) noexcept override;

@@ -1,4 +1,4 @@
-// What the emulator must do right and what it must find: barriers, orders, shared memory, warp calls, host threads.
+// What the emulator must do right and what it must find: barriers, orders, shared memory, warp calls.
 #define TSUGI_SIMT
 #include <doctest/doctest.h>
 
@@ -24,9 +24,8 @@ struct Params {
 
 /// out (floats, NaN before) after a launch of `kernel`; fresh runtime.
 std::vector<float> run(void (*kernel)(Params), dim3 grid, dim3 block, std::size_t floats, int mode = 0,
-                       ThreadOrder order = ThreadOrder::forward, std::uint64_t seed = 1, int host_threads = 1) {
+                       ThreadOrder order = ThreadOrder::forward, std::uint64_t seed = 1) {
   SimtRuntime runtime(75, order, seed);
-  runtime.emulator().set_host_threads(host_threads);
   Params params{static_cast<float*>(runtime.allocate(floats * sizeof(float))), mode};
   runtime.launch("planted", kernel, grid, block, params);
   std::vector<float> out(floats);
@@ -149,23 +148,18 @@ __global__ void move_four(const Params p) {
 }  // namespace
 
 TEST_SUITE("simt emulator") {
-  TEST_CASE("every thread of every block runs once, in every order and on several host threads") {
+  TEST_CASE("every thread of every block runs once, in every order") {
     for (const ThreadOrder order : kOrders) {
-      for (const int host_threads : {1, 3}) {
-        const std::vector<float> out =
-            run(&write_index, dim3(3, 5, 2), dim3(5, 3, 7), 30 * 105, 0, order, 9, host_threads);
-        for (std::size_t i = 0; i < out.size(); ++i) REQUIRE(out[i] == static_cast<float>(i));
-      }
+      const std::vector<float> out = run(&write_index, dim3(3, 5, 2), dim3(5, 3, 7), 30 * 105, 0, order, 9);
+      for (std::size_t i = 0; i < out.size(); ++i) REQUIRE(out[i] == static_cast<float>(i));
     }
   }
 
   TEST_CASE("barriers order shared memory, whatever the order of threads") {
     for (const ThreadOrder order : kOrders) {
       for (const unsigned block : {1u, 2u, 31u, 33u, 64u, 65u, 128u, 200u, 256u}) {
-        for (const int host_threads : {1, 2}) {
-          const std::vector<float> out = run(&rotate, dim3(6), dim3(block), 6 * block, 5, order, block, host_threads);
-          for (unsigned i = 0; i < 6 * block; ++i) REQUIRE(out[i] == static_cast<float>((i + 5) % block));
-        }
+        const std::vector<float> out = run(&rotate, dim3(6), dim3(block), 6 * block, 5, order, block);
+        for (unsigned i = 0; i < 6 * block; ++i) REQUIRE(out[i] == static_cast<float>((i + 5) % block));
       }
     }
   }
@@ -233,11 +227,9 @@ TEST_SUITE("simt emulator") {
     }
   }
 
-  TEST_CASE("the failure that is reported does not depend on the number of host threads") {
-    for (const int host_threads : {1, 4}) {
-      CHECK_THROWS_WITH_AS(run(&throw_in_one, dim3(50), dim3(64), 64, 0, ThreadOrder::reverse, 1, host_threads),
-                           "simt: kernel planted, block (49,0,0), thread (3,0,0) the kernel threw: planted", Error);
-    }
+  TEST_CASE("the failure that is reported is that of the block which runs first") {
+    CHECK_THROWS_WITH_AS(run(&throw_in_one, dim3(50), dim3(64), 64, 0, ThreadOrder::reverse),
+                         "simt: kernel planted, block (49,0,0), thread (3,0,0) the kernel threw: planted", Error);
   }
 
   TEST_CASE("an access that is not aligned to its size is an error, as it is on a device") {
