@@ -2,6 +2,9 @@
 // is that of augment_draw.h, so that every device makes the same pictures.
 #include "kernels/api/augment_draw.h"
 #include "kernels/cuda/device/reduce.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/ops.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -150,14 +153,7 @@ __global__ void __launch_bounds__(kBlockThreads) augment_tile(const AugmentForwa
   }
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/ops.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 template <typename T>
@@ -176,15 +172,12 @@ void augment_forward(Runtime& runtime, const AugmentForward& op) {
   (op.dtype == DType::f16 ? forward<__half> : forward<float>)(runtime, op);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 template __global__ void augment_tile<float, true>(const AugmentForward);
 template __global__ void augment_tile<float, false>(const AugmentForward);
 template __global__ void augment_tile<__half, true>(const AugmentForward);
 template __global__ void augment_tile<__half, false>(const AugmentForward);
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

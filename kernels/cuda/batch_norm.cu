@@ -4,6 +4,11 @@
 // variances", 1979: sums of squares around means, never E[x^2] - mean^2.
 #include "kernels/api/batch_norm.h"
 #include "kernels/cuda/device/reduce.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/batch_norm.h"
+#include "kernels/cuda/kernel.h"
+#include "kernels/cuda/ops.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -226,16 +231,7 @@ __global__ void __launch_bounds__(kBlockThreads) batch_norm_normalise(const Batc
   }
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/batch_norm.h"
-#include "kernels/cuda/kernel.h"
-#include "kernels/cuda/ops.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 template <typename T, int N, typename Act>
@@ -286,11 +282,7 @@ void batch_norm_forward(Runtime& runtime, const BatchNormForward& op) {
   });
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 #define TSUGI_INSTANCE(T, N)                                                                           \
   template __global__ void batch_norm_statistics<T, N>(const BatchNormStatistics);                     \
   template __global__ void batch_norm_normalise<T, N, Rectifier>(const BatchNormNormalise<Rectifier>); \
@@ -300,6 +292,7 @@ TSUGI_INSTANCE(float, 1)
 TSUGI_INSTANCE(__half, 8)
 TSUGI_INSTANCE(__half, 1)
 #undef TSUGI_INSTANCE
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

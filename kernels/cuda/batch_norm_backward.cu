@@ -2,6 +2,11 @@
 // over blocks of rows, a small launch that merges them and writes the parameters' gradients, and one pass for d_x.
 #include "kernels/api/batch_norm.h"
 #include "kernels/cuda/device/reduce.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/batch_norm.h"
+#include "kernels/cuda/kernel.h"
+#include "kernels/cuda/ops.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -154,16 +159,7 @@ __global__ void __launch_bounds__(kBlockThreads) batch_norm_gradient(const Batch
   for_rows<kRows, T, N>(x, y, d_y, row, end, height, at, stride, write);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/batch_norm.h"
-#include "kernels/cuda/kernel.h"
-#include "kernels/cuda/ops.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 template <typename T, int N, typename Act>
@@ -225,11 +221,7 @@ void batch_norm_backward(Runtime& runtime, const BatchNormBackward& op) {
   });
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 #define TSUGI_INSTANCE(T, N, Act)                                                \
   template __global__ void batch_norm_sums<T, N, Act>(const BatchNormSums<Act>); \
   template __global__ void batch_norm_gradient<T, N, Act>(const BatchNormGradient<Act>);
@@ -242,6 +234,7 @@ TSUGI_INSTANCE(float, 1, SmoothActivation)
 TSUGI_INSTANCE(__half, 8, SmoothActivation)
 TSUGI_INSTANCE(__half, 1, SmoothActivation)
 #undef TSUGI_INSTANCE
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

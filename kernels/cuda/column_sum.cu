@@ -1,5 +1,9 @@
 // Column sums of a [rows,c] matrix in two passes of fixed order: d_bias of convolutions and dense layers.
 #include "kernels/cuda/device/element.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/ops.h"
+#include "kernels/cuda/split_reduce.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -51,15 +55,7 @@ __global__ void __launch_bounds__(kColumnSumThreads) column_sum_kernel(const Col
   *to = p.accumulate ? *to + sum : sum;
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/ops.h"
-#include "kernels/cuda/split_reduce.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 constexpr std::size_t kMaxParts = 128;
@@ -99,13 +95,10 @@ void column_sum(Runtime& runtime, const void* matrix, DType dtype, std::size_t r
   if (parts > 1) sum_pass<float>(runtime, first, parts, c, 1, accumulate, sums);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 template __global__ void column_sum_kernel<float>(const ColumnSumParams<float>);
 template __global__ void column_sum_kernel<__half>(const ColumnSumParams<__half>);
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

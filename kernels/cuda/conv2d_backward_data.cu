@@ -4,6 +4,10 @@
 #include "kernels/api/rows.h"
 #include "kernels/cuda/device/gemm_load_whole.h"
 #include "kernels/cuda/device/gemm_tile.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/gemm_launch.h"
+#include "kernels/cuda/kernel.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -224,15 +228,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
   finish_backward_data<T, Tile>(p, shared.block, place, sums);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/gemm_launch.h"
-#include "kernels/cuda/kernel.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 int phases(int stride, int size) { return stride < size ? stride : size; }
@@ -301,13 +297,10 @@ std::vector<Kernel> conv2d_backward_data_gemm() {
   return {TSUGI_CONV2D_GEMM_ROWS(TSUGI_KERNEL, BackwardDataGemm, GemmTile, "gemm")};
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 TSUGI_CONV2D_GEMM_ROWS(TSUGI_INSTANCE, conv2d_backward_data_gemm_kernel, BackwardDataGemmParams, GemmTile, 4)
 TSUGI_CONV2D_GEMM_ROWS(TSUGI_INSTANCE, conv2d_backward_data_gemm_kernel, BackwardDataGemmParams, GemmTile, 1)
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

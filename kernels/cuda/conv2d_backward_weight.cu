@@ -2,6 +2,9 @@
 // result small, so the pixels are split over the grid, and split_reduce adds the parts in fixed order.
 #include "kernels/api/rows.h"
 #include "kernels/cuda/device/gemm_backward_weight.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/kernel.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -36,14 +39,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
   });
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/kernel.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 template <typename T, typename Tile>
@@ -71,15 +67,12 @@ std::vector<Kernel> conv2d_backward_weight_gemm() {
   return {TSUGI_CONV2D_BACKWARD_WEIGHT_GEMM_ROWS(TSUGI_KERNEL, BackwardWeightGemm, GemmTile, "gemm")};
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 TSUGI_CONV2D_BACKWARD_WEIGHT_GEMM_ROWS(TSUGI_INSTANCE, conv2d_backward_weight_gemm_kernel, BackwardWeightParams,
                                        GemmTile, 4)
 TSUGI_CONV2D_BACKWARD_WEIGHT_GEMM_ROWS(TSUGI_INSTANCE, conv2d_backward_weight_gemm_kernel, BackwardWeightParams,
                                        GemmTile, 1)
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

@@ -3,6 +3,9 @@
 // stride 1 or 2 are compiled in (MobileNet's), others take the generic kernels.
 #include "kernels/api/rows.h"
 #include "kernels/cuda/device/depthwise.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/depthwise_launch.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -234,14 +237,7 @@ __global__ void __launch_bounds__(Tile::kThreads)
                        place.channel, sums);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/depthwise_launch.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 template <typename T, typename Tile, int V>
@@ -315,13 +311,10 @@ std::vector<Kernel> conv2d_backward_data_depthwise() {
   return {TSUGI_CONV2D_DEPTHWISE_ROWS(TSUGI_KERNEL, BackwardDataDepthwise, DepthwiseTile, "depthwise")};
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 TSUGI_CONV2D_DEPTHWISE_ROWS(TSUGI_DEPTHWISE_ROW, conv2d_forward_depthwise_kernel, DepthwiseForwardParams)
 TSUGI_CONV2D_DEPTHWISE_ROWS(TSUGI_DEPTHWISE_ROW, conv2d_backward_data_depthwise_kernel, DepthwiseBackwardDataParams)
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

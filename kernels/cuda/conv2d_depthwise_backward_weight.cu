@@ -2,6 +2,10 @@
 // split_reduce adds the parts in fixed order.
 #include "kernels/api/rows.h"
 #include "kernels/cuda/device/depthwise.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/depthwise_launch.h"
+#include "kernels/cuda/gemm_launch.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -147,15 +151,7 @@ __global__ void __launch_bounds__(Tile::kThreads)
   write_partials<Tile, V, 1>(shared, at, sums, tap, p.r * p.s, p.filters, p.partials);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/depthwise_launch.h"
-#include "kernels/cuda/gemm_launch.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 template <typename T, typename Tile, int V>
@@ -228,13 +224,10 @@ std::vector<Kernel> conv2d_backward_weight_depthwise() {
       TSUGI_CONV2D_BACKWARD_WEIGHT_DEPTHWISE_ROWS(TSUGI_KERNEL, BackwardWeightDepthwise, DepthwiseTile, "depthwise")};
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 TSUGI_CONV2D_BACKWARD_WEIGHT_DEPTHWISE_ROWS(TSUGI_DEPTHWISE_ROW, conv2d_backward_weight_depthwise_kernel,
                                             DepthwiseBackwardWeightParams)
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

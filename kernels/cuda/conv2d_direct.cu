@@ -3,6 +3,10 @@
 // three channels are compiled in.
 #include "kernels/api/rows.h"
 #include "kernels/cuda/device/direct.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/kernel.h"
+#include "kernels/cuda/split_reduce.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -198,15 +202,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
   }
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/kernel.h"
-#include "kernels/cuda/split_reduce.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 template <typename Tile>
@@ -280,11 +276,7 @@ std::vector<Kernel> conv2d_forward_direct() {
   return {TSUGI_CONV2D_FORWARD_DIRECT_ROWS(TSUGI_KERNEL, ForwardDirect, DirectTile, "direct")};
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 using DirectFilter3By1 = DirectFilter<3, 1>;
 using DirectFilter3By2 = DirectFilter<3, 2>;
 using DirectFilter7By2 = DirectFilter<7, 2>;
@@ -296,6 +288,7 @@ TSUGI_CONV2D_FORWARD_DIRECT_ROWS(TSUGI_INSTANCE, conv2d_forward_direct_kernel, D
                                  DirectFilter7By2)
 TSUGI_CONV2D_FORWARD_DIRECT_ROWS(TSUGI_INSTANCE, conv2d_forward_direct_kernel, DirectForwardParams, DirectTile,
                                  DirectAnyFilter)
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

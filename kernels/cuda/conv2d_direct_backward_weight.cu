@@ -4,6 +4,10 @@
 #include "kernels/api/rows.h"
 #include "kernels/cuda/device/gemm_load.h"
 #include "kernels/cuda/device/gemm_tile.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/gemm_launch.h"
+#include "kernels/cuda/kernel.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -182,15 +186,7 @@ __global__ void __launch_bounds__(Tile::kThreads, 2)
   }
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/gemm_launch.h"
-#include "kernels/cuda/kernel.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 /// How a shape is cut: everything of the params that is not a pointer.
@@ -276,17 +272,14 @@ std::vector<Kernel> conv2d_backward_weight_direct() {
   return {TSUGI_CONV2D_BACKWARD_WEIGHT_DIRECT_ROWS(TSUGI_KERNEL, BackwardWeightDirect, DirectWeightTile, "direct")};
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 TSUGI_CONV2D_BACKWARD_WEIGHT_DIRECT_ROWS(TSUGI_INSTANCE, conv2d_backward_weight_direct_kernel, DirectWeightParams,
                                          DirectWeightTile, 0)
 TSUGI_CONV2D_BACKWARD_WEIGHT_DIRECT_ROWS(TSUGI_INSTANCE, conv2d_backward_weight_direct_kernel, DirectWeightParams,
                                          DirectWeightTile, 3)
 TSUGI_CONV2D_BACKWARD_WEIGHT_DIRECT_ROWS(TSUGI_INSTANCE, conv2d_backward_weight_direct_kernel, DirectWeightParams,
                                          DirectWeightTile, 6)
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

@@ -3,6 +3,9 @@
 #include "kernels/api/rows.h"
 #include "kernels/cuda/device/gemm_forward.h"
 #include "kernels/cuda/device/gemm_load_whole.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/kernel.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -80,14 +83,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
   });
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/kernel.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 /// `by_4`, `by_1`: the kernels with loads of four, and of one; kMultiple: of which the channels must be for four.
@@ -136,15 +132,12 @@ std::vector<Kernel> conv2d_forward_gemm_1x1() {
   return {TSUGI_CONV2D_GEMM_1X1_ROWS(TSUGI_KERNEL, ForwardGemm1x1, GemmTile, "gemm_1x1")};
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 TSUGI_CONV2D_GEMM_ROWS(TSUGI_INSTANCE, conv2d_forward_gemm_kernel, ForwardParams, GemmTile, 4)
 TSUGI_CONV2D_GEMM_ROWS(TSUGI_INSTANCE, conv2d_forward_gemm_kernel, ForwardParams, GemmTile, 1)
 TSUGI_CONV2D_GEMM_1X1_ROWS(TSUGI_INSTANCE, conv2d_forward_gemm_1x1_kernel, ForwardParams, GemmTile, 4)
 TSUGI_CONV2D_GEMM_1X1_ROWS(TSUGI_INSTANCE, conv2d_forward_gemm_1x1_kernel, ForwardParams, GemmTile, 1)
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

@@ -9,6 +9,10 @@
 #include "kernels/api/rows.h"
 #include "kernels/cuda/device/gemm_load.h"
 #include "kernels/cuda/device/gemm_tile.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/kernel.h"
+#include "kernels/cuda/split_reduce.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -318,15 +322,7 @@ __global__ void __launch_bounds__(kWinogradThreads, 2) conv2d_winograd_kernel(co
   }
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/kernel.h"
-#include "kernels/cuda/split_reduce.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 template <typename Operation>
@@ -420,12 +416,9 @@ std::vector<Kernel> conv2d_backward_data_winograd() {
   return {TSUGI_CONV2D_WINOGRAD_ROWS(TSUGI_KERNEL, WinogradBackwardData, WinogradTile, "winograd")};
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 TSUGI_CONV2D_WINOGRAD_ROWS(TSUGI_TILE_INSTANCE, conv2d_winograd_kernel, WinogradParams, WinogradTile)
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

@@ -1,6 +1,9 @@
 // Dequantise-and-gather: stored 8-bit activations -> a batch in the type that the kernels compute in.
 #include "kernels/api/dequantize_gather.h"
 #include "kernels/cuda/device/reduce.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/ops.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -33,14 +36,7 @@ __global__ void __launch_bounds__(kBlockThreads) dequantize_row(const Dequantize
   }
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/ops.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 template <typename T>
@@ -60,15 +56,12 @@ void dequantize_gather(Runtime& runtime, const DequantizeGather& op) {
   (op.dtype == DType::f16 ? run<__half> : run<float>)(runtime, op);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 template __global__ void dequantize_row<float, 4>(const DequantizeGather);
 template __global__ void dequantize_row<float, 1>(const DequantizeGather);
 template __global__ void dequantize_row<__half, 8>(const DequantizeGather);
 template __global__ void dequantize_row<__half, 1>(const DequantizeGather);
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

@@ -3,6 +3,10 @@
 #include "kernels/api/philox.h"
 #include "kernels/api/pointwise.h"
 #include "kernels/cuda/device/reduce.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/kernel.h"
+#include "kernels/cuda/ops.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -90,15 +94,7 @@ __global__ void __launch_bounds__(kBlockThreads) dropout_backward_mask(const Dro
   if (N > 1 && rest < p.count) dropout_gradient<T, 1>(p, rest);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/kernel.h"
-#include "kernels/cuda/ops.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 template <typename T>
@@ -130,11 +126,7 @@ void dropout_backward(Runtime& runtime, const DropoutBackward& op) {
   (op.dtype == DType::f16 ? backward<__half> : backward<float>)(runtime, op);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 template __global__ void dropout_forward_draw<float, true>(const DropoutForwardParams);
 template __global__ void dropout_forward_draw<float, false>(const DropoutForwardParams);
 template __global__ void dropout_forward_draw<__half, true>(const DropoutForwardParams);
@@ -143,6 +135,7 @@ template __global__ void dropout_backward_mask<float, 4>(const DropoutBackwardPa
 template __global__ void dropout_backward_mask<float, 1>(const DropoutBackwardParams);
 template __global__ void dropout_backward_mask<__half, 8>(const DropoutBackwardParams);
 template __global__ void dropout_backward_mask<__half, 1>(const DropoutBackwardParams);
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

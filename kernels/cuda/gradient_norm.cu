@@ -4,6 +4,9 @@
 
 #include "kernels/api/optimizer.h"
 #include "kernels/cuda/device/reduce.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/ops.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -78,14 +81,7 @@ __global__ void __launch_bounds__(kBlockThreads) gradient_norm_finish(const Grad
   if (p.loss_scale != nullptr) *p.loss_scale = next_loss_scale(*p.loss_scale, finite);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/ops.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 std::size_t chunks_of(std::size_t count) { return (count + kNormChunk - 1) / kNormChunk; }
@@ -106,13 +102,10 @@ void gradient_norm(Runtime& runtime, const GradientNorm& op) {
   runtime.launch("gradient_norm (finish)", &gradient_norm_finish, dim3(1), kBlockThreads, finish);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 template __global__ void gradient_norm_chunks<4>(const SumOfSquares);
 template __global__ void gradient_norm_chunks<1>(const SumOfSquares);
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

@@ -4,6 +4,9 @@
 
 #include "kernels/api/optimizer.h"
 #include "kernels/cuda/device/reduce.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/ops.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -110,14 +113,7 @@ __global__ void __launch_bounds__(kBlockThreads) update_parameters(const UpdateP
   if (N > 1 && rest < p.count) update_elements<Rule, T, 1>(p, step, scale, rest);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/ops.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 template <typename Rule>
@@ -147,11 +143,7 @@ void adam_update(Runtime& runtime, const AdamUpdate& op) {
   update(runtime, "adam_update", op.buffers, op.weight_decay, rule, op.m, op.v);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 #define TSUGI_INSTANCE(Rule)                                                             \
   template __global__ void update_parameters<Rule, float, 4>(const UpdateParams<Rule>);  \
   template __global__ void update_parameters<Rule, float, 1>(const UpdateParams<Rule>);  \
@@ -160,6 +152,7 @@ namespace TSUGI_GPU {
 TSUGI_INSTANCE(SgdRule)
 TSUGI_INSTANCE(AdamRule)
 #undef TSUGI_INSTANCE
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

@@ -2,6 +2,10 @@
 // work is moving memory, so elements travel in vectors of 16 bytes wherever the pointers allow.
 #include "kernels/api/pointwise.h"
 #include "kernels/cuda/device/reduce.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/kernel.h"
+#include "kernels/cuda/ops.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -100,15 +104,7 @@ __global__ void __launch_bounds__(kBlockThreads) pointwise(const Map map) {
   if (N > 1 && rest < map.count) map.template run<1>(rest);  // fewer than N are left: the first threads have one each
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/kernel.h"
-#include "kernels/cuda/ops.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 /// N: elements of a vector; is_aligned: whether all pointers allow it.
@@ -179,11 +175,7 @@ void cast(Runtime& runtime, const Cast& op) {
   }
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 #define TSUGI_INSTANCE(N, ...)                                               \
   template __global__ void pointwise<__VA_ARGS__, N>(const __VA_ARGS__ map); \
   template __global__ void pointwise<__VA_ARGS__, 1>(const __VA_ARGS__ map);
@@ -201,6 +193,7 @@ TSUGI_INSTANCE(4, CastMap<__half, float>)
 TSUGI_INSTANCE(8, CastMap<__half, __half>)
 #undef TSUGI_ACTIVATION_INSTANCES
 #undef TSUGI_INSTANCE
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

@@ -3,6 +3,10 @@
 // windows that tile the image need no search. Global average pooling sums with a whole block per image.
 #include "kernels/api/pool.h"
 #include "kernels/cuda/device/reduce.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/kernel.h"
+#include "kernels/cuda/ops.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -241,15 +245,7 @@ __global__ void __launch_bounds__(kBlockThreads) pool_backward_tiled(const PoolB
   }
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/kernel.h"
-#include "kernels/cuda/ops.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 /// pixels: of the tensor that threads share out. Throws Error from 2^31 on: threads count pixels in 32 bits.
@@ -333,11 +329,7 @@ void pool_backward(Runtime& runtime, const PoolBackward& op) {
   (op.dtype == DType::f16 ? pick_backward<__half> : pick_backward<float>)(runtime, op);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 #define TSUGI_INSTANCE(T, N)                                                            \
   template __global__ void pool_forward_window<T, N, true>(const PoolForwardParams);    \
   template __global__ void pool_forward_window<T, N, false>(const PoolForwardParams);   \
@@ -350,6 +342,7 @@ TSUGI_INSTANCE(float, 1)
 TSUGI_INSTANCE(__half, 8)
 TSUGI_INSTANCE(__half, 1)
 #undef TSUGI_INSTANCE
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

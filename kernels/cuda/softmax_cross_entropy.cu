@@ -5,6 +5,10 @@
 #include "kernels/api/loss.h"
 #include "kernels/cuda/device/element.h"
 #include "kernels/cuda/device/warp.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/kernel.h"
+#include "kernels/cuda/ops.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -145,15 +149,7 @@ __global__ void __launch_bounds__(kLossThreads) softmax_row(const Softmax p) {
   for (int j = lane; j < p.classes; j += kWarp) p.probabilities[first + j] = expf(to_float(row[j]) - largest) * inverse;
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/kernel.h"
-#include "kernels/cuda/ops.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 dim3 row_grid(int n) { return dim3(static_cast<unsigned>((n + kLossThreads / kWarp - 1) / (kLossThreads / kWarp))); }
@@ -178,17 +174,14 @@ void softmax(Runtime& runtime, const Softmax& op) {
                  kLossThreads, op);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 template __global__ void softmax_cross_entropy_row<float>(const SoftmaxCrossEntropy);
 template __global__ void softmax_cross_entropy_row<__half>(const SoftmaxCrossEntropy);
 template __global__ void softmax_cross_entropy_distilled_row<float>(const SoftmaxCrossEntropy);
 template __global__ void softmax_cross_entropy_distilled_row<__half>(const SoftmaxCrossEntropy);
 template __global__ void softmax_row<float>(const Softmax);
 template __global__ void softmax_row<__half>(const Softmax);
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

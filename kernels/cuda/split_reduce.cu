@@ -1,6 +1,9 @@
 // Second pass of split GEMMs (see split_reduce.h): conv2d_forward, conv2d_backward_data and conv2d_backward_weight
 // write partial sums to their workspace where one pass has too few blocks for the device.
 #include "kernels/cuda/device/element.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/split_reduce.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -58,14 +61,7 @@ __global__ void __launch_bounds__(kSplitReduceThreads) split_reduce_kernel(const
   store_vec<T, V>(p.out + i, out);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/split_reduce.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 namespace {
 
 template <typename T>
@@ -96,15 +92,12 @@ void split_reduce(Runtime& runtime, const SplitReduce& op) {
   }
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
 #else
-namespace tsugi {
-namespace TSUGI_GPU {
 template __global__ void split_reduce_kernel<float, 1>(const SplitReduceParams<float>);
 template __global__ void split_reduce_kernel<float, 4>(const SplitReduceParams<float>);
 template __global__ void split_reduce_kernel<__half, 1>(const SplitReduceParams<__half>);
 template __global__ void split_reduce_kernel<__half, 4>(const SplitReduceParams<__half>);
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

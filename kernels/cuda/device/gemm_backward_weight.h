@@ -3,6 +3,9 @@
 
 #include "kernels/cuda/device/gemm_load.h"
 #include "kernels/cuda/device/gemm_tile.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/gemm_launch.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -41,14 +44,7 @@ __device__ __forceinline__ void finish_backward_weight(const BackwardWeightParam
   store_neighbours<float>(out, values, left, p.wide);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/gemm_launch.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 
 /// The workspace holds the partial sums, and after them what d_bias takes.
 template <typename Tile, typename T>
@@ -78,6 +74,7 @@ void launch_backward_weight(Runtime& runtime, const Conv2dBackwardWeight& op, vo
   reduce_splits(runtime, op, partials, splits);
 }
 
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

@@ -4,6 +4,9 @@
 
 #include "kernels/cuda/device/gemm_load.h"
 #include "kernels/cuda/device/gemm_tile.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/gemm_launch.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -75,14 +78,7 @@ __device__ __forceinline__ void finish_forward(const ForwardParams<T>& p, const 
   store_neighbours<T>(p.y + index, values, left, p.wide);
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/gemm_launch.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 
 /// w: op.w or a copy of it; partials: memory for the sums of a pass that is split.
 template <typename Tile, typename T>
@@ -121,6 +117,7 @@ void launch_forward(Runtime& runtime, const Conv2dForward& op, void (*kernel)(Fo
   reduce_splits(runtime, op, p.partials, splits);
 }
 
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

@@ -4,6 +4,11 @@
 #pragma once
 
 #include "kernels/cuda/device/half_gemm.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/gemm_launch.h"
+#include "kernels/cuda/half_weights.h"
+#include "kernels/cuda/kernel.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -123,16 +128,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
   });
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/gemm_launch.h"
-#include "kernels/cuda/half_weights.h"
-#include "kernels/cuda/kernel.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 
 /// The host's part, for Kernel rows. The workspace holds the weights where they had to be moved, then the partial sums.
 template <typename T, typename Tile>
@@ -182,6 +178,7 @@ struct HalfBackwardData : Pass<Conv2dBackwardData> {
   }
 };
 
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

@@ -3,6 +3,9 @@
 
 #include "kernels/cuda/device/gemm_backward_weight.h"
 #include "kernels/cuda/device/half_gemm.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/kernel.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -33,14 +36,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
       place, sums, [&](int row, int column, auto values) { finish_backward_weight(p, block, row, column, values); });
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/kernel.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 
 /// The host's part, for Kernel rows. The workspace holds the partial sums, and after them what d_bias takes.
 template <typename T, typename Tile>
@@ -57,6 +53,7 @@ struct HalfBackwardWeight : Pass<Conv2dBackwardWeight> {
   }
 };
 
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif

@@ -3,6 +3,10 @@
 
 #include "kernels/cuda/device/gemm_forward.h"
 #include "kernels/cuda/device/half_gemm.h"
+#ifndef __CUDACC_RTC__
+#include "kernels/cuda/half_weights.h"
+#include "kernels/cuda/kernel.h"
+#endif
 
 namespace tsugi {
 namespace TSUGI_GPU {
@@ -35,15 +39,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
   });
 }
 
-}  // namespace TSUGI_GPU
-}  // namespace tsugi
-
 #ifndef __CUDACC_RTC__
-#include "kernels/cuda/half_weights.h"
-#include "kernels/cuda/kernel.h"
-
-namespace tsugi {
-namespace TSUGI_GPU {
 
 /// The host's part, for Kernel rows. The workspace holds the weights where they had to be moved, then the partial sums.
 template <typename T, typename Tile>
@@ -60,6 +56,7 @@ struct HalfForward : Pass<Conv2dForward> {
   }
 };
 
+#endif
+
 }  // namespace TSUGI_GPU
 }  // namespace tsugi
-#endif
