@@ -106,7 +106,7 @@ MUTANTS = [
     Mutant(
         "load: terms beyond the last are read",
         LOAD,
-        "      if (left > 0) data[i] = load_read_only<T, V>(row[i]);",
+        "      if (terms.exists()) data[i] = load_read_only<T, V>(row[i]);",
         "      data[i] = load_read_only<T, V>(row[i]);",
         FORWARD,
     ),
