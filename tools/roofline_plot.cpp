@@ -1,12 +1,12 @@
 #include "tools/roofline_plot.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <limits>
 #include <map>
 
 #include "engine/core/text.h"
 #include "tools/bench.h"
+#include "tools/console.h"
 #include "tools/gnuplot.h"
 
 namespace tsugi::tools {
@@ -18,11 +18,7 @@ struct Series {
   int mark;  // gnuplot's point type; 0 = a line
 };
 
-std::string pair_text(double x, double y) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.6g %.6g\n", x, y);
-  return text;
-}
+std::string pair_text(double x, double y) { return format("%.6g %.6g\n", x, y); }
 
 struct Range {
   double low = std::numeric_limits<double>::infinity(), high = 0.0;
@@ -58,9 +54,8 @@ void add_ceiling(const bench::CompareSide& side, int index, DType dtype, const R
   const double peak = limits.flops(dtype) / 1e9, copy = limits.copy / 1e9;
   if (peak <= 0.0 || copy <= 0.0) return;
   const double ridge = peak / copy, low = std::min(x.low, ridge) / 2.0, high = std::max(x.high, ridge) * 2.0;
-  char title[160];
-  std::snprintf(title, sizeof title, "%s: %s GFLOP/s (%s), %s GB/s", side.name.substr(0, 60).c_str(),
-                figure_text(peak).c_str(), name_of(dtype), figure_text(copy).c_str());
+  const std::string title = format("%s: %s GFLOP/s (%s), %s GB/s", side.name.substr(0, 60).c_str(),
+                                   figure_text(peak).c_str(), name_of(dtype), figure_text(copy).c_str());
   y.add(peak);
   y.add(copy * low);
   all.push_back({title, pair_text(low, copy * low) + pair_text(ridge, peak) + pair_text(high, peak), index, 0});

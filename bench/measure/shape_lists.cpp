@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "engine/core/text.h"
 #include "kernels/api/error.h"
 
 namespace tsugi::bench {
@@ -112,6 +113,12 @@ Model mobilenet_v2() {
 
 }  // namespace
 
+std::vector<std::string> ShapeList::class_names() const {
+  std::vector<std::string> names;
+  for (int i = 0; i < classes; ++i) names.push_back("class" + std::to_string(i));
+  return names;
+}
+
 std::vector<std::string> shape_list_names() {
   std::vector<std::string> names = builtin_model_names();
   names.insert(names.end(), {"resnet-18", "mobilenet-v2"});
@@ -125,9 +132,7 @@ ShapeList find_shape_list(const std::string& name_or_path, FileLog* files) {
   const bool known = std::find(builtin.begin(), builtin.end(), name_or_path) != builtin.end();
   std::error_code ignored;
   if (known || std::filesystem::exists(name_or_path, ignored)) return {find_model(name_or_path, files)};
-  std::string lists;
-  for (const std::string& name : shape_list_names()) lists += (lists.empty() ? "" : ", ") + name;
-  throw Error("model " + name_or_path + ": neither a file nor one of " + lists);
+  throw Error("model " + name_or_path + ": neither a file nor one of " + joined(shape_list_names()));
 }
 
 }  // namespace tsugi::bench

@@ -10,7 +10,6 @@
 #include "bench/measure/noise_training.h"
 #include "bench/programs/program.h"
 #include "engine/core/device.h"
-#include "engine/model/builtin_models.h"
 
 namespace {
 
@@ -77,16 +76,14 @@ void read(benchmark::State& state, const Checkpoint& checkpoint, CheckpointKind 
 }
 
 int run(int argc, char** argv) {
-  std::string models;
-  for (const std::string& name : builtin_model_names()) models += (models.empty() ? "" : ",") + name;
-  const std::string chosen = take("--models=", models, argc, argv);
+  const std::string chosen = take("--models=", joined(builtin_model_names(), ","), argc, argv);
   const std::string folder = take("--folder=", fs::temp_directory_path().string(), argc, argv);
   const std::unique_ptr<Backend> backend = make_backend("cpu", 0);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   { const ScratchFile probe(folder); }
   std::map<std::string, Checkpoint> checkpoints;
-  for (const std::string& model : split(chosen)) checkpoints[model] = trained(*backend, model);
+  for (const std::string& model : separated(chosen, ',')) checkpoints[model] = trained(*backend, model);
   for (const auto& [model, made] : checkpoints) {
     const Checkpoint& checkpoint = made;
     for (const CheckpointKind kind : {CheckpointKind::full, CheckpointKind::fp16, CheckpointKind::int8}) {

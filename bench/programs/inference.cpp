@@ -8,7 +8,6 @@
 #include "bench/measure/noise_training.h"
 #include "bench/programs/program.h"
 #include "engine/core/device.h"
-#include "engine/model/builtin_models.h"
 #include "engine/train/inference.h"
 
 namespace {
@@ -22,9 +21,7 @@ void infer(benchmark::State& state, Backend& backend, const bench::Limits& limit
     const PhotoStore photos = bench::training_photos(list, (batch + 1) / 2);
     PhotoSource source(backend, photos);
     source.make_resident();
-    std::vector<std::string> names;
-    for (int i = 0; i < list.classes; ++i) names.push_back("class" + std::to_string(i));
-    Network network(backend, list.model, names);
+    Network network(backend, list.model, list.class_names());
     network.initialise(1);
     Inference inference(network, batch);
     std::vector<std::uint32_t> asked(static_cast<std::size_t>(batch));
@@ -45,17 +42,15 @@ void infer(benchmark::State& state, Backend& backend, const bench::Limits& limit
 }
 
 int run(int argc, char** argv) {
-  std::string models;
-  for (const std::string& name : builtin_model_names()) models += (models.empty() ? "" : ",") + name;
-  const std::string chosen = take("--models=", models, argc, argv);
-  const std::vector<std::string> batches = split(take("--batches=", "1,16,64", argc, argv));
+  const std::string chosen = take("--models=", joined(builtin_model_names(), ","), argc, argv);
+  const std::vector<std::string> batches = separated(take("--batches=", "1,16,64", argc, argv), ',');
   const int threads = whole(take("--threads=", "0", argc, argv), "--threads=", 0);
   const std::unique_ptr<Backend> backend = make_backend(take("--device=", "cpu", argc, argv), threads);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   bench::ResultContext context = bench::context_of(*backend, "bench_inference", threads);
   context.limits = bench::measure_limits(*backend, nullptr, false);
-  for (const std::string& model : split(chosen)) {
+  for (const std::string& model : separated(chosen, ',')) {
     const bench::ShapeList list = bench::find_shape_list(model);
     for (const std::string& text : batches) {
       const int batch = whole(text, "--batches=", 1);

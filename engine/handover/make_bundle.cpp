@@ -2,10 +2,10 @@
 // photos.
 #include "engine/handover/make_bundle.h"
 
-#include <algorithm>
 #include <numeric>
 
 #include "engine/core/output_claim.h"
+#include "engine/core/text.h"
 #include "engine/train/photo_source.h"
 
 namespace tsugi {
@@ -19,15 +19,14 @@ BundlePhoto bundle_photo(const Photo& photo, bool test) {
   return {photo.class_name, photo.file.substr(photo.file.find('/') + 1), test, photo.bytes, photo.path};
 }
 
-}  // namespace
-
+/// What was learnt from personal photos does not leave their device, and neither do they.
 void refuse_personal(const Checkpoint& checkpoint, const std::string& place) {
   if (checkpoint.personal_classes.empty()) return;
-  std::string names;
-  for (const std::string& name : checkpoint.personal_classes) names += (names.empty() ? "" : ", ") + name;
-  throw Error(place + ": holds what was learnt from the personal photos of " + names +
+  throw Error(place + ": holds what was learnt from the personal photos of " + joined(checkpoint.personal_classes) +
               ", which do not leave their device");
 }
+
+}  // namespace
 
 BundleMaker::BundleMaker(const BundleSource& source, const RunObserver& observer)
     : source_(source),
