@@ -5,9 +5,9 @@
 
 #include "kernels/api/error.h"
 #include "tools/experiment/figures.h"
-#include "tools/experiment/html.h"
 #include "tools/experiment/sections.h"
 #include "tools/experiment/store.h"
+#include "tools/html.h"
 
 namespace tsugi::tools {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "engine/core/text.h"
 #include "tools/console.h"
-#include "tools/experiment/html.h"
+#include "tools/html.h"
 
 namespace tsugi::tools {
 namespace {
