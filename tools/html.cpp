@@ -2,9 +2,9 @@
 #include "tools/html.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "engine/core/text.h"
+#include "tools/console.h"
 #include "tools/html_assets.h"
 
 namespace tsugi::tools {
@@ -34,11 +34,10 @@ std::string heads(const HtmlRow& heading) {
 
 /// Unknown values, 0 and below, go to the end.
 std::string opening(const HtmlCell& cell) {
-  char value[80] = "";
-  if (!std::isnan(cell.value))
-    std::snprintf(value, sizeof value, " data-v=\"%.9g\" style=\"--share:%.1f%%\"",
-                  cell.value > 0.0 ? cell.value : -1.0, 100.0 * std::min(cell.value, 1.0));
-  return "<td" + (cell.look.empty() ? "" : " class=\"" + cell.look + "\"") + value + ">";
+  const std::string value = format(" data-v=\"%.9g\" style=\"--share:%.1f%%\"", cell.value > 0.0 ? cell.value : -1.0,
+                                   100.0 * std::min(cell.value, 1.0));
+  return "<td" + (cell.look.empty() ? "" : " class=\"" + cell.look + "\"") + (std::isnan(cell.value) ? "" : value) +
+         ">";
 }
 
 /// `first`: what the first cell of each row is.

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <set>
 
@@ -70,10 +69,8 @@ std::string whole_percent(const Estimate& share) {
 
 /// A setting as people write it: float32 values without the digits that they do not have.
 std::string setting_text(const Json& value) {
-  if (!value.is_number_float()) return value.is_string() ? value.get<std::string>() : value.dump();
-  char text[32];
-  std::snprintf(text, sizeof text, "%.6g", value.get<double>());
-  return text;
+  if (value.is_number_float()) return format("%.6g", value.get<double>());
+  return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
 /// The settings of pretraining in full, and what is different in the other runs.
@@ -225,13 +222,11 @@ std::string features_section(const Results& results) {
   return html_heading("Features instead of photos") +
          html_paragraph(
              "tsugi bundle --as features sends the photos' activations at a layer of the network, 8 bits a value, "
-             "augmented on the server. The device "
-             "trains what lies above that layer, on its own photos' activations too: nobody's photo leaves its "
-             "machine. " +
+             "augmented on the server. The device trains what lies above that layer, on its own photos' activations "
+             "too: nobody's photo leaves its machine. " +
              std::to_string(people) +
              " people; accuracies in %, differences on the same seeds. FLOPs of photos are those of training the whole "
-             "network; tsugi's own settings freeze "
-             "a part of it, so that samples a second differ less.") +
+             "network; tsugi's own settings freeze a part of it, so that samples a second differ less.") +
          html_table("", {"sent", "photos", "features", "difference"}, rows);
 }
 
@@ -244,10 +239,10 @@ std::string ablation_section(const Results& results) {
   if (fractions.empty()) return "";
   std::string html =
       html_heading("Which ingredient brings what") +
-      html_paragraph(
-          "The default, and the default with one ingredient switched off each, for " + std::to_string(people) +
-          " people. General: the change of the general people's accuracy by the hand-over, in points. Δ is the "
-          "difference to the default on the same seeds: what is lost or won without the ingredient.");
+      html_paragraph("The default, and the default with one ingredient switched off each, for " +
+                     std::to_string(people) +
+                     " people. General: the change of the general people's accuracy by the hand-over, in points. Δ is "
+                     "the difference to the default on the same seeds: what is lost or won without the ingredient.");
   std::vector<HtmlRow> meanings;
   for (const std::string& method : ingredients) meanings.push_back({method, results.what(method)});
   html += html_table("", {}, meanings, true);
@@ -346,16 +341,13 @@ std::string bytes_section(const Results& results) {
   const std::string checkpoint = checkpoints.empty() ? "–" : bytes_text(estimate(checkpoints).mean);
   return html_heading("What travelled") + html_side_by_side(tables) +
          html_paragraph("The server sent a checkpoint that no personal photo ever touched (" + checkpoint +
-                        "), the chosen training photos of general people, and what "
-                        "it knows of them (knowledge: its own answers to the photos sent, and the mean and spread of "
-                        "everyone's features). Test "
-                        "photos travelled, too, only to measure forgetting on the device; “in all” leaves them out.") +
+                        "), the chosen training photos of general people, and what it knows of them (knowledge: its "
+                        "own answers to the photos sent, and the mean and spread of everyone's features). Test photos "
+                        "travelled, too, only to measure forgetting on the device; “in all” leaves them out.") +
          html_paragraph(
              "The device sent nothing. Personal photos were read where they lie, and what they taught stays in the "
-             "device's own checkpoint: "
-             "tsugi bundle refuses it and names the people. tsugi resume --audit FILE.json lists every file that a "
-             "hand-over reads and writes, "
-             "with digests; it opens no socket.");
+             "device's own checkpoint: tsugi bundle refuses it and names the people. tsugi resume --audit FILE.json "
+             "lists every file that a hand-over reads and writes, with digests; it opens no socket.");
 }
 
 std::string repeat_section(const Results& results) {
@@ -367,19 +359,17 @@ std::string repeat_section(const Results& results) {
     finished.insert(cell.timing.finished);
   }
   std::vector<HtmlRow> rows;
-  const auto text_of = [](const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); };
-  if (about.contains("machine")) rows.push_back({"machine", text_of(about["machine"])});
-  for (const auto& [name, value] : identity.items()) rows.push_back({name, text_of(value)});
+  if (about.contains("machine")) rows.push_back({"machine", setting_text(about["machine"])});
+  for (const auto& [name, value] : identity.items()) rows.push_back({name, setting_text(value)});
   for (const std::string& build : builds) rows.push_back({"made with", build});
   if (!finished.empty()) rows.push_back({"cells finished", *finished.begin() + " to " + *finished.rbegin()});
   std::string html = html_heading("How to repeat it");
   if (about.contains("command")) html += html_code(about["command"].get<std::string>());
   html += html_paragraph(
       "Seeds vary the split into training and test photos, the initial weights and every draw; the people are always "
-      "the same: those "
-      "with the most photos first, by name among equals. Fractions are of the general people's training photos. Cells "
-      "that are there "
-      "already are kept; tsugi experiment report makes this page again from them.");
+      "the same: those with the most photos first, by name among equals. Fractions are of the general people's "
+      "training photos. Cells that are there already are kept; tsugi experiment report makes this page again from "
+      "them.");
   html += html_table("", {}, rows, true);
   if (about.contains("people in order")) {
     std::string names;
