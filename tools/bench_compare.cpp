@@ -5,7 +5,6 @@
 #include "engine/core/atomic_file.h"
 #include "tools/bench.h"
 #include "tools/console.h"
-#include "tools/gnuplot.h"
 #include "tools/html.h"
 #include "tools/roofline_plot.h"
 
@@ -155,7 +154,7 @@ std::string page(const bench::Comparison& all) {
   for (const bench::CompareRow& point : all.rows) points.push_back(points_row(point));
   html += html_table("", {"file", "device", "measured", "limits", "tsugi", "mind"}, sides, true);
   try {
-    const std::string svg = draw(roofline_script(all.sides), FigureFormat::svg, kRooflineWidth, kRooflineHeight);
+    const std::string svg = roofline_plot(all.sides, "svg");
     html += "<figure>" + svg.substr(std::min(svg.find("<svg"), svg.size())) + "</figure>\n";
   } catch (const Error& error) {
     html += html_paragraph(std::string("No roofline plot: ") + error.what());

@@ -1,19 +1,13 @@
 // What tsugi tune found, for people and as JSON.
 #include "tools/tune_report.h"
 
-#include <cstdio>
-
 #include "tools/bench.h"
 #include "tools/console.h"
 
 namespace tsugi::tools {
 namespace {
 
-std::string faster_text(double ratio) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f", 1.0 / ratio);
-  return text;
-}
+std::string faster_text(double ratio) { return format("%.2f", 1.0 / ratio); }
 
 }  // namespace
 
