@@ -177,10 +177,9 @@ void add_experiment(CLI::App& app, Run& run, Audit& audit) {
       app.add_subcommand("experiment", "Repeat the source paper's experiment on photos of yours, as a report");
   experiment->require_subcommand(1);
   add_common(*experiment, options->common, "tsugi experiment handover --help");
-  CLI::App* command =
-      experiment->add_subcommand("handover",
-                                 "Hand over with many fractions of the server's photos; stopped or killed, it goes on "
-                                 "when it is run again");
+  CLI::App* command = experiment->add_subcommand(
+      "handover",
+      "Hand over with many fractions of the server's photos; stopped or killed, it goes on when it is run again");
   options->command = command;
   add_grid_options(*command, *options);
   add_training_options(*command, *options);

@@ -4,10 +4,11 @@
 #include <limits>
 #include <map>
 
+#include "engine/core/atomic_file.h"
+#include "engine/core/program_run.h"
 #include "engine/core/text.h"
 #include "tools/bench.h"
 #include "tools/console.h"
-#include "tools/gnuplot.h"
 
 namespace tsugi::tools {
 namespace {
@@ -61,9 +62,8 @@ void add_ceiling(const bench::CompareSide& side, int index, DType dtype, const R
   all.push_back({title, pair_text(low, copy * low) + pair_text(ridge, peak) + pair_text(high, peak), index, 0});
 }
 
-}  // namespace
-
-std::string roofline_script(const std::vector<bench::CompareSide>& sides) {
+/// A gnuplot script. Points from cold caches where a file has them: those move the bytes that the x axis counts.
+std::string script_of(const std::vector<bench::CompareSide>& sides) {
   std::vector<Series> series;
   Range x, y;
   for (std::size_t i = 0; i < sides.size(); ++i) add_points(sides[i], static_cast<int>(i), series, x, y);
@@ -100,8 +100,27 @@ std::string roofline_script(const std::vector<bench::CompareSide>& sides) {
   return script + plot + "\n";
 }
 
+}  // namespace
+
+std::string roofline_plot(const std::vector<bench::CompareSide>& sides, const std::string& kind) {
+  const std::string font = kind == "svg" ? "'sans-serif,14' background 'white'" : "'sans,12'";
+  const std::string terminal = "set terminal " + kind + " size 1300,700 noenhanced font " + font + "\n";
+  const std::string script = script_of(sides);
+  ProgramOutput output;
+  try {
+    output = run_program({"gnuplot"}, terminal + script);
+  } catch (const Error& error) {
+    throw Error(std::string("no figure: ") + error.what() + " (Debian and Ubuntu: gnuplot-nox)");
+  }
+  if (output.status != 0 || output.out.empty())
+    throw Error("no figure: gnuplot ended with status " + std::to_string(output.status) + ": " +
+                output.err.substr(0, 300));
+  return output.out;
+}
+
 void write_roofline_plot(const std::vector<bench::CompareSide>& sides, const std::string& prefix) {
-  write_figures(roofline_script(sides), prefix, kRooflineWidth, kRooflineHeight);
+  write_file_atomically(prefix + ".svg", roofline_plot(sides, "svg"));
+  write_file_atomically(prefix + ".png", roofline_plot(sides, "pngcairo"));
 }
 
 }  // namespace tsugi::tools

@@ -9,11 +9,9 @@
 
 namespace tsugi::tools {
 
-/// A gnuplot script. Points from cold caches where a file has them: those move the bytes that the x axis counts. Throws
-/// Error when no point has floating-point operations, or no device its limits.
-std::string roofline_script(const std::vector<bench::CompareSide>& sides);
-
-constexpr int kRooflineWidth = 1300, kRooflineHeight = 700;
+/// The bytes of a figure, drawn by gnuplot (third_party/packages.txt). kind: svg or pngcairo. Throws Error
+/// when no point has floating-point operations, no device its limits, and when gnuplot is missing or fails.
+std::string roofline_plot(const std::vector<bench::CompareSide>& sides, const std::string& kind);
 
 /// Writes PREFIX.svg and PREFIX.png.
 void write_roofline_plot(const std::vector<bench::CompareSide>& sides, const std::string& prefix);

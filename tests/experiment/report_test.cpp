@@ -8,11 +8,11 @@
 
 #include "engine/core/text.h"
 #include "tests/engine/support.h"
-#include "tools/experiment/html.h"
 #include "tools/experiment/plot.h"
 #include "tools/experiment/sections.h"
 #include "tools/experiment/statistics.h"
 #include "tools/experiment/store.h"
+#include "tools/html.h"
 
 namespace tsugi::tools {
 namespace {

@@ -5,9 +5,9 @@
 
 #include "kernels/api/error.h"
 #include "tools/experiment/figures.h"
-#include "tools/experiment/html.h"
 #include "tools/experiment/sections.h"
 #include "tools/experiment/store.h"
+#include "tools/html.h"
 
 namespace tsugi::tools {
 namespace {
@@ -49,8 +49,8 @@ std::string introduction(const Results& results) {
     people += (i == 0 ? "" : i + 1 == numbers.size() ? " and " : ", ") + std::to_string(numbers[i]);
   std::string html = html_paragraph(
       "A server trains a classifier on general people and hands it to a device, with a part of its photos. The device "
-      "adds a person of its own, "
-      "whose photos never leave it, and trains on. How much must be sent so that it forgets nobody? Here with " +
+      "adds a person of its own, whose photos never leave it, and trains on. How much must be sent so that it forgets "
+      "nobody? Here with " +
       people + " general people and " + std::to_string(results.seeds()) + " seeds.");
   const Json about = results.about().value("about", Json::object());
   const auto planned = about.value("cells", std::size_t{0});
@@ -63,11 +63,11 @@ std::string introduction(const Results& results) {
 std::string body_of(const Results& results, Drawing& drawing) {
   std::string html = introduction(results) + headline_section(results);
   const std::string times = drawing.markup(
-      time_figure(results), "Figure 2. Accuracy against time for " + std::to_string(results.largest()) +
-                                " people, an evaluation a marker, mean and 95 % interval over seeds. Time runs from "
-                                "just before the checkpoint is read; the "
-                                "device alone starts from nothing, with all photos at hand; the others are hand-overs. "
-                                "“No training”: the checkpoint with its new row, before any step.");
+      time_figure(results),
+      "Figure 2. Accuracy against time for " + std::to_string(results.largest()) +
+          " people, an evaluation a marker, mean and 95 % interval over seeds. Time runs from just before the "
+          "checkpoint is read; the device alone starts from nothing, with all photos at hand; the others are "
+          "hand-overs. “No training”: the checkpoint with its new row, before any step.");
   if (!times.empty()) html += html_heading("A head start") + times;
   int number = 3;
   for (const int people : results.people()) {

@@ -3,13 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <set>
 
 #include "engine/core/text.h"
 #include "tools/console.h"
-#include "tools/experiment/html.h"
+#include "tools/html.h"
 
 namespace tsugi::tools {
 namespace {
@@ -41,6 +40,10 @@ Place handover(int people, const std::string& method, double fraction) {
   return {JobKind::handover, people, method, fraction};
 }
 
+std::string mean_text(const Results& results, const Place& place, const Results::Value& value, bool signs = false) {
+  return percent_text(results.over_seeds(place, value), signs);
+}
+
 std::string mean_bytes(const Results& results, const Place& place, const Results::Value& value) {
   const Estimate estimate = results.over_seeds(place, value);
   return estimate.n == 0 ? "–" : bytes_text(estimate.mean);
@@ -66,10 +69,8 @@ std::string whole_percent(const Estimate& share) {
 
 /// A setting as people write it: float32 values without the digits that they do not have.
 std::string setting_text(const Json& value) {
-  if (!value.is_number_float()) return value.is_string() ? value.get<std::string>() : value.dump();
-  char text[32];
-  std::snprintf(text, sizeof text, "%.6g", value.get<double>());
-  return text;
+  if (value.is_number_float()) return format("%.6g", value.get<double>());
+  return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
 /// The settings of pretraining in full, and what is different in the other runs.
@@ -110,14 +111,13 @@ std::string reached_text(const Results::Catch& caught) {
 /// What a hand-over ends with and after how long, how long the device alone needs for that, and the hand-over for what
 /// the device alone ends with.
 std::string race_text(const Results& results, const Place& place, const Place& alone) {
-  const auto accuracy = [](const Cell& c) { return c.accuracy; };
   const Results::Catch behind = results.catch_up(alone, place), ahead = results.catch_up(place, alone);
   std::string text =
-      percent_text(results.over_seeds(place, accuracy)) + " % overall after " + seconds_text(behind.whole.mean) + ". ";
+      mean_text(results, place, &Cell::accuracy) + " % overall after " + seconds_text(behind.whole.mean) + ". ";
   text += behind.reached == 0
               ? "The device alone never has that. "
               : "The device alone needs " + seconds_text(behind.seconds.mean) + reached_text(behind) + " for that. ";
-  text += "What it ends with, " + percent_text(results.over_seeds(alone, accuracy)) + " % after " +
+  text += "What it ends with, " + mean_text(results, alone, &Cell::accuracy) + " % after " +
           seconds_text(ahead.whole.mean) + ", the hand-over ";
   return text + (ahead.reached == 0 ? "never has."
                                     : "has after " + seconds_text(ahead.seconds.mean) + ", " +
@@ -141,19 +141,13 @@ std::string headline_section(const Results& results) {
   if (std::isfinite(chosen)) {
     const Place place = handover(people, "default", chosen);
     const std::string sent = ", " + percents(chosen) + " sent";
-    rows.push_back(
-        {"General people, change in points" + sent, percent_text(results.over_seeds(place, general_change), true)});
-    rows.push_back({"Personal, % recognised" + sent,
-                    percent_text(results.over_seeds(place, [](const Cell& c) { return c.personal; }))});
-    rows.push_back({"Personal, % recognised before any training step" + sent,
-                    percent_text(results.over_seeds(place, [](const Cell& c) { return c.start_personal; }))});
-    rows.push_back({"General people, change in points before any training step" + sent,
-                    percent_text(results.over_seeds(place, start_change), true)});
-    rows.push_back({"Photos that must travel" + sent,
-                    mean_bytes(results, place, [](const Cell& c) { return static_cast<double>(c.photo_bytes); }) +
-                        " of " + mean_bytes(results, handover(people, "default", 1.0), [](const Cell& c) {
-                          return static_cast<double>(c.photo_bytes);
-                        })});
+    const auto add = [&](const std::string& what, const std::string& value) { rows.push_back({what + sent, value}); };
+    add("General people, change in points", mean_text(results, place, general_change, true));
+    add("Personal, % recognised", mean_text(results, place, &Cell::personal));
+    add("Personal, % recognised before any training step", mean_text(results, place, &Cell::start_personal));
+    add("General people, change in points before any training step", mean_text(results, place, start_change, true));
+    add("Photos that must travel", mean_bytes(results, place, &Cell::photo_bytes) + " of " +
+                                       mean_bytes(results, handover(people, "default", 1.0), &Cell::photo_bytes));
   }
   rows.push_back({"Personal data that left the device", "none"});
   return html_table(std::to_string(people) + " general people, " + std::to_string(results.seeds()) +
@@ -167,11 +161,9 @@ std::string fraction_tables(const Results& results, int people) {
     std::vector<HtmlRow> rows;
     for (const double fraction : results.fractions(people, method)) {
       const Place place = handover(people, method, fraction);
-      const auto mean = [&](double Cell::*field) {
-        return percent_text(results.over_seeds(place, [&](const Cell& c) { return c.*field; }));
-      };
-      rows.push_back({percents(fraction), mean(&Cell::accuracy), mean(&Cell::general),
-                      percent_text(results.over_seeds(place, general_change), true), mean(&Cell::personal)});
+      rows.push_back({percents(fraction), mean_text(results, place, &Cell::accuracy),
+                      mean_text(results, place, &Cell::general), mean_text(results, place, general_change, true),
+                      mean_text(results, place, &Cell::personal)});
     }
     if (!rows.empty())
       html +=
@@ -180,19 +172,18 @@ std::string fraction_tables(const Results& results, int people) {
   }
   std::vector<HtmlRow> rows;
   const Place server{JobKind::pretrain, people, "", 0.0}, alone{JobKind::alone, people, "", 0.0};
-  const auto mean = [&](const Place& place, double Cell::*field) {
-    return percent_text(results.over_seeds(place, [&](const Cell& c) { return c.*field; }));
+  const auto add = [&](const char* name, const Place& place, double Cell::*overall, double Cell::*general,
+                       double Cell::*personal) {
+    rows.push_back({name, mean_text(results, place, overall), mean_text(results, place, general),
+                    mean_text(results, place, personal)});
   };
-  if (!results.at(server).empty()) rows.push_back({"checkpoint as sent", "–", mean(server, &Cell::accuracy), "–"});
+  if (!results.at(server).empty())
+    rows.push_back({"checkpoint as sent", "–", mean_text(results, server, &Cell::accuracy), "–"});
   const std::vector<double> fractions = results.fractions(people, "default");
-  if (!fractions.empty()) {
-    const Place start = handover(people, "default", fractions.back());
-    rows.push_back({"no training", mean(start, &Cell::start), mean(start, &Cell::start_general),
-                    mean(start, &Cell::start_personal)});
-  }
-  if (!results.at(alone).empty())
-    rows.push_back(
-        {"device alone", mean(alone, &Cell::accuracy), mean(alone, &Cell::general), mean(alone, &Cell::personal)});
+  if (!fractions.empty())
+    add("no training", handover(people, "default", fractions.back()), &Cell::start, &Cell::start_general,
+        &Cell::start_personal);
+  if (!results.at(alone).empty()) add("device alone", alone, &Cell::accuracy, &Cell::general, &Cell::personal);
   if (!rows.empty())
     html += html_table(
         std::to_string(people) +
@@ -207,38 +198,35 @@ std::string features_section(const Results& results) {
   for (const double fraction : results.fractions(people, "features")) {
     const Place photos = handover(people, "default", fraction), features = handover(people, "features", fraction);
     if (results.at(photos).empty()) continue;
-    const auto compare = [&](const std::string& what, const Results::Value& value, bool signs) {
-      rows.push_back({percents(fraction) + ": " + what, percent_text(results.over_seeds(photos, value), signs),
-                      percent_text(results.over_seeds(features, value), signs),
-                      percent_text(results.difference(features, photos, value), true)});
+    const auto add = [&](const char* what, const std::string& before, const std::string& after,
+                         const std::string& change) {
+      rows.push_back({percents(fraction) + ": " + what, before, after, change});
+    };
+    const auto compare = [&](const char* what, const Results::Value& value, bool signs) {
+      add(what, mean_text(results, photos, value, signs), mean_text(results, features, value, signs),
+          percent_text(results.difference(features, photos, value), true));
     };
     compare("general, change", general_change, true);
-    compare(
-        "personal", [](const Cell& c) { return c.personal; }, false);
-    rows.push_back({percents(fraction) + ": bytes",
-                    mean_bytes(results, photos, [](const Cell& c) { return static_cast<double>(c.photo_bytes); }),
-                    mean_bytes(results, features, [](const Cell& c) { return static_cast<double>(c.feature_bytes); }),
-                    ""});
-    const Estimate share = results.over_seeds(features, [](const Cell& c) { return c.step_flops_share; });
-    const Estimate flops = results.over_seeds(features, [](const Cell& c) { return c.step_flops / 1e6; });
-    rows.push_back({percents(fraction) + ": million FLOPs a training sample", rounded_text(flops.mean / share.mean),
-                    rounded_text(flops.mean), times_text(1.0 / share.mean, "less")});
+    compare("personal", &Cell::personal, false);
+    add("bytes", mean_bytes(results, photos, &Cell::photo_bytes), mean_bytes(results, features, &Cell::feature_bytes),
+        "");
+    const double share = results.over_seeds(features, &Cell::step_flops_share).mean;
+    const double flops = results.over_seeds(features, &Cell::step_flops).mean / 1e6;
+    add("million FLOPs a training sample", rounded_text(flops / share), rounded_text(flops),
+        times_text(1.0 / share, "less"));
     const auto speed = [](const Cell& c) { return c.timing.images_per_s; };
     const double before = results.over_seeds(photos, speed).mean, after = results.over_seeds(features, speed).mean;
-    rows.push_back({percents(fraction) + ": training samples a second", rounded_text(before), rounded_text(after),
-                    times_text(after / before, "more")});
+    add("training samples a second", rounded_text(before), rounded_text(after), times_text(after / before, "more"));
   }
   if (rows.empty()) return "";
   return html_heading("Features instead of photos") +
          html_paragraph(
              "tsugi bundle --as features sends the photos' activations at a layer of the network, 8 bits a value, "
-             "augmented on the server. The device "
-             "trains what lies above that layer, on its own photos' activations too: nobody's photo leaves its "
-             "machine. " +
+             "augmented on the server. The device trains what lies above that layer, on its own photos' activations "
+             "too: nobody's photo leaves its machine. " +
              std::to_string(people) +
              " people; accuracies in %, differences on the same seeds. FLOPs of photos are those of training the whole "
-             "network; tsugi's own settings freeze "
-             "a part of it, so that samples a second differ less.") +
+             "network; tsugi's own settings freeze a part of it, so that samples a second differ less.") +
          html_table("", {"sent", "photos", "features", "difference"}, rows);
 }
 
@@ -251,10 +239,10 @@ std::string ablation_section(const Results& results) {
   if (fractions.empty()) return "";
   std::string html =
       html_heading("Which ingredient brings what") +
-      html_paragraph(
-          "The default, and the default with one ingredient switched off each, for " + std::to_string(people) +
-          " people. General: the change of the general people's accuracy by the hand-over, in points. Δ is the "
-          "difference to the default on the same seeds: what is lost or won without the ingredient.");
+      html_paragraph("The default, and the default with one ingredient switched off each, for " +
+                     std::to_string(people) +
+                     " people. General: the change of the general people's accuracy by the hand-over, in points. Δ is "
+                     "the difference to the default on the same seeds: what is lost or won without the ingredient.");
   std::vector<HtmlRow> meanings;
   for (const std::string& method : ingredients) meanings.push_back({method, results.what(method)});
   html += html_table("", {}, meanings, true);
@@ -262,12 +250,12 @@ std::string ablation_section(const Results& results) {
   for (const double fraction : fractions) {
     std::vector<HtmlRow> rows;
     const Place base = handover(people, "default", fraction);
-    const auto personal = [](const Cell& c) { return c.personal; };
     const auto row = [&](const std::string& name, const Place& place, bool compared) {
-      rows.push_back({name, percent_text(results.over_seeds(place, general_change), true),
-                      percent_text(results.over_seeds(place, personal)),
-                      compared ? percent_text(results.difference(place, base, general_change), true) : "",
-                      compared ? percent_text(results.difference(place, base, personal), true) : ""});
+      const auto difference = [&](const Results::Value& value) {
+        return compared ? percent_text(results.difference(place, base, value), true) : "";
+      };
+      rows.push_back({name, mean_text(results, place, general_change, true), mean_text(results, place, &Cell::personal),
+                      difference(general_change), difference(&Cell::personal)});
     };
     if (!results.at(base).empty()) row("default", base, false);
     for (const std::string& method : ingredients) {
@@ -336,14 +324,9 @@ std::string bytes_section(const Results& results) {
     std::vector<HtmlRow> rows;
     for (const double fraction : results.fractions(people, method)) {
       const Place place = handover(people, method, fraction);
-      const auto mean = [&](std::uint64_t Cell::*field) {
-        return mean_bytes(results, place, [&](const Cell& c) { return static_cast<double>(c.*field); });
-      };
-      const Estimate photos =
-          results.over_seeds(place, [](const Cell& c) { return static_cast<double>(c.photos_sent); });
-      rows.push_back({percents(fraction), std::to_string(std::lround(photos.mean)),
-                      mean(method == "features" ? &Cell::feature_bytes : &Cell::photo_bytes),
-                      mean(&Cell::knowledge_bytes), mean_bytes(results, place, [](const Cell& c) {
+      rows.push_back({percents(fraction), rounded_text(results.over_seeds(place, &Cell::photos_sent).mean),
+                      mean_bytes(results, place, method == "features" ? &Cell::feature_bytes : &Cell::photo_bytes),
+                      mean_bytes(results, place, &Cell::knowledge_bytes), mean_bytes(results, place, [](const Cell& c) {
                         return static_cast<double>(c.timing.bundle_bytes - c.timing.test_bytes);
                       })});
     }
@@ -358,16 +341,13 @@ std::string bytes_section(const Results& results) {
   const std::string checkpoint = checkpoints.empty() ? "–" : bytes_text(estimate(checkpoints).mean);
   return html_heading("What travelled") + html_side_by_side(tables) +
          html_paragraph("The server sent a checkpoint that no personal photo ever touched (" + checkpoint +
-                        "), the chosen training photos of general people, and what "
-                        "it knows of them (knowledge: its own answers to the photos sent, and the mean and spread of "
-                        "everyone's features). Test "
-                        "photos travelled, too, only to measure forgetting on the device; “in all” leaves them out.") +
+                        "), the chosen training photos of general people, and what it knows of them (knowledge: its "
+                        "own answers to the photos sent, and the mean and spread of everyone's features). Test photos "
+                        "travelled, too, only to measure forgetting on the device; “in all” leaves them out.") +
          html_paragraph(
              "The device sent nothing. Personal photos were read where they lie, and what they taught stays in the "
-             "device's own checkpoint: "
-             "tsugi bundle refuses it and names the people. tsugi resume --audit FILE.json lists every file that a "
-             "hand-over reads and writes, "
-             "with digests; it opens no socket.");
+             "device's own checkpoint: tsugi bundle refuses it and names the people. tsugi resume --audit FILE.json "
+             "lists every file that a hand-over reads and writes, with digests; it opens no socket.");
 }
 
 std::string repeat_section(const Results& results) {
@@ -379,19 +359,17 @@ std::string repeat_section(const Results& results) {
     finished.insert(cell.timing.finished);
   }
   std::vector<HtmlRow> rows;
-  const auto text_of = [](const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); };
-  if (about.contains("machine")) rows.push_back({"machine", text_of(about["machine"])});
-  for (const auto& [name, value] : identity.items()) rows.push_back({name, text_of(value)});
+  if (about.contains("machine")) rows.push_back({"machine", setting_text(about["machine"])});
+  for (const auto& [name, value] : identity.items()) rows.push_back({name, setting_text(value)});
   for (const std::string& build : builds) rows.push_back({"made with", build});
   if (!finished.empty()) rows.push_back({"cells finished", *finished.begin() + " to " + *finished.rbegin()});
   std::string html = html_heading("How to repeat it");
   if (about.contains("command")) html += html_code(about["command"].get<std::string>());
   html += html_paragraph(
       "Seeds vary the split into training and test photos, the initial weights and every draw; the people are always "
-      "the same: those "
-      "with the most photos first, by name among equals. Fractions are of the general people's training photos. Cells "
-      "that are there "
-      "already are kept; tsugi experiment report makes this page again from them.");
+      "the same: those with the most photos first, by name among equals. Fractions are of the general people's "
+      "training photos. Cells that are there already are kept; tsugi experiment report makes this page again from "
+      "them.");
   html += html_table("", {}, rows, true);
   if (about.contains("people in order")) {
     std::string names;

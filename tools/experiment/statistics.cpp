@@ -2,7 +2,8 @@
 #include "tools/experiment/statistics.h"
 
 #include <cmath>
-#include <cstdio>
+
+#include "tools/console.h"
 
 namespace tsugi::tools {
 
@@ -36,14 +37,9 @@ Estimate estimate(const std::vector<double>& values) {
 std::string percent_text(const Estimate& shares, bool signs) {
   if (!std::isfinite(shares.mean)) return "–";
   const double tenths = std::round(shares.mean * 1000.0) / 10.0;
-  char text[64];
-  std::snprintf(text, sizeof text, "%.1f", std::abs(tenths));
-  std::string result = tenths < 0.0 ? std::string("−") + text : signs && tenths > 0.0 ? std::string("+") + text : text;
-  if (std::isfinite(shares.half)) {
-    std::snprintf(text, sizeof text, " ± %.1f", shares.half * 100.0);
-    result += text;
-  }
-  return result;
+  const std::string sign = tenths < 0.0 ? "−" : signs && tenths > 0.0 ? "+" : "";
+  const std::string interval = std::isfinite(shares.half) ? format(" ± %.1f", shares.half * 100.0) : "";
+  return sign + format("%.1f", std::abs(tenths)) + interval;
 }
 
 }  // namespace tsugi::tools

@@ -1,5 +1,5 @@
-"""The report as a page that sorts and filters, and as CSV. Style and script are those of `tsugi bench --compare`
-(tools/compare_page_assets.h), so that both pages look and work alike."""
+"""The report as a page that sorts and filters, and as CSV. Style and script are those of tsugi's own pages
+(tools/html_assets.h), so that all look and work alike; the few tags are made here, since neither program needs the other."""
 
 import csv
 import html
@@ -11,12 +11,13 @@ import report
 import terminal
 from wording import printable, size
 
-ASSETS = Path(__file__).resolve().parent.parent / "compare_page_assets.h"
+ASSETS = Path(__file__).resolve().parent.parent / "html_assets.h"
 _CHOICES = ("arch", "math", "limited_by", "device")  # columns with a choice of their values
+_SHOWN = {"share": lambda v: f"{100.0 * v:.1f}", "ratio": terminal.ratio, "bytes": size}
 
 
-def escaped(text):
-    return html.escape(printable(text))
+def element(tag, text, attributes=""):
+    return f"<{tag}{attributes}>{html.escape(printable(text))}</{tag}>"
 
 
 def field(value):
@@ -34,48 +35,35 @@ def asset(kind):
     return found.group(1)
 
 
-def _shown(value, unit):
-    if value is None:
-        return "-"
-    return {"share": lambda v: f"{100.0 * v:.1f}", "ratio": terminal.ratio, "bytes": size}.get(unit, str)(value)
+def _columns(made):
+    return [column for column in report.COLUMNS if not column[3] or report.has_measurements(made)]
 
 
-def _cell(record, key, unit):
-    value = record.get(key)
+def _cell(value, unit):
+    shown = "-" if value is None else _SHOWN.get(unit, str)(value)
     if unit == "text":
-        return f"<td>{escaped('-' if value is None else value)}</td>"
-    number = f'data-v="{-1 if value is None else value:.9g}"'  # below 0: unknown, to the end
-    if unit == "share" and value is not None:
-        return f'<td class="n bar" {number} style="--share:{100.0 * min(value, 1.0):.1f}%">{_shown(value, unit)}</td>'
-    return f'<td class="n" {number}>{escaped(_shown(value, unit))}</td>'
+        return element("td", shown)
+    number = -1 if value is None else value  # below 0: unknown, to the end
+    bar = f' class="bar" style="--share:{100.0 * min(number, 1.0):.1f}%"' if unit == "share" else ""
+    return element("td", shown, f' data-v="{number:.9g}"{bar}')
 
 
 def html_text(made, notes, source):
-    columns = [column for column in report.COLUMNS if not column[3] or report.has_measurements(made)]
-    heads = "".join(
-        f'<th data-n="{0 if unit == "text" else 1}"><button type="button">{escaped(heading)}</button></th>'
-        for _, heading, unit, _ in columns
-    )
-    choices = ""
-    for index, (key, heading, _, _) in enumerate(columns):
-        if key in _CHOICES:
-            values = sorted({str(record.get(key) or "-") for record in made})
-            options = "".join(f'<option value="{escaped(value)}">{escaped(value)}</option>' for value in values)
-            choices += f'<label>{escaped(heading)} <select data-column="{index}"><option value="">all</option>{options}</select></label>\n'
-    body = "".join(
-        "<tr>" + "".join(_cell(record, key, unit) for key, _, unit, _ in columns) + "</tr>\n" for record in made
-    )
-    listed = "".join(f"<li>{escaped(note)}</li>" for note in notes)
+    columns = _columns(made)
+    choices = " ".join(str(index) for index, column in enumerate(columns) if column[0] in _CHOICES)
+    heads = "".join(element("th", heading) for _, heading, _, _ in columns)
+    rows = ("".join(_cell(record.get(key), unit) for key, _, unit, _ in columns) for record in made)
+    texts = [*report.legend(made), *notes, "A heading sorts, a second click turns the order."]
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/><title>tsugi kernels</title>'
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/><title>tsugi kernels</title>'
         f'<meta name="viewport" content="width=device-width"/>\n<style>{asset("css")}</style></head><body>\n'
-        f"<h1>tsugi kernels: what their machine code allows</h1>\n<p><strong>{escaped(report.ABOUT)}</strong> ({escaped(source)})</p>\n"
-        + "".join(f"<p>{escaped(line)}</p>\n" for line in report.legend(made))
-        + (f"<ul>{listed}</ul>\n" if listed else "")
-        + f'<div class="filters"><label>filter <input type="search" id="text" placeholder="forward gemm f32"/></label>\n{choices}'
-        f'<span id="count"></span></div>\n<p class="hint">A heading sorts, a second click turns the order.</p>\n'
-        f'<div class="wide"><table id="points"><thead><tr>{heads}</tr></thead><tbody>\n{body}</tbody></table></div>\n'
-        f"<script>{asset('js')}</script></body></html>\n"
+        "<h1>tsugi kernels: what their machine code allows</h1>\n"
+        f"<p>{element('strong', report.ABOUT)}{element('span', f' ({source})')}</p>\n"
+        + "".join(element("p", text) + "\n" for text in texts)
+        + f'<div class="scroll"><table id="points" data-choices="{choices}" data-example="forward gemm f32">\n'
+        + f"<thead><tr>{heads}</tr></thead><tbody>\n"
+        + "".join(f"<tr>{row}</tr>\n" for row in rows)
+        + f"</tbody></table></div>\n<script>{asset('js')}</script></body></html>\n"
     )
 
 
@@ -83,7 +71,7 @@ def csv_text(made, _notes, _source):
     """Shares as fractions, bytes as numbers; empty where something is not known."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    columns = [column for column in report.COLUMNS if not column[3] or report.has_measurements(made)]
+    columns = _columns(made)
     writer.writerow([key for key, *_ in columns])
     for record in made:
         writer.writerow([field(record.get(key)) for key, *_ in columns])

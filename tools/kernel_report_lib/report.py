@@ -87,25 +87,13 @@ def _static(name, arch, row, kernel, device):
         "arch": arch,
         "kernel": name,
         "rows": kernel.rows if kernel else [],
-        "file": row["file"],
-        "registers": row["registers"],
-        "shared": row["shared"],
-        "threads": row["threads"],
-        "blocks": row["blocks"],
+        **{key: row[key] for key in ("file", "registers", "shared", "threads", "blocks", "local", "spills")},
         "occupancy_percent": row["occupancy"],
         "occupancy_limit": row["limit"],
-        "local": row["local"],
-        "spills": row["spills"],
     }
     if hot:
-        record.update(
-            math=hot["math"],
-            share_percent=hot["share"],
-            slots=hot["slots"],
-            instructions=instructions(hot),
-            counts=hot["counts"],
-            mix=mix(hot),
-        )
+        record.update({key: hot[key] for key in ("math", "slots", "counts")})
+        record.update(share_percent=hot["share"], instructions=instructions(hot), mix=mix(hot))
     record.update(kernel and estimate.estimate(kernel, arch, row, device) or {})
     return record
 
@@ -115,13 +103,10 @@ def _with(record, measurement):
     best, predicted = measurement["shapes"][0], record.get("predicted") if measurement["own"] else None
     return {
         **record,
+        **{key: measurement[key] for key in ("files", "numbers", "median", "best")},
         "device": measurement["device"] + ("" if measurement["own"] else " (elsewhere)"),
         "elsewhere": not measurement["own"],
-        "files": measurement["files"],
-        "numbers": measurement["numbers"],
         "shapes": len(measurement["shapes"]),
-        "median": measurement["median"],
-        "best": measurement["best"],
         "best_over_predicted": predicted and measurement["best"] / predicted,
         "median_over_predicted": predicted and measurement["median"] / predicted,
         "best_shape": best["shape"],

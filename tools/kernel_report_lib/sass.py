@@ -16,6 +16,7 @@ and stalls (latency, bank conflicts) are not seen.
 
 import re
 from collections import Counter
+from typing import NamedTuple
 
 _INSTRUCTION = re.compile(r"^\s*/\*([0-9a-f]{4,})\*/\s+(\{)?\s*(?:@(!?U?P\w+)\s+)?([A-Z][A-Z0-9_.]*)\s*(.*?)\s*$")
 _LABEL = re.compile(r"^(\S+):\s*$")
@@ -25,89 +26,31 @@ _BRANCH_TARGETS = re.compile(r'BRANCH_TARGETS ([^"]*)"')
 _BARRIER_REGISTER = re.compile(r"^(B\d+)")
 
 MATH = ("FFMA", "HFMA2", "HMMA")
-_BRANCHES = {
-    "BRA",
-    "BRX",
-    "JMP",
-    "JMX",
-    "SSY",
-    "SYNC",
-    "PBK",
-    "BRK",
-    "PCNT",
-    "CONT",
-    "BSSY",
-    "BSYNC",
-    "BREAK",
-    "CAL",
-    "CALL",
-    "RET",
-    "EXIT",
-    "WARPSYNC",
-    "YIELD",
-    "PRET",
-    "JCAL",
-}
-_FLOATS = {
-    "FADD",
-    "FADD32I",
-    "FMUL",
-    "FMUL32I",
-    "FMNMX",
-    "FSETP",
-    "FSET",
-    "FSEL",
-    "FCMP",
-    "FCHK",
-    "MUFU",
-    "RRO",
-    "HADD2",
-    "HADD2_32I",
-    "HMUL2",
-    "HMUL2_32I",
-    "HSETP2",
-    "HSET2",
-    "HMNMX2",
-    "F2F",
-    "F2I",
-    "I2F",
-    "F2FP",
-    "DADD",
-    "DMUL",
-    "DFMA",
-    "DSETP",
-    "DMNMX",
-}
-_MEMORY = {
-    "LDS": "LDS",
-    "STS": "STS",
-    "LDG": "LDG",
-    "LD": "LDG",
-    "STG": "STG",
-    "ST": "STG",
-    "LDL": "LDL",
-    "STL": "STL",
-    "LDC": "LDC",
-    "ATOM": "ATOM",
-    "ATOMG": "ATOM",
-    "ATOMS": "ATOM",
-    "RED": "ATOM",
-}
+_BRANCHES = set(
+    "BRA BRX JMP JMX SSY SYNC PBK BRK PCNT CONT BSSY BSYNC BREAK CAL CALL RET EXIT WARPSYNC YIELD PRET JCAL".split()
+)
+_FLOATS = set(
+    """
+    FADD FADD32I FMUL FMUL32I FMNMX FSETP FSET FSEL FCMP FCHK MUFU RRO HADD2 HADD2_32I HMUL2 HMUL2_32I HSETP2 HSET2
+    HMNMX2 F2F F2I I2F F2FP DADD DMUL DFMA DSETP DMNMX
+    """.split()
+)
+_MEMORY = {name: name for name in ("LDS", "STS", "LDG", "STG", "LDL", "STL", "LDC", "ATOM")}
+_MEMORY.update(LD="LDG", ST="STG", ATOMG="ATOM", ATOMS="ATOM", RED="ATOM")
 
 
-class Instruction:
-    """address; opcode with its modifiers ("LDS.U.128"); stem ("LDS"); operands; paired: shares the slot of the one before."""
+class Instruction(NamedTuple):
+    address: int
+    opcode: str  # with its modifiers: "LDS.U.128"
+    operands: str
+    predicate: str
+    paired: bool  # shares the slot of the one before
+    targets: list
 
-    __slots__ = ("address", "opcode", "stem", "operands", "predicate", "paired", "targets")
-
-    def __init__(self, address, opcode, operands, predicate, paired, targets):
-        self.address = address
-        self.opcode = opcode
-        self.stem = opcode.split(".")[0]
-        self.operands = operands
-        self.predicate = predicate
-        self.paired = paired
-        self.targets = targets
+    @property
+    def stem(self):
+        """ "LDS" """
+        return self.opcode.split(".")[0]
 
     def kind(self):
         """ "FFMA", "HFMA2", "HMMA", "LDS.128", "BAR", "branch", "float", "integer", ..."""

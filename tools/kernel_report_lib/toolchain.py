@@ -54,28 +54,10 @@ def fetch(cache):
             "downloading NVRTC 11.8, its headers and nvdisasm 12.3 (in triton 2.2.0) from PyPI: 212 MB, pinned by SHA-256",
             flush=True,
         )
-        command = _pip() + [
-            "download",
-            "--quiet",
-            "--no-cache-dir",
-            "--no-deps",
-            "--require-hashes",
-            "--only-binary=:all:",
-            "--platform",
-            "manylinux2014_x86_64",
-            "--implementation",
-            "cp",
-            "--python-version",
-            "311",
-            "--abi",
-            "cp311",
-            "--abi",
-            "none",
-            "--dest",
-            str(wheels),
-            "--requirement",
-            str(REQUIREMENTS),
-        ]
+        options = "--quiet --no-cache-dir --no-deps --require-hashes --only-binary=:all: --implementation cp"
+        target = "--platform manylinux2014_x86_64 --python-version 311 --abi cp311 --abi none"
+        command = [*_pip(), "download", *options.split(), *target.split(), "--dest", str(wheels)]
+        command += ["--requirement", str(REQUIREMENTS)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             if "HASHES" in done.stderr:

@@ -2,23 +2,7 @@
 
 import re
 
-_ORDER = (
-    "FFMA",
-    "HFMA2",
-    "HMMA",
-    "LDSM",
-    "LDS",
-    "STS",
-    "LDG",
-    "STG",
-    "LDL",
-    "STL",
-    "float",
-    "integer",
-    "BAR",
-    "branch",
-    "wait",
-)
+_ORDER = "FFMA HFMA2 HMMA LDSM LDS STS LDG STG LDL STL float integer BAR branch wait".split()
 
 
 def printable(text):
