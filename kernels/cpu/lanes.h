@@ -82,9 +82,9 @@ inline float backward_lanes(const Act& act, float saved, float d_y) {
 /// Calls f(first lane, V()) for vectors of [0, count), then for single lanes.
 template <typename F>
 inline void for_lanes(std::size_t count, const F& f) {
-  std::size_t i = 0;
-  for (; i + kVector <= count; i += kVector) f(i, FloatVector());
-  for (; i < count; ++i) f(i, float());
+  const std::size_t left = count % kVector;  // fewer than a vector's: said so, gcc sees that the last loop ends
+  for (std::size_t i = 0; i < count - left; i += kVector) f(i, FloatVector());
+  for (std::size_t k = 0; k < left; ++k) f(count - left + k, float());
 }
 
 /// act.forward of every lane. Functions without a vector form go through memory: the compiler vectorises the loop.
