@@ -3,7 +3,7 @@
 
     python3 tests/data/golden_step.py
 
-needs PyTorch and numpy. The networks are built from the descriptions that engine/model/builtin_models.cpp holds, so a changed
+needs PyTorch and numpy. The networks are built from the descriptions that engine/model/builtin holds, so a changed
 description needs only a new run. Written: golden_<model>.safetensors beside this script, read by
 tests/engine/golden_test.cpp, which repeats weights and inputs from the same formula. Dropout is left out: its layers
 do nothing, in the C++ test by a rate of 0.
@@ -14,7 +14,6 @@ convolutions and dense layers only, lr 0.1, a momentum buffer that starts at 0.
 
 import json
 import pathlib
-import re
 import struct
 
 import numpy as np
@@ -168,13 +167,12 @@ def write_safetensors(path, tensors, metadata):
 
 
 def main():
-    source = (HERE.parent.parent / "engine/model/builtin_models.cpp").read_text()
-    for name, text in re.findall(r'\{"([^"]+)", R"json\((.*?)\)json"\}', source, re.S):
-        path = HERE / f"golden_{name}.safetensors"
+    for model in sorted((HERE.parent.parent / "engine/model/builtin").glob("*.json")):
+        path = HERE / f"golden_{model.stem}.safetensors"
         write_safetensors(
             path,
-            golden(json.loads(text)),
-            {"model": name, "made_by": "tests/data/golden_step.py, PyTorch " + torch.__version__},
+            golden(json.loads(model.read_text())),
+            {"model": model.stem, "made_by": "tests/data/golden_step.py, PyTorch " + torch.__version__},
         )
         print(path.name, path.stat().st_size, "bytes")
 
