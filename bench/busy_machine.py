@@ -9,7 +9,6 @@ order that rotates; figures are medians over the rounds, and medians of the roun
 """
 
 import argparse
-import json
 import os
 import signal
 import statistics
@@ -17,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+from running import BUILD, output_of, result_of, write_report
+
 BUSY_LOOP = (sys.executable, "-c", "while True: pass")
 
 
@@ -38,28 +38,18 @@ def sides_of(arguments):
 def images_per_s(arguments, folder, side):
     _, program, options, settings = side
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "GOMP_"))}
-    command = [
+    return result_of(
         program,
         "pretrain",
         os.path.join(folder, "people"),
-        "-o",
-        os.path.join(folder, "out.safetensors"),
-        "--epochs",
-        "1",
-        "--augment",
-        str(arguments.augment),
-        "--model",
-        arguments.model,
-        "--device",
-        "cpu",
-        "--json",
-        "--quiet",
         *options,
-    ]
-    done = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, text=True, env=dict(environment, TSUGI_TUNING="off", **settings)
-    )
-    return json.loads(done.stdout.splitlines()[-1])["images_per_s"]
+        env=dict(environment, TSUGI_TUNING="off", **settings),
+        o=os.path.join(folder, "out.safetensors"),
+        epochs=1,
+        augment=arguments.augment,
+        model=arguments.model,
+        device="cpu",
+    )["images_per_s"]
 
 
 def measure(arguments, folder):
@@ -89,37 +79,26 @@ def table(figures):
     for condition, base in (("idle", "active"), ("busy", "one thread")):
         for side, values in figures.get(condition, {}).items():
             ratios = [value / other for value, other in zip(values, figures[condition].get(base, []))]
-            rows.append(
-                {
-                    "condition": condition,
-                    "side": side,
-                    "images_per_s": values,
-                    "median_images_per_s": statistics.median(values),
-                    "base": base,
-                    "ratios": ratios,
-                    "median_ratio": statistics.median(ratios) if ratios else None,
-                }
-            )
-            print(
-                "%s  %-12s %7.0f images/s (%.0f to %.0f)  %s"
-                % (
-                    condition,
-                    side,
-                    statistics.median(values),
-                    min(values),
-                    max(values),
-                    "%.3f x %s (%.3f to %.3f)" % (rows[-1]["median_ratio"], base, min(ratios), max(ratios))
-                    if ratios
-                    else "",
-                ),
-                flush=True,
-            )
+            row = {
+                "condition": condition,
+                "side": side,
+                "images_per_s": values,
+                "median_images_per_s": statistics.median(values),
+                "base": base,
+                "ratios": ratios,
+                "median_ratio": statistics.median(ratios) if ratios else None,
+            }
+            rows.append(row)
+            spread = " (%.0f to %.0f)" % (min(values), max(values))
+            if ratios:
+                spread += "  %.3f x %s (%.3f to %.3f)" % (row["median_ratio"], base, min(ratios), max(ratios))
+            print("%(condition)s  %(side)-12s %(median_images_per_s)7.0f images/s" % row + spread, flush=True)
     return rows
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default=os.path.join(ROOT, "build", "cpu"), help="folder with the built tsugi")
+    parser.add_argument("--build", default=BUILD, help="folder with the built tsugi")
     parser.add_argument("--model", default="faces-resnet")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--spinners", type=int, default=2, help="busy processes beside")
@@ -132,34 +111,17 @@ def main():
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the busy processes end, too
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(
-            [
-                os.path.join(arguments.build, "tsugi"),
-                "synth",
-                os.path.join(folder, "people"),
-                "--people",
-                "12",
-                "--photos",
-                "30",
-                "--quiet",
-            ],
-            check=True,
-        )
+        people = os.path.join(folder, "people")
+        output_of(os.path.join(arguments.build, "tsugi"), "synth", people, people=12, photos=30, quiet=True)
         rows = table(measure(arguments, folder))
-    if arguments.output:
-        with open(arguments.output, "w") as file:
-            json.dump(
-                {
-                    "what": "pretraining idle and beside busy processes, in turn",
-                    "model": arguments.model,
-                    "spinners": arguments.spinners,
-                    "cores": len(os.sched_getaffinity(0)),
-                    "results": rows,
-                },
-                file,
-                indent=1,
-            )
-            file.write("\n")
+    write_report(
+        arguments.output,
+        "pretraining idle and beside busy processes, in turn",
+        model=arguments.model,
+        spinners=arguments.spinners,
+        cores=len(os.sched_getaffinity(0)),
+        results=rows,
+    )
     return 0
 
 

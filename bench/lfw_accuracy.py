@@ -9,44 +9,22 @@ writes every figure with --output.
 """
 
 import argparse
-import datetime
+import functools
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
-
-def tsugi(arguments, *words):
-    """Runs a command with --json --quiet and returns its object."""
-    done = subprocess.run(
-        [os.path.join(arguments.build, "tsugi"), *map(str, words), "--json", "--quiet"], capture_output=True, text=True
-    )
-    if done.returncode != 0:
-        sys.exit("tsugi %s failed:\n%s" % (" ".join(map(str, words)), done.stderr))
-    return json.loads(done.stdout.splitlines()[-1])
+from running import BUILD, provenance, result_of, write_report
 
 
 def one_run(arguments, model, seed, folder):
     general = os.path.join(arguments.lfw, "general")
     full = os.path.join(folder, "full.safetensors")
+    tsugi = functools.partial(result_of, os.path.join(arguments.build, "tsugi"))
+    precision = arguments.precision
     pretrained = tsugi(
-        arguments,
-        "pretrain",
-        general,
-        "--model",
-        model,
-        "--seed",
-        seed,
-        "--epochs",
-        arguments.epochs,
-        "--precision",
-        arguments.precision,
-        "-o",
-        full,
+        "pretrain", general, model=model, seed=seed, epochs=arguments.epochs, precision=precision, o=full
     )
     row = {
         "model": model,
@@ -57,29 +35,17 @@ def one_run(arguments, model, seed, folder):
         "images_per_s": pretrained["images_per_s"],
         "full_bytes": os.path.getsize(full),
     }
-    row["accuracy_full"] = tsugi(arguments, "eval", full, "--photos", general)["accuracy"]
+    row["accuracy_full"] = tsugi("eval", full, photos=general)["accuracy"]
     for kind in ("fp16", "int8"):
         small = os.path.join(folder, kind + ".safetensors")
-        tsugi(arguments, "compact", full, "--as", kind, "-o", small)
+        tsugi("compact", full, "--as", kind, o=small)
         row[kind + "_bytes"] = os.path.getsize(small)
-        row["accuracy_" + kind] = tsugi(arguments, "eval", small, "--photos", general)["accuracy"]
+        row["accuracy_" + kind] = tsugi("eval", small, photos=general)["accuracy"]
     bundle = os.path.join(folder, "handover.tar")
-    row["bundle_bytes"] = tsugi(
-        arguments, "bundle", full, "--photos", general, "--fraction", arguments.fraction, "--seed", seed, "-o", bundle
-    )["bytes"]
-    resumed = tsugi(
-        arguments,
-        "resume",
-        bundle,
-        "--personal",
-        os.path.join(arguments.lfw, "personal", "Tony_Blair"),
-        "--personal-photos",
-        86,
-        "--precision",
-        arguments.precision,
-        "-o",
-        os.path.join(folder, "device.safetensors"),
-    )
+    bundled = tsugi("bundle", full, photos=general, fraction=arguments.fraction, seed=seed, o=bundle)
+    row["bundle_bytes"] = bundled["bytes"]
+    tony, device = os.path.join(arguments.lfw, "personal", "Tony_Blair"), os.path.join(folder, "device.safetensors")
+    resumed = tsugi("resume", bundle, personal=tony, personal_photos=86, precision=precision, o=device)
     for key in ("accuracy_general_before", "accuracy_general", "accuracy_personal"):
         row[key] = resumed[key]
     row["resume_s"] = resumed["wall_s"]
@@ -104,17 +70,10 @@ def summary(rows):
     }
 
 
-def cpu_name():
-    for line in open("/proc/cpuinfo"):
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return "unknown"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lfw", metavar="LFW_DIR")
-    parser.add_argument("--build", default=os.path.join(ROOT, "build", "cpu"))
+    parser.add_argument("--build", default=BUILD)
     parser.add_argument("--models", nargs="+", default=["faces-resnet", "faces-cnn"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--epochs", type=int, default=10)
@@ -128,49 +87,24 @@ def main():
         for seed in arguments.seeds:
             with tempfile.TemporaryDirectory() as folder:
                 own.append(one_run(arguments, model, seed, folder))
-            row = own[-1]
             print(
-                "%s seed %d (%s): accuracy %.4f in %.0f s; fp16 %.4f, int8 %.4f; hand-over: general %.4f -> %.4f, Tony %.4f in %.0f s"
-                % (
-                    model,
-                    seed,
-                    row["precision"],
-                    row["accuracy"],
-                    row["pretrain_s"],
-                    row["accuracy_fp16"],
-                    row["accuracy_int8"],
-                    row["accuracy_general_before"],
-                    row["accuracy_general"],
-                    row["accuracy_personal"],
-                    row["resume_s"],
-                ),
+                "%(model)s seed %(seed)d (%(precision)s): accuracy %(accuracy).4f in %(pretrain_s).0f s; "
+                "fp16 %(accuracy_fp16).4f, int8 %(accuracy_int8).4f; hand-over: general %(accuracy_general_before).4f -> "
+                "%(accuracy_general).4f, Tony %(accuracy_personal).4f in %(resume_s).0f s" % own[-1],
                 flush=True,
             )
         rows += own
         summaries.append(summary(own))
         print(json.dumps(summaries[-1]), flush=True)
-    if arguments.output:
-        commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
-        version = subprocess.run(
-            [os.path.join(arguments.build, "tsugi"), "--version"], capture_output=True, text=True
-        ).stdout.strip()
-        with open(arguments.output, "w") as file:
-            json.dump(
-                {
-                    "what": "accuracy on LFW: pretraining, compact checkpoints, hand-over with 86 photos of Tony Blair",
-                    "cpu": cpu_name(),
-                    "tsugi": version,
-                    "commit": commit,
-                    "date": datetime.date.today().isoformat(),
-                    "epochs": arguments.epochs,
-                    "fraction": arguments.fraction,
-                    "summary": summaries,
-                    "runs": rows,
-                },
-                file,
-                indent=1,
-            )
-            file.write("\n")
+    write_report(
+        arguments.output,
+        "accuracy on LFW: pretraining, compact checkpoints, hand-over with 86 photos of Tony Blair",
+        **provenance(arguments.build),
+        epochs=arguments.epochs,
+        fraction=arguments.fraction,
+        summary=summaries,
+        runs=rows,
+    )
 
 
 if __name__ == "__main__":

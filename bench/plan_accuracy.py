@@ -8,25 +8,18 @@ step's time and of the process's memory, and whether the arena is exact. Exit st
 """
 
 import argparse
-import json
 import statistics
-import subprocess
 import sys
+
+from running import result_of, write_report
 
 MODELS = ("faces-cnn", "faces-resnet", "faces-mobile")
 
 
-def result(binary, *arguments):
-    done = subprocess.run(
-        [binary, *map(str, arguments), "--json", "--quiet"], stdout=subprocess.PIPE, text=True, check=True
-    )
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def pair(options, model, batch, precision):
-    common = ("--model", model, "--batch", batch, "--precision", precision, "--threads", options.threads)
-    plan = result(options.binary, "plan", "--device", "this", *common)
-    step = result(options.binary, "bench", "--step", "--device", "cpu", "--min-time", options.min_time, *common)
+    common = {"model": model, "batch": batch, "precision": precision, "threads": options.threads}
+    plan = result_of(options.binary, "plan", device="this", **common)
+    step = result_of(options.binary, "bench", step=True, device="cpu", min_time=options.min_time, **common)
     layers = [
         {"layer": one["layer"], **{key: [one[key], other[key]] for key in ("forward_s", "backward_s")}}
         for one, other in zip(plan["layers"], step["layers"])
@@ -92,12 +85,14 @@ def main():
         print(
             f"median {key[0]:13} b{key[1]:<3} {key[2]}  step {100 * summary[-1]['error']:+6.1f} %  memory {100 * summary[-1]['memory_error']:+5.1f} %"
         )
-    if options.output:
-        with open(options.output, "w", encoding="utf-8") as file:
-            json.dump(
-                {"context": context, "threads": options.threads, "summary": summary, "pairs": pairs}, file, indent=1
-            )
-            file.write("\n")
+    write_report(
+        options.output,
+        "tsugi plan --device this, and the tsugi bench --step that follows it",
+        context=context,
+        threads=options.threads,
+        summary=summary,
+        pairs=pairs,
+    )
     good = all(
         abs(one["error"]) <= options.time_bound
         and abs(one["memory_error"]) <= options.memory_bound

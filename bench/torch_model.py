@@ -17,16 +17,8 @@ class Net(nn.Module):
             module = None
             if kind == "conv2d":
                 k, s, p = layer["kernel"], layer.get("stride", 1), layer.get("pad", 0)
-                groups = layer.get("groups", 1)
-                module = nn.Conv2d(
-                    c,
-                    layer["filters"],
-                    k,
-                    s,
-                    p,
-                    groups=c if groups == "depthwise" else groups,
-                    bias=layer.get("bias", True),
-                )
+                groups = c if layer.get("groups") == "depthwise" else layer.get("groups", 1)
+                module = nn.Conv2d(c, layer["filters"], k, s, p, groups=groups, bias=layer.get("bias", True))
                 h, w, c = (h + 2 * p - k) // s + 1, (w + 2 * p - k) // s + 1, layer["filters"]
             elif kind == "dense":
                 units = classes if layer["units"] == "classes" else layer["units"]

@@ -10,54 +10,27 @@ the same program: their ratio shows the machine's noise, and says nothing of tun
 """
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
-
-def tsugi(arguments, *command):
-    """The object that a command given --json ends with."""
-    done = subprocess.run(
-        [
-            os.path.join(arguments.build, "tsugi"),
-            *map(str, command),
-            "--threads",
-            str(arguments.threads),
-            "--device",
-            arguments.device,
-            "--json",
-            "--quiet",
-        ],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=dict(os.environ, TSUGI_TUNING="off"),
-    )
-    return json.loads(done.stdout.splitlines()[-1])
+from running import BUILD, result_of, write_report
 
 
 def compare(arguments, tuning, model, precision, batch):
-    point = ("--model", model, "--batch", batch, "--precision", precision)
-    tuned = tsugi(arguments, "tune", *point, "--budget", arguments.budget, "--tuning", tuning)["models"][0]
+    def tsugi(*command, **options):
+        point = {"model": model, "batch": batch, "precision": precision}
+        place = {"threads": arguments.threads, "device": arguments.device}
+        program, env = os.path.join(arguments.build, "tsugi"), dict(os.environ, TSUGI_TUNING="off")
+        return result_of(program, *command, env=env, **point, **place, **options)
+
+    tuned = tsugi("tune", budget=arguments.budget, tuning=tuning)["models"][0]
     sides = {"default": [], "tuned": []}
     for turn in range(arguments.rounds):
         for side in ("default", "tuned") if turn % 2 == 0 else ("tuned", "default"):
-            result = tsugi(
-                arguments,
-                "bench",
-                "--step",
-                *point,
-                "--min-time",
-                arguments.seconds,
-                "--tuning",
-                tuning if side == "tuned" else "off",
-            )
-            sides[side].append(result)
+            chosen = tuning if side == "tuned" else "off"
+            sides[side].append(tsugi("bench", "--step", min_time=arguments.seconds, tuning=chosen))
     ratios = [a["step_s"] / b["step_s"] for a, b in zip(sides["tuned"], sides["default"])]
     ratio = statistics.median(ratios)
     row = {
@@ -74,20 +47,9 @@ def compare(arguments, tuning, model, precision, batch):
         "ratios": ratios,
     }
     print(
-        "%-13s %s batch %-3d  %2d of %2d calls changed  default %8.3f ms  tuned %8.3f ms  ratio %.4f +- %.4f (%.4f to %.4f)"
-        % (
-            model,
-            precision,
-            batch,
-            row["changed"],
-            row["calls"],
-            1e3 * row["default_step_s"],
-            1e3 * row["tuned_step_s"],
-            ratio,
-            row["ratio_mad"],
-            min(ratios),
-            max(ratios),
-        ),
+        "%(model)-13s %(precision)s batch %(batch)-3d  %(changed)2d of %(calls)2d calls changed" % row
+        + "  default %8.3f ms  tuned %8.3f ms" % (1e3 * row["default_step_s"], 1e3 * row["tuned_step_s"])
+        + "  ratio %.4f +- %.4f (%.4f to %.4f)" % (ratio, row["ratio_mad"], min(ratios), max(ratios)),
         flush=True,
     )
     return row, sides["default"][0]["context"]
@@ -95,7 +57,7 @@ def compare(arguments, tuning, model, precision, batch):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default=os.path.join(ROOT, "build", "cpu"), help="folder with the built tsugi")
+    parser.add_argument("--build", default=BUILD, help="folder with the built tsugi")
     parser.add_argument("--models", nargs="+", default=["faces-cnn", "faces-resnet", "faces-mobile"])
     parser.add_argument("--batches", nargs="+", type=int, default=[16, 64])
     parser.add_argument("--precisions", nargs="+", default=["fp32"])
@@ -113,20 +75,14 @@ def main():
                 for batch in arguments.batches:
                     row, context = compare(arguments, os.path.join(folder, "tuning.json"), model, precision, batch)
                     results.append(row)
-    if arguments.output:
-        with open(arguments.output, "w") as file:
-            json.dump(
-                {
-                    "what": "training steps with and without tuned kernels, in turn",
-                    "context": context,
-                    "budget": arguments.budget,
-                    "seconds_a_measurement": arguments.seconds,
-                    "results": results,
-                },
-                file,
-                indent=1,
-            )
-            file.write("\n")
+    write_report(
+        arguments.output,
+        "training steps with and without tuned kernels, in turn",
+        context=context,
+        budget=arguments.budget,
+        seconds_a_measurement=arguments.seconds,
+        results=results,
+    )
     slower = [row for row in results if row["changed"] > 0 and row["ratio"] - row["ratio_mad"] > 1.0]
     for row in slower:
         print("slower when tuned: %(model)s %(precision)s batch %(batch)d, ratio %(ratio).4f" % row, file=sys.stderr)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Training steps of a built-in model in PyTorch on a GPU: images/s of every way to run it; the best one is the peer.
+"""Training steps of a built-in model in PyTorch, on a GPU or a CPU: images/s of every way to run it; the best one is the peer.
 
-    bench/gpu/torch_step.py MODEL.json [--batch 64] [--seconds 1] [--rounds 3] [--precision fp32] [--variants ...] [--device cuda]
+    bench/gpu/torch_step.py MODEL.json [--batch 64] [--seconds 1] [--rounds 3] [--precision fp32] [--variants ...] [--device cuda] [--threads 0]
 
 The same layers as tsugi's (MODEL.json: `tsugi inspect MODEL --json`), batch, SGD with Nesterov momentum and weight decay, and
 label smoothing; without augmentation and without copies from the host, both of which tsugi's steps include. fp32 is without
@@ -11,6 +11,7 @@ TF32. Variants take turns; each figure is the median over the rounds. Prints one
 import argparse
 import json
 import os
+import resource
 import statistics
 import sys
 import time
@@ -36,10 +37,10 @@ def make_step(torch, variant, description, batch, precision, device):
         net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(net.parameters(), 0.001, momentum=0.9, nesterov=True, weight_decay=5e-4)
     amp = precision == "fp16"
-    scaler = torch.cuda.amp.GradScaler(enabled=amp)
+    scaler = torch.cuda.amp.GradScaler() if amp else None
 
     def loss_of(inputs, labels):
-        with torch.autocast(device, torch.float16, enabled=amp):
+        with torch.autocast(device, torch.float16 if amp else torch.bfloat16, enabled=precision != "fp32"):
             logits = net(inputs)
         return F.cross_entropy(logits.float(), labels, label_smoothing=0.1)
 
@@ -91,12 +92,15 @@ def main():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=1.0, help="of one turn")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--precision", choices=["fp32", "fp16"], default="fp32")
+    parser.add_argument("--precision", choices=["fp32", "bf16", "fp16"], default="fp32")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)
     parser.add_argument("--device", default="cuda")
+    parser.add_argument("--threads", type=int, default=0, help="of the CPU, 0 = all cores")
     arguments = parser.parse_args()
     import torch
 
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
@@ -135,6 +139,7 @@ def main():
                 "failures": failures,
                 "best": best,
                 "best_images_per_s": images.get(best),
+                "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             }
         )
     )

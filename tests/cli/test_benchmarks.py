@@ -10,7 +10,6 @@ import support
 FOLDER = os.path.join(os.environ.get("TSUGI_BUILD_DIR", ""), "bench")
 # A program, what makes it short, and the points that it then has.
 PROGRAMS = {
-    "bench_train_step": (["--benchmark_filter=faces-mobile/fp32"], ["faces-mobile/fp32"]),
     "bench_data_path": (
         ["--threads=1", "--benchmark_filter=250x250|b1/64x64/augment/f32"],
         [
@@ -45,7 +44,7 @@ class Benchmarks(support.CommandLine):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=support.environment(TSUGI_BENCH_BATCH="2", TSUGI_BENCH_THREADS="1"),
+            env=support.environment(),
         )
         self.assertEqual(done.returncode, status, f"{name} {arguments}\n{done.stdout}\n{done.stderr}")
         self.assertIsNone(support.CRASH.search(done.stderr), done.stderr)
