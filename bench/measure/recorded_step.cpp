@@ -15,6 +15,7 @@ class PlannedPhotos : public SampleSource {
   PlannedPhotos(Backend& backend, const StepRequest& request)
       : SampleSource(backend),
         preprocessing_(request.preprocessing),
+        shape_(request.list.model.input),
         photos_(request.photos + request.other_photos),
         classes_(request.list.classes) {
     row_.resize(row_bytes());
@@ -24,7 +25,7 @@ class PlannedPhotos : public SampleSource {
   int label(std::size_t item) const override { return static_cast<int>(item % static_cast<std::size_t>(classes_)); }
   const std::string& name(std::size_t) const override { return name_; }
   const std::string& digest(std::size_t) const override { return name_; }  // nobody asks
-  SampleShape shape() const override { return {preprocessing_.size, preprocessing_.size, 3}; }
+  SampleShape shape() const override { return shape_; }
   const std::uint8_t* rows() const override { return row_.data(); }
   std::size_t row_bytes() const override {
     const auto side = static_cast<std::size_t>(preprocessing_.stored_size);
@@ -41,17 +42,12 @@ class PlannedPhotos : public SampleSource {
 
  private:
   Preprocessing preprocessing_;
+  SampleShape shape_;
   std::size_t photos_;
   int classes_;
   std::string name_ = "planned/photo";
   std::vector<std::uint8_t> row_;
 };
-
-std::vector<std::string> class_names(int count) {
-  std::vector<std::string> names;
-  for (int i = 0; i < count; ++i) names.push_back("person" + std::to_string(i));
-  return names;
-}
 
 }  // namespace
 
@@ -72,7 +68,7 @@ RecordedStep record_step(Backend& kernels, const StepRequest& request) {
     throw Error("plan: " + std::to_string(request.photos + request.other_photos) + " photos, at most " +
                 std::to_string(kMostPhotos) + " are planned for");
   RecordingBackend backend(kernels, request.device, request.device_memory);
-  Network network(backend, request.list.model, class_names(request.list.classes));
+  Network network(backend, request.list.model, request.list.class_names());
   PlannedPhotos source(backend, request);
   std::vector<std::uint32_t> photos(request.photos);
   std::iota(photos.begin(), photos.end(), 0u);

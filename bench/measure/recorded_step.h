@@ -3,6 +3,7 @@
 // micro-batches included.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ struct RecordedOp {
   OpFeatures features;
   StepPart part = StepPart::data;
   int layer = -1;  ///< index into Model::layers in forward and backward, -1 in other parts
+  /// Of a layer: the op, a product with what is fused into it, and its direction.
+  std::optional<OpCase> op_case;
+  OpPass pass = OpPass::forward;
 };
 
 struct RecordedStep {

@@ -6,16 +6,11 @@
 namespace tsugi::bench {
 namespace {
 
-OpCase convolution(const Conv2dShape& shape) {
+OpCase product(NodeKind kind, const Conv2dShape& shape, const Epilogue& epilogue) {
   OpCase made;
+  made.kind = kind;
   made.shape = shape;
-  return made;
-}
-
-OpCase dense(const DenseShape& shape) {
-  OpCase made;
-  made.kind = NodeKind::dense;
-  made.shape.n = shape.n, made.shape.c = shape.in, made.shape.k = shape.out;
+  made.epilogue = epilogue;
   return made;
 }
 
@@ -92,85 +87,90 @@ void RecordingBackend::copy_to_host(void* to, const void*, std::size_t bytes) {
   noted_.download_bytes += bytes, ++noted_.copies;
 }
 
-void RecordingBackend::note(OpFeatures features, double more_bytes) {
+void RecordingBackend::note(OpFeatures features) { noted_.ops.push_back({std::move(features), part_, layer_, {}, {}}); }
+
+void RecordingBackend::note(const OpCase& op_case, OpPass pass, DType dtype, double more_bytes) {
+  OpFeatures features = features_of(op_case, pass, dtype);
   features.bytes += more_bytes;
-  noted_.ops.push_back({std::move(features), part_, layer_});
+  noted_.ops.push_back({std::move(features), part_, layer_, op_case, pass});
 }
 
-void RecordingBackend::compute_conv2d_forward(const Conv2dForward& op) {
-  note(features_of(convolution(op.shape), OpPass::forward, op.dtype),
-       saved_bytes(op.saved, op.shape.y_count() * size_of(op.dtype)));
+template <class Forward>
+void RecordingBackend::note_forward(NodeKind kind, const Conv2dShape& shape, const Forward& op) {
+  note(product(kind, shape, {op.bias != nullptr, op.activation, Write::overwrite}), OpPass::forward, op.dtype,
+       saved_bytes(op.saved, shape.y_count() * size_of(op.dtype)));
 }
 
+template <class BackwardData>
+void RecordingBackend::note_backward_data(NodeKind kind, const Conv2dShape& shape, const BackwardData& op) {
+  note(product(kind, shape, {false, op.activation, op.write}), OpPass::backward_data, op.dtype,
+       extra_bytes(op.activation, op.write, shape.x_count() * size_of(op.dtype)));
+}
+
+template <class BackwardWeight>
+void RecordingBackend::note_backward_weight(NodeKind kind, const Conv2dShape& shape, const BackwardWeight& op) {
+  note(product(kind, shape, {op.d_bias != nullptr, {}, op.write}), OpPass::backward_weight, op.dtype);
+}
+
+void RecordingBackend::compute_conv2d_forward(const Conv2dForward& op) { note_forward(NodeKind::conv2d, op.shape, op); }
 void RecordingBackend::compute_conv2d_backward_data(const Conv2dBackwardData& op) {
-  note(features_of(convolution(op.shape), OpPass::backward_data, op.dtype),
-       extra_bytes(op.activation, op.write, op.shape.x_count() * size_of(op.dtype)));
+  note_backward_data(NodeKind::conv2d, op.shape, op);
 }
-
 void RecordingBackend::compute_conv2d_backward_weight(const Conv2dBackwardWeight& op) {
-  note(features_of(convolution(op.shape), OpPass::backward_weight, op.dtype));
+  note_backward_weight(NodeKind::conv2d, op.shape, op);
 }
-
 void RecordingBackend::compute_dense_forward(const DenseForward& op) {
-  const OpCase made = dense(op.shape);
-  note(features_of(made, OpPass::forward, op.dtype), saved_bytes(op.saved, made.shape.y_count() * size_of(op.dtype)));
+  note_forward(NodeKind::dense, as_conv2d(op.shape), op);
 }
-
 void RecordingBackend::compute_dense_backward_data(const DenseBackwardData& op) {
-  const OpCase made = dense(op.shape);
-  note(features_of(made, OpPass::backward_data, op.dtype),
-       extra_bytes(op.activation, op.write, made.shape.x_count() * size_of(op.dtype)));
+  note_backward_data(NodeKind::dense, as_conv2d(op.shape), op);
 }
-
 void RecordingBackend::compute_dense_backward_weight(const DenseBackwardWeight& op) {
-  note(features_of(dense(op.shape), OpPass::backward_weight, op.dtype));
+  note_backward_weight(NodeKind::dense, as_conv2d(op.shape), op);
 }
 
 void RecordingBackend::compute_batch_norm_forward(const BatchNormForward& op) {
   const OpCase made = batch_norm(op.shape, op.activation, op.residual != nullptr);
-  note(features_of(made, OpPass::forward, op.dtype), saved_bytes(op.saved, made.shape.x_count() * size_of(op.dtype)));
+  note(made, OpPass::forward, op.dtype, saved_bytes(op.saved, made.shape.x_count() * size_of(op.dtype)));
 }
 
 void RecordingBackend::compute_batch_norm_backward(const BatchNormBackward& op) {
-  note(features_of(batch_norm(op.shape, op.activation, op.d_residual != nullptr), OpPass::backward, op.dtype));
+  note(batch_norm(op.shape, op.activation, op.d_residual != nullptr), OpPass::backward, op.dtype);
 }
 
-void RecordingBackend::compute_pool_forward(const PoolForward& op) {
-  note(features_of(pool(op.shape), OpPass::forward, op.dtype));
-}
+void RecordingBackend::compute_pool_forward(const PoolForward& op) { note(pool(op.shape), OpPass::forward, op.dtype); }
 
 void RecordingBackend::compute_pool_backward(const PoolBackward& op) {
   const std::size_t x = op.shape.x_count() * size_of(op.dtype), y = op.shape.y_count() * size_of(op.dtype);
-  note(features_of(pool(op.shape), OpPass::backward, op.dtype),
+  note(pool(op.shape), OpPass::backward, op.dtype,
        extra_bytes(op.activation, Write::overwrite, op.shape.kind == PoolKind::max ? y : x) +
            extra_bytes({}, op.write, x));
 }
 
 void RecordingBackend::compute_activation_forward(const ActivationForward& op) {
-  note(features_of(pointwise(NodeKind::activation, op.count, op.activation), OpPass::forward, op.dtype));
+  note(pointwise(NodeKind::activation, op.count, op.activation), OpPass::forward, op.dtype);
 }
 
 /// Without an activation it is a copy or a sum: what the gradient of an add is made of.
 void RecordingBackend::compute_activation_backward(const ActivationBackward& op) {
   const std::size_t bytes = op.count * size_of(op.dtype);
-  OpFeatures features =
-      features_of(pointwise(NodeKind::activation, op.count, op.activation), OpPass::backward, op.dtype);
-  features.bytes = 2.0 * static_cast<double>(bytes);
-  note(features, extra_bytes(op.activation, op.write, bytes));
+  note(pointwise(NodeKind::activation, op.count, op.activation), OpPass::backward, op.dtype,
+       extra_bytes(op.activation, op.write, bytes));
+  noted_.ops.back().features.bytes -= static_cast<double>(bytes);
 }
 
 void RecordingBackend::compute_dropout_forward(const DropoutForward& op) {
   const std::size_t count = op.per_sample * static_cast<std::size_t>(op.n);
-  note(features_of(pointwise(NodeKind::dropout, count, {}), OpPass::forward, op.dtype));
+  note(pointwise(NodeKind::dropout, count, {}), OpPass::forward, op.dtype);
 }
 
 void RecordingBackend::compute_dropout_backward(const DropoutBackward& op) {
-  note(features_of(pointwise(NodeKind::dropout, op.count, {}), OpPass::backward, op.dtype),
+  note(pointwise(NodeKind::dropout, op.count, {}), OpPass::backward, op.dtype,
        extra_bytes(op.activation, op.write, op.count * size_of(op.dtype)));
 }
 
 void RecordingBackend::compute_add_forward(const AddForward& op) {
-  note(features_of(pointwise(NodeKind::add, op.count, op.activation), OpPass::forward, op.dtype),
+  note(pointwise(NodeKind::add, op.count, op.activation), OpPass::forward, op.dtype,
        saved_bytes(op.saved, op.count * size_of(op.dtype)));
 }
 

@@ -50,7 +50,14 @@ class RecordingBackend : public Backend, public StepProbe {
 
  private:
   TSUGI_OPS(TSUGI_OVERRIDE_OP)
-  void note(OpFeatures features, double more_bytes = 0.0);
+  void note(OpFeatures features);  // of an op of no layer
+  void note(const OpCase& op_case, OpPass pass, DType dtype, double more_bytes = 0.0);
+  template <class Forward>
+  void note_forward(NodeKind kind, const Conv2dShape& shape, const Forward& op);
+  template <class BackwardData>
+  void note_backward_data(NodeKind kind, const Conv2dShape& shape, const BackwardData& op);
+  template <class BackwardWeight>
+  void note_backward_weight(NodeKind kind, const Conv2dShape& shape, const BackwardWeight& op);
   void note_update(const char* op, const UpdateBuffers& b, int moments);
 
   Backend& kernels_;

@@ -18,7 +18,7 @@ struct ModelCall {
 
 /// Every different call of one step (see KernelCall), in the order in which they first come; where calls differ by
 /// their epilogue only, the first one's. kernels: the backend that would compute them; nothing is computed. Throws
-/// Error as Program does.
+/// Error as record_step does.
 std::vector<ModelCall> model_calls(Backend& kernels, const ShapeList& list, int batch, DType dtype);
 
 /// Bytes of the tensors that these calls read and write: about what passes a cache between two uses of one of them.
