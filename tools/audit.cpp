@@ -2,9 +2,9 @@
 #include "tools/audit.h"
 
 #include <algorithm>
-#include <ctime>
 #include <filesystem>
 
+#include "bench/measure/environment.h"
 #include "engine/core/atomic_file.h"
 #include "engine/core/version.h"
 #include "kernels/api/error.h"
@@ -23,16 +23,6 @@ constexpr const char* kPersonal =
     "Files below the folder of personal photos, an experiment with such photos, photos of people whom the checkpoint "
     "knows as personal, photos given to predict, "
     "checkpoints that learnt from such photos, and metrics about them.";
-
-/// UTC, to the second, as ISO 8601.
-std::string now() {
-  const std::time_t seconds = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
 
 Json describe(const FileUse& use) {
   Json json;
@@ -79,7 +69,7 @@ void Audit::start() {
   claim_.emplace(path_);
   install_stop_signals();  // a stopped command ends by itself, and leaves its record
   clock_ = Stopwatch();
-  started_ = now();
+  started_ = bench::utc_now();
 }
 
 void Audit::finish(const Ending& ending) const {
@@ -97,7 +87,7 @@ void Audit::finish(const Ending& ending) const {
   json["command_line"] = command_line_;
   json["folder"] = std::filesystem::current_path(ignored).string();
   json["started"] = started_;
-  json["ended"] = now();
+  json["ended"] = bench::utc_now();
   json["seconds"] = clock_.seconds();
   json["exit_status"] = ending.status;
   json["stopped"] = ending.stopped;

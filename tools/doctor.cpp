@@ -3,13 +3,13 @@
 #include <memory>
 #include <thread>
 
+#include "bench/measure/environment.h"
 #include "engine/core/device.h"
 #include "engine/core/version.h"
 #include "engine/tuning/tuned_backend.h"
 #include "kernels/api/threads.h"
 #include "tools/command.h"
 #include "tools/console.h"
-#include "tools/machine.h"
 
 namespace tsugi::tools {
 namespace {
@@ -63,13 +63,14 @@ int doctor_command(const Options& options) {
   json["version"] = version();
   json["commit"] = commit();
   json["build"] = build_description();
-  json["cpu"] = cpu_name();
+  json["cpu"] = bench::cpu_name();
   json["cores"] = std::thread::hardware_concurrency();
   json["threads"] = available_threads().count;
   json["threads_source"] = available_threads().source;
   json["wait_policy"] = wait_policy();
-  json["memory_bytes"] = memory_bytes();
-  json["memory_available"] = proc_value("/proc/meminfo", "MemAvailable");
+  json["memory_bytes"] = bench::memory_bytes();
+  const std::string available = bench::proc_value("/proc/meminfo", "MemAvailable");
+  json["memory_available"] = available.empty() ? "unknown" : available;
   const char* tmp = std::getenv("TMPDIR");
   json["temporary_folder"] = tmp != nullptr ? tmp : "/tmp";
   json["devices"] = Json::array();

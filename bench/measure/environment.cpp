@@ -1,6 +1,7 @@
 #include "bench/measure/environment.h"
 
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -44,26 +45,14 @@ std::vector<fs::path> folders(const fs::path& parent, const std::string& start) 
   return found;
 }
 
-/// The value of the first line "key : value" of /proc/cpuinfo.
-std::string cpuinfo(const std::string& root, const std::string& key) {
-  std::ifstream file(root + "/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    const std::size_t colon = line.find(':');
-    if (colon == std::string::npos || line.compare(0, key.size(), key) != 0) continue;
-    const std::size_t start = line.find_first_not_of(" \t", colon + 1);
-    return start == std::string::npos ? "" : line.substr(start);
-  }
-  return "";
-}
-
 void read_cpu(const std::string& root, Environment& e) {
   constexpr double kKilo = 1e-3;  // files are in kHz
   const fs::path frequency = root + "/sys/devices/system/cpu/cpu0/cpufreq";
   e.board = line_of(root + "/proc/device-tree/model");
-  e.cpu = cpuinfo(root, "model name");
+  e.cpu = proc_value(root + "/proc/cpuinfo", "model name");
   e.cores = static_cast<int>(std::thread::hardware_concurrency());
   e.cpu_mhz = number_of(line_of(frequency / "scaling_cur_freq"), kKilo);
-  if (e.cpu_mhz < 0.0) e.cpu_mhz = number_of(cpuinfo(root, "cpu MHz"));
+  if (e.cpu_mhz < 0.0) e.cpu_mhz = number_of(proc_value(root + "/proc/cpuinfo", "cpu MHz"));
   e.cpu_max_mhz = number_of(line_of(frequency / "cpuinfo_max_freq"), kKilo);
   e.governor = line_of(frequency / "scaling_governor");
   e.power_mode = line_of(root + "/var/lib/nvpmodel/status");
@@ -86,15 +75,6 @@ void read_tegra(const std::string& root, Environment& e) {
     e.gpu_max_mhz = number_of(line_of(device / "max_freq"), 1e-6);
     return;
   }
-}
-
-std::string utc_now() {
-  const std::time_t time = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&time, &parts);
-  char text[40];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S+00:00", &parts);
-  return text;
 }
 
 }  // namespace
@@ -121,7 +101,7 @@ void read_smi(const std::string& line, Environment& e) {
 
 Environment read_environment(const std::string& root) {
   Environment e;
-  e.date = utc_now();
+  e.date = utc_now("%Y-%m-%dT%H:%M:%S+00:00");
   utsname name{};
   if (uname(&name) == 0) e.system = std::string(name.sysname) + " " + name.release + " " + name.machine;
   read_cpu(root, e);
@@ -135,6 +115,35 @@ Environment read_environment(const std::string& root) {
     }
   }
   return e;
+}
+
+std::string proc_value(const std::string& path, const std::string& key) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t colon = line.find(':');
+    if (colon == std::string::npos || line.compare(0, key.size(), key) != 0) continue;
+    const std::size_t start = line.find_first_not_of(" \t", colon + 1);
+    return start == std::string::npos ? "" : line.substr(start);
+  }
+  return "";
+}
+
+std::string cpu_name() {
+  const std::string name = proc_value("/proc/cpuinfo", "model name");
+  return name.empty() ? "unknown" : name;
+}
+
+std::uint64_t memory_bytes() {
+  return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+std::string utc_now(const char* pattern) {
+  const std::time_t time = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&time, &parts);
+  char text[40];
+  std::strftime(text, sizeof text, pattern, &parts);
+  return text;
 }
 
 std::size_t last_level_cache_bytes() {

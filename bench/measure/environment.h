@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,14 @@ Environment read_environment(const std::string& root = "");
 /// does not fit.
 void read_smi(const std::string& line, Environment& environment);
 std::string smi_fields();
+
+/// The value of the first line "key : value" of a file of /proc; empty when there is none.
+std::string proc_value(const std::string& path, const std::string& key);
+std::string cpu_name();        ///< of this machine, "unknown" where nobody says
+std::uint64_t memory_bytes();  ///< of this machine
+
+/// Now, UTC, as strftime writes it by this pattern; to the second, as ISO 8601.
+std::string utc_now(const char* pattern = "%Y-%m-%dT%H:%M:%SZ");
 
 /// Size of the largest cache of the first core; 0 where the system does not say.
 std::size_t last_level_cache_bytes();

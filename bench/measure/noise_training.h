@@ -1,4 +1,5 @@
-// A training run on photos of noise: what benchmarks of whole steps time.
+// A training run on photos of noise: what benchmarks of whole steps time. What a pixel holds does not change how long a
+// step takes.
 #pragma once
 
 #include <vector>
@@ -25,6 +26,9 @@ class NoiseTraining {
   Network network_;
   Trainer trainer_;
 };
+
+/// `count` photos of noise, of `classes` classes in turn.
+PhotoStore noise_photos(int count, int classes, const Preprocessing& preprocessing);
 
 /// Photos for NoiseTraining: two batches. Throws Error when the model's input is no square, to which photos are
 /// cropped.

@@ -137,20 +137,15 @@ void* OpSet::workspace(std::size_t bytes) {
 }
 
 Contender OpSet::contender(const std::string& name, Backend& backend, OpPass pass) {
-  switch (case_.kind) {
-    case NodeKind::conv2d:
-    case NodeKind::dense:
-      return {name, &backend, product_call(backend, pass)};
-    case NodeKind::batch_norm:
-      return {name, &backend, norm_call(backend, pass)};
-    case NodeKind::pool:
-      return {name, &backend, pool_call(backend, pass)};
-    default:
-      return {name, &backend, pointwise_call(backend, pass)};
-  }
+  const auto call_of = case_.product()                      ? &OpSet::product_call
+                       : case_.kind == NodeKind::batch_norm ? &OpSet::norm_call
+                       : case_.kind == NodeKind::pool       ? &OpSet::pool_call
+                                                            : &OpSet::pointwise_call;
+  return {name, &backend,
+          [this, call = (this->*call_of)(backend, pass)](int copy) { call(copies_[static_cast<std::size_t>(copy)]); }};
 }
 
-IndexedCall OpSet::product_call(Backend& backend, OpPass pass) {
+OpSet::Call OpSet::product_call(Backend& backend, OpPass pass) {
   const Conv2dShape s = case_.shape;
   const DenseShape dense = dense_shape(s);
   const bool is_dense = case_.kind == NodeKind::dense;
@@ -158,8 +153,7 @@ IndexedCall OpSet::product_call(Backend& backend, OpPass pass) {
   const Epilogue& e = case_.epilogue;
   float* bias = e.bias ? filters_ : nullptr;
   float* d_bias = e.bias ? filters_ + s.k : nullptr;
-  return [this, s, dense, is_dense, scratch, pass, e, bias, d_bias, &backend](int copy) {
-    const Tensors& t = copies_[static_cast<std::size_t>(copy)];
+  return [this, s, dense, is_dense, scratch, pass, e, bias, d_bias, &backend](const Tensors& t) {
     if (pass == OpPass::forward && is_dense) {
       backend.dense_forward({dense, dtype_, t.x, t.w, bias, e.activation, t.y, scratch});
     } else if (pass == OpPass::forward) {
@@ -176,7 +170,7 @@ IndexedCall OpSet::product_call(Backend& backend, OpPass pass) {
   };
 }
 
-IndexedCall OpSet::norm_call(Backend& backend, OpPass pass) {
+OpSet::Call OpSet::norm_call(Backend& backend, OpPass pass) {
   const auto c = static_cast<std::size_t>(case_.shape.c);
   const BatchNormShape shape{case_.shape.n * case_.shape.h * case_.shape.w, case_.shape.c};
   void* scratch = workspace(backend.workspace_bytes(shape, dtype_));
@@ -188,8 +182,7 @@ IndexedCall OpSet::norm_call(Backend& backend, OpPass pass) {
   b.shape = shape, b.dtype = dtype_, b.activation = case_.activation, b.workspace = scratch;
   b.gamma = f.gamma, b.saved_mean = f.saved_mean, b.saved_inv_std = f.saved_inv_std;
   b.d_gamma = channels_ + 6 * c, b.d_beta = channels_ + 7 * c;
-  return [this, f, b, pass, &backend](int copy) {
-    const Tensors& t = copies_[static_cast<std::size_t>(copy)];
+  return [this, f, b, pass, &backend](const Tensors& t) {
     if (pass == OpPass::forward) {
       BatchNormForward op = f;
       op.x = t.x, op.residual = case_.residual ? t.z : nullptr, op.y = t.y;
@@ -203,32 +196,28 @@ IndexedCall OpSet::norm_call(Backend& backend, OpPass pass) {
   };
 }
 
-IndexedCall OpSet::pool_call(Backend& backend, OpPass pass) {
-  const auto forward = [this, &backend](int copy) {
-    const Tensors& t = copies_[static_cast<std::size_t>(copy)];
+OpSet::Call OpSet::pool_call(Backend& backend, OpPass pass) {
+  const auto forward = [this, &backend](const Tensors& t) {
     backend.pool_forward({case_.pool, dtype_, t.x, t.y, t.saved});
   };
   if (pass == OpPass::forward) return forward;
-  for (int copy = 0; copy < copies(); ++copy) forward(copy);  // where the maxima are
-  return [this, &backend](int copy) {
-    const Tensors& t = copies_[static_cast<std::size_t>(copy)];
+  for (const Tensors& t : copies_) forward(t);  // where the maxima are
+  return [this, &backend](const Tensors& t) {
     backend.pool_backward({case_.pool, dtype_, t.y, t.saved, nullptr, nullptr, {}, Write::overwrite, t.x});
   };
 }
 
-IndexedCall OpSet::pointwise_call(Backend& backend, OpPass pass) {
+OpSet::Call OpSet::pointwise_call(Backend& backend, OpPass pass) {
   const std::size_t count = case_.shape.x_count();
   const bool forward = pass == OpPass::forward;
   if (case_.kind == NodeKind::add)
-    return [this, count, forward, &backend](int copy) {
-      const Tensors& t = copies_[static_cast<std::size_t>(copy)];
+    return [this, count, forward, &backend](const Tensors& t) {
       if (forward) return backend.add_forward({count, dtype_, t.x, t.z, case_.activation, t.y});
       for (void* d_input : {t.z, t.d})
         backend.activation_backward({count, dtype_, {}, nullptr, t.x, Write::overwrite, d_input});
     };
   if (case_.kind == NodeKind::activation)
-    return [this, count, forward, &backend](int copy) {
-      const Tensors& t = copies_[static_cast<std::size_t>(copy)];
+    return [this, count, forward, &backend](const Tensors& t) {
       if (forward) return backend.activation_forward({count, dtype_, case_.activation, t.x, t.y});
       backend.activation_backward({count, dtype_, case_.activation, t.y, t.x, Write::overwrite, t.d});
     };
@@ -236,16 +225,14 @@ IndexedCall OpSet::pointwise_call(Backend& backend, OpPass pass) {
   drop.n = case_.shape.n, drop.per_sample = count / static_cast<std::size_t>(case_.shape.n), drop.dtype = dtype_;
   drop.draw_purpose = purpose::kDropout, drop.step = reinterpret_cast<const StepState*>(step_);
   drop.sample_ids = reinterpret_cast<const std::uint32_t*>(step_ + sizeof(StepState));
-  const auto run_forward = [this, drop, &backend](int copy) {
-    const Tensors& t = copies_[static_cast<std::size_t>(copy)];
+  const auto run_forward = [this, drop, &backend](const Tensors& t) {
     DropoutForward op = drop;
     op.x = t.x, op.y = t.y, op.mask = t.saved;
     backend.dropout_forward(op);
   };
   if (forward) return run_forward;
-  for (int copy = 0; copy < copies(); ++copy) run_forward(copy);  // which elements stay
-  return [this, count, drop, &backend](int copy) {
-    const Tensors& t = copies_[static_cast<std::size_t>(copy)];
+  for (const Tensors& t : copies_) run_forward(t);  // which elements stay
+  return [this, count, drop, &backend](const Tensors& t) {
     backend.dropout_backward({count, dtype_, drop.rate, t.saved, nullptr, {}, t.y, Write::overwrite, t.x});
   };
 }

@@ -1,6 +1,7 @@
 // The tensors of one op, in several copies, and the calls that work on them.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -54,6 +55,7 @@ class OpSet {
     void *x = nullptr, *w = nullptr, *y = nullptr, *z = nullptr, *d = nullptr;
     std::uint8_t* saved = nullptr;  // argmax or dropout's mask
   };
+  using Call = std::function<void(const Tensors&)>;
   struct Sizes {
     std::size_t x = 0, w = 0, y = 0, z = 0, d = 0, saved = 0;  // elements
   };
@@ -61,10 +63,10 @@ class OpSet {
   Sizes sizes() const;
   void fill(void* to, std::size_t count, float scale);
   void* workspace(std::size_t bytes);
-  IndexedCall product_call(Backend& backend, OpPass pass);
-  IndexedCall norm_call(Backend& backend, OpPass pass);
-  IndexedCall pool_call(Backend& backend, OpPass pass);
-  IndexedCall pointwise_call(Backend& backend, OpPass pass);
+  Call product_call(Backend& backend, OpPass pass);
+  Call norm_call(Backend& backend, OpPass pass);
+  Call pool_call(Backend& backend, OpPass pass);
+  Call pointwise_call(Backend& backend, OpPass pass);
 
   Backend& owner_;
   OpCase case_;

@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <cstdlib>
-#include <utility>
 
 #include "engine/core/device.h"
 #include "engine/core/text.h"

@@ -119,11 +119,7 @@ Json step_json(const StepResult& step) {
   json["images_per_s"] = step.batch / step.step_s;
   json["watched_step_s"] = step.watched_step_s;
   json["parts_s"] = step.parts_s;
-  json["phases"] = {{"data_s", step.data_s},
-                    {"augment_s", step.augment_s},
-                    {"loss_s", step.loss_s},
-                    {"update_s", step.update_s},
-                    {"results_s", step.results_s}};
+  for (const StepPhase& phase : kStepPhases) json["phases"][phase.key()] = step.*phase.seconds;
   json["layers"] = Json::array();
   for (const StepLayer& layer : step.layers)
     json["layers"].push_back({{"layer", layer.layer},

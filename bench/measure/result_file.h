@@ -10,6 +10,7 @@
 #include "bench/measure/environment.h"
 #include "bench/measure/limits.h"
 #include "engine/core/file_log.h"
+#include "engine/model/step_probe.h"
 #include "kernels/api/conv2d.h"
 
 namespace tsugi::bench {
@@ -68,6 +69,18 @@ struct StepResult {
   std::size_t arena_bytes = 0, device_bytes = 0;  ///< planned
   std::size_t peak_memory_bytes = 0;              ///< of the process
 };
+
+/// The parts of a step that are no layer's, and where their time is.
+struct StepPhase {
+  StepPart part;
+  double StepResult::*seconds;
+  std::string key() const { return name_of(part) + std::string("_s"); }  ///< in files
+};
+constexpr StepPhase kStepPhases[] = {{StepPart::data, &StepResult::data_s},
+                                     {StepPart::augment, &StepResult::augment_s},
+                                     {StepPart::loss, &StepResult::loss_s},
+                                     {StepPart::update, &StepResult::update_s},
+                                     {StepPart::results, &StepResult::results_s}};
 
 struct ResultFile {
   ResultContext context;

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <set>
 
 #include "bench/measure/result_fields.h"
 #include "bench/measure/statistics.h"
@@ -39,7 +38,7 @@ int whole_of(const JsonValue& value) {
 std::string text_or(const JsonValue& object, const char* name, const std::string& otherwise) {
   return object.has(name) ? object.at(name).text() : otherwise;
 }
-double number_or(const JsonValue& object, const char* name, double otherwise) {
+double number_or(const JsonValue& object, const std::string& name, double otherwise) {
   return object.has(name) ? number_of(object.at(name)) : otherwise;
 }
 int whole_or(const JsonValue& object, const char* name, int otherwise) {
@@ -198,12 +197,7 @@ StepResult read_step(const JsonValue& object) {
   step.peak_memory_bytes = static_cast<std::size_t>(std::min(kMostBytes, number_of(object.at("peak_memory_bytes"))));
   if (object.has("phases")) {
     const JsonValue phases = object.object("phases");
-    for (const auto& [key, phase] : {std::pair{"data_s", &StepResult::data_s},
-                                     {"augment_s", &StepResult::augment_s},
-                                     {"loss_s", &StepResult::loss_s},
-                                     {"update_s", &StepResult::update_s},
-                                     {"results_s", &StepResult::results_s}})
-      step.*phase = number_or(phases, key, 0.0);
+    for (const StepPhase& phase : kStepPhases) step.*phase.seconds = number_or(phases, phase.key(), 0.0);
   }
   if (!object.has("layers")) return step;
   for (const JsonValue& layer : object.objects("layers"))

@@ -112,6 +112,12 @@ Model mobilenet_v2() {
 
 }  // namespace
 
+std::vector<std::string> ShapeList::class_names() const {
+  std::vector<std::string> names;
+  for (int i = 0; i < classes; ++i) names.push_back("class" + std::to_string(i));
+  return names;
+}
+
 std::vector<std::string> shape_list_names() {
   std::vector<std::string> names = builtin_model_names();
   names.insert(names.end(), {"resnet-18", "mobilenet-v2"});

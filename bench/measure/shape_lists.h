@@ -12,6 +12,7 @@ namespace tsugi::bench {
 struct ShapeList {
   Model model;
   int classes = 32;
+  std::vector<std::string> class_names() const;  ///< made up: "class0", ...
 };
 
 /// "faces-resnet", "faces-cnn", "faces-mobile", "resnet-18", "mobilenet-v2".

@@ -101,11 +101,7 @@ void add_layers(const ShapeList& list, const StepBenchOptions& options, const Pa
 
 void add_phases(const Parts& parts, ResultFile& file) {
   StepResult& step = file.step;
-  for (const auto& [part, member] : {std::pair{StepPart::data, &StepResult::data_s},
-                                     {StepPart::augment, &StepResult::augment_s},
-                                     {StepPart::loss, &StepResult::loss_s},
-                                     {StepPart::update, &StepResult::update_s},
-                                     {StepPart::results, &StepResult::results_s}}) {
+  for (const auto& [part, member] : kStepPhases) {
     step.*member = parts.median_of(part);
     step.parts_s += step.*member;
     if (step.*member > 0.0)

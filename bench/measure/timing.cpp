@@ -55,34 +55,6 @@ void Sample::run_calls(int count) {
   }
 }
 
-std::vector<Timing> time_in_turn(const std::vector<Contender>& contenders, int copies, const TimingOptions& options,
-                                 std::vector<std::string>& failures) {
-  std::vector<Timing> timings(contenders.size());
-  std::vector<std::unique_ptr<Sample>> samples(contenders.size());
-  std::vector<std::vector<double>> seconds(contenders.size());
-  failures.assign(contenders.size(), "");
-  // -1: the untimed round.
-  for (int round = -1; round < options.samples; ++round) {
-    for (std::size_t i = 0; i < contenders.size(); ++i) {
-      if (!failures[i].empty()) continue;
-      try {
-        if (samples[i] == nullptr) samples[i] = std::make_unique<Sample>(contenders[i], copies, options);
-        const double one = samples[i]->run();
-        if (round >= 0) seconds[i].push_back(one);
-      } catch (const Error& error) {
-        failures[i] = error.what();
-        samples[i].reset();
-      }
-    }
-  }
-  for (std::size_t i = 0; i < contenders.size(); ++i) {
-    if (!failures[i].empty()) continue;
-    timings[i] = {median(seconds[i]), median_deviation(seconds[i]), static_cast<int>(seconds[i].size()),
-                  samples[i]->calls()};
-  }
-  return timings;
-}
-
 Turn take_turn(const Contender& contender, int copies, const TimingOptions& options, double seconds) {
   Sample sample(contender, copies, options);
   sample.run();

@@ -13,7 +13,6 @@
 namespace tsugi::bench {
 
 struct TimingOptions {
-  int samples = 7;               ///< of time_in_turn(), each contender
   double sample_seconds = 1e-3;  ///< a sample repeats the call until it lasts about that long
   int max_calls = 200;           ///< in a sample; but always once over every copy
 };
@@ -48,18 +47,6 @@ class Sample {
   std::unique_ptr<TimeMark> begin_, end_;
   std::unique_ptr<CapturedWork> graph_;
 };
-
-struct Timing {
-  double seconds = 0.0;    ///< of one call: median over the samples
-  double deviation = 0.0;  ///< median absolute deviation of the samples, seconds
-  int samples = 0;
-  int calls = 0;  ///< in one sample
-};
-
-/// Times every contender in turn, `options.samples` times round, after one untimed sample each.
-/// A contender that throws Error gets no samples and its message in `failures` (same order), empty otherwise.
-std::vector<Timing> time_in_turn(const std::vector<Contender>& contenders, int copies, const TimingOptions& options,
-                                 std::vector<std::string>& failures);
 
 /// What one contender measured in one turn. Times are of one call.
 struct Turn {

@@ -10,7 +10,6 @@
 #include "bench/measure/noise_training.h"
 #include "bench/programs/program.h"
 #include "engine/core/device.h"
-#include "engine/model/builtin_models.h"
 
 namespace {
 

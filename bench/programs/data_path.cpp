@@ -7,7 +7,7 @@
 #include <memory>
 #include <numeric>
 
-#include "bench/measure/noise_photos.h"
+#include "bench/measure/noise_training.h"
 #include "bench/programs/program.h"
 #include "engine/core/device.h"
 #include "engine/core/input_file.h"

@@ -8,7 +8,6 @@
 #include "bench/measure/noise_training.h"
 #include "bench/programs/program.h"
 #include "engine/core/device.h"
-#include "engine/model/builtin_models.h"
 #include "engine/train/inference.h"
 
 namespace {
@@ -22,9 +21,7 @@ void infer(benchmark::State& state, Backend& backend, const bench::Limits& limit
     const PhotoStore photos = bench::training_photos(list, (batch + 1) / 2);
     PhotoSource source(backend, photos);
     source.make_resident();
-    std::vector<std::string> names;
-    for (int i = 0; i < list.classes; ++i) names.push_back("class" + std::to_string(i));
-    Network network(backend, list.model, names);
+    Network network(backend, list.model, list.class_names());
     network.initialise(1);
     Inference inference(network, batch);
     std::vector<std::uint32_t> asked(static_cast<std::size_t>(batch));

@@ -162,10 +162,4 @@ SearchResult KernelSearch::result() const {
   return result;
 }
 
-SearchResult find_fastest(std::size_t count, const Measure& measure, const SearchOptions& options) {
-  KernelSearch search(count, options);
-  search.run(options.max_rounds, measure);
-  return search.result();
-}
-
 }  // namespace tsugi::bench

@@ -74,7 +74,4 @@ class KernelSearch {
   bool decided_ = false;
 };
 
-/// The whole of a search at once.
-SearchResult find_fastest(std::size_t count, const Measure& measure, const SearchOptions& options = {});
-
 }  // namespace tsugi::bench

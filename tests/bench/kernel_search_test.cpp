@@ -12,6 +12,14 @@
 namespace tsugi::test {
 namespace {
 
+/// The whole of a search at once.
+bench::SearchResult find_fastest(std::size_t count, const bench::Measure& measure,
+                                 const bench::SearchOptions& options = {}) {
+  bench::KernelSearch search(count, options);
+  search.run(options.max_rounds, measure);
+  return search.result();
+}
+
 /// A machine on which candidate i takes truth[i] seconds when nothing disturbs it.
 class MadeUpMachine {
  public:
@@ -63,7 +71,7 @@ Outcome search_all(const bench::SearchOptions& base) {
     bench::SearchOptions options = base;
     options.seed = static_cast<std::uint64_t>(seed);
     const auto measure = [&](std::size_t i) { return machine.measure(i); };
-    const bench::SearchResult found = bench::find_fastest(machine.truth.size(), measure, options);
+    const bench::SearchResult found = find_fastest(machine.truth.size(), measure, options);
     const double chosen = machine.truth[found.chosen];
     outcome.good += chosen <= 1.03 * machine.best() ? 1 : 0;
     outcome.slower += chosen > machine.truth[0] ? 1 : 0;
@@ -98,9 +106,8 @@ TEST_CASE("candidates that are all alike do not replace the default") {
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
     MadeUpMachine machine(seed);
     std::fill(machine.truth.begin(), machine.truth.end(), 1e-3);
-    replaced += bench::find_fastest(machine.truth.size(), [&](std::size_t i) { return machine.measure(i); }).chosen != 0
-                    ? 1
-                    : 0;
+    replaced +=
+        find_fastest(machine.truth.size(), [&](std::size_t i) { return machine.measure(i); }).chosen != 0 ? 1 : 0;
   }
   MESSAGE("replaced: " << replaced << " of 1,000");
   CHECK(replaced <= 20);
@@ -109,7 +116,7 @@ TEST_CASE("candidates that are all alike do not replace the default") {
 TEST_CASE("a search without noise is short, and drops who is far behind after three rounds") {
   const std::vector<double> truth = {2.0, 1.0, 5.0};
   int asked = 0;
-  const bench::SearchResult found = bench::find_fastest(3, [&](std::size_t i) { return ++asked, truth[i]; });
+  const bench::SearchResult found = find_fastest(3, [&](std::size_t i) { return ++asked, truth[i]; });
   CHECK(found.chosen == 1);
   CHECK(found.ratio == doctest::Approx(0.5));
   CHECK(found.decided);
@@ -125,8 +132,8 @@ TEST_CASE("the same seed asks in the same order and answers the same") {
     bench::SearchResult found[2];
     for (int time = 0; time < 2; ++time) {
       MadeUpMachine machine(seed);
-      found[time] = bench::find_fastest(machine.truth.size(),
-                                        [&](std::size_t i) { return orders[time].push_back(i), machine.measure(i); });
+      found[time] = find_fastest(machine.truth.size(),
+                                 [&](std::size_t i) { return orders[time].push_back(i), machine.measure(i); });
     }
     CHECK(orders[0] == orders[1]);
     CHECK(found[0].chosen == found[1].chosen);
@@ -138,7 +145,7 @@ TEST_CASE("a search that is left and taken up again ends as one that was not") {
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     MadeUpMachine machine(seed), same(seed);
     const bench::SearchResult whole =
-        bench::find_fastest(machine.truth.size(), [&](std::size_t i) { return machine.measure(i); });
+        find_fastest(machine.truth.size(), [&](std::size_t i) { return machine.measure(i); });
     bench::KernelSearch search(same.truth.size(), {});
     int visits = 0;
     for (; search.open(); ++visits) search.run(7, [&](std::size_t i) { return same.measure(i); });
@@ -157,11 +164,11 @@ TEST_CASE("a candidate that fails is left out, a default that fails ends the sea
     if (i == 1) throw Error("row 1: no memory");
     return 1.0 + static_cast<double>(i);
   };
-  const bench::SearchResult found = bench::find_fastest(3, measure);
+  const bench::SearchResult found = find_fastest(3, measure);
   CHECK(found.chosen == 0);
   CHECK(found.candidates[1].failure == "row 1: no memory");
   CHECK(found.candidates[1].turns == 0);
-  CHECK_THROWS_AS(bench::find_fastest(2, [](std::size_t) -> double { throw Error("broken"); }), Error);
+  CHECK_THROWS_AS(find_fastest(2, [](std::size_t) -> double { throw Error("broken"); }), Error);
 }
 
 TEST_CASE("without time for three rounds the default stays") {
@@ -170,14 +177,14 @@ TEST_CASE("without time for three rounds the default stays") {
   options.out_of_time = [&] { return left-- == 0; };
   for (const int turns : {0, 1, 3, 5}) {
     left = turns;
-    const bench::SearchResult found = bench::find_fastest(
+    const bench::SearchResult found = find_fastest(
         2, [](std::size_t i) { return i == 0 ? 9.0 : 1.0; }, options);
     CHECK(found.chosen == 0);
     CHECK_FALSE(found.decided);
     CHECK(found.turns == turns);
   }
   left = 7;
-  CHECK(bench::find_fastest(
+  CHECK(find_fastest(
             2, [](std::size_t i) { return i == 0 ? 9.0 : 1.0; }, options)
             .chosen == 1);
 }

@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 #include <filesystem>
 #include <iterator>
 #include <tuple>
 
+#include "bench/measure/environment.h"
 #include "engine/core/json_value.h"
 #include "engine/core/text.h"
 #include "engine/core/version.h"
@@ -15,7 +15,6 @@
 #include "engine/train/setting.h"
 #include "kernels/api/error.h"
 #include "tools/experiment/store.h"
-#include "tools/machine.h"
 
 namespace tsugi::tools {
 namespace {
@@ -120,13 +119,6 @@ Json read_settings(const JsonValue& json) {
   return settings;
 }
 
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
-  return text;
-}
-
 /// A value in a CSV table: nothing for what there is not.
 std::string csv(const Json& value) {
   return value.is_null() ? "" : value.is_string() ? csv_field(value.get<std::string>()) : value.dump();
@@ -163,7 +155,7 @@ Cell cell_of(const Job& job, const RunSummary& summary) {
   cell.timing.wall_s = summary.wall_s;
   cell.timing.images_per_s = summary.images_per_s;
   cell.timing.peak_memory_bytes = summary.peak_memory_bytes;
-  cell.timing.finished = utc_now();
+  cell.timing.finished = bench::utc_now();
   cell.device = summary.device;
   cell.precision = summary.precision;
   cell.tsugi = version();

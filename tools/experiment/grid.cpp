@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "bench/measure/environment.h"
 #include "engine/core/device.h"
 #include "engine/core/input_file.h"
 #include "engine/core/sha256.h"
@@ -15,7 +16,6 @@
 #include "engine/tuning/tuned_backend.h"
 #include "tools/experiment/job_runner.h"
 #include "tools/experiment/progress.h"
-#include "tools/machine.h"
 
 namespace tsugi::tools {
 namespace {
@@ -158,8 +158,8 @@ GridSummary run_grid(const ExperimentSettings& settings, const std::string& comm
   read_cells(settings.out, files);  // they must be readable before hours go by
   Json about;
   about["command"] = command;
-  about["machine"] = cpu_name() + ", " + std::to_string(std::thread::hardware_concurrency()) + " cores, " +
-                     bytes_text(static_cast<double>(memory_bytes()));
+  about["machine"] = bench::cpu_name() + ", " + std::to_string(std::thread::hardware_concurrency()) + " cores, " +
+                     bytes_text(static_cast<double>(bench::memory_bytes()));
   about["people in order"] = people_order(general);
   about["people"] = settings.people;
   about["fractions"] = settings.fractions;
