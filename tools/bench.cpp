@@ -3,13 +3,13 @@
 #include "tools/bench.h"
 
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 
 #include "bench/measure/noise.h"
 #include "bench/measure/shape_lists.h"
 #include "tools/console.h"
+#include "tools/options.h"
 
 namespace tsugi::tools {
 namespace {
@@ -17,10 +17,7 @@ namespace {
 void add_options(CLI::App& command, BenchOptions& o) {
   std::string lists;
   for (const std::string& name : bench::shape_list_names()) lists += (lists.empty() ? "" : ", ") + name;
-  command
-      .add_option("--device", o.device,
-                  "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")
-      ->capture_default_str();
+  add_device(command, o.device);
   command
       .add_option("--model", o.models,
                   "Whose shapes to measure: " + lists + ", or a JSON file; several with commas (faces-resnet)")
@@ -30,42 +27,29 @@ void add_options(CLI::App& command, BenchOptions& o) {
                   "Samples a batch; several with commas (ops 1,16,64; --step as pretrain: what the model says, 64)")
       ->delimiter(',')
       ->check(CLI::Range(1, 65536));
-  command.add_option("--size", o.size, "Pixels a side, 0 = as the model says")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
+  add_option(command, "--size", o.size, "Pixels a side, 0 = as the model says", 0, 1024);
   command
       .add_option("--precision", o.precision,
                   "auto, fp32, bf16 (CPU) or fp16 (GPU) (ops fp32, --step auto as pretrain)")
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
-  command.add_option("--threads", o.threads, "Threads, 0 = all cores")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
-  command
-      .add_option("--tuning", o.tuning,
-                  "What tsugi tune found out: a file, auto (TSUGI_TUNING, or the user's cache folder) or off")
-      ->capture_default_str();
-  command.add_option("--cache", o.cache, "Inputs from memory (cold), from the call before (warm), or both in turn")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"cold", "warm", "both"}));
-  command.add_option("--filter", o.filter, "Only points with this text in their name: conv2d_forward, /block2_");
-  command.add_option("--min-time", o.min_time, "Seconds of measurement a point")
-      ->capture_default_str()
-      ->check(CLI::Range(0.001, 3600.0));
-  command.add_option("--rounds", o.rounds, "Turns that every point gets, all in turn")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1000));
-  command.add_flag("--no-peer", o.no_peer,
+  add_threads(command, o.threads);
+  add_option(command, "--tuning", o.tuning,
+             "What tsugi tune found out: a file, auto (TSUGI_TUNING, or the user's cache folder) or off");
+  add_option(command, "--cache", o.cache, "Inputs from memory (cold), from the call before (warm), or both in turn",
+             {"cold", "warm", "both"});
+  command.add_option("--filter", o.ops.filter, "Only points with this text in their name: conv2d_forward, /block2_");
+  add_option(command, "--min-time", o.ops.min_seconds, "Seconds of measurement a point", 0.001, 3600.0);
+  add_option(command, "--rounds", o.ops.rounds, "Turns that every point gets, all in turn", 1, 1000);
+  command.add_flag("!--no-peer", o.ops.peers,
                    "Without cuDNN (GPU) or oneDNN (CPU) beside each convolution and dense layer: half the time");
-  command
-      .add_option("--kernels", o.kernels,
-                  "chosen, or all: convolutions and dense layers alone, each by every kernel that computes it")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"chosen", "all"}));
+  add_option(command, "--kernels", o.kernels,
+             "chosen, or all: convolutions and dense layers alone, each by every kernel that computes it",
+             {"chosen", "all"});
   command.add_option("--budget", o.budget,
                      "Begin no turn after this long: 90s, 10min; points without one are left out and counted");
   command.add_flag("--step", o.step, "Time whole training steps by layer and phase instead of ops");
   command.add_option("--memory", o.memory, "With --step: most memory for training, such as 2G");
-  command.add_flag("--smoke", o.smoke,
+  command.add_flag("--smoke", o.ops.brief,
                    "One short sample of small shapes: shows that everything runs, its times mean nothing");
   command.add_option("--compare", o.compare,
                      "Compare result files instead of measuring; the first is what the others are compared with");
@@ -93,7 +77,7 @@ void check(const CLI::App& command, const BenchOptions& o) {
       if (command.get_option(name)->count() > 0)
         throw CLI::ValidationError(std::string(name) + " means nothing " + mode);
   };
-  if (!std::isfinite(o.min_time)) throw CLI::ValidationError("--min-time is not a number of seconds");
+  if (!std::isfinite(o.ops.min_seconds)) throw CLI::ValidationError("--min-time is not a number of seconds");
   if (!o.compare.empty()) {
     refuse("with --compare",
            {"--device", "--model", "--batch", "--size", "--precision", "--threads", "--tuning", "--cache", "--min-time",
@@ -117,23 +101,14 @@ int run_bench(const BenchOptions& options) {
 }  // namespace
 
 std::string time_text(double seconds) {
-  char text[32];
   if (!(seconds > 0.0)) return "-";
-  if (seconds < 1e-3) {
-    std::snprintf(text, sizeof text, "%.3g us", 1e6 * seconds);
-  } else if (seconds < 1.0) {
-    std::snprintf(text, sizeof text, "%.4g ms", 1e3 * seconds);
-  } else {
-    std::snprintf(text, sizeof text, "%.4g s", seconds);
-  }
-  return text;
+  if (seconds < 1e-3) return format("%.3g us", 1e6 * seconds);
+  return seconds < 1.0 ? format("%.4g ms", 1e3 * seconds) : format("%.4g s", seconds);
 }
 
 std::string figure_text(double value) {
-  char text[32];
   if (!std::isfinite(value) || value == 0.0) return "-";
-  std::snprintf(text, sizeof text, std::fabs(value) >= 100.0 ? "%.0f" : "%.3g", value);
-  return text;
+  return format(std::fabs(value) >= 100.0 ? "%.0f" : "%.3g", value);
 }
 
 void print_noise(const bench::ResultFile& file) {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/measure/result_file.h"
+#include "bench/measure/op_bench.h"
 #include "engine/train/pretrain.h"
 #include "tools/command.h"
 
@@ -12,12 +12,12 @@ namespace tsugi::tools {
 
 struct BenchOptions {
   Common common;
-  std::string device = TrainRequest().device, precision, tuning = "auto", cache = "both", filter;
+  std::string device = TrainRequest().device, precision, tuning = "auto", cache = "both";
   std::vector<std::string> models;
   std::vector<int> batches;
-  int size = 0, threads = 0, rounds = 5;
-  double min_time = 1.0;
-  bool step = false, smoke = false, no_peer = false;
+  int size = 0, threads = 0;
+  bench::OpBenchOptions ops;  ///< as typed: --smoke, --min-time and --filter are of the other two as well
+  bool step = false;
   std::string kernels = "chosen", budget, memory;
   std::vector<std::string> compare;
   std::string output, csv, html, plot;

@@ -172,7 +172,7 @@ int bench_compare_command(const BenchOptions& options) {
   std::vector<bench::ResultFile> files;
   for (const std::string& path : options.compare) files.push_back(bench::read_result_file(path));
   bench::Comparison comparison = bench::compare(options.compare, files);
-  if (!options.filter.empty()) keep(comparison, options.filter);
+  if (!options.ops.filter.empty()) keep(comparison, options.ops.filter);
   if (!options.csv.empty()) write_file_atomically(options.csv, bench::to_csv(comparison));
   if (!options.html.empty()) write_file_atomically(options.html, page(comparison));
   if (!options.plot.empty()) write_roofline_plot(comparison.sides, options.plot);

@@ -19,7 +19,7 @@ namespace tsugi::tools {
 namespace {
 
 std::vector<bench::OpCase> cases_of(const BenchOptions& options) {
-  if (options.smoke) return bench::smoke_cases();
+  if (options.ops.brief) return bench::smoke_cases();
   std::vector<int> batches = options.batches;
   if (batches.empty()) batches.assign(std::begin(bench::kListBatches), std::end(bench::kListBatches));
   std::vector<bench::OpCase> cases;
@@ -95,15 +95,10 @@ int bench_ops_command(const BenchOptions& options) {
   const std::vector<std::unique_ptr<Backend>> made = vendors_of(*backend);
   std::vector<Backend*> vendors;
   for (const std::unique_ptr<Backend>& vendor : made) vendors.push_back(vendor.get());
-  bench::OpBenchOptions bench;
+  bench::OpBenchOptions bench = options.ops;
   bench.dtype = choose_precision(options.precision.empty() ? "fp32" : options.precision, *backend);
   bench.warm = options.cache != "cold";
   bench.cold = options.cache != "warm";
-  bench.min_seconds = options.min_time;
-  bench.rounds = options.rounds;
-  bench.filter = options.filter;
-  bench.peers = !options.no_peer;
-  bench.brief = options.smoke;
   bench.every_kernel = options.kernels == "all";
   const double budget = options.budget.empty() ? std::numeric_limits<double>::infinity()
                                                : bench::parse_duration(options.budget, "--budget");
@@ -133,7 +128,6 @@ int bench_ops_command(const BenchOptions& options) {
   if (!options.common.quiet) print(file);
   if (!options.plot.empty()) write_roofline_plot({{backend->name(), file}}, options.plot);
   finish(options.common, options.common.json ? Json::parse(bench::to_json(file, true)) : Json());
-  finish({}, {});
   if (file.context.points_left_out > 0)
     Console(options.common.quiet).say(std::to_string(file.context.points_left_out) + " points were left out");
   // A kernel that says that it computes a call, and does not.

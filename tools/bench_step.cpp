@@ -22,13 +22,11 @@ void print(const bench::ResultFile& file) {
                      layer.forward_s > 0.0 ? figure_text(layer.forward_flops / layer.forward_s / 1e9) : "-"});
   print_table(table);
   print_line();
-  print_table({{"phase", "time", "% of step"},
-               {"data", time_text(step.data_s), share(step.data_s)},
-               {"augment", time_text(step.augment_s), share(step.augment_s)},
-               {"loss", time_text(step.loss_s), share(step.loss_s)},
-               {"update", time_text(step.update_s), share(step.update_s)},
-               {"results", time_text(step.results_s), share(step.results_s)},
-               {"all parts", time_text(step.parts_s), share(step.parts_s)}});
+  table = {{"phase", "time", "% of step"}};
+  for (const auto& [part, seconds] : bench::kStepPhases)
+    table.push_back({name_of(part), time_text(step.*seconds), share(step.*seconds)});
+  table.push_back({"all parts", time_text(step.parts_s), share(step.parts_s)});
+  print_table(table);
   print_line();
   print_line(format("step: %s +- %s (%s watched), %.0f images/s; memory: arena %s, device %s, process %s",
                     time_text(step.step_s).c_str(), time_text(step.step_deviation_s).c_str(),
@@ -47,16 +45,16 @@ int bench_step_command(const BenchOptions& options) {
   bench::ShapeList list =
       bench::find_shape_list(options.models.empty() ? PretrainRequest().model : options.models.front());
   constexpr int kSmokeSize = 16, kSmokeBatch = 2;
-  const int size = options.size > 0 ? options.size : options.smoke ? kSmokeSize : 0;
+  const int size = options.size > 0 ? options.size : options.ops.brief ? kSmokeSize : 0;
   if (size > 0) list.model = with_input_size(list.model, size);
   const std::unique_ptr<Backend> backend = make_backend(options.device, options.threads);
   const TuningUse tuning = apply_tuning(
       *backend, {options.tuning, nullptr, [&](const std::string& line) { Console(options.common.quiet).say(line); }});
   bench::StepBenchOptions bench;
   bench.dtype = choose_precision(options.precision.empty() ? TrainRequest().precision : options.precision, *backend);
-  bench.batch = !options.batches.empty() ? options.batches.front() : options.smoke ? kSmokeBatch : bench.batch;
-  bench.min_seconds = options.min_time;
-  bench.brief = options.smoke;
+  bench.batch = !options.batches.empty() ? options.batches.front() : options.ops.brief ? kSmokeBatch : bench.batch;
+  bench.min_seconds = options.ops.min_seconds;
+  bench.brief = options.ops.brief;
   if (!options.memory.empty()) bench.memory_budget = parse_bytes(options.memory);
   bench::ResultFile file;
   file.context = bench::context_of(*backend, "tsugi bench --step", options.threads);
@@ -74,7 +72,6 @@ int bench_step_command(const BenchOptions& options) {
   if (!options.output.empty()) bench::write_result_file(options.output, file);
   if (!options.common.quiet) print(file);
   finish(options.common, options.common.json ? Json::parse(bench::to_json(file, true)) : Json());
-  finish({}, {});
   return kOk;
 }
 

@@ -5,6 +5,7 @@
 #include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"
+#include "tools/options.h"
 
 namespace tsugi::tools {
 namespace {
@@ -95,36 +96,26 @@ void add_bundle(CLI::App& app, Run& run, Audit& audit) {
   CLI::App* command = app.add_subcommand("bundle", "Pack a checkpoint and a part of its training photos for a device");
   command->add_option("CKPT", source.checkpoint, "Checkpoint")->required();
   command->add_option("--photos", source.photos, "The folder of people that the checkpoint was trained on")->required();
-  command->add_option("--fraction", request.fraction, "Share of the training photos to send, 0 to 1")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0));
-  command
-      ->add_option("--strategy", options->strategy,
-                   "Which photos. stratified: everyone keeps their share, by draw; random: any; and with everyone's "
-                   "share, by the checkpoint's "
-                   "features: herding (their mean stays the person's), k-center (they cover the person), typical "
-                   "(closest to the mean)")
-      ->capture_default_str()
-      ->check(CLI::IsMember(subset_strategy_names()));
-  command->add_option("--seed", request.seed, "Seed of the choice")->capture_default_str();
-  command->add_option("--compact", options->compact, "Store the checkpoint as it is (none), fp16 or int8")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"none", "fp16", "int8"}));
-  command
-      ->add_option("--as", options->as,
-                   "photos, or features: their activations at --cut, 8 bits a value; then no photo leaves the server")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"photos", "features"}));
+  add_option(*command, "--fraction", request.fraction, "Share of the training photos to send, 0 to 1", 0.0, 1.0);
+  add_option(*command, "--strategy", options->strategy,
+             "Which photos. stratified: everyone keeps their share, by draw; random: any; and with everyone's "
+             "share, by the checkpoint's "
+             "features: herding (their mean stays the person's), k-center (they cover the person), typical "
+             "(closest to the mean)",
+             subset_strategy_names());
+  add_option(*command, "--seed", request.seed, "Seed of the choice");
+  add_option(*command, "--compact", options->compact, "Store the checkpoint as it is (none), fp16 or int8",
+             {"none", "fp16", "int8"});
+  add_option(*command, "--as", options->as,
+             "photos, or features: their activations at --cut, 8 bits a value; then no photo leaves the server",
+             {"photos", "features"});
   CLI::Option* cut = command->add_option(
       "--cut", options->features.layer,
       "With --as features: the layer whose activations are sent; the device trains what is above it (default: "
       "as much as a quarter of a whole step's FLOPs allow; tsugi inspect lists the layers)");
   CLI::Option* variants =
-      command
-          ->add_option("--variants", options->features.variants,
-                       "With --as features: of each training photo, the photo itself and random ones")
-          ->capture_default_str()
-          ->check(CLI::Range(1u, kMostVariants));
+      add_option(*command, "--variants", options->features.variants,
+                 "With --as features: of each training photo, the photo itself and random ones", 1u, kMostVariants);
   command->add_flag("--no-test", options->no_test,
                     "Leave out the test photos, which the device needs to measure forgetting");
   command->add_flag("--no-knowledge", options->no_knowledge,
@@ -132,13 +123,8 @@ void add_bundle(CLI::App& app, Run& run, Audit& audit) {
                     "of the photos sent, and "
                     "the mean and spread of everyone's features (about 0.1 MB)");
   command->add_option("-o,--output", request.output, "Bundle to write (.tar)")->required();
-  command
-      ->add_option("--device", source.device,
-                   "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")
-      ->capture_default_str();
-  command->add_option("--threads", source.threads, "Threads, 0 = all cores")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
+  add_device(*command, source.device);
+  add_threads(*command, source.threads);
   audit.add(*command);
   add_common(*command, options->common,
              "tsugi bundle server.safetensors --photos photos/ --fraction 0.3 -o handover.tar");

@@ -7,6 +7,7 @@
 #include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"
+#include "tools/options.h"
 
 namespace tsugi::tools {
 namespace {
@@ -43,9 +44,7 @@ void add_compact(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("compact", "Write a smaller copy of a checkpoint, for sending");
   command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
-  command->add_option("--as", options->as, "fp16 or int8")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"fp16", "int8"}));
+  add_option(*command, "--as", options->as, "fp16 or int8", {"fp16", "int8"});
   command->add_option("-o,--output", options->output, "Checkpoint to write (.safetensors)")->required();
   audit.add(*command);
   add_common(*command, options->common, "tsugi compact server.safetensors --as int8 -o small.safetensors");

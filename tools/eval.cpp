@@ -9,6 +9,7 @@
 #include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"
+#include "tools/options.h"
 
 namespace tsugi::tools {
 namespace {
@@ -118,13 +119,8 @@ void add_eval(CLI::App& app, Run& run, Audit& audit) {
   command->add_option("--photos", options->photos, "Folder with one folder of photos a person")->required();
   command->add_flag("--all", options->all, "Evaluate photos that were trained on, too");
   command->add_flag("--confusion", options->confusion, "Also print who was taken for whom");
-  command
-      ->add_option("--device", options->device,
-                   "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")
-      ->capture_default_str();
-  command->add_option("--threads", options->threads, "Threads, 0 = all cores")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
+  add_device(*command, options->device);
+  add_threads(*command, options->threads);
   audit.add(*command);
   add_common(*command, options->common, "tsugi eval server.safetensors --photos photos/ --confusion");
   command->callback(

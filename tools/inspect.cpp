@@ -12,6 +12,7 @@
 #include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"
+#include "tools/options.h"
 
 namespace tsugi::tools {
 namespace {
@@ -27,15 +28,8 @@ std::string shape_text(const SampleShape& s) {
 }
 
 std::string millions(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text,
-                value >= 1e6   ? "%.2f M"
-                : value >= 1e3 ? "%.1f k"
-                               : "%.0f",
-                value >= 1e6   ? value / 1e6
-                : value >= 1e3 ? value / 1e3
-                               : value);
-  return text;
+  if (value >= 1e6) return format("%.2f M", value / 1e6);
+  return value >= 1e3 ? format("%.1f k", value / 1e3) : format("%.0f", value);
 }
 
 /// Where the model can be cut to send activations instead of photos (tsugi bundle --as features): their bytes, and what
@@ -260,12 +254,9 @@ void add_inspect(CLI::App& app, Run& run, Audit& audit) {
   CLI::App* command = app.add_subcommand("inspect", "What a checkpoint, a bundle or a model holds");
   command->add_option("FILE", options->file, "Checkpoint, bundle, model JSON, or the name of a built-in model")
       ->required();
-  command->add_option("--batch", options->batch, "Samples to plan memory for")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 65536));
-  command->add_option("--classes", options->classes, "People, for a model that is not part of a checkpoint")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1000000));
+  add_option(*command, "--batch", options->batch, "Samples to plan memory for", 1, 65536);
+  add_option(*command, "--classes", options->classes, "People, for a model that is not part of a checkpoint", 1,
+             1000000);
   audit.add(*command);
   add_common(*command, options->common, "tsugi inspect server.safetensors");
   command->callback(

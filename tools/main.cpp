@@ -130,23 +130,11 @@ int whole(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const int status = app.exit(error) == 0 ? kOk : kUsage;  // --help and --version end here, too
     return arrived(status);
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const std::exception& error) {
-    Console::error(error.what());
-    return kFailed;
   }
+
   std::signal(SIGXFSZ, SIG_IGN);  // a file past the limit of `ulimit -f` is then an error like a full disk
   const Ending ending = carry_out(run, audit);
-  try {
-    audit.finish(ending);
-  } catch (const std::bad_alloc&) {
-    say_out_of_memory();
-    return kFailed;
-  } catch (const std::exception& error) {
-    Console::error(error.what());
-    return kFailed;
-  }
+  audit.finish(ending);
   return ending.status;
 }
 

@@ -1,7 +1,6 @@
 // tsugi plan: how long a device will train, how much memory that takes and how long the hand-over travels, before
 // anyone waits; and how much data fits.
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -19,29 +18,23 @@
 #include "tools/audit.h"
 #include "tools/bench.h"
 #include "tools/console.h"
+#include "tools/options.h"
 #include "tools/plan.h"
 
 namespace tsugi::tools {
 namespace {
 
 void add_workload(CLI::App& command, PlanOptions& o) {
-  command.add_option("--model", o.model, "A built-in model, resnet-18, mobilenet-v2, or a JSON file")
-      ->capture_default_str();
-  command.add_option("--size", o.size, "Pixels a side, 0 = as the model says")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
+  add_option(command, "--model", o.model, "A built-in model, resnet-18, mobilenet-v2, or a JSON file");
+  add_option(command, "--size", o.size, "Pixels a side, 0 = as the model says", 0, 1024);
   command.add_option("--batch", o.batch, "Samples an optimizer step (as pretrain: what the model says, 64)")
       ->check(CLI::Range(1, 65536));
-  command.add_option("--precision", o.precision, "auto (what training takes there), fp32, bf16 (CPU) or fp16 (GPU)")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
+  add_precision(command, o.precision, "auto (what training takes there), fp32, bf16 (CPU) or fp16 (GPU)");
   command.add_option("--optimizer", o.optimizer, "sgd, adam or adamw (what the model says)")
       ->check(CLI::IsMember({"sgd", "adam", "adamw"}));
   command.add_option("--freeze-until", o.freeze_until, "This layer and all before it stay as they are");
   command.add_option("--memory", o.memory, "Most memory for training, such as 2G: batches are split to keep it");
-  command.add_option("--threads", o.threads, "Of this CPU, 0 = all cores")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
+  add_threads(command, o.threads, "Of this CPU, 0 = all cores");
 }
 
 void add_handover(CLI::App& command, PlanOptions& o) {
@@ -52,23 +45,15 @@ void add_handover(CLI::App& command, PlanOptions& o) {
       ->check(CLI::Range(1.0, 1e9));
   command.add_option("--people", o.people, "Classes (those of the folder; 32, ImageNet's 1000 for its models)")
       ->check(CLI::Range(2, 65536));
-  command.add_option("--personal", o.personal, "Training photos that the device has itself")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1000000));
-  command.add_option("--fraction", o.fraction, "Share of the server's training photos that is sent, 0 to 1")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0));
-  command.add_option("--test-fraction", o.test_fraction, "Share of the photos that only test, and travel along")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 0.9));
+  add_option(command, "--personal", o.personal, "Training photos that the device has itself", 0, 1000000);
+  add_option(command, "--fraction", o.fraction, "Share of the server's training photos that is sent, 0 to 1", 0.0, 1.0);
+  add_option(command, "--test-fraction", o.test_fraction, "Share of the photos that only test, and travel along", 0.0,
+             0.9);
   command.add_flag("--no-test", o.no_test, "Test photos do not travel");
   command.add_flag("--no-knowledge", o.no_knowledge, "What the server knows of its photos does not travel");
-  command.add_option("--compact", o.compact, "The checkpoint in the bundle: none, fp16 or int8")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"none", "fp16", "int8"}));
-  command.add_option("--augment", o.augment, "Variants of each photo an epoch")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1000000));
+  add_option(command, "--compact", o.compact, "The checkpoint in the bundle: none, fp16 or int8",
+             {"none", "fp16", "int8"});
+  add_option(command, "--augment", o.augment, "Variants of each photo an epoch", 1, 1000000);
   command.add_option("--epochs", o.epochs, "Passes over all variants (40; --resume 4)")->check(CLI::Range(1, 1000000));
   command.add_flag("--resume", o.resume,
                    "As tsugi resume trains by default: 4 epochs, batch norm frozen, without photos of others the head "

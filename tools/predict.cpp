@@ -4,11 +4,11 @@
 #include <numeric>
 
 #include "engine/train/checkpoint_session.h"
-#include "engine/train/dataset.h"
 #include "engine/train/photo_source.h"
 #include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"
+#include "tools/options.h"
 
 namespace tsugi::tools {
 namespace {
@@ -77,14 +77,9 @@ void add_predict(CLI::App& app, Run& run, Audit& audit) {
   CLI::App* command = app.add_subcommand("predict", "Who is on these photos");
   command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
   command->add_option("IMAGE", options->images, "JPEG or PNG files")->required();
-  command->add_option("--top", options->top, "Names a photo")->capture_default_str()->check(CLI::Range(1, 1000000));
-  command
-      ->add_option("--device", options->device,
-                   "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference")
-      ->capture_default_str();
-  command->add_option("--threads", options->threads, "Threads, 0 = all cores")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
+  add_option(*command, "--top", options->top, "Names a photo", 1, 1000000);
+  add_device(*command, options->device);
+  add_threads(*command, options->threads);
   audit.add(*command);
   add_common(*command, options->common, "tsugi predict device.safetensors holiday.jpg --top 3");
   command->callback(

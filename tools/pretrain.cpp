@@ -5,6 +5,7 @@
 #include "engine/train/settings.h"
 #include "tools/audit.h"
 #include "tools/console.h"
+#include "tools/options.h"
 #include "tools/train_options.h"
 
 namespace tsugi::tools {
@@ -64,13 +65,10 @@ void add_pretrain(CLI::App& app, Run& run, Audit& audit) {
   CLI::App* command =
       app.add_subcommand("pretrain", "Train on a folder of people, from nothing or on from a checkpoint");
   command->add_option("PHOTOS", options->request.photos, "Folder with one folder of photos a person")->required();
-  options->model = command
-                       ->add_option("--model", options->request.model,
-                                    "Built-in model (faces-resnet, faces-cnn, faces-mobile) or a JSON file")
-                       ->capture_default_str();
-  command->add_option("--size", options->request.size, "Pixels a side that the network sees, 0 = as the model says")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
+  options->model = add_option(*command, "--model", options->request.model,
+                              "Built-in model (faces-resnet, faces-cnn, faces-mobile) or a JSON file");
+  add_option(*command, "--size", options->request.size, "Pixels a side that the network sees, 0 = as the model says", 0,
+             1024);
   command
       ->add_option("--crop", options->request.crop,
                    "Share of a photo's shorter side that the network sees, 0 = default")

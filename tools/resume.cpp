@@ -5,6 +5,7 @@
 #include "engine/handover/handover.h"
 #include "tools/audit.h"
 #include "tools/console.h"
+#include "tools/options.h"
 #include "tools/train_options.h"
 
 namespace tsugi::tools {
@@ -104,21 +105,14 @@ void add_resume(CLI::App& app, Run& run, Audit& audit) {
       ->add_option("--personal", options->request.personal,
                    "One person's folder of photos, or a folder of such folders")
       ->required();
-  command
-      ->add_option("--personal-photos", options->request.personal_photos,
-                   "Most training photos of a personal person, 0 = all")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1000000000));
-  command->add_option("--new-row", options->new_row, "Start of a new person's row of the last layer: imprint or random")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"imprint", "random"}));
-  command
-      ->add_option(
-          "--keep", options->keep,
-          "better: go back to the network before the first step where training made it worse, by what the device "
-          "can see without test photos; trained: never")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"better", "trained"}));
+  add_option(*command, "--personal-photos", options->request.personal_photos,
+             "Most training photos of a personal person, 0 = all", 0, 1000000000);
+  add_option(*command, "--new-row", options->new_row,
+             "Start of a new person's row of the last layer: imprint or random", {"imprint", "random"});
+  add_option(*command, "--keep", options->keep,
+             "better: go back to the network before the first step where training made it worse, by what the device "
+             "can see without test photos; trained: never",
+             {"better", "trained"});
   command->add_option("--continue", options->request.continue_from,
                       "Checkpoint of an interrupted hand-over to go on from");
   options->train.add(*command);

@@ -8,6 +8,7 @@
 #include "engine/train/settings.h"
 #include "tools/console.h"
 #include "tools/help.h"
+#include "tools/options.h"
 
 namespace tsugi::tools {
 
@@ -24,8 +25,8 @@ std::string described(const Setting<Settings>& row) {
 }
 
 /// An option of any type that a setting has.
-CLI::Option* add_option(CLI::App& command, const std::string& flag, const SettingField& field,
-                        const std::string& help) {
+CLI::Option* add_setting(CLI::App& command, const std::string& flag, const SettingField& field,
+                         const std::string& help) {
   return std::visit(
       [&](auto* value) {
         using Kind = std::decay_t<decltype(*value)>;
@@ -52,7 +53,7 @@ void add_settings(CLI::App& command, Overrides<Settings>& overrides) {
   for (const Setting<Settings>& row : setting_rows<Settings>()) {
     if (*row.flag == '\0') continue;
     const std::string former = *row.former_flag == '\0' ? "" : std::string(",") + row.former_flag;
-    add_option(command, row.flag + former, row.field(overrides.values), described(row))
+    add_setting(command, row.flag + former, row.field(overrides.values), described(row))
         ->each([&overrides, &row](const std::string&) { overrides.name(row); });
   }
 }
@@ -65,20 +66,12 @@ void TrainOptions::add(CLI::App& command) {
     not_remembered_.push_back(option);
     return option;
   };
-  remember_not(
-      command.add_option("--device", request_.device,
-                         "auto, cpu, cuda, cudnn, simt (emulates CUDA, slow; simt:53 a Jetson Nano) or reference"))
-      ->capture_default_str();
-  remember_not(command.add_option("--precision", request_.precision, "auto, fp32, bf16 (CPU) or fp16 (GPU)"))
-      ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
-  remember_not(command.add_option("--threads", request_.threads, "Threads, 0 = all cores"))
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
-  remember_not(command.add_option("--tuning", request_.tuning,
-                                  "What tsugi tune found out, which kernels to take: a file, auto (TSUGI_TUNING, or "
-                                  "the user's cache folder) or off"))
-      ->capture_default_str();
+  remember_not(add_device(command, request_.device));
+  remember_not(add_precision(command, request_.precision));
+  remember_not(add_threads(command, request_.threads));
+  remember_not(add_option(command, "--tuning", request_.tuning,
+                          "What tsugi tune found out, which kernels to take: a file, auto (TSUGI_TUNING, or "
+                          "the user's cache folder) or off"));
   remember_not(command.add_option("--memory", memory_,
                                   "Most memory of the process (with a GPU, of the device), such as 2G: "
                                   "smaller batches add up their gradients"));
@@ -91,9 +84,8 @@ void TrainOptions::add(CLI::App& command) {
                                   "and print where the time went"));
   remember_not(command.add_option("--compact", compact_, "Write a compact checkpoint instead: fp16 or int8"))
       ->check(CLI::IsMember({"fp16", "int8"}));
-  remember_not(command.add_option("--checkpoint-every", request_.run.checkpoint_every,
-                                  "Steps between checkpoints, 0 = after each epoch"))
-      ->capture_default_str();
+  remember_not(add_option(command, "--checkpoint-every", request_.run.checkpoint_every,
+                          "Steps between checkpoints, 0 = after each epoch"));
   add_settings(command, request_.overrides);
 }
 
@@ -170,9 +162,8 @@ void print_profile(const RunSummary& summary) {
   for (const ProfileLine& line : summary.profile) all += line.seconds;
   std::vector<std::vector<std::string>> table = {{"part", "layer", "seconds", "share", "times", "ms each"}};
   for (const ProfileLine& line : summary.profile) {
-    char seconds[32], each[32];
-    std::snprintf(seconds, sizeof seconds, "%.3f", line.seconds);
-    std::snprintf(each, sizeof each, "%.3f", 1e3 * line.seconds / static_cast<double>(line.times));
+    const std::string seconds = format("%.3f", line.seconds),
+                      each = format("%.3f", 1e3 * line.seconds / static_cast<double>(line.times));
     table.push_back({line.part, line.layer, seconds, percent(line.seconds / all), std::to_string(line.times), each});
   }
   print_table(table);

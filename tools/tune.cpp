@@ -14,6 +14,7 @@
 #include "engine/tuning/tuning_file.h"
 #include "tools/command.h"
 #include "tools/console.h"
+#include "tools/options.h"
 #include "tools/tune_report.h"
 
 namespace tsugi::tools {
@@ -179,8 +180,7 @@ void add_tune(CLI::App& app, Run& run) {
       app.add_subcommand("tune", "Find the fastest kernels for this device; all commands use them from then on");
   std::string lists;
   for (const std::string& name : bench::shape_list_names()) lists += (lists.empty() ? "" : ", ") + name;
-  command->add_option("--device", options->device, "auto, cpu, cuda or simt (emulates CUDA; simt:53 a Jetson Nano)")
-      ->capture_default_str();
+  add_option(*command, "--device", options->device, "auto, cpu, cuda or simt (emulates CUDA; simt:53 a Jetson Nano)");
   command->add_option("--model", options->models, "Whose shapes: " + lists + ", or a JSON file; several with commas")
       ->delimiter(',')
       ->capture_default_str();
@@ -188,20 +188,12 @@ void add_tune(CLI::App& app, Run& run) {
       ->delimiter(',')
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  command->add_option("--size", options->size, "Pixels a side, 0 = as the model says")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
-  command->add_option("--precision", options->precision, "auto, fp32, bf16 (CPU) or fp16 (GPU)")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
-  command->add_option("--threads", options->threads, "Threads, 0 = all cores; tuning holds for this number")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
-  command->add_option("--budget", options->budget, "Time for all of it: 60s, 2m, 1h")->capture_default_str();
-  command
-      ->add_option("--tuning", options->tuning,
-                   "File to keep the winners in; auto: TSUGI_TUNING, or the user's cache folder")
-      ->capture_default_str();
+  add_option(*command, "--size", options->size, "Pixels a side, 0 = as the model says", 0, 1024);
+  add_precision(*command, options->precision);
+  add_threads(*command, options->threads, "Threads, 0 = all cores; tuning holds for this number");
+  add_option(*command, "--budget", options->budget, "Time for all of it: 60s, 2m, 1h");
+  add_option(*command, "--tuning", options->tuning,
+             "File to keep the winners in; auto: TSUGI_TUNING, or the user's cache folder");
   command->add_option("--inc", options->inc, "Write the winners as rows of a table in kernels/tuning, too (GPUs)");
   add_common(*command, options->common, "tsugi tune --model faces-resnet --batch 64 --budget 60s");
   command->callback([options, &run] {
