@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdint>
 
 #include "engine/core/atomic_file.h"
 #include "engine/core/posix_file.h"

@@ -48,6 +48,13 @@ std::string written_out(const char* pattern, unsigned value) {
   return text;
 }
 
+/// In quotes, where a quote itself stands twice.
+std::string quoted(const std::string& text, char quote) {
+  std::string all(1, quote);
+  for (const char c : text) all.append(c == quote ? 2 : 1, c);
+  return all + quote;
+}
+
 template <class Number, class Read>
 std::string shortest(Number value, const Read& read) {
   constexpr int kMostDigits = 17;
@@ -112,27 +119,12 @@ std::string clipped(const std::string& text) {
 std::string shown(const std::string& text) { return "\"" + clipped(text) + "\""; }
 
 std::string html_text(const std::string& text) {
+  constexpr const char* kEntities[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
+  const std::string signs = "&<>\"'";
   std::string escaped;
   for (const char c : printable(text)) {
-    switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      case '\'':
-        escaped += "&#39;";
-        break;
-      default:
-        escaped += c;
-    }
+    const std::size_t sign = signs.find(c);
+    escaped += sign == std::string::npos ? std::string(1, c) : kEntities[sign];
   }
   return escaped;
 }
@@ -141,17 +133,10 @@ std::string csv_field(const std::string& text) {
   std::string field = printable(text);
   const std::string formulas = "=+-@";
   if (!field.empty() && formulas.find(field[0]) != std::string::npos) field.insert(0, "'");
-  if (field.find_first_of(",\"") == std::string::npos) return field;
-  std::string quoted = "\"";
-  for (const char c : field) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
+  return field.find_first_of(",\"") == std::string::npos ? field : quoted(field, '"');
 }
 
-std::string gnuplot_text(const std::string& text) {
-  std::string quoted = "'";
-  for (const char c : printable(text)) quoted += c == '\'' ? std::string("''") : std::string(1, c);
-  return quoted + "'";
-}
+std::string gnuplot_text(const std::string& text) { return quoted(printable(text), '\''); }
 
 std::string number_text(double value) {
   return shortest(value, [](const char* text) { return std::strtod(text, nullptr); });

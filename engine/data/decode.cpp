@@ -109,9 +109,8 @@ Image on_white(const Decoded& decoded) {
   std::uint8_t* to = image.rgb.data();
   for (std::size_t i = 0; i < decoded.pixels(); ++i) {
     const unsigned alpha = from[4 * i + 3];
-    for (int c = 0; c < 3; ++c) {
+    for (int c = 0; c < 3; ++c)
       to[3 * i + c] = static_cast<std::uint8_t>((from[4 * i + c] * alpha + 255 * (255 - alpha) + 127) / 255);
-    }
   }
   return image;
 }

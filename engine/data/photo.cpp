@@ -20,9 +20,8 @@ std::uint64_t photo_key(const Photo& photo) {
 }
 
 Preprocessing default_preprocessing(int size) {
-  if (size < 8 || size > 1024) {
+  if (size < 8 || size > 1024)
     throw Error("preprocessing: input size is " + std::to_string(size) + ", expected 8 to 1024 pixels");
-  }
   Preprocessing preprocessing;
   preprocessing.size = size;
   preprocessing.stored_size = size + size / 4;  // margin for shifts by 1/13, zoom and rotation
@@ -51,9 +50,8 @@ void validate(const Preprocessing& preprocessing, const std::string& place) {
 void check_name(const std::string& name, const std::string& place) {
   const auto fail = [&](const std::string& why) { throw Error(place + ": name \"" + printable(name) + "\" " + why); };
   if (name.empty()) fail("is empty");
-  if (name.size() > kMaxNameBytes) {
+  if (name.size() > kMaxNameBytes)
     fail("has " + std::to_string(name.size()) + " bytes, the limit is " + std::to_string(kMaxNameBytes));
-  }
   if (name[0] == '.') fail("begins with a dot");
   for (std::size_t at = 0; at < name.size();) {
     const unsigned char byte = static_cast<unsigned char>(name[at]);

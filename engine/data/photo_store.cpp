@@ -11,7 +11,6 @@
 #include <system_error>
 #include <thread>
 
-#include "engine/core/sha256.h"
 #include "engine/data/decode.h"
 #include "engine/data/pixel_block.h"
 #include "kernels/api/error.h"
@@ -115,13 +114,11 @@ class DecodePool {
 };
 
 void check_options(std::size_t photos, std::size_t labels, const PhotoStoreOptions& options) {
-  if (photos != labels) {
+  if (photos != labels)
     throw Error("photos: " + std::to_string(photos) + " photos, " + std::to_string(labels) + " labels");
-  }
   if (photos == 0) throw Error("photos: 0 photos, at least 1 expected");
-  if (options.threads < 0) {
+  if (options.threads < 0)
     throw Error("photos: threads is " + std::to_string(options.threads) + ", expected 0 or more");
-  }
   if (!(options.max_broken_fraction >= 0.0 && options.max_broken_fraction <= 1.0)) {
     throw Error("photos: broken fraction allowed is " + std::to_string(options.max_broken_fraction) +
                 ", expected 0 to 1");
@@ -135,9 +132,8 @@ void check_broken(std::size_t photos, const std::vector<BrokenPhoto>& broken, do
   if (broken.size() <= allowed && broken.size() < photos) return;
   std::string message = "photos: " + std::to_string(broken.size()) + " of " + std::to_string(photos) +
                         " cannot be read, at most " + std::to_string(std::min(allowed, photos - 1)) + " may be broken";
-  for (std::size_t i = 0; i < std::min<std::size_t>(broken.size(), 3); ++i) {
+  for (std::size_t i = 0; i < std::min<std::size_t>(broken.size(), 3); ++i)
     message += "; " + broken[i].file + ": " + broken[i].reason;
-  }
   throw Error(message);
 }
 
@@ -157,9 +153,8 @@ PhotoStore::PhotoStore(const std::vector<Photo>& photos, const std::vector<int>&
       continue;
     }
     const std::size_t place = photos_.size();
-    if (place != i) {
+    if (place != i)
       std::memcpy(block_->data() + place * photo_bytes(), block_->data() + i * photo_bytes(), photo_bytes());
-    }
     photos_.push_back(photos[i]);
     labels_.push_back(labels[i]);
     digests_.push_back(pool.digests()[i]);

@@ -50,19 +50,17 @@ PixelBlock::PixelBlock(std::size_t bytes, std::size_t resident_bytes, FileLog* f
   void* mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   const int error = errno;
   close(file);
-  if (mapped == MAP_FAILED) {
+  if (mapped == MAP_FAILED)
     throw Error("photos: mapping " + std::to_string(bytes) + " bytes failed: " + std::strerror(error));
-  }
   data_ = static_cast<std::uint8_t*>(mapped);
   mapped_bytes_ = bytes;
 }
 
 PixelBlock::~PixelBlock() {
-  if (mapped_bytes_ > 0) {
+  if (mapped_bytes_ > 0)
     munmap(data_, mapped_bytes_);
-  } else {
+  else
     std::free(data_);
-  }
 }
 
 }  // namespace tsugi

@@ -41,9 +41,8 @@ Filter make_filter(int length, double start, double side, int size) {
       weights[k] = cubic((first + k + 0.5 - centre) / width);
       sum += weights[k];
     }
-    for (int k = 0; k < filter.taps; ++k) {
+    for (int k = 0; k < filter.taps; ++k)
       filter.weights[static_cast<std::size_t>(i) * filter.taps + k] = static_cast<float>(weights[k] / sum);
-    }
     filter.first.push_back(first);
   }
   return filter;
@@ -57,9 +56,8 @@ void resize_row(const std::uint8_t* row, int w, const Filter& filter, float* to)
     const std::uint8_t* in = row + static_cast<std::size_t>(filter.first[i]) * 3;
     const int taps = std::min(filter.taps, w - filter.first[i]);
     float sum[3] = {0.0f, 0.0f, 0.0f};
-    for (int k = 0; k < taps; ++k) {
+    for (int k = 0; k < taps; ++k)
       for (int c = 0; c < 3; ++c) sum[c] += weights[k] * static_cast<float>(in[3 * k + c]);
-    }
     for (int c = 0; c < 3; ++c) to[3 * i + c] = sum[c];
   }
 }
@@ -94,9 +92,8 @@ void crop_and_resize(const Image& image, float crop, int size, std::uint8_t* to)
       const float* in = &narrow[(rows.first[i] + k - top) * row_floats];
       for (std::size_t e = 0; e < row_floats; ++e) sum[e] += weight * in[e];
     }
-    for (std::size_t e = 0; e < row_floats; ++e) {
+    for (std::size_t e = 0; e < row_floats; ++e)
       to[i * row_floats + e] = static_cast<std::uint8_t>(std::min(std::max(sum[e] + 0.5f, 0.0f), 255.0f));
-    }
   }
 }
 

@@ -27,9 +27,8 @@ std::uint32_t draw_below(const Stream& stream, std::uint32_t index, std::uint32_
 
 /// Shuffles with the draws first, first + 1, ... of the stream.
 void shuffle(const Stream& stream, std::uint32_t first, std::vector<std::uint32_t>* values) {
-  for (std::uint32_t i = static_cast<std::uint32_t>(values->size()); i > 1; --i) {
+  for (std::uint32_t i = static_cast<std::uint32_t>(values->size()); i > 1; --i)
     std::swap((*values)[i - 1], (*values)[draw_below(stream, first + i, i)]);
-  }
 }
 
 void check_samples(const char* place, std::size_t photos, std::uint32_t variants) {

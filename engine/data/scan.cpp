@@ -30,13 +30,12 @@ Listing list_folder(const fs::path& dir) {
     if (name[0] == '.') continue;
     std::error_code unreadable;  // a broken link or a loop of links: listed with the others
     const fs::file_status kind = entry->status(unreadable);
-    if (fs::is_directory(kind)) {
+    if (fs::is_directory(kind))
       listing.folders.push_back(name);
-    } else if (fs::is_regular_file(kind) && is_photo_name(name)) {
+    else if (fs::is_regular_file(kind) && is_photo_name(name))
       listing.photos.push_back(name);
-    } else {
+    else
       listing.others.push_back(name);
-    }
   }
   if (error) throw Error(dir.string() + ": cannot be read: " + error.message());
   for (auto* names : {&listing.folders, &listing.photos, &listing.others}) std::sort(names->begin(), names->end());
@@ -52,9 +51,8 @@ void add_person(const fs::path& dir, const std::string& name, const Listing& lis
     result->labels.push_back(static_cast<int>(result->class_names.size()));
   }
   result->class_names.push_back(name);
-  for (const auto* names : {&listing.others, &listing.folders}) {
+  for (const auto* names : {&listing.others, &listing.folders})
     for (const std::string& entry : *names) result->ignored.push_back(name + "/" + entry);
-  }
 }
 
 PhotoFolder scan_listed(const fs::path& dir, const Listing& listing, int min_classes) {
@@ -72,9 +70,8 @@ PhotoFolder scan_listed(const fs::path& dir, const Listing& listing, int min_cla
     throw Error(dir.string() + ": holds " + std::to_string(found) + (found == 1 ? " person" : " people") +
                 ", at least " + std::to_string(min_classes) + " are needed");
   }
-  for (const auto* names : {&listing.photos, &listing.others}) {
+  for (const auto* names : {&listing.photos, &listing.others})
     result.ignored.insert(result.ignored.end(), names->begin(), names->end());
-  }
   return result;
 }
 

@@ -6,8 +6,6 @@
 #include "engine/formats/checkpoint.h"
 
 #include <algorithm>
-#include <cstring>
-#include <set>
 
 #include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"

@@ -1,7 +1,6 @@
 // Everything in a checkpoint that is not a tensor, to and from the header's __metadata__.
 #include "engine/formats/checkpoint_metadata.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 

@@ -2,7 +2,6 @@
 // photos.
 #include "engine/handover/make_bundle.h"
 
-#include <algorithm>
 #include <numeric>
 
 #include "engine/core/output_claim.h"
@@ -19,8 +18,7 @@ BundlePhoto bundle_photo(const Photo& photo, bool test) {
   return {photo.class_name, photo.file.substr(photo.file.find('/') + 1), test, photo.bytes, photo.path};
 }
 
-}  // namespace
-
+/// What was learnt from personal photos does not leave their device, and neither do they.
 void refuse_personal(const Checkpoint& checkpoint, const std::string& place) {
   if (checkpoint.personal_classes.empty()) return;
   std::string names;
@@ -28,6 +26,8 @@ void refuse_personal(const Checkpoint& checkpoint, const std::string& place) {
   throw Error(place + ": holds what was learnt from the personal photos of " + names +
               ", which do not leave their device");
 }
+
+}  // namespace
 
 BundleMaker::BundleMaker(const BundleSource& source, const RunObserver& observer)
     : source_(source),

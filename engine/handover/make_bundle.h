@@ -79,8 +79,4 @@ class BundleMaker {
 /// Makes one bundle. Throws as BundleMaker does.
 MadeBundle make_bundle(const BundleSource& source, const BundleRequest& request, const RunObserver& observer);
 
-/// Throws Error naming `place` and the people when the checkpoint holds what was learnt from personal photos: those do
-/// not leave their device, and neither does what they taught.
-void refuse_personal(const Checkpoint& checkpoint, const std::string& place);
-
 }  // namespace tsugi

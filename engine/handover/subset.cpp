@@ -83,19 +83,8 @@ void rank_by_features(std::vector<Place>& places, const std::vector<std::int32_t
 }  // namespace
 
 const char* name_of(SubsetStrategy strategy) {
-  switch (strategy) {
-    case SubsetStrategy::stratified:
-      return "stratified";
-    case SubsetStrategy::random:
-      return "random";
-    case SubsetStrategy::herding:
-      return "herding";
-    case SubsetStrategy::k_center:
-      return "k-center";
-    case SubsetStrategy::typical:
-      return "typical";
-  }
-  return "unknown";
+  constexpr const char* kNames[] = {"stratified", "random", "herding", "k-center", "typical"};
+  return kNames[static_cast<int>(strategy)];
 }
 
 std::vector<std::string> subset_strategy_names() {

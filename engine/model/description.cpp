@@ -2,9 +2,7 @@
 // never becomes a silently different network.
 #include "engine/model/description.h"
 
-#include <algorithm>
 #include <filesystem>
-#include <limits>
 #include <map>
 #include <set>
 

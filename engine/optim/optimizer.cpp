@@ -20,15 +20,8 @@ std::vector<std::string> moment_names(const OptimizerSettings& settings) {
 }  // namespace
 
 const char* name_of(OptimizerKind kind) {
-  switch (kind) {
-    case OptimizerKind::sgd:
-      return "sgd";
-    case OptimizerKind::adam:
-      return "adam";
-    case OptimizerKind::adamw:
-      return "adamw";
-  }
-  return "?";
+  constexpr const char* kNames[] = {"sgd", "adam", "adamw"};
+  return kNames[static_cast<int>(kind)];
 }
 
 OptimizerKind parse_optimizer(const std::string& name) {

@@ -9,15 +9,8 @@
 namespace tsugi {
 
 const char* name_of(ScheduleKind kind) {
-  switch (kind) {
-    case ScheduleKind::constant:
-      return "constant";
-    case ScheduleKind::step:
-      return "step";
-    case ScheduleKind::cosine:
-      return "cosine";
-  }
-  return "?";
+  constexpr const char* kNames[] = {"constant", "step", "cosine"};
+  return kNames[static_cast<int>(kind)];
 }
 
 ScheduleKind parse_schedule(const std::string& name) {

@@ -50,18 +50,17 @@ void describe(Checkpoint& checkpoint, const std::string& settings, const Preproc
               const SampleSource& source, const Split& split) {
   checkpoint.settings = settings;
   checkpoint.preprocessing = to_json(preprocessing);
-  checkpoint.train_photos.clear();
-  checkpoint.test_photos.clear();
-  checkpoint.train_digests.clear();
-  checkpoint.test_digests.clear();
-  for (const std::uint32_t i : split.train) {
-    checkpoint.train_photos.push_back(source.name(i));
-    checkpoint.train_digests.push_back(source.digest(i));
-  }
-  for (const std::uint32_t i : split.test) {
-    checkpoint.test_photos.push_back(source.name(i));
-    checkpoint.test_digests.push_back(source.digest(i));
-  }
+  const auto list = [&](const std::vector<std::uint32_t>& items, std::vector<std::string>& names,
+                        std::vector<std::string>& digests) {
+    names.clear();
+    digests.clear();
+    for (const std::uint32_t i : items) {
+      names.push_back(source.name(i));
+      digests.push_back(source.digest(i));
+    }
+  };
+  list(split.train, checkpoint.train_photos, checkpoint.train_digests);
+  list(split.test, checkpoint.test_photos, checkpoint.test_digests);
 }
 
 namespace {
