@@ -8,6 +8,7 @@
 
 #include "bench/measure/noise.h"
 #include "bench/measure/shape_lists.h"
+#include "engine/core/text.h"
 #include "tools/console.h"
 #include "tools/options.h"
 
@@ -15,12 +16,11 @@ namespace tsugi::tools {
 namespace {
 
 void add_options(CLI::App& command, BenchOptions& o) {
-  std::string lists;
-  for (const std::string& name : bench::shape_list_names()) lists += (lists.empty() ? "" : ", ") + name;
   add_device(command, o.device);
   command
       .add_option("--model", o.models,
-                  "Whose shapes to measure: " + lists + ", or a JSON file; several with commas (faces-resnet)")
+                  "Whose shapes to measure: " + joined(bench::shape_list_names()) +
+                      ", or a JSON file; several with commas (faces-resnet)")
       ->delimiter(',');
   command
       .add_option("--batch", o.batches,

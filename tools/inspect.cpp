@@ -214,13 +214,9 @@ int inspect_command(const Options& options, FileLog* files) {
   const bool print = !options.common.quiet && !options.common.json;
   Json json;
   const std::vector<std::string> builtin = builtin_model_names();
-  if (std::find(builtin.begin(), builtin.end(), options.file) != builtin.end()) {
-    inspect_model(find_model(options.file, files), options.file, false, options.classes, options.batch, print, json);
-    finish(options.common, json);
-    return kOk;
-  }
+  const bool named = std::find(builtin.begin(), builtin.end(), options.file) != builtin.end();
   Checkpoint checkpoint;
-  switch (detect_file_kind(options.file, files)) {
+  switch (named ? FileKind::unknown : detect_file_kind(options.file, files)) {
     case FileKind::safetensors:
       checkpoint = read_checkpoint(options.file, files);
       break;

@@ -10,6 +10,7 @@
 #include "engine/core/atomic_file.h"
 #include "engine/core/device.h"
 #include "engine/core/output_claim.h"
+#include "engine/core/text.h"
 #include "engine/tuning/tuned_backend.h"
 #include "engine/tuning/tuning_file.h"
 #include "tools/command.h"
@@ -178,10 +179,10 @@ void add_tune(CLI::App& app, Run& run) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       app.add_subcommand("tune", "Find the fastest kernels for this device; all commands use them from then on");
-  std::string lists;
-  for (const std::string& name : bench::shape_list_names()) lists += (lists.empty() ? "" : ", ") + name;
   add_option(*command, "--device", options->device, "auto, cpu, cuda or simt (emulates CUDA; simt:53 a Jetson Nano)");
-  command->add_option("--model", options->models, "Whose shapes: " + lists + ", or a JSON file; several with commas")
+  command
+      ->add_option("--model", options->models,
+                   "Whose shapes: " + joined(bench::shape_list_names()) + ", or a JSON file; several with commas")
       ->delimiter(',')
       ->capture_default_str();
   command->add_option("--batch", options->batches, "Samples a batch; several with commas")

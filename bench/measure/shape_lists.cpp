@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "engine/core/text.h"
 #include "kernels/api/error.h"
 
 namespace tsugi::bench {
@@ -131,9 +132,7 @@ ShapeList find_shape_list(const std::string& name_or_path, FileLog* files) {
   const bool known = std::find(builtin.begin(), builtin.end(), name_or_path) != builtin.end();
   std::error_code ignored;
   if (known || std::filesystem::exists(name_or_path, ignored)) return {find_model(name_or_path, files)};
-  std::string lists;
-  for (const std::string& name : shape_list_names()) lists += (lists.empty() ? "" : ", ") + name;
-  throw Error("model " + name_or_path + ": neither a file nor one of " + lists);
+  throw Error("model " + name_or_path + ": neither a file nor one of " + joined(shape_list_names()));
 }
 
 }  // namespace tsugi::bench

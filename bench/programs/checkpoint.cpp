@@ -76,9 +76,7 @@ void read(benchmark::State& state, const Checkpoint& checkpoint, CheckpointKind 
 }
 
 int run(int argc, char** argv) {
-  std::string models;
-  for (const std::string& name : builtin_model_names()) models += (models.empty() ? "" : ",") + name;
-  const std::string chosen = take("--models=", models, argc, argv);
+  const std::string chosen = take("--models=", joined(builtin_model_names(), ","), argc, argv);
   const std::string folder = take("--folder=", fs::temp_directory_path().string(), argc, argv);
   const std::unique_ptr<Backend> backend = make_backend("cpu", 0);
   benchmark::Initialize(&argc, argv);

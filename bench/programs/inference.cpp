@@ -42,9 +42,7 @@ void infer(benchmark::State& state, Backend& backend, const bench::Limits& limit
 }
 
 int run(int argc, char** argv) {
-  std::string models;
-  for (const std::string& name : builtin_model_names()) models += (models.empty() ? "" : ",") + name;
-  const std::string chosen = take("--models=", models, argc, argv);
+  const std::string chosen = take("--models=", joined(builtin_model_names(), ","), argc, argv);
   const std::vector<std::string> batches = split(take("--batches=", "1,16,64", argc, argv));
   const int threads = whole(take("--threads=", "0", argc, argv), "--threads=", 0);
   const std::unique_ptr<Backend> backend = make_backend(take("--device=", "cpu", argc, argv), threads);

@@ -7,16 +7,11 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "engine/core/text.h"
 #include "kernels/api/registry.h"
 
 namespace tsugi {
 namespace {
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
 
 /// The architecture of "simt" or "simt:53".
 int emulated_sm(const std::string& device) {

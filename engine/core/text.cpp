@@ -138,6 +138,12 @@ std::string csv_field(const std::string& text) {
 
 std::string gnuplot_text(const std::string& text) { return quoted(printable(text), '\''); }
 
+std::string joined(const std::vector<std::string>& texts, const std::string& separator) {
+  std::string all;
+  for (const std::string& text : texts) all += (all.empty() ? "" : separator) + text;
+  return all;
+}
+
 std::string number_text(double value) {
   return shortest(value, [](const char* text) { return std::strtod(text, nullptr); });
 }

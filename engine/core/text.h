@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace tsugi {
 
@@ -30,6 +31,9 @@ std::string csv_field(const std::string& text);
 /// A string of a gnuplot script: in single quotes, where gnuplot reads no backquotes, macros and escapes. The terminal
 /// must be "noenhanced", or gnuplot takes ^ _ { } @ & for markup.
 std::string gnuplot_text(const std::string& text);
+
+/// All of them, with `separator` in between.
+std::string joined(const std::vector<std::string>& texts, const std::string& separator = ", ");
 
 /// The shortest text that reads back as this number: "0.1", "1000000".
 std::string number_text(double value);

@@ -19,10 +19,7 @@ constexpr float kLevels = 127.0f;
 
 std::vector<float> finite_values(const NamedTensor& tensor) {
   std::vector<float> values = values_of(tensor);
-  for (std::size_t i = 0; i < values.size(); ++i)
-    if (!std::isfinite(values[i]))
-      throw Error("checkpoint: tensor " + shown(tensor.name) + " holds " + std::to_string(values[i]) + " at index " +
-                  std::to_string(i) + ", finite values expected");
+  check_finite(values, "checkpoint: tensor " + shown(tensor.name));
   return values;
 }
 
@@ -51,6 +48,13 @@ bool fit_half(const std::vector<float>& scales) {
 }
 
 }  // namespace
+
+void check_finite(const std::vector<float>& values, const std::string& where) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (!std::isfinite(values[i]))
+      throw Error(where + " holds " + std::to_string(values[i]) + " at index " + std::to_string(i) +
+                  ", finite values expected");
+}
 
 NamedTensor to_half(const NamedTensor& tensor) {
   const std::vector<float> values = finite_values(tensor);

@@ -9,6 +9,9 @@
 
 namespace tsugi {
 
+/// Throws Error that opens with `where` at a value that is not finite.
+void check_finite(const std::vector<float>& values, const std::string& where);
+
 /// float32 -> float16, or unchanged where a value would become infinite. Throws on values that are not finite.
 NamedTensor to_half(const NamedTensor& tensor);
 

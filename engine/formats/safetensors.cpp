@@ -6,7 +6,6 @@
 #include <numeric>
 #include <set>
 
-#include "engine/core/atomic_file.h"
 #include "engine/core/input_file.h"
 #include "engine/core/text.h"
 #include "engine/formats/safetensors_header.h"
@@ -62,9 +61,7 @@ std::uint64_t header_length(const std::uint8_t* bytes, std::uint64_t size, const
 SafetensorsHeader checked_header(const char* text, std::uint64_t length, std::uint64_t size, const std::string& place) {
   if (length == 0 || text[0] != '{')
     throw Error(place + ": the header does not begin with '{' (not a .safetensors file?)");
-  SafetensorsHeader header = parse_header(text, static_cast<std::size_t>(length), place);
-  check_entries(header.entries, size - 8 - length, place);
-  return header;
+  return parse_header(text, static_cast<std::size_t>(length), size - 8 - length, place);
 }
 
 struct PeekedHeader {
@@ -183,29 +180,14 @@ SafetensorsFile read_safetensors(InputFile& file, const std::string& place) {
   SafetensorsFile result;
   result.metadata = std::move(found.header.metadata);
   std::vector<TensorEntry>& entries = found.header.entries;
-  std::vector<std::size_t> order(entries.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return std::make_pair(entries[a].begin, entries[a].end) < std::make_pair(entries[b].begin, entries[b].end);
-  });
   for (TensorEntry& entry : entries)
     result.tensors.push_back({std::move(entry.name), entry.dtype, std::move(entry.shape), {}});
-  for (const std::size_t i : order) {
+  for (const std::size_t i : found.header.order) {
     result.tensors[i].data.resize(static_cast<std::size_t>(entries[i].end - entries[i].begin));
     read(result.tensors[i].data.data(), result.tensors[i].data.size());
   }
   file.complete();
   return result;
-}
-
-void write_safetensors(const std::string& path, const SafetensorsFile& file, FileLog* files) {
-  const auto bytes = encode_safetensors(file);
-  write_file_atomically(path, bytes.data(), bytes.size(), {"tensors", files});
-}
-
-SafetensorsFile read_safetensors(const std::string& path, FileLog* files) {
-  InputFile file(path, {"tensors", files});
-  return read_safetensors(file, path);
 }
 
 }  // namespace tsugi

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/file_log.h"
 #include "kernels/api/types.h"
 
 namespace tsugi {
@@ -52,9 +51,7 @@ std::vector<std::uint8_t> encode_safetensors(const SafetensorsFile& file);
 /// file, and shapes that overflow or do not match their bytes.
 SafetensorsFile decode_safetensors(const std::uint8_t* bytes, std::size_t size, const std::string& place);
 
-/// The same, to and from a file (written atomically).
-void write_safetensors(const std::string& path, const SafetensorsFile& file, FileLog* files = nullptr);
-SafetensorsFile read_safetensors(const std::string& path, FileLog* files = nullptr);
+/// The same from a file.
 SafetensorsFile read_safetensors(InputFile& file, const std::string& place);
 
 /// A file's header, checked against the file's size; its tensors have no data. Reads no more than the header, and

@@ -143,6 +143,42 @@ class HeaderReader : public json::json_sax_t {
   std::set<std::string> fields_;
 };
 
+/// The order of the entries' data. Throws unless they cover `data_bytes` without holes or overlaps, each with as many
+/// bytes as its shape needs.
+std::vector<std::size_t> data_order(const std::vector<TensorEntry>& entries, std::uint64_t data_bytes,
+                                    const std::string& place) {
+  const auto where = [&](const TensorEntry& entry) { return place + ": tensor " + shown(entry.name); };
+  const auto range = [](const TensorEntry& entry) {
+    return std::to_string(entry.begin) + " to " + std::to_string(entry.end);
+  };
+  for (const auto& entry : entries) {
+    if (entry.begin > entry.end || entry.end > data_bytes)
+      throw Error(where(entry) + " lies at bytes " + range(entry) + ", the file has " + std::to_string(data_bytes) +
+                  " bytes of data");
+    const auto count = static_cast<std::uint64_t>(element_count(entry.shape, where(entry)));
+    const std::uint64_t bytes = entry.end - entry.begin;
+    if (count > UINT64_MAX / size_of(entry.dtype) || count * size_of(entry.dtype) != bytes)
+      throw Error(where(entry) + " has " + std::to_string(bytes) + " bytes, its shape has " + std::to_string(count) +
+                  " elements of " + std::to_string(size_of(entry.dtype)) + " bytes");
+  }
+  std::vector<std::size_t> order(entries.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::make_pair(entries[a].begin, entries[a].end) < std::make_pair(entries[b].begin, entries[b].end);
+  });
+  std::uint64_t covered = 0;
+  for (const std::size_t i : order) {
+    if (entries[i].begin != covered)
+      throw Error(where(entries[i]) + " lies at bytes " + range(entries[i]) + ", expected to begin at byte " +
+                  std::to_string(covered) + (entries[i].begin < covered ? " (it overlaps)" : " (it leaves a hole)"));
+    covered = entries[i].end;
+  }
+  if (covered != data_bytes)
+    throw Error(place + ": its tensors end at byte " + std::to_string(covered) + " of the data, the file has " +
+                std::to_string(data_bytes));
+  return order;
+}
+
 }  // namespace
 
 std::string format_header(const SafetensorsHeader& header) {
@@ -163,43 +199,12 @@ std::string format_header(const SafetensorsHeader& header) {
   }
 }
 
-SafetensorsHeader parse_header(const char* text, std::size_t size, const std::string& place) {
+SafetensorsHeader parse_header(const char* text, std::size_t size, std::uint64_t data_bytes, const std::string& place) {
   SafetensorsHeader header;
   HeaderReader reader(place, header);
   json::sax_parse(text, text + size, &reader);
+  header.order = data_order(header.entries, data_bytes, place);
   return header;
-}
-
-void check_entries(const std::vector<TensorEntry>& entries, std::uint64_t data_bytes, const std::string& place) {
-  const auto where = [&](const TensorEntry& entry) { return place + ": tensor " + shown(entry.name); };
-  const auto range = [](const TensorEntry& entry) {
-    return std::to_string(entry.begin) + " to " + std::to_string(entry.end);
-  };
-  for (const auto& entry : entries) {
-    if (entry.begin > entry.end || entry.end > data_bytes)
-      throw Error(where(entry) + " lies at bytes " + range(entry) + ", the file has " + std::to_string(data_bytes) +
-                  " bytes of data");
-    const auto count = static_cast<std::uint64_t>(element_count(entry.shape, where(entry)));
-    const std::uint64_t size = entry.end - entry.begin;
-    if (count > UINT64_MAX / size_of(entry.dtype) || count * size_of(entry.dtype) != size)
-      throw Error(where(entry) + " has " + std::to_string(size) + " bytes, its shape has " + std::to_string(count) +
-                  " elements of " + std::to_string(size_of(entry.dtype)) + " bytes");
-  }
-  std::vector<std::size_t> order(entries.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return std::make_pair(entries[a].begin, entries[a].end) < std::make_pair(entries[b].begin, entries[b].end);
-  });
-  std::uint64_t covered = 0;
-  for (const std::size_t i : order) {
-    if (entries[i].begin != covered)
-      throw Error(where(entries[i]) + " lies at bytes " + range(entries[i]) + ", expected to begin at byte " +
-                  std::to_string(covered) + (entries[i].begin < covered ? " (it overlaps)" : " (it leaves a hole)"));
-    covered = entries[i].end;
-  }
-  if (covered != data_bytes)
-    throw Error(place + ": its tensors end at byte " + std::to_string(covered) + " of the data, the file has " +
-                std::to_string(data_bytes));
 }
 
 }  // namespace tsugi

@@ -22,16 +22,15 @@ struct TensorEntry {
 
 struct SafetensorsHeader {
   std::vector<TensorEntry> entries;  ///< in the order of the text
+  std::vector<std::size_t> order;    ///< of the data: numbers of entries
   std::map<std::string, std::string> metadata;
 };
 
 /// The JSON text, not padded. Throws when a name or a metadata string is not UTF-8.
 std::string format_header(const SafetensorsHeader& header);
 
-/// Reads such text. Throws on anything but the exact structure; offsets and shapes are checked by check_entries.
-SafetensorsHeader parse_header(const char* text, std::size_t size, const std::string& place);
-
-/// Throws unless the entries cover `data_bytes` without holes or overlaps, each with as many bytes as its shape needs.
-void check_entries(const std::vector<TensorEntry>& entries, std::uint64_t data_bytes, const std::string& place);
+/// Reads such text. Throws on anything but the exact structure, and unless the entries cover `data_bytes` without holes
+/// or overlaps, each with as many bytes as its shape needs.
+SafetensorsHeader parse_header(const char* text, std::size_t size, std::uint64_t data_bytes, const std::string& place);
 
 }  // namespace tsugi

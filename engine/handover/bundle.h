@@ -68,8 +68,4 @@ BundleSummary write_bundle(const std::string& path, const Bundle& bundle, FileLo
 /// the limits, photos of classes that the checkpoint does not have.
 Bundle read_bundle(const std::string& path, const BundleLimits& limits = {}, FileLog* files = nullptr);
 
-/// The same from memory (host); `place` opens every message.
-Bundle decode_bundle(const std::uint8_t* bytes, std::size_t size, const std::string& place,
-                     const BundleLimits& limits = {});
-
 }  // namespace tsugi

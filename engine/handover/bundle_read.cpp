@@ -20,16 +20,6 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-struct Member {
-  std::string name;
-  Bytes bytes;
-};
-
-struct FreeArchive {
-  void operator()(archive* a) const { archive_read_free(a); }
-};
-using Archive = std::unique_ptr<archive, FreeArchive>;
-
 // The regular files of an archive that libarchive has opened.
 class TarReader {
  public:
@@ -165,17 +155,6 @@ Bundle read_members(archive* opened, const std::string& place, const BundleLimit
   return bundle;
 }
 
-// tar only, and no decompression.
-Archive new_reader() {
-  Archive reader(archive_read_new());
-  if (!reader || archive_read_support_format_tar(reader.get()) != ARCHIVE_OK)
-    throw Error("bundle: libarchive cannot read tar, support for it expected");
-  return reader;
-}
-
-// How far libarchive has read the archive, its end included.
-std::uint64_t bytes_taken(archive* reader) { return static_cast<std::uint64_t>(archive_filter_bytes(reader, 0)); }
-
 // A complete tar is a whole number of 512-byte blocks of which the last two are zeros; libarchive would accept less.
 constexpr std::size_t kEndBytes = 1024;
 
@@ -243,26 +222,13 @@ Bundle read_bundle(const std::string& path, const BundleLimits& limits, FileLog*
   if (file.size() < kEndBytes || !file.peek(file.size() - kEndBytes, end, kEndBytes)) end[0] = 1;
   check_end(file.size(), end, path);
   Blocks blocks{file};
-  const Archive reader = new_reader();
+  const std::unique_ptr<archive, decltype(&archive_read_free)> reader(archive_read_new(), archive_read_free);
+  if (!reader || archive_read_support_format_tar(reader.get()) != ARCHIVE_OK)  // and no decompression
+    throw Error("bundle: libarchive cannot read tar, support for it expected");
   if (archive_read_open(reader.get(), &blocks, nullptr, &Blocks::next, nullptr) != ARCHIVE_OK)
     throw Error(path + ": cannot be read as a tar, a bundle (plain .tar) expected");
   Bundle bundle = read_members(reader.get(), path, limits);
-  blocks.read_rest(bytes_taken(reader.get()), path);
-  return bundle;
-}
-
-Bundle decode_bundle(const std::uint8_t* bytes, std::size_t size, const std::string& place,
-                     const BundleLimits& limits) {
-  if (size < kEndBytes)
-    throw Error(place + ": has " + std::to_string(size) + " bytes, at least " + std::to_string(kEndBytes) +
-                " expected");
-  check_end(size, bytes + size - kEndBytes, place);
-  const Archive reader = new_reader();
-  if (archive_read_open_memory(reader.get(), bytes, size) != ARCHIVE_OK)
-    throw Error(place + ": cannot be read as a tar, a bundle (plain .tar) expected");
-  Bundle bundle = read_members(reader.get(), place, limits);
-  const std::uint64_t taken = bytes_taken(reader.get());
-  check_padding(bytes + taken, size - taken, taken, place);
+  blocks.read_rest(static_cast<std::uint64_t>(archive_filter_bytes(reader.get(), 0)), path);  // its end included
   return bundle;
 }
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "engine/core/output_claim.h"
+#include "engine/core/text.h"
 #include "engine/train/photo_source.h"
 
 namespace tsugi {
@@ -21,9 +22,7 @@ BundlePhoto bundle_photo(const Photo& photo, bool test) {
 /// What was learnt from personal photos does not leave their device, and neither do they.
 void refuse_personal(const Checkpoint& checkpoint, const std::string& place) {
   if (checkpoint.personal_classes.empty()) return;
-  std::string names;
-  for (const std::string& name : checkpoint.personal_classes) names += (names.empty() ? "" : ", ") + name;
-  throw Error(place + ": holds what was learnt from the personal photos of " + names +
+  throw Error(place + ": holds what was learnt from the personal photos of " + joined(checkpoint.personal_classes) +
               ", which do not leave their device");
 }
 

@@ -25,13 +25,6 @@ std::string text(const Shape& shape) {
   return "[" + all + "]";
 }
 
-void check_finite(const std::vector<float>& values, const std::string& where) {
-  for (std::size_t i = 0; i < values.size(); ++i)
-    if (!std::isfinite(values[i]))
-      throw Error(where + " holds " + std::to_string(values[i]) + " at index " + std::to_string(i) +
-                  ", finite values expected");
-}
-
 NamedTensor array(const std::string& name, const Shape& shape, const std::vector<float>& values) {
   const auto wanted = static_cast<std::size_t>(element_count(shape, "knowledge: " + name));
   if (values.size() != wanted)
@@ -41,34 +34,19 @@ NamedTensor array(const std::string& name, const Shape& shape, const std::vector
   return make_tensor(name, shape, values.data());
 }
 
-/// The arrays of one file, each to be taken once.
-class Reader {
- public:
-  Reader(const SafetensorsFile& file, std::string place) : file_(file), place_(std::move(place)) {}
-
-  std::vector<float> take(const std::string& name, const Shape& shape, bool half = false) const {
-    const NamedTensor* tensor = find_tensor(file_.tensors, name);
-    if (tensor == nullptr) throw Error(place_ + ": has no array " + name + ", one expected");
-    const std::string where = place_ + ": " + name;
-    if (tensor->dtype != DType::f32 && !(half && tensor->dtype == DType::f16))
-      throw Error(where + " has type " + name_of(tensor->dtype) + ", " + (half ? "f16 or f32" : "f32") + " expected");
-    if (tensor->shape != shape)
-      throw Error(where + " has shape " + text(tensor->shape) + ", " + text(shape) + " expected");
-    std::vector<float> values = values_of(from_half(*tensor, place_));
-    check_finite(values, where);
-    return values;
-  }
-
-  void check_no_others(std::size_t known) const {
-    if (file_.tensors.size() != known)
-      throw Error(place_ + ": has " + std::to_string(file_.tensors.size()) + " arrays, " + std::to_string(known) +
-                  " expected");
-  }
-
- private:
-  const SafetensorsFile& file_;
-  std::string place_;
-};
+std::vector<float> read_array(const SafetensorsFile& file, const std::string& place, const std::string& name,
+                              const Shape& shape, bool half = false) {
+  const NamedTensor* tensor = find_tensor(file.tensors, name);
+  if (tensor == nullptr) throw Error(place + ": has no array " + name + ", one expected");
+  const std::string where = place + ": " + name;
+  if (tensor->dtype != DType::f32 && !(half && tensor->dtype == DType::f16))
+    throw Error(where + " has type " + name_of(tensor->dtype) + ", " + (half ? "f16 or f32" : "f32") + " expected");
+  if (tensor->shape != shape)
+    throw Error(where + " has shape " + text(tensor->shape) + ", " + text(shape) + " expected");
+  std::vector<float> values = values_of(from_half(*tensor, place));
+  check_finite(values, where);
+  return values;
+}
 
 void check_covariance(const PeopleStatistics& statistics, const std::string& place) {
   const std::size_t width = statistics.width, step = statistics.only_variances ? 1 : width + 1;
@@ -124,12 +102,13 @@ std::optional<PeopleStatistics> read_people_statistics(const Bundle& bundle, con
   const std::size_t classes = statistics.classes = bundle.checkpoint.class_names.size();
   const std::size_t width = statistics.width = feature_width(model, static_cast<int>(classes));
   statistics.only_variances = width > kLargestCovariance;
-  const Reader reader(found->second, where);
-  statistics.logits = reader.take("logits", shape_of(photos, classes), true);
-  statistics.feature_mean = reader.take("feature_mean", shape_of(classes, width));
-  statistics.feature_covariance = reader.take("feature_covariance", covariance_shape(width));
-  statistics.feature_count = reader.take("feature_count", shape_of(classes));
-  reader.check_no_others(4);
+  const SafetensorsFile& file = found->second;
+  statistics.logits = read_array(file, where, "logits", shape_of(photos, classes), true);
+  statistics.feature_mean = read_array(file, where, "feature_mean", shape_of(classes, width));
+  statistics.feature_covariance = read_array(file, where, "feature_covariance", covariance_shape(width));
+  statistics.feature_count = read_array(file, where, "feature_count", shape_of(classes));
+  if (file.tensors.size() != 4)
+    throw Error(where + ": has " + std::to_string(file.tensors.size()) + " arrays, 4 expected");
   check_covariance(statistics, where);
   check_counts(statistics, where);
   return statistics;

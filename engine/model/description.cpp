@@ -168,14 +168,12 @@ Model parse_model(const std::string& text, const std::string& origin) {
 }
 
 Model find_model(const std::string& name_or_path, FileLog* files) {
-  std::string known;
-  for (const BuiltinModel& builtin : kBuiltinModels) {
+  for (const BuiltinModel& builtin : kBuiltinModels)
     if (name_or_path == builtin.name) return parse_model(builtin.json, std::string("built-in model ") + builtin.name);
-    known += std::string(known.empty() ? "" : ", ") + builtin.name;
-  }
   std::error_code ignored;
   if (!std::filesystem::exists(name_or_path, ignored))
-    throw Error("model " + name_or_path + ": neither a file nor one of the built-in models " + known);
+    throw Error("model " + name_or_path + ": neither a file nor one of the built-in models " +
+                joined(builtin_model_names()));
   const auto text = read_file(name_or_path, {kMaxFileBytes, {"model", files}, "model " + name_or_path});
   return parse_model(std::string(text.begin(), text.end()), "model " + name_or_path);
 }

@@ -1,7 +1,9 @@
 // What a layer is, and the table of the kinds of layers: everything that is particular to a kind is its row there.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
@@ -60,6 +62,11 @@ struct LayerParameter {
   const char* name;
   std::vector<std::int64_t> shape;
   bool learned = true;  ///< false: a statistic of batch norm
+
+  std::size_t count() const {
+    return std::accumulate(shape.begin(), shape.end(), std::size_t{1},
+                           [](std::size_t all, std::int64_t extent) { return all * static_cast<std::size_t>(extent); });
+  }
 };
 
 /// All that the engine knows of a kind of layer. A layer that needs no new op is a row of the table and nothing else.

@@ -18,12 +18,6 @@ bool is_weight(const ParameterInfo& info) {
   return info.name.size() > 7 && info.name.compare(info.name.size() - 7, 7, ".weight") == 0;
 }
 
-std::size_t product(const std::vector<std::int64_t>& shape) {
-  std::size_t count = 1;
-  for (const std::int64_t size : shape) count *= static_cast<std::size_t>(size);
-  return count;
-}
-
 const ParameterInfo* find_in(const std::vector<ParameterInfo>& list, int layer, const std::string& suffix) {
   for (const ParameterInfo& info : list)
     if (info.layer == layer && info.name.compare(info.name.rfind('.') + 1, std::string::npos, suffix) == 0)
@@ -41,7 +35,7 @@ ParameterLayout::ParameterLayout(const Model& model, int classes) {
     if (layer.kind->parameters == nullptr) continue;
     for (const LayerParameter& made : layer.kind->parameters(layer, in, shapes[i]))
       (made.learned ? parameters_ : statistics_)
-          .push_back({layer.name + "." + made.name, made.shape, 0, product(made.shape), static_cast<int>(i)});
+          .push_back({layer.name + "." + made.name, made.shape, 0, made.count(), static_cast<int>(i)});
   }
   for (const bool weights : {true, false}) {
     for (ParameterInfo& info : parameters_) {

@@ -35,12 +35,6 @@ std::vector<SampleShape> walk_shapes(AnyModel& model, int classes, const Prepare
   return shapes;
 }
 
-std::size_t product(const std::vector<std::int64_t>& shape) {
-  std::size_t count = 1;
-  for (const std::int64_t size : shape) count *= static_cast<std::size_t>(size);
-  return count;
-}
-
 }  // namespace
 
 std::vector<SampleShape> infer_shapes(const Model& model, int classes) {
@@ -59,7 +53,7 @@ std::vector<LayerCost> layer_costs(const Model& model, int classes) {
     cost.output = shapes[i];
     if (layer.kind->parameters != nullptr)
       for (const LayerParameter& parameter : layer.kind->parameters(layer, in, shapes[i]))
-        if (parameter.learned) cost.parameters += product(parameter.shape);
+        if (parameter.learned) cost.parameters += parameter.count();
     if (layer.kind->node == NodeKind::conv2d) cost.forward_flops = conv2d_shape(layer, in, 1).flops();
     if (layer.kind->node == NodeKind::dense)
       cost.forward_flops = 2.0 * static_cast<double>(in.count()) * static_cast<double>(cost.output.count());

@@ -32,41 +32,82 @@ Inference::Inference(const Network& network, int batch, const DeviceBuffer* scra
   }
   program_->bind(scratch->data());
   const auto n = static_cast<std::size_t>(program_->batch());
-  indices_ = DeviceBuffer(backend, n * 3 * sizeof(std::uint32_t));  // photo index, label, sample
+  staged_.assign(3 * n, 0);
+  indices_ = DeviceBuffer(backend, staged_.size() * sizeof(std::uint32_t));
   step_ = DeviceBuffer(backend, sizeof(StepState));
   results_ = DeviceBuffer(
       backend, n * (2 + static_cast<std::size_t>(network.classes())) * sizeof(float));  // loss, prediction, softmax
 }
 
-Predictions Inference::run(const SampleSource& source, const std::vector<std::uint32_t>& photos,
-                           const InferenceOptions& options) {
+/// Before the batches of a source.
+void Inference::start(const SampleSource& source, const InferenceOptions& options) {
   check_shape(source, network_.model(), "inference");
-  Backend& backend = network_.backend();
-  const auto batch = static_cast<std::size_t>(program_->batch());
-  const auto classes = static_cast<std::size_t>(network_.classes());
-  const std::size_t features = features_count();
-  auto* index = indices_.as<std::uint32_t>();
-  auto* label = reinterpret_cast<std::int32_t*>(index + batch);
-  auto* sample = index + 2 * batch;
-  auto* loss = results_.as<float>();
-  auto* predicted = reinterpret_cast<std::int32_t*>(loss + batch);
-  auto* probabilities = loss + 2 * batch;
-
   if (rows_of_ != &source || rows_resident_ != source.resident()) {
-    rows_ = SampleBatch(backend, source, batch);
+    rows_ = SampleBatch(network_.backend(), source, static_cast<std::size_t>(program_->batch()));
     rows_of_ = &source;
     rows_resident_ = source.resident();
   }
   StepState draw;
   draw.seed = options.seed;
-  backend.copy_to_device(step_.data(), &draw, sizeof draw);
+  network_.backend().copy_to_device(step_.data(), &draw, sizeof draw);
+}
+
+/// The batch that is staged.
+void Inference::forward(const SampleSource& source, const InferenceOptions& options) {
+  const auto batch = static_cast<std::size_t>(program_->batch());
+  rows_.fetch(staged_.data(), batch);
+  network_.backend().copy_to_device(indices_.data(), staged_.data(), indices_.bytes());
+  SampleRequest samples;
+  samples.n = program_->batch();
+  samples.variants = options.variants;
+  samples.strength = options.strength;
+  samples.rows = rows_.device();
+  samples.index = indices_.as<std::uint32_t>();
+  samples.sample_ids = samples.index + 2 * batch;
+  samples.step = step_.as<StepState>();
+  samples.x = program_->input();
+  if (const std::size_t bytes = source.workspace_bytes(samples); bytes > sample_workspace_.bytes())
+    sample_workspace_ = DeviceBuffer(network_.backend(), bytes);
+  samples.workspace = sample_workspace_.data();
+  source.make_batch(samples);
   Pass pass;
   pass.parameters = network_.parameters();
   pass.compute = pass.parameters;
   pass.statistics = network_.statistics();
+  program_->forward(pass);
+}
+
+void Inference::run_variants(const SampleSource& source, const std::vector<std::uint32_t>& photos,
+                             const InferenceOptions& options, std::size_t count, float* to) {
+  start(source, options);
+  const auto batch = static_cast<std::size_t>(program_->batch());
+  const std::size_t total = photos.size() * options.variants;
+  for (std::size_t begin = 0; begin < total; begin += batch) {
+    if (before_batch_) before_batch_();
+    const std::size_t n = std::min(batch, total - begin);
+    for (std::size_t i = 0; i < batch; ++i) {
+      const std::size_t sample = begin + (i < n ? i : 0);
+      staged_[i] = source.row(photos[sample / options.variants], static_cast<std::uint32_t>(sample % options.variants));
+      staged_[2 * batch + i] = static_cast<std::uint32_t>(sample);
+    }
+    forward(source, options);
+    network_.backend().copy_to_host(to + begin * count, program_->logits(), n * count * sizeof(float));
+  }
+}
+
+Predictions Inference::run(const SampleSource& source, const std::vector<std::uint32_t>& photos,
+                           const InferenceOptions& options) {
+  start(source, options);
+  Backend& backend = network_.backend();
+  const auto batch = static_cast<std::size_t>(program_->batch());
+  const auto classes = static_cast<std::size_t>(network_.classes());
+  const std::size_t features = features_count();
+  const auto* label = reinterpret_cast<const std::int32_t*>(indices_.as<std::uint32_t>() + batch);
+  auto* loss = results_.as<float>();
+  auto* predicted = reinterpret_cast<std::int32_t*>(loss + batch);
+  auto* probabilities = loss + 2 * batch;
 
   Predictions out;
-  std::vector<std::uint32_t> staged(3 * batch);
   std::vector<float> fetched(results_.bytes() / sizeof(float)), feature_rows(options.features ? batch * features : 0);
   std::vector<float> logit_rows(options.logits ? batch * classes : 0);
   for (std::size_t begin = 0; begin < photos.size(); begin += batch) {
@@ -74,28 +115,13 @@ Predictions Inference::run(const SampleSource& source, const std::vector<std::ui
     const std::size_t n = std::min(batch, photos.size() - begin);
     for (std::size_t i = 0; i < batch; ++i) {
       const std::uint32_t photo = photos[begin + (i < n ? i : 0)];
-      staged[i] = source.row(photo, options.variant);
-      staged[2 * batch + i] = photo * options.variants + options.variant;
+      staged_[i] = source.row(photo, options.variant);
+      staged_[2 * batch + i] = photo * options.variants + options.variant;
       // A source may know more classes than the network (a new person): those count as errors without a loss.
       const int known = source.label(photo);
-      staged[batch + i] = static_cast<std::uint32_t>(known < network_.classes() ? known : 0);
+      staged_[batch + i] = static_cast<std::uint32_t>(known < network_.classes() ? known : 0);
     }
-    rows_.fetch(staged.data(), batch);
-    backend.copy_to_device(index, staged.data(), staged.size() * sizeof(std::uint32_t));
-    SampleRequest samples;
-    samples.n = program_->batch();
-    samples.variants = options.variants;
-    samples.strength = options.strength;
-    samples.rows = rows_.device();
-    samples.index = index;
-    samples.sample_ids = sample;
-    samples.step = step_.as<StepState>();
-    samples.x = program_->input();
-    if (const std::size_t bytes = source.workspace_bytes(samples); bytes > sample_workspace_.bytes())
-      sample_workspace_ = DeviceBuffer(backend, bytes);
-    samples.workspace = sample_workspace_.data();
-    source.make_batch(samples);
-    program_->forward(pass);
+    forward(source, options);
     SoftmaxCrossEntropy op;
     op.n = program_->batch();
     op.classes = network_.classes();

@@ -42,7 +42,7 @@ class Inference {
   std::size_t arena_bytes() const { return program_->arena_bytes(); }
   std::size_t features_count() const { return program_->features_count(); }
 
-  /// What run() calls before each batch; what it throws leaves run().
+  /// What is called before each batch; what it throws leaves the run.
   void before_each_batch(std::function<void()> call) { before_batch_ = std::move(call); }
 
   /// photos: items of the source, which has their labels. Throws Error when its shape is not what the model reads, and
@@ -55,10 +55,19 @@ class Inference {
     return run(source, photos, options);
   }
 
+  /// The last layer's values of variants 0 to options.variants - 1 of the photos, `count` each: to[photos, variants,
+  /// count], host. Draws are keyed by the row's number.
+  void run_variants(const SampleSource& source, const std::vector<std::uint32_t>& photos,
+                    const InferenceOptions& options, std::size_t count, float* to);
+
  private:
+  void start(const SampleSource& source, const InferenceOptions& options);
+  void forward(const SampleSource& source, const InferenceOptions& options);
+
   const Network& network_;
   std::function<void()> before_batch_;
   std::unique_ptr<Program> program_;
+  std::vector<std::uint32_t> staged_;  // rows, labels and numbers of samples of a batch, as indices_ gets them
   DeviceBuffer arena_, indices_, results_, step_, sample_workspace_;
   SampleBatch rows_;
   const SampleSource* rows_of_ = nullptr;  // the source that rows_ was made for

@@ -45,7 +45,7 @@ class Runner {
     Trainer& trainer = run_.trainer;
     const auto epochs = static_cast<std::uint32_t>(run_.settings.epochs);
     RunSummary summary;
-    if (run_.handover && run_.history.rows.empty() && trainer.progress().step == 0) evaluate_start();
+    if (run_.handover && run_.history.rows.empty() && trainer.progress().step == 0) evaluate_between(false);
     if (trainer.progress().epoch >=
         epochs) {  // continued from a finished run, which may have been killed before its last metrics
       finish_epoch(false);
@@ -127,10 +127,11 @@ class Runner {
     evaluation_ = evaluate(inference_, run_.source, run_.test_photos, run_.network.classes(), personal_);
   }
 
-  /// What the new rows can do before any step.
-  void evaluate_start() {
+  /// What the new rows can do before any step, or the network that the run ends with.
+  void evaluate_between(bool concluded) {
     evaluate_now();
     record(std::nan(""), std::nan(""));
+    run_.history.rows.back().concluded = concluded;
     save_metrics();
     if (observer_.evaluated) observer_.evaluated(run_.history.rows.back(), evaluation_);
   }
@@ -140,12 +141,7 @@ class Runner {
     saved_once_ = false;
     const RunEnding::Outcome outcome = run_.ending->conclude(run_.trainer, observer_.say);
     run_.history.kept = outcome.kept;
-    if (!outcome.changed) return;
-    evaluate_now();
-    record(std::nan(""), std::nan(""));
-    run_.history.rows.back().concluded = true;
-    save_metrics();
-    if (observer_.evaluated) observer_.evaluated(run_.history.rows.back(), evaluation_);
+    if (outcome.changed) evaluate_between(true);
   }
 
   void finish_epoch(bool trained) {

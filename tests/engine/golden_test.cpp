@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "engine/core/input_file.h"
 #include "engine/formats/safetensors.h"
 #include "engine/optim/optimizer.h"
 #include "tests/engine/support.h"
@@ -48,8 +49,10 @@ Model without_dropout(const std::string& name) {
 /// golden values by name; a missing one fails.
 class Golden {
  public:
-  explicit Golden(const std::string& model)
-      : file_(read_safetensors(TSUGI_TEST_DATA "/golden_" + model + ".safetensors")) {}
+  explicit Golden(const std::string& model) {
+    InputFile file(TSUGI_TEST_DATA "/golden_" + model + ".safetensors");
+    file_ = read_safetensors(file, model);
+  }
   std::vector<float> operator()(const std::string& name) const {
     const NamedTensor* tensor = find_tensor(file_.tensors, name);
     REQUIRE_MESSAGE(tensor != nullptr, "golden_step.py wrote no " << name << ": run it again");

@@ -53,6 +53,13 @@ inline Bytes bundle_bytes(const Bundle& bundle) {
   return read_file(folder / "b.tar");
 }
 
+/// Reads these bytes, from a file.
+inline Bundle decode_bundle(const Bytes& bytes) {
+  const ScratchFolder folder;
+  write_file_atomically(folder / "file", bytes.data(), bytes.size());
+  return read_bundle(folder / "file");
+}
+
 /// One member of a hand-made tar. `declared` is the size in its header where that is not the true one.
 struct TarMember {
   std::string name;

@@ -195,7 +195,7 @@ TEST_CASE("a bundle cut at any block or with any byte of a member changed is ref
     const std::vector<std::uint8_t> cut(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
     bool refused = false;
     try {
-      tsugi::decode_bundle(cut.data(), cut.size(), "file");
+      tsugi::test::decode_bundle(cut);
     } catch (const tsugi::Error&) {
       refused = true;
     }
@@ -209,7 +209,7 @@ TEST_CASE("a bundle cut at any block or with any byte of a member changed is ref
     CAPTURE(part);
     auto changed = bytes;
     changed[text.rfind(part) + std::string(part).size() - 1] ^= 1;
-    CHECK_THROWS_AS(tsugi::decode_bundle(changed.data(), changed.size(), "file"), tsugi::Error);
+    CHECK_THROWS_AS(tsugi::test::decode_bundle(changed), tsugi::Error);
   }
 }
 

@@ -1,6 +1,10 @@
 // Fuzz targets of what engine/formats, engine/handover and engine/tuning read, and what must hold for bytes that they
 // accept.
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 
 #include "engine/core/sha256.h"
 #include "engine/formats/checkpoint.h"
@@ -21,6 +25,17 @@ Bytes with_right_digest(Bytes bytes, const std::string& key) {
   const std::string digest = sha256_hex(bytes);
   std::copy(digest.begin(), digest.end(), digits);
   return bytes;
+}
+
+Bundle decode_bundle(const Bytes& bytes) {
+  const auto path = std::filesystem::temp_directory_path() / ("tsugi-fuzz-" + std::to_string(::getpid()) + ".tar");
+  struct Removal {
+    const std::filesystem::path& path;
+    ~Removal() { std::filesystem::remove(path); }
+  } const removal{path};
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  return read_bundle(path.string());
 }
 
 bool safetensors(const std::uint8_t* bytes, std::size_t size) {
@@ -84,7 +99,7 @@ bool manifest(const std::uint8_t* bytes, std::size_t size) {
 
 bool bundle(const std::uint8_t* bytes, std::size_t size) {
   return accepts([&] {
-    const Bundle content = decode_bundle(bytes, size, "input");
+    const Bundle content = decode_bundle({bytes, bytes + size});
     for (const auto& [name, file] : content.tensors)
       expect(name.find_first_of("/.") == std::string::npos, "bundle: arrays with another name");
     for (const auto& photo : content.photos)

@@ -11,6 +11,10 @@
 
 #include "kernels/api/error.h"
 
+namespace tsugi {
+struct Bundle;
+}
+
 namespace tsugi::fuzz {
 
 using Bytes = std::vector<std::uint8_t>;
@@ -57,6 +61,9 @@ bool accepts(const Read& read) {
     return false;
   }
 }
+
+/// Reads these bytes as a bundle, from a file.
+Bundle decode_bundle(const Bytes& bytes);
 
 inline std::string text_of(const std::uint8_t* bytes, std::size_t size) { return std::string(bytes, bytes + size); }
 

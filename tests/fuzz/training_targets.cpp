@@ -89,7 +89,7 @@ void read_all(const Bundle& bundle) {
 /// The bytes as the arrays `name` of the bundle that the seeds have of it.
 bool read_arrays(const Bytes& seed, const char* name, const std::uint8_t* bytes, std::size_t size) {
   return accepts([&] {
-    Bundle bundle = decode_bundle(seed.data(), seed.size(), "the seed");
+    Bundle bundle = decode_bundle(seed);
     bundle.tensors[name] = decode_safetensors(bytes, size, "input");
     read_all(bundle);
   });
@@ -99,7 +99,7 @@ bool read_arrays(const Bytes& seed, const char* name, const std::uint8_t* bytes,
 
 bool sealed_bundle(const std::uint8_t* bytes, std::size_t size) {
   const Bytes tar = sealed({bytes, bytes + size});
-  return accepts([&] { read_all(decode_bundle(tar.data(), tar.size(), "input")); });
+  return accepts([&] { read_all(decode_bundle(tar)); });
 }
 
 bool knowledge(const std::uint8_t* bytes, std::size_t size) {
