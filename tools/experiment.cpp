@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <memory>
 
+#include "engine/core/text.h"
 #include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"
 #include "tools/experiment/grid.h"
 #include "tools/experiment/report.h"
+#include "tools/options.h"
 #include "tools/train_options.h"
 
 namespace tsugi::tools {
@@ -68,9 +70,7 @@ std::string command_line(const CLI::App& command) {
     if (option->count() == 0 || name == "--json" || name == "--quiet") continue;
     text += " " + name;
     if (option->get_items_expected_max() == 0) continue;
-    std::string value;
-    for (const std::string& part : option->results()) value += (value.empty() ? "" : ",") + part;
-    text += " " + shell_word(value);
+    text += " " + shell_word(joined(option->results(), ","));
   }
   return text;
 }
@@ -135,25 +135,17 @@ void add_grid_options(CLI::App& command, Options& options) {
   command.add_option("--personal", s.personal, "The device's person: a folder of photos, or a folder of such folders")
       ->required();
   command.add_option("-o,--output", s.out, "Folder of the experiment; finished cells in it are kept")->required();
-  command.add_option("--people", s.people, "Numbers of general people; those with the most photos come first")
-      ->delimiter(',')
-      ->capture_default_str()
-      ->check(CLI::Range(2, 100000));
-  command
-      .add_option("--fractions", options.fractions,
-                  "Shares of the server's photos to send: a list of numbers and start:stop:step")
-      ->capture_default_str();
-  command.add_option("--seeds", s.seeds, "Seeds 1 to this: of the split, the weights and the draws")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 100000));
-  command.add_option("--methods", options.methods, "Ways to hand over, side by side")
-      ->delimiter(',')
-      ->capture_default_str();
+  add_option(command, "--people", s.people, "Numbers of general people; those with the most photos come first", 2,
+             100000)
+      ->delimiter(',');
+  add_option(command, "--fractions", options.fractions,
+             "Shares of the server's photos to send: a list of numbers and start:stop:step");
+  add_option(command, "--seeds", s.seeds, "Seeds 1 to this: of the split, the weights and the draws", 1, 100000);
+  add_option(command, "--methods", options.methods, "Ways to hand over, side by side")->delimiter(',');
   command.add_flag("--paper", options.paper, "The source paper's plain settings only (--methods paper)");
   command.add_flag("--ablation", options.ablation,
                    "Also the default with one ingredient switched off each, with the most people");
-  command.add_option("--ablation-fractions", options.ablation_fractions, "Where --ablation looks")
-      ->capture_default_str();
+  add_option(command, "--ablation-fractions", options.ablation_fractions, "Where --ablation looks");
   command.add_flag("--quick", options.quick,
                    "Minutes instead of hours: 10 people, fractions 0,0.1,0.3,1, 3 seeds, 6 epochs, 3 after the "
                    "hand-over, ablation at 0.1; options that are given stay");
@@ -161,7 +153,7 @@ void add_grid_options(CLI::App& command, Options& options) {
 
 void add_training_options(CLI::App& command, Options& options) {
   ExperimentSettings& s = options.settings;
-  command.add_option("--model", s.model, "Built-in model or a JSON file")->capture_default_str();
+  add_option(command, "--model", s.model, "Built-in model or a JSON file");
   command.add_option("--size", s.size, "Pixels a side that the network sees, 0 = as the model says")
       ->check(CLI::Range(0, 1024));
   command.add_option("--epochs", s.epochs, "Of pretraining, and of the device alone, 0 = pretrain's default")
@@ -170,15 +162,10 @@ void add_training_options(CLI::App& command, Options& options) {
       ->check(CLI::Range(0, 1000000));
   command.add_option("--augment", s.variants, "Variants of each photo an epoch, 0 = default")
       ->check(CLI::Range(0, 10000));
-  command.add_option("--personal-photos", s.personal_photos, "Most training photos of a personal person, 0 = all")
-      ->capture_default_str();
-  command.add_option("--device", s.device, "As of pretrain")->capture_default_str();
-  command.add_option("--precision", s.precision, "auto, fp32, bf16 (CPU) or fp16 (GPU)")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}));
-  command.add_option("--threads", s.threads, "Threads, 0 = all cores")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
+  add_option(command, "--personal-photos", s.personal_photos, "Most training photos of a personal person, 0 = all");
+  add_option(command, "--device", s.device, "As of pretrain");
+  add_precision(command, s.precision);
+  add_threads(command, s.threads);
   command.add_flag("--keep", s.keep, "Keep every bundle and every device's checkpoint in OUT/kept");
 }
 
