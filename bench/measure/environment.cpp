@@ -9,10 +9,10 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <thread>
 
 #include "engine/core/program_run.h"
+#include "engine/core/text.h"
 #include "kernels/api/error.h"
 
 namespace tsugi::bench {
@@ -85,8 +85,7 @@ std::string smi_fields() {
 
 void read_smi(const std::string& line, Environment& e) {
   std::vector<std::string> values;
-  std::istringstream stream(line);
-  for (std::string value; std::getline(stream, value, ',');)
+  for (const std::string& value : separated(line, ','))
     values.push_back(value.substr(std::min(value.size(), value.find_first_not_of(' '))));
   constexpr std::size_t kFields = 7;
   if (values.size() != kFields) return;

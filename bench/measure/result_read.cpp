@@ -93,14 +93,7 @@ std::string without_clock(std::string name) {
 }
 
 void take_name_apart(ResultEntry& e) {
-  std::vector<std::string> parts(1);
-  for (const char c : e.name) {
-    if (c == '/') {
-      parts.emplace_back();
-    } else {
-      parts.back() += c;
-    }
-  }
+  const std::vector<std::string> parts = separated(e.name, '/');
   if (parts.size() != 6 || parts[1].size() < 2 || parts[1].size() > 8 || parts[1][0] != 'b' ||
       parts[1].find_first_not_of("0123456789", 1) != std::string::npos)
     return;

@@ -83,7 +83,7 @@ int run(int argc, char** argv) {
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   { const ScratchFile probe(folder); }
   std::map<std::string, Checkpoint> checkpoints;
-  for (const std::string& model : split(chosen)) checkpoints[model] = trained(*backend, model);
+  for (const std::string& model : separated(chosen, ',')) checkpoints[model] = trained(*backend, model);
   for (const auto& [model, made] : checkpoints) {
     const Checkpoint& checkpoint = made;
     for (const CheckpointKind kind : {CheckpointKind::full, CheckpointKind::fp16, CheckpointKind::int8}) {

@@ -43,14 +43,14 @@ void infer(benchmark::State& state, Backend& backend, const bench::Limits& limit
 
 int run(int argc, char** argv) {
   const std::string chosen = take("--models=", joined(builtin_model_names(), ","), argc, argv);
-  const std::vector<std::string> batches = split(take("--batches=", "1,16,64", argc, argv));
+  const std::vector<std::string> batches = separated(take("--batches=", "1,16,64", argc, argv), ',');
   const int threads = whole(take("--threads=", "0", argc, argv), "--threads=", 0);
   const std::unique_ptr<Backend> backend = make_backend(take("--device=", "cpu", argc, argv), threads);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   bench::ResultContext context = bench::context_of(*backend, "bench_inference", threads);
   context.limits = bench::measure_limits(*backend, nullptr, false);
-  for (const std::string& model : split(chosen)) {
+  for (const std::string& model : separated(chosen, ',')) {
     const bench::ShapeList list = bench::find_shape_list(model);
     for (const std::string& text : batches) {
       const int batch = whole(text, "--batches=", 1);

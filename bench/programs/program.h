@@ -8,7 +8,6 @@
 #include <cstring>
 #include <exception>
 #include <iostream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -31,14 +30,6 @@ inline std::string take(const std::string& flag, const std::string& fallback, in
   }
   argc = kept;
   return value;
-}
-
-/// The words between commas.
-inline std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> words;
-  std::istringstream stream(text);
-  for (std::string word; std::getline(stream, word, ',');) words.push_back(word);
-  return words;
 }
 
 /// A whole number from `least` on. Throws Error naming the flag.

@@ -144,6 +144,16 @@ std::string joined(const std::vector<std::string>& texts, const std::string& sep
   return all;
 }
 
+std::vector<std::string> separated(const std::string& text, char separator) {
+  std::vector<std::string> parts(1);
+  for (const char c : text)
+    if (c == separator)
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  return parts;
+}
+
 std::string number_text(double value) {
   return shortest(value, [](const char* text) { return std::strtod(text, nullptr); });
 }

@@ -27,17 +27,6 @@ double parse_number(const std::string& text, const std::string& part) {
   return value;
 }
 
-std::vector<std::string> split_text(const std::string& text, char separator) {
-  std::vector<std::string> parts(1);
-  for (const char c : text) {
-    if (c == separator)
-      parts.emplace_back();
-    else
-      parts.back() += c;
-  }
-  return parts;
-}
-
 double checked_fraction(double value) {
   const double fraction = rounded(value);
   if (!(fraction >= 0.0 && fraction <= 1.0)) throw Error("fractions: " + number_text(value) + " is not in 0 to 1");
@@ -74,9 +63,9 @@ double sum_of(const std::map<std::string, double>& counts, const std::vector<std
 
 std::vector<double> parse_fractions(const std::string& text) {
   std::set<double> fractions;
-  for (const std::string& part : split_text(text, ',')) {
+  for (const std::string& part : separated(text, ',')) {
     std::vector<double> numbers;
-    for (const std::string& number : split_text(part, ':')) numbers.push_back(parse_number(number, part));
+    for (const std::string& number : separated(part, ':')) numbers.push_back(parse_number(number, part));
     if (numbers.size() == 1) {
       fractions.insert(checked_fraction(numbers[0]));
     } else if (numbers.size() == 3) {
