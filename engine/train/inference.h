@@ -48,12 +48,7 @@ class Inference {
   /// photos: items of the source, which has their labels. Throws Error when its shape is not what the model reads, and
   /// naming the photo where the network's outputs are not numbers.
   Predictions run(const SampleSource& source, const std::vector<std::uint32_t>& photos,
-                  const InferenceOptions& options);
-  Predictions run(const SampleSource& source, const std::vector<std::uint32_t>& photos, bool with_features = false) {
-    InferenceOptions options;
-    options.features = with_features;
-    return run(source, photos, options);
-  }
+                  const InferenceOptions& options = {});
 
   /// The last layer's values of variants 0 to options.variants - 1 of the photos, `count` each: to[photos, variants,
   /// count], host. Draws are keyed by the row's number.

@@ -191,7 +191,9 @@ TEST_CASE("photos are chosen by the checkpoint's own features of the training ph
   const PhotoStore all = training_photos(server.bundle(server.request(1.0)), session.preprocessing);
   const PhotoSource source(*session.backend, all);
   Inference inference(*session.network, 64);
-  const std::vector<float> features = inference.run(source, all_of(all), true).features;
+  InferenceOptions with_features;
+  with_features.features = true;
+  const std::vector<float> features = inference.run(source, all_of(all), with_features).features;
   std::vector<std::vector<std::string>> choices;
   for (const SubsetStrategy strategy : kAll) {
     CAPTURE(name_of(strategy));
