@@ -81,6 +81,8 @@ Outcome search_all(const bench::SearchOptions& base) {
   return outcome;
 }
 
+TEST_SUITE_BEGIN("slow");  // statistics over a thousand searches: nothing that a sanitizer would see in the last only
+
 TEST_CASE("the search finds the best of its candidates, or one within 3 %, on 95 % of 1,000 made-up machines") {
   const Outcome all = search_all({});
   MESSAGE("found: " << all.good / 10.0 << " %; " << all.slower << " of 1,000 slower than the default (by "
@@ -112,6 +114,8 @@ TEST_CASE("candidates that are all alike do not replace the default") {
   MESSAGE("replaced: " << replaced << " of 1,000");
   CHECK(replaced <= 20);
 }
+
+TEST_SUITE_END();
 
 TEST_CASE("a search without noise is short, and drops who is far behind after three rounds") {
   const std::vector<double> truth = {2.0, 1.0, 5.0};

@@ -15,6 +15,7 @@ import tarfile
 import support
 
 SEED = int(os.environ.get("TSUGI_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+DRAWS = 4 if support.SANITIZED else 20  # random places a kind of damage
 print(f"TSUGI_TEST_SEED={SEED} repeats the positions of this run", flush=True)
 
 
@@ -64,7 +65,7 @@ class Checkpoints(support.CommandLine):
     def test_a_checkpoint_cut_at_any_byte(self):
         (length,) = struct.unpack("<Q", self.data[:8])
         places = {1, 7, 8, 9, 8 + length - 1, 8 + length, 9 + length, len(self.data) - 1}
-        places |= {self.random.randrange(len(self.data)) for _ in range(20)}
+        places |= {self.random.randrange(len(self.data)) for _ in range(DRAWS)}
         for size in sorted(places):
             with self.subTest(size=size):
                 self.refuses_file(self.data[:size])
@@ -78,8 +79,8 @@ class Checkpoints(support.CommandLine):
     def test_a_checkpoint_with_any_byte_flipped(self):
         (length,) = struct.unpack("<Q", self.data[:8])
         places = [0, 1, 7, 8, 8 + length - 1, 8 + length, len(self.data) - 1]
-        places += [self.random.randrange(8, 8 + length) for _ in range(20)] + [
-            self.random.randrange(8 + length, len(self.data)) for _ in range(20)
+        places += [self.random.randrange(8, 8 + length) for _ in range(DRAWS)] + [
+            self.random.randrange(8 + length, len(self.data)) for _ in range(DRAWS)
         ]
         for place in places:
             with self.subTest(place=place):
@@ -451,12 +452,12 @@ class Bundles(support.CommandLine):
             spans = [(member.offset_data, member.size) for member in tar]
         end = (sum(spans[-1]) + 511) // 512 * 512
         for size in [0, 1, 511, 512, 513, end - 1, end, end + 512, len(data) - 1] + [
-            self.random.randrange(end) for _ in range(12)
+            self.random.randrange(end) for _ in range(DRAWS)
         ]:
             with self.subTest(size=size):
                 self.write("bad.tar", data[:size])
                 self.refuses(["resume", "bad.tar", "--personal", "new", "-o", "device"], "bad.tar")
-        for _ in range(24):
+        for _ in range(DRAWS):
             begin, size = self.random.choice(spans)
             place = begin + self.random.randrange(size)
             with self.subTest(place=place):

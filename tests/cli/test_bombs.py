@@ -11,7 +11,7 @@ import zlib
 import support
 
 MIB = 1 << 20
-MEASURED = not os.environ.get("TSUGI_SANITIZE")  # sanitizers multiply memory
+MEASURED = not support.SANITIZED  # sanitizers multiply memory
 LITTLE = 48 * MIB  # what a command may take beyond what it takes for a good file
 
 

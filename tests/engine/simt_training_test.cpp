@@ -9,7 +9,7 @@
 namespace tsugi::test {
 namespace {
 
-constexpr int kSteps = 20;
+constexpr int kSteps = kSanitized ? 4 : 20;
 constexpr double kRelative = 1e-4;  // of a step's loss, after up to 20 steps of float32 rounding in two orders
 
 /// A small learning rate: with a large one (0.01 and more, measured) rounding flips a ReLU or the argmax of a pool

@@ -2,8 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <vector>
 
 #include "tests/ops/registry_suite.h"
+#include "tests/support.h"
 
 namespace tsugi {
 namespace test {
@@ -16,10 +18,11 @@ void walk(KernelOp op, std::size_t part) {
   const auto shuffled1 = make_simt_backend(75, ThreadOrder::shuffled, 1);
   const auto shuffled2 = make_simt_backend(75, ThreadOrder::shuffled, 2);
   const auto shuffled3 = make_simt_backend(75, ThreadOrder::shuffled, 3);
-  const RegistryWalk done = check_registry(
-      {forward.get(), reverse.get(), shuffled1.get(), shuffled2.get(), shuffled3.get()}, op, part, kParts, true);
+  std::vector<RegistryBackend*> orders = {forward.get()};
+  if (!kSanitized) orders = {forward.get(), reverse.get(), shuffled1.get(), shuffled2.get(), shuffled3.get()};
+  const RegistryWalk done = check_registry(orders, op, part, kParts, true);
   MESSAGE(std::string(name_of(op)) << ", part " << part + 1 << " of " << kParts << ": " << done.rows << " rows, "
-                                   << done.cases << " cases, each in 5 thread orders");
+                                   << done.cases << " cases, each in " << orders.size() << " thread orders");
 }
 
 }  // namespace
