@@ -144,6 +144,10 @@ void print_table(const std::vector<std::vector<std::string>>& given) {
   }
 }
 
+std::string percent(std::pair<double, double> range) {
+  return format("%.0f to %.0f %%", 100.0 * range.first, 100.0 * range.second);
+}
+
 std::string percent(double fraction) { return std::isfinite(fraction) ? format("%.1f %%", 100.0 * fraction) : "-"; }
 
 std::string duration(double seconds) {

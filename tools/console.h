@@ -46,9 +46,10 @@ void print_line(const std::string& line = "");
 /// Rows of equal length as aligned columns on stdout, the first row a heading. Numbers align right.
 void print_table(const std::vector<std::vector<std::string>>& rows);
 
-std::string percent(double fraction);  ///< "91.2 %", "-" when not finite
-std::string duration(double seconds);  ///< "0:42", "12:05", "2:03:11"
-std::string bytes_text(double bytes);  ///< "4.9 MB" (powers of 1000)
+std::string percent(double fraction);                  ///< "91.2 %", "-" when not finite
+std::string percent(std::pair<double, double> range);  ///< "62 to 97 %"
+std::string duration(double seconds);                  ///< "0:42", "12:05", "2:03:11"
+std::string bytes_text(double bytes);                  ///< "4.9 MB" (powers of 1000)
 
 /// Has the signals that ask a process to end set stop_requested(): SIGINT and SIGTERM, of which a second one ends it at
 /// once; SIGHUP and SIGXCPU, which may come many times (terminals close, a second of CPU time after another) and end

@@ -85,20 +85,23 @@ int eval_command(const Options& options, FileLog* files) {
   const Evaluation evaluation = evaluate(inference, source, photos, static_cast<int>(names.size()), personal);
 
   Json json, per_class = Json::object();
-  std::vector<std::vector<std::string>> table = {{"person", "accuracy", "photos"}};
+  std::vector<std::vector<std::string>> table = {{"person", "accuracy", "95 % interval", "photos"}};
+  const auto add = [&](const std::string& name, const Tally& tally) {
+    table.push_back({name, percent(tally.accuracy()), percent(tally.interval()), std::to_string(tally.photos)});
+  };
   for (std::size_t i = 0; i < names.size(); ++i) {
     const Tally& tally = evaluation.per_class[i];
     if (tally.photos == 0) continue;
     per_class[names[i]] = tally.accuracy();
-    table.push_back(
-        {names[i] + (personal[i] ? " (personal)" : ""), percent(tally.accuracy()), std::to_string(tally.photos)});
+    add(names[i] + (personal[i] ? " (personal)" : ""), tally);
   }
-  table.push_back({"overall", percent(evaluation.overall.accuracy()), std::to_string(evaluation.overall.photos)});
+  add("overall", evaluation.overall);
   if (!options.common.quiet) {
     print_table(table);
     if (options.confusion) print_confusion(evaluation, names);
   }
   json["accuracy"] = number(evaluation.overall.accuracy());
+  json["accuracy_interval"] = evaluation.overall.interval();
   json["photos"] = evaluation.overall.photos;
   json["loss"] = number(evaluation.loss);
   json["per_class"] = per_class;

@@ -70,11 +70,16 @@ int resume_command(const Options& options, FileLog* files) {
     print_forgetting(summary);
     print_line();
     const MetricsRow start = start_of(summary);
-    print_table({{"", "before", "new row, no training", "after"},
-                 {"overall", "", percent(start.accuracy), percent(evaluation.overall.accuracy())},
-                 {"general people", percent(summary.history.accuracy_general_before), percent(start.accuracy_general),
-                  percent(evaluation.general.accuracy())},
-                 {"personal", "", percent(start.accuracy_personal), percent(evaluation.personal.accuracy())}});
+    std::vector<std::vector<std::string>> table = {
+        {"", "before", "new row, no training", "after", "95 % interval", "test photos"}};
+    const auto add = [&](const char* who, const std::string& before, double at_start, const Tally& after) {
+      table.push_back({who, before, percent(at_start), percent(after.accuracy()), percent(after.interval()),
+                       std::to_string(after.photos)});
+    };
+    add("overall", "", start.accuracy, evaluation.overall);
+    add("general people", percent(summary.history.accuracy_general_before), start.accuracy_general, evaluation.general);
+    add("personal", "", start.accuracy_personal, evaluation.personal);
+    print_table(table);
     print_line();
     print_line(format("%s after opening the bundle, %s written (it holds personal data)",
                       duration(summary.wall_s).c_str(), output.c_str()));
@@ -84,6 +89,8 @@ int resume_command(const Options& options, FileLog* files) {
   json["accuracy_general"] = number(evaluation.general.accuracy());
   json["accuracy_general_before"] = number(summary.history.accuracy_general_before);
   json["accuracy_personal"] = number(evaluation.personal.accuracy());
+  json["accuracy_general_interval"] = evaluation.general.interval();
+  json["accuracy_personal_interval"] = evaluation.personal.interval();
   json["kept"] = summary.history.kept.empty() ? "trained" : summary.history.kept;
   json["accuracy_general_start"] = number(start_of(summary).accuracy_general);
   json["accuracy_personal_start"] = number(start_of(summary).accuracy_personal);

@@ -1,7 +1,18 @@
 // Counts predictions against labels.
 #include "engine/train/evaluation.h"
 
+#include <cmath>
+
 namespace tsugi {
+
+std::pair<double, double> Tally::interval() const {
+  if (photos == 0) return {0.0, 1.0};
+  constexpr double z = 1.959964;  // standard deviations that hold 95 % of a normal distribution
+  const auto n = static_cast<double>(photos);
+  const double p = accuracy(), scale = 1.0 + z * z / n, middle = (p + z * z / (2.0 * n)) / scale,
+               half = z * std::sqrt(p * (1.0 - p) / n + z * z / (4.0 * n * n)) / scale;
+  return {correct == 0 ? 0.0 : middle - half, correct == photos ? 1.0 : middle + half};
+}
 
 Evaluation evaluate(Inference& inference, const SampleSource& source, const std::vector<std::uint32_t>& photos,
                     int classes, const std::vector<bool>& personal) {

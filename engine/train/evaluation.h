@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/train/inference.h"
@@ -17,6 +18,10 @@ struct Tally {
     return photos == 0 ? std::numeric_limits<double>::quiet_NaN()
                        : static_cast<double>(correct) / static_cast<double>(photos);
   }
+  /// Where the accuracy on ever more such photos lies with 95 %, these being independent draws of them: {low, high},
+  /// {0, 1} over no photos. Source: Wilson, "Probable inference, the law of succession, and statistical inference",
+  /// 1927.
+  std::pair<double, double> interval() const;
 };
 
 struct Evaluation {
