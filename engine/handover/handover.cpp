@@ -98,6 +98,15 @@ Checkpoint Handover::interrupted() const {
   if (interrupted.class_names != start_.class_names || interrupted.model != start_.model)
     throw Error(request_.continue_from + ": is of model and people other than " + request_.bundle + " with " +
                 request_.personal);
+  const std::string began = provenance_of(interrupted, "received"), received = weights_sha256(bundle_.checkpoint);
+  if (began.empty() && observer_.say)
+    observer_.say(
+        request_.continue_from +
+        ": holds no digest of the weights it began with, an older tsugi wrote it: whether they are those of " +
+        request_.bundle + " is not checked");
+  if (!began.empty() && began != received)
+    throw Error(request_.continue_from + ": began with weights of digest " + began + ", those of " + request_.bundle +
+                " have " + received + "; a hand-over goes on with the bundle that it began with");
   mark_personal(interrupted, start_.personal_classes);  // whatever the interrupted checkpoint says
   return interrupted;
 }
@@ -221,8 +230,8 @@ RunSummary Handover::train_on() {
   announce(observer_, *backend_, *network_, trainer, split.train.size(), split.test.size());
   Run run{*network_, trainer, source, split.test, true, settings_, start_, history_, clock_, &ending};
   describe(run.checkpoint, to_json(settings_, own_), preprocessing_, source, split);
-  run.checkpoint.provenance =
-      provenance_json(start_.class_names, start_.personal_classes, split.train.size(), "resume");
+  run.checkpoint.provenance = provenance_json(start_.class_names, start_.personal_classes, split.train.size(), "resume",
+                                              weights_sha256(bundle_.checkpoint));
   return run_training(run, request_.train.run, observer_);
 }
 

@@ -10,6 +10,8 @@
 namespace tsugi {
 namespace {
 
+constexpr std::size_t kFewPhotos = 5;  // recall of a new person falls steeply below
+
 int label_of(const std::string& name, const std::vector<std::string>& class_names) {
   return static_cast<int>(std::find(class_names.begin(), class_names.end(), name) - class_names.begin());
 }
@@ -42,6 +44,18 @@ Split split_personal(const PhotoStore& store, const MaterialRequest& request) {
   return split;
 }
 
+/// Says of whom there is little to learn from.
+void warn_of_few(const PhotoStore& store, const Split& own, const MaterialRequest& request,
+                 const RunObserver& observer) {
+  std::vector<std::size_t> photos(request.class_names.size(), 0);
+  for (const std::uint32_t i : own.train) ++photos[static_cast<std::size_t>(store.label(i))];
+  for (std::size_t person = static_cast<std::size_t>(request.first_new); person < photos.size(); ++person)
+    if (photos[person] < kFewPhotos && observer.say)
+      observer.say(request.class_names[person] + ": " + std::to_string(photos[person]) + " training photo" +
+                   (photos[person] == 1 ? "" : "s") + ", few to know somebody by: " + std::to_string(kFewPhotos) +
+                   " at least are advised, 20 are better");
+}
+
 void append(std::vector<std::uint32_t>& to, const std::vector<std::uint32_t>& more) {
   to.insert(to.end(), more.begin(), more.end());
 }
@@ -66,6 +80,7 @@ std::unique_ptr<Material> photo_material(Backend& backend, const MaterialRequest
     if (store.label(i) < request.first_new)
       (is_test.at(store.photo(i).file) ? material->split.test : material->split.train).push_back(i);
   const Split own = split_personal(store, request);
+  warn_of_few(store, own, request, observer);
   append(material->split.train, own.train);
   append(material->split.test, own.test);
   material->source = std::make_unique<PhotoSource>(backend, store);
@@ -79,6 +94,7 @@ std::unique_ptr<Material> feature_material(Backend& backend, const MaterialReque
   const PhotoStore store = load_photos(folder, request.preprocessing, request.threads, observer, request.memory);
   check_readable(store, request.class_names, request.first_new, request.personal_place);
   const Split own = split_personal(store, request);
+  warn_of_few(store, own, request, observer);
 
   const Stopwatch clock;
   Network lower(backend, cut.cut.lower, request.class_names);

@@ -74,13 +74,6 @@ void add_names(const std::vector<std::string>& names, const char* one, const cha
   text += names.size() > kNamed ? ", …)" : ")";
 }
 
-/// Empty where the checkpoint does not say.
-std::string command_of(const Checkpoint& checkpoint) {
-  const auto json = nlohmann::json::parse(checkpoint.provenance, nullptr, false);
-  const auto found = json.is_object() ? json.find("command") : json.end();
-  return json.is_object() && found != json.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
 /// Of every photo its role and, where it is known and asked for, its digest.
 std::map<std::string, std::string> known_photos(const Checkpoint& checkpoint, bool contents) {
   std::map<std::string, std::string> photos;
@@ -97,7 +90,7 @@ std::map<std::string, std::string> known_photos(const Checkpoint& checkpoint, bo
 
 void check_same_photos(const Checkpoint& from, const Checkpoint& now, const std::string& command,
                        const std::string& place, const RunObserver& observer) {
-  if (command_of(from) != command) return;
+  if (provenance_of(from, "command") != command) return;
   if (from.train_photos.empty() && from.test_photos.empty()) return;  // a compact checkpoint
   const bool contents =
       from.train_digests.size() == from.train_photos.size() && from.test_digests.size() == from.test_photos.size();
@@ -134,14 +127,21 @@ void mark_personal(Checkpoint& checkpoint, const std::vector<std::string>& names
 
 std::string provenance_json(const std::vector<std::string>& class_names,
                             const std::vector<std::string>& personal_classes, std::size_t train_photos,
-                            const std::string& command) {
+                            const std::string& command, const std::string& received) {
   nlohmann::ordered_json json;
   json["tsugi"] = version();
   json["command"] = command;
   json["classes_seen"] = class_names.size();
   json["training_photos"] = train_photos;
   json["personal"] = !personal_classes.empty();
+  if (!received.empty()) json["received"] = received;
   return json.dump();
+}
+
+std::string provenance_of(const Checkpoint& checkpoint, const char* name) {
+  const auto json = nlohmann::json::parse(checkpoint.provenance, nullptr, false);
+  const auto found = json.find(name);  // the end of what is no object
+  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
 }  // namespace tsugi

@@ -392,7 +392,11 @@ TEST_CASE("the hand-over takes a number of personal photos, and starts random ro
   HandoverRequest request = handed.request("few.safetensors");
   request.personal_photos = 2;
   request.new_row = NewRow::random;
-  resume(request, {});
+  std::string said;
+  RunObserver observer;
+  observer.say = [&](const std::string& line) { said += line + "\n"; };
+  resume(request, observer);
+  expect_parts(said, {"p3: 2 training photos", "5 at least"});
   const Checkpoint device = read_checkpoint(handed.folder / "few.safetensors");
   CHECK(std::count_if(device.train_photos.begin(), device.train_photos.end(),
                       [](const std::string& file) { return file.rfind("p3/", 0) == 0; }) == 2);
@@ -421,6 +425,33 @@ TEST_CASE("a hand-over refuses a person it has, another run's checkpoint, anothe
   set_overrides(request, R"({"seed": 77})");
   expect_parts(error_of([&] { resume(request, {}); }), {"77", "1", "device.safetensors"});
   CHECK_FALSE(std::ifstream(handed.folder / "out.safetensors").good());
+}
+
+TEST_CASE("a hand-over goes on with the bundle that it began with, not with one of other weights and the same people") {
+  const Handed handed;
+  resume(handed.request("device.safetensors"), {});
+  Bundle other = handed.photos;
+  other.checkpoint.parameters.front().data.front() ^= 1;
+  write_bundle(handed.folder / "other.tar", other);
+  HandoverRequest request = handed.request("out.safetensors");
+  request.bundle = handed.folder / "other.tar";
+  request.continue_from = handed.folder / "device.safetensors";
+  expect_parts(error_of([&] { resume(request, {}); }), {"device.safetensors", "other.tar", "digest"});
+  CHECK_FALSE(std::ifstream(handed.folder / "out.safetensors").good());
+
+  // An older version's checkpoint does not know.
+  Checkpoint old = read_checkpoint(handed.folder / "device.safetensors");
+  nlohmann::json provenance = nlohmann::json::parse(old.provenance);
+  provenance.erase("received");
+  old.provenance = provenance.dump();
+  write_checkpoint(handed.folder / "old.safetensors", old, CheckpointKind::full);
+  request = handed.request("out.safetensors");
+  request.continue_from = handed.folder / "old.safetensors";
+  std::string said;
+  RunObserver observer;
+  observer.say = [&](const std::string& line) { said += line + "\n"; };
+  resume(request, observer);
+  expect_parts(said, {"old.safetensors", "handover.tar", "not checked"});
 }
 
 }  // namespace
