@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-
 #include "engine/core/atomic_file.h"
 #include "engine/core/posix_file.h"
 #include "engine/core/sha256.h"

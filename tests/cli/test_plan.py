@@ -24,7 +24,7 @@ class Predicting(support.CommandLine):
             page = self.tsugi("plan", "--device", device, "--model", "faces-cnn", *PHOTOS, "--link", "10Mbit/s").stdout
             self.assertIn("derived, not measured", page)
             for word in (
-                "kernels/MACHINE_CODE.md",
+                "kernels/tuning/sm_",
                 "assumed",
                 "conv1",
                 "step of faces-cnn, batch 64, fp32",
