@@ -338,7 +338,7 @@ class Speeds(unittest.TestCase):
         # Slots decide on sm_53; half2's 16 products a run are 15 HFMA2 and a multiplication; of float16 half by FFMA.
         for line in (
             'TSUGI_SPEED(conv2d_forward, gemm, f32, 128, 128, 8, 8, 8, "by 4", 0.927)',
-            'TSUGI_SPEED(conv2d_forward, half2, f16, 128, 64, 32, 8, 4, "", 0.768)',
+            'TSUGI_SPEED(conv2d_forward, half2, f16, 128, 64, 32, 8, 4, "", 0.766)',
             'TSUGI_SPEED(conv2d_forward, direct, f16, 128, 64, 1, 8, 8, "DirectFilter(3, 1)", 0.455)',
         ):
             self.assertIn(line, table)
