@@ -19,10 +19,16 @@ namespace onednn {
 /// Everything that selects a primitive: the call, whether it has a bias, its activation, how it writes.
 using Key = std::tuple<KernelCall, bool, ActivationKind, float, Write>;
 
+/// "conv2d_forward", "dense_forward", ...
+inline std::string name_of(const KernelCall& call) {
+  const std::string name = tsugi::name_of(call.op);
+  return call.dense ? "dense" + name.substr(name.find('_')) : name;
+}
+
 inline dnnl::memory::data_type data_type(DType dtype) {
   if (dtype == DType::bf16) return dnnl::memory::data_type::bf16;
   if (dtype == DType::f32) return dnnl::memory::data_type::f32;
-  throw Error(std::string("cpu: dtype is ") + name_of(dtype) + ", the CPU computes in f32 or bf16");
+  throw Error(std::string("cpu: dtype is ") + tsugi::name_of(dtype) + ", the CPU computes in f32 or bf16");
 }
 
 /// Hands out 64-byte aligned pieces of the workspace, in the same order in sizing and in use.
@@ -80,7 +86,7 @@ class Cache {
   Cache() : engine(dnnl::engine::kind::cpu, 0), stream(engine) {}
 
   template <typename Make>
-  Entry& get(const Key& key, const std::string& op, const Make& make) {
+  Entry& get(const Key& key, const Make& make) {
     const auto found = entries_.find(key);
     if (found != entries_.end()) return found->second;
     require_headroom();
@@ -90,7 +96,7 @@ class Cache {
       return entries_.emplace(key, std::move(entry)).first->second;
     } catch (const dnnl::error& error) {
       if (error.status == dnnl_out_of_memory) throw std::bad_alloc();
-      throw Error(op + ": oneDNN has no implementation (" + error.what() + ")");
+      throw Error(name_of(std::get<0>(key)) + ": oneDNN has no implementation (" + error.what() + ")");
     }
   }
 

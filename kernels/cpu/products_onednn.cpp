@@ -2,7 +2,6 @@
 #include "kernels/cpu/products_onednn.h"
 
 #include <initializer_list>
-#include <string>
 #include <type_traits>
 
 #include "kernels/api/two_passes.h"
@@ -82,12 +81,6 @@ using ProductOf = std::conditional_t<std::is_same<Shape, Conv2dShape>::value, Co
 
 KernelCall call_of(KernelOp op, const Conv2dShape& s, DType dtype) { return {op, s, dtype, false}; }
 KernelCall call_of(KernelOp op, const DenseShape& s, DType dtype) { return {op, as_conv2d(s), dtype, true}; }
-
-/// "conv2d_forward", "dense_forward", ...
-std::string name_of(const KernelCall& call) {
-  const std::string name = tsugi::name_of(call.op);
-  return call.dense ? "dense" + name.substr(name.find('_')) : name;
-}
 
 struct Flags {
   bool bias = false;
@@ -190,9 +183,9 @@ struct OnednnProducts::Impl {
   template <typename Shape>
   Entry& entry(KernelOp op, const Shape& s, DType dtype, const Flags& flags = {}) {
     using Product = ProductOf<Shape>;
-    const KernelCall call = call_of(op, s, dtype);
-    const onednn::Key key{call, flags.bias, flags.activation.kind, flags.activation.slope, flags.write};
-    return cache.get(key, name_of(call), [&](Entry& made) {
+    const onednn::Key key{call_of(op, s, dtype), flags.bias, flags.activation.kind, flags.activation.slope,
+                          flags.write};
+    return cache.get(key, [&](Entry& made) {
       const Product d(s, dtype, onednn::data_type(dtype));
       if (op == KernelOp::conv2d_forward) {
         make_forward(made, d, flags);
