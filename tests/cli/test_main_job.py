@@ -32,6 +32,8 @@ RESUME = PRETRAIN | {
     "accuracy_personal",
     "accuracy_general_start",
     "accuracy_personal_start",
+    "accuracy_general_interval",
+    "accuracy_personal_interval",
     "kept",
 }
 METRICS = {"wall_s", "step", "epoch", "loss", "accuracy", "train_accuracy"}
