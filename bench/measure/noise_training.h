@@ -21,6 +21,7 @@ class NoiseTraining {
   /// Seconds of one more step, by the host's clock.
   double timed_step();
   Trainer& trainer() { return trainer_; }
+  const Network& network() const { return network_; }
 
  private:
   Network network_;

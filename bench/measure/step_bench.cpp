@@ -2,12 +2,14 @@
 
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "bench/measure/noise_training.h"
 #include "bench/measure/op_cases.h"
 #include "bench/measure/statistics.h"
 #include "engine/core/device.h"
 #include "engine/model/graph.h"
+#include "engine/train/inference.h"
 #include "engine/train/pretrain.h"
 #include "engine/train/step_recorder.h"
 #include "kernels/api/threads.h"
@@ -109,6 +111,14 @@ void add_phases(const Parts& parts, ResultFile& file) {
   }
 }
 
+/// As a run does after an epoch: kernels and scratch of that are part of what its process holds.
+void evaluate(NoiseTraining& training, const PhotoSource& source) {
+  std::vector<std::uint32_t> photos(source.size());
+  std::iota(photos.begin(), photos.end(), 0u);
+  Inference inference(training.network(), static_cast<int>(photos.size()), &training.trainer().arena());
+  (void)inference.run(source, photos);
+}
+
 }  // namespace
 
 void bench_step(Backend& backend, const ShapeList& list, const StepBenchOptions& asked, ResultFile& file) {
@@ -132,6 +142,7 @@ void bench_step(Backend& backend, const ShapeList& list, const StepBenchOptions&
     step.arena_bytes = memory.arena;
     step.device_bytes = memory.total();
     for (int i = 0; i < (options.brief ? 1 : kWarmUp); ++i) plain.trainer().step();
+    evaluate(plain, source);
     step.peak_memory_bytes = peak_process_bytes();  // of one training run: the watched one comes on top
     NoiseTraining watched(backend, list, source, *options.settings, trainer);
     watched.trainer().watch(&recorder);

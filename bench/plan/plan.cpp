@@ -4,20 +4,10 @@
 #include <functional>
 
 #include "engine/handover/handover.h"
+#include "engine/train/memory_share.h"
 
 namespace tsugi::bench {
 namespace {
-
-/// Checkpoints that a hand-over holds at its end: as it was received, the start with its head grown, the one before
-/// training, KeepBest's, the interpolated weights and what is restored from them, and the tensors and the bytes of the
-/// one that is written (engine/handover/handover.cpp, run.cpp).
-constexpr double kCheckpointCopies = 8.0;
-
-/// Of weights and moments in float32, as a checkpoint in memory has them.
-double checkpoint_bytes(const StepRequest& step) {
-  const std::size_t count = ParameterLayout(step.list.model, step.list.classes).count();
-  return static_cast<double>(count * sizeof(float) + Optimizer::bytes(step.settings.optimizer, count));
-}
 
 /// Plans of one request at any number of photos sent.
 class Planner {
@@ -49,9 +39,7 @@ class Planner {
     plan.training_s = plan.epoch_s * step.settings.epochs;
     plan.bundle = sizes_.with(sent);
     if (request_.link_bytes_per_s > 0.0) plan.transfer_s = plan.bundle.total / request_.link_bytes_per_s;
-    // A bundle's photos stay in memory as they came; the device's own are read once.
-    const double kept = plan.bundle.photos + plan.bundle.test_photos + kCheckpointCopies * checkpoint_bytes(step);
-    plan.peak_memory_bytes = process_bytes(device_, plan.prediction.memory, kept);
+    plan.peak_memory_bytes = process_bytes(device_, plan.prediction.memory, kept_bytes(step, plan.bundle));
     return plan;
   }
 
@@ -62,6 +50,18 @@ class Planner {
   }
 
  private:
+  /// What the host keeps beside what the trainer plans when the checkpoint is written: of a hand-over also the bundle's
+  /// photos and the weights before the first step. The device's own photos are read once.
+  double kept_bytes(const StepRequest& step, const BundleSize& bundle) const {
+    const ParameterLayout layout(step.list.model, step.list.classes);
+    const OptimizerSettings& optimizer = step.settings.optimizer;
+    const auto saving = static_cast<double>(saving_bytes(layout, optimizer));
+    if (!request_.as_resume) return saving;
+    const std::size_t moments =
+        request_.bundle.kind == CheckpointKind::full ? Optimizer::bytes(optimizer, layout.count()) : 0;
+    return saving + static_cast<double>(weight_bytes(layout) + moments) + bundle.photos + bundle.test_photos;
+  }
+
   const DeviceDescription& device_;
   const StepSource& steps_;
   const PlanRequest& request_;

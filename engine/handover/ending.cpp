@@ -19,7 +19,7 @@ RunEnding::Outcome HandoverEnding::conclude(Trainer& trainer,
   };
   if (settings_.weight_interpolation < 1.0f)
     change([&](Checkpoint& trained) { interpolate_weights(trained, start_.weights, settings_.weight_interpolation); });
-  if (best_ && !best_->better_now()) {
+  if (best_ && !best_->better_now(trainer.arena())) {
     trainer.restore(start_.weights, "the start of the run");
     if (say) say("training did not make it better: the network before the first step is kept");
     return {"start", true};

@@ -225,13 +225,16 @@ RunSummary Handover::train_on() {
   const Split& split = material_->split;
   const HandoverEnding ending({*network_, imprinted_, first_new(), cut_ != nullptr ? &cut_->lower : nullptr}, own_,
                               keep_best());
+  const std::string came_with = weights_sha256(bundle_.checkpoint);
+  bundle_.checkpoint = {};  // nobody looks at the received weights from here on
+  give_back_memory();
   Trainer trainer(*network_, source, split.train, settings_, {dtype_, share_.training, request_.train.graph});
   trainer.load(start_, request_.bundle);
   announce(observer_, *backend_, *network_, trainer, split.train.size(), split.test.size());
-  Run run{*network_, trainer, source, split.test, true, settings_, start_, history_, clock_, &ending};
+  Run run{*network_, trainer, source, split.test, true, settings_, std::move(start_), history_, clock_, &ending};
   describe(run.checkpoint, to_json(settings_, own_), preprocessing_, source, split);
-  run.checkpoint.provenance = provenance_json(start_.class_names, start_.personal_classes, split.train.size(), "resume",
-                                              weights_sha256(bundle_.checkpoint));
+  run.checkpoint.provenance = provenance_json(run.checkpoint.class_names, run.checkpoint.personal_classes,
+                                              split.train.size(), "resume", came_with);
   return run_training(run, request_.train.run, observer_);
 }
 

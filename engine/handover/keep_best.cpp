@@ -39,20 +39,20 @@ KeepBest::KeepBest(const Network& network, const SampleSource& source, std::vect
       strength_(settings.augment),
       variants_(std::min(settings.variants, std::uint32_t{2})),
       seed_(settings.seed ^ kOtherDraws),
-      at_start_(look()) {}
+      at_start_(look(nullptr)) {}
 
 bool is_better(const Recalls& before, const Recalls& after) {
   return after.old >= before.old - kLargestLoss && after.old + after.personal >= before.old + before.personal;
 }
 
-Recalls KeepBest::look() const {
+Recalls KeepBest::look(const DeviceBuffer* scratch) const {
   std::vector<Tally> tallies(static_cast<std::size_t>(network_.classes()));
   const auto count = [&](int label, int predicted) {
     Tally& tally = tallies[static_cast<std::size_t>(label)];
     ++tally.photos;
     tally.correct += predicted == label;
   };
-  Inference inference(network_, kBatch);
+  Inference inference(network_, kBatch, scratch);
   InferenceOptions options;
   options.variants = variants_;
   options.strength = strength_;

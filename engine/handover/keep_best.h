@@ -31,13 +31,13 @@ class KeepBest {
   KeepBest(const Network& network, const SampleSource& source, std::vector<std::uint32_t> train_photos, int first_new,
            HeadSamples old, bool features_fixed, const TrainSettings& settings);
 
-  /// Whether the network as it is now is better than it was then.
-  bool better_now() const { return is_better(at_start_, look()); }
+  /// Whether the network as it is now is better than it was then. scratch: as Inference's, the trainer's arena.
+  bool better_now(const DeviceBuffer& scratch) const { return is_better(at_start_, look(&scratch)); }
 
  private:
   /// How the network does now: of the photos and of one augmented variant each, which training never draws (features:
   /// one that came with them).
-  Recalls look() const;
+  Recalls look(const DeviceBuffer* scratch) const;
 
   const Network& network_;
   const SampleSource& source_;

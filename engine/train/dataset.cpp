@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include "engine/train/memory_share.h"
+
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -18,13 +20,6 @@ namespace {
 void keep_no_large_blocks() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, 1 << 20);
-#endif
-}
-
-/// Decoders leave blocks of many sizes behind, which the C library would keep for more of their kind.
-void give_back_memory() {
-#ifdef __GLIBC__
-  malloc_trim(0);
 #endif
 }
 
@@ -54,7 +49,7 @@ PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preproces
     keep_no_large_blocks();
   }
   PhotoStore store(folder.photos, folder.labels, options);
-  give_back_memory();
+  give_back_memory();  // decoders leave blocks of many sizes behind
   for (std::size_t i = 0; i < std::min(kListed, store.broken().size()); ++i)
     say("skipped broken photo " + store.broken()[i].file + ": " + store.broken()[i].reason);
   if (!store.broken().empty())

@@ -11,6 +11,16 @@
 
 namespace tsugi {
 
+/// Of a checkpoint in memory: weights and statistics in float32.
+std::size_t weight_bytes(const ParameterLayout& layout);
+
+/// The most that saving a checkpoint holds: its tensors, moments among them, the same ready to be written, and the
+/// file.
+std::size_t saving_bytes(const ParameterLayout& layout, const OptimizerSettings& optimizer);
+
+/// Gives what was freed back to the system. The C library would keep it for more of its kind.
+void give_back_memory();
+
 struct MemoryShare {
   std::size_t photos = 0;    ///< bytes for decoded photos and for decoding them; 0 = no limit
   std::size_t training = 0;  ///< bytes, as TrainerOptions::memory_budget; 0 = no limit
