@@ -10,6 +10,7 @@
 #include "tools/console.h"
 #include "tools/experiment/grid.h"
 #include "tools/experiment/report.h"
+#include "tools/experiment/store.h"
 #include "tools/options.h"
 #include "tools/train_options.h"
 
@@ -47,6 +48,7 @@ void add_methods(Options& options) {
           std::any_of(methods.begin(), methods.end(), [&](const Method& other) { return other.name == method.name; });
       if (!there) methods.push_back(method);
     }
+  keep_former_names(options.settings.out, methods);
 }
 
 void collect(Options& options) {

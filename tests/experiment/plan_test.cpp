@@ -4,10 +4,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <set>
 
 #include "engine/core/text.h"
 #include "tests/engine/support.h"
+#include "tools/experiment/store.h"
 
 namespace tsugi::tools {
 namespace {
@@ -129,6 +132,27 @@ TEST_CASE("the estimate of work follows photos, variants and epochs") {
 
 TEST_CASE("an unknown method is refused with the known ones") {
   expect_parts(error_of([] { find_method("magic"); }), {"magic", "default", "paper"});
+}
+
+TEST_CASE("a method answers to its former name, and an experiment that began under that goes on under it") {
+  namespace fs = std::filesystem;
+  const std::string out =
+      (fs::temp_directory_path() / ("tsugi-methods-" + std::to_string(test::fresh_seed()))).string();
+  fs::create_directories(out + "/cells");
+  const std::pair<const char*, const char*> renamed[] = {
+      {"no-average", "no-weight-interpolation"}, {"no-scale", "no-new-class-scale"}, {"no-judge", "no-keep-best"}};
+  for (const auto& [former, name] : renamed) {
+    CHECK(find_method(former).name == name);
+    std::vector<Method> methods = {find_method("default"), find_method(former)};
+    keep_former_names(out, methods);
+    CHECK(methods[1].name == name);
+    std::ofstream(out + "/cells/p3_s1_" + former + "_f0.1.json") << "{}";
+    keep_former_names(out, methods);
+    CHECK(methods[0].name == "default");
+    CHECK(methods[1].name == former);
+  }
+  CHECK_THROWS_AS(find_method(""), Error);
+  fs::remove_all(out);
 }
 
 TEST_CASE("a method's options reach the requests") {

@@ -20,6 +20,11 @@ auto with(T HandoverSettings::*member, Value value) {
   return [=](HandoverRequest& request) { request.overrides.set(member, value); };
 }
 
+Method renamed(Method method, const char* former_name) {
+  method.former_name = former_name;
+  return method;
+}
+
 std::vector<Method> ingredients() {
   std::vector<Method> methods = {
       {"no-imprint", "the new person's row starts from random numbers", as_it_is,
@@ -27,13 +32,17 @@ std::vector<Method> ingredients() {
       {"no-balance", "photos in the batches as often as there are", as_it_is, with(&TrainSettings::balanced, false)},
       {"no-knowledge", "no feature statistics in the bundle: rows are fitted to the photos sent alone",
        [](BundleRequest& request) { request.knowledge = false; }},
-      {"no-average", "the trained weights alone, without those before the first step", as_it_is,
-       with(&HandoverSettings::weight_interpolation, 1)},
-      {"no-scale", "new people's rows stay as long as they are", as_it_is, with(&HandoverSettings::new_class_scale, 1)},
+      renamed({"no-weight-interpolation", "the trained weights alone, without those before the first step", as_it_is,
+               with(&HandoverSettings::weight_interpolation, 1)},
+              "no-average"),
+      renamed({"no-new-class-scale", "new people's rows stay as long as they are", as_it_is,
+               with(&HandoverSettings::new_class_scale, 1)},
+              "no-scale"),
       {"no-frozen-norm", "batch norm goes by each batch and moves its statistics", as_it_is,
        with(&TrainSettings::frozen_batch_norm, false)},
-      {"no-judge", "what was trained is kept, better or not", as_it_is,
-       [](HandoverRequest& request) { request.keep = Keep::trained; }},
+      renamed({"no-keep-best", "what was trained is kept, better or not", as_it_is,
+               [](HandoverRequest& request) { request.keep = Keep::trained; }},
+              "no-judge"),
       {"distilled", "with distillation, weight 0.5, which the default leaves out", as_it_is,
        with(&HandoverSettings::distillation, 0.5)},
   };
@@ -77,7 +86,7 @@ std::vector<Method> known_methods() {
 Method find_method(const std::string& name) {
   std::string names;
   for (const Method& method : known_methods()) {
-    if (method.name == name) return method;
+    if (name == method.name || (!name.empty() && name == method.former_name)) return method;
     names += (names.empty() ? "" : ", ") + method.name;
   }
   throw Error("method \"" + name + "\": unknown, known are " + names);

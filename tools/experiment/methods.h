@@ -22,12 +22,13 @@ struct Method {
   bool largest_only = false;           ///< runs with the largest number of people only
   bool ingredient =
       false;  ///< the default without one ingredient: belongs into the ablation table, not into the figures
+  std::string former_name = "";  ///< what it was called before; "" = the same
 };
 
 /// Every method that has a name.
 std::vector<Method> known_methods();
 
-/// The known method of that name. Throws Error listing the known ones.
+/// The known method of that name or former name. Throws Error listing the known ones.
 Method find_method(const std::string& name);
 
 /// The methods that switch one ingredient of the default off each, at `fractions`, with the largest number of people.

@@ -116,6 +116,11 @@ int lock_folder(const std::string& out) {
 
 }  // namespace
 
+void keep_former_names(const std::string& out, std::vector<Method>& methods) {
+  for (Method& method : methods)
+    if (!method.former_name.empty() && has_cells(out, method.former_name)) method.name = method.former_name;
+}
+
 void write_own_file(const std::string& path, const std::string& text, const FilePurpose& purpose) {
   if (fs::is_symlink(path)) throw Error(path + ": is a link, a file of the experiment's own folder expected");
   write_file_atomically(path, text, purpose);

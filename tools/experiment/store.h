@@ -39,6 +39,9 @@ class ExperimentStore {
   int lock_ = -1;
 };
 
+/// An experiment that began under the former name of a method goes on under it: its cells lie there.
+void keep_former_names(const std::string& out, std::vector<Method>& methods);
+
 /// Writes a file of an experiment as write_file_atomically does, but through no link: the folder may come from somebody
 /// else, and the link lead anywhere. Throws Error naming the link.
 void write_own_file(const std::string& path, const std::string& text, const FilePurpose& purpose = {});
