@@ -7,32 +7,11 @@ namespace {
 
 constexpr const char* kSmoke = "smoke";
 
-std::tuple<std::vector<int>, PoolKind, ActivationKind> key(const OpCase& o) {
-  const Conv2dShape& s = o.shape;
+/// What tells cases apart.
+auto key(const OpCase& o) {
   const PoolShape& p = o.pool;
-  return {{static_cast<int>(o.kind),
-           s.n,
-           s.h,
-           s.w,
-           s.c,
-           s.k,
-           s.r,
-           s.s,
-           s.stride_h,
-           s.stride_w,
-           s.pad_h,
-           s.pad_w,
-           s.groups,
-           p.r,
-           p.s,
-           p.stride_h,
-           p.stride_w,
-           p.pad_h,
-           p.pad_w,
-           o.first,
-           o.residual},
-          p.kind,
-          o.activation.kind};
+  return std::make_tuple(o.kind, KernelCall{KernelOp::conv2d_forward, o.shape, DType::f32}, p.kind, p.r, p.s,
+                         p.stride_h, p.stride_w, p.pad_h, p.pad_w, o.first, o.residual, o.activation.kind);
 }
 
 void add(std::vector<OpCase>& cases, const OpCase& made) {
