@@ -26,10 +26,6 @@ thread_local bool decoder_over = false;
 /// Before each block lies its size.
 constexpr std::size_t kBlockHeader = alignof(std::max_align_t);
 
-/// How much of each new block is zeroed: the JPEG decoder's state, whose Huffman tables stb_image 2.27 reads even where
-/// the file never gave them. No more: pages of pixels that nobody writes must stay untouched, as memory has a budget.
-constexpr std::size_t kZeroed = std::size_t{64} << 10;
-
 void* resize_block(void* block, std::size_t size) {
   char* old = block == nullptr ? nullptr : static_cast<char*>(block) - kBlockHeader;
   std::uint64_t held = 0;
@@ -38,9 +34,10 @@ void* resize_block(void* block, std::size_t size) {
     decoder_over = true;
     return nullptr;
   }
-  auto* grown = static_cast<char*>(std::realloc(old, size + kBlockHeader));
+  // Zeroed: of damaged JPEGs stb_image 2.27 reads tables, and hands out samples, that the file never gave.
+  auto* grown =
+      static_cast<char*>(old == nullptr ? std::calloc(1, size + kBlockHeader) : std::realloc(old, size + kBlockHeader));
   if (grown == nullptr) return nullptr;
-  if (old == nullptr) std::memset(grown + kBlockHeader, 0, std::min(size, kZeroed));
   const std::uint64_t now = size;
   std::memcpy(grown, &now, sizeof now);
   decoder_left = decoder_left + held - now;
@@ -74,8 +71,6 @@ void free_block(void* block) {
 
 namespace tsugi {
 namespace {
-
-static_assert(sizeof(stbi__jpeg) <= kZeroed, "the JPEG decoder's tables must begin as zeros");
 
 /// Decodes to `channels` bytes a pixel, in the memory that the header gives reason for.
 struct Decoded {

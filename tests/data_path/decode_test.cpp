@@ -162,10 +162,11 @@ TEST_CASE("a JPEG whose Huffman table has more than 256 codes is refused") {
         "f.jpg: JPEG is damaged: a Huffman table has more than 256 codes");
 }
 
-TEST_CASE("a JPEG without Huffman tables gives the same whatever lay in memory before") {
-  Bytes jpeg = encode_jpeg(make_image(64, 64, 1));
-  for (std::size_t at = 2; jpeg[at + 1] != 0xDA; at += 2 + (jpeg[at + 2] << 8 | jpeg[at + 3]))
-    if (jpeg[at + 1] == 0xC4) jpeg[at + 1] = 0xFE;  // a comment
+namespace {
+
+/// The JPEG decodes to the same, or is refused for the same, whatever the decoder's memory held before.
+void expect_same_outcome(const Bytes& jpeg) {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // larger blocks, too, come from what was freed and not zeroed from the system
   std::vector<std::string> outcomes;
   for (const int filled : {0, 0x01, 0x10, 0x7F, 0xFE}) {
     mallopt(M_PERTURB, filled);  // each new block holds the complement of this byte
@@ -176,7 +177,41 @@ TEST_CASE("a JPEG without Huffman tables gives the same whatever lay in memory b
     if (!outcome.empty()) outcomes.push_back(outcome);
   }
   mallopt(M_PERTURB, 0);
+  mallopt(M_MMAP_THRESHOLD, 128 << 10);
   CHECK(std::count(outcomes.begin(), outcomes.end(), outcomes[0]) == 5);
+}
+
+/// Where the first segment with this marker begins.
+std::size_t segment(const Bytes& jpeg, std::uint8_t marker) {
+  std::size_t at = 2;
+  while (jpeg[at + 1] != marker) at += 2 + (jpeg[at + 2] << 8 | jpeg[at + 3]);
+  return at;
+}
+
+}  // namespace
+
+TEST_CASE("a JPEG without Huffman tables gives the same whatever lay in memory before") {
+  Bytes jpeg = encode_jpeg(make_image(64, 64, 1));
+  const std::size_t scan = segment(jpeg, 0xDA);
+  for (std::size_t at = 2; at < scan; at += 2 + (jpeg[at + 2] << 8 | jpeg[at + 3]))
+    if (jpeg[at + 1] == 0xC4) jpeg[at + 1] = 0xFE;  // a comment
+  expect_same_outcome(jpeg);
+}
+
+TEST_CASE("a JPEG whose samples never come gives the same whatever lay in memory before") {
+  Bytes jpeg = encode_jpeg(make_image(512, 512, 1));
+  const std::size_t scan = segment(jpeg, 0xDA);
+  Bytes no_scan(jpeg.begin(), jpeg.begin() + static_cast<std::ptrdiff_t>(scan));
+  Bytes early = no_scan;  // the scan's data end behind its header, which stb_image takes where intervals restart
+  const Bytes restarts = {0xFF, 0xDD, 0, 4, 0, 1};
+  const std::size_t data = scan + 2 + (jpeg[scan + 2] << 8 | jpeg[scan + 3]);
+  early.insert(early.end(), restarts.begin(), restarts.end());
+  early.insert(early.end(), jpeg.begin() + static_cast<std::ptrdiff_t>(scan),
+               jpeg.begin() + static_cast<std::ptrdiff_t>(data + 200));
+  for (Bytes* bytes : {&no_scan, &early}) {
+    for (const std::uint8_t end : {0xFF, 0xD9}) bytes->push_back(end);
+    expect_same_outcome(*bytes);
+  }
 }
 
 TEST_CASE("damaged files end in an image or an error, never worse") {
