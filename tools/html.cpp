@@ -19,11 +19,16 @@ constexpr std::size_t kLongName = 18;
 /// A cell's text, an interval smaller than its mean.
 std::string cell_text(const std::string& text) {
   const std::string sign = " ± ";
-  const std::size_t at = text.find(sign);
-  if (at == std::string::npos) return html_text(text);
-  const std::size_t end = std::min(text.find_first_not_of("0123456789.", at + sign.size()), text.size());
-  return html_text(text.substr(0, at)) + " <small>±\u2009" + text.substr(at + sign.size(), end - at - sign.size()) +
-         "</small>" + cell_text(text.substr(end));
+  std::string html;
+  std::size_t begin = 0;
+  for (std::size_t at; (at = text.find(sign, begin)) != std::string::npos;) {
+    const std::size_t number = at + sign.size();
+    const std::size_t end = std::min(text.find_first_not_of("0123456789.", number), text.size());
+    html +=
+        html_text(text.substr(begin, at - begin)) + " <small>±\u2009" + text.substr(number, end - number) + "</small>";
+    begin = end;
+  }
+  return html + html_text(text.substr(begin));
 }
 
 std::string heads(const HtmlRow& heading) {

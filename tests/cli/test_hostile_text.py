@@ -256,6 +256,8 @@ class Hostile(support.CommandLine):
         for name, version in ((NAME + "1.json", TEXT), (NAME + "2.json", "x" + TEXT)):
             self.write(name, json.dumps({"context": {**context, "tsugi_version": version}, "benchmarks": [row]}))
         self.prints("bench", "--compare", NAME + "1.json", NAME + "2.json", "--html", "page.html", "--csv", "table.csv")
+        self.write("many.json", json.dumps({"context": context, "benchmarks": [{**row, "kernel": " ± 1" * 60000}]}))
+        self.tsugi("bench", "--compare", "many.json", "many.json", "--html", "many.html", "--quiet")
         for name in ("page.html", "table.csv"):
             text = self.read(name).decode()
             self.assertFalse(re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text), name)
