@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "engine/core/device.h"
+#include "engine/core/text.h"
 #include "engine/handover/bundle.h"
 #include "engine/handover/chosen_settings.h"
 #include "engine/handover/ending.h"
@@ -45,7 +46,7 @@ class Handover {
   int first_new() const { return static_cast<int>(received().class_names.size()); }
   const std::string& head() const { return trained().layers.back().name; }
 
-  Checkpoint interrupted() const;
+  Checkpoint interrupted();
   Checkpoint upper_part(const Checkpoint& whole, const std::string& place) const;
   void measure_received();
   std::optional<KeepBest> keep_best() const;
@@ -56,7 +57,9 @@ class Handover {
   Stopwatch clock_;
 
   Bundle bundle_;
-  Model model_;                     // the bundle's, whole
+  std::string
+      received_sha256_;  // of the weights that it began with; "" where an older version's checkpoint does not say
+  Model model_;          // the bundle's, whole
   std::unique_ptr<CutBundle> cut_;  // null when the bundle carries photos
   PhotoFolder personal_;
   Checkpoint start_;  // what training starts from, its head grown: the bundle's, or that of the interrupted hand-over
@@ -81,6 +84,7 @@ void Handover::read_bundle() {
   if (request_.train.memory_budget != 0)
     limits.total_bytes = std::min<std::uint64_t>(limits.total_bytes, request_.train.memory_budget);
   bundle_ = tsugi::read_bundle(request_.bundle, limits, observer_.files);
+  received_sha256_ = weights_sha256(bundle_.checkpoint);
   model_ = parse_model(bundle_.checkpoint.model, request_.bundle + ": model");
   cut_ = cut_bundle(bundle_, model_, request_.bundle);
 }
@@ -93,20 +97,22 @@ void Handover::grow_head() {
   if (cut_ != nullptr) start_ = upper_part(start_, continued_ ? request_.continue_from : request_.bundle);
 }
 
-Checkpoint Handover::interrupted() const {
+Checkpoint Handover::interrupted() {
   Checkpoint interrupted = read_checkpoint(request_.continue_from, observer_.files);
   if (interrupted.class_names != start_.class_names || interrupted.model != start_.model)
     throw Error(request_.continue_from + ": is of model and people other than " + request_.bundle + " with " +
                 request_.personal);
-  const std::string began = provenance_of(interrupted, "received"), received = weights_sha256(bundle_.checkpoint);
-  if (began.empty() && observer_.say)
+  const std::string began = provenance_of(interrupted, "received");
+  if (began.empty() && provenance_of(interrupted, "command") == "resume" && observer_.say)
     observer_.say(
         request_.continue_from +
         ": holds no digest of the weights it began with, an older tsugi wrote it: whether they are those of " +
         request_.bundle + " is not checked");
-  if (!began.empty() && began != received)
-    throw Error(request_.continue_from + ": began with weights of digest " + began + ", those of " + request_.bundle +
-                " have " + received + "; a hand-over goes on with the bundle that it began with");
+  if (!began.empty() && began != received_sha256_)
+    throw Error(request_.continue_from + ": began with weights of digest " + shown(began) + ", those of " +
+                request_.bundle + " have " + received_sha256_ +
+                "; a hand-over goes on with the bundle that it began with");
+  received_sha256_ = began;                             // what nobody checked stays unsaid
   mark_personal(interrupted, start_.personal_classes);  // whatever the interrupted checkpoint says
   return interrupted;
 }
@@ -132,7 +138,7 @@ void Handover::prepare_device() {
   claims_ = claim_outputs(train.run, true, observer_.files);
   backend_ = make_tuned_backend(train.device, train.threads, {train.tuning, observer_.files, observer_.say});
   dtype_ = choose_precision(train.precision, *backend_);
-  // The bundle stays in memory; the weights as they came, as they began, as they are and as they are interpolated.
+  // Until training begins: the bundle, and the weights as they came, as they began and as they start. Then less.
   const ParameterLayout layout(trained(), static_cast<int>(start_.class_names.size()));
   const std::size_t held = std::filesystem::file_size(request_.bundle) + 4 * layout.count() * sizeof(float);
   share_ = share_memory(train.memory_budget, *backend_, layout, settings_.optimizer, held);
@@ -225,7 +231,6 @@ RunSummary Handover::train_on() {
   const Split& split = material_->split;
   const HandoverEnding ending({*network_, imprinted_, first_new(), cut_ != nullptr ? &cut_->lower : nullptr}, own_,
                               keep_best());
-  const std::string came_with = weights_sha256(bundle_.checkpoint);
   bundle_.checkpoint = {};  // nobody looks at the received weights from here on
   give_back_memory();
   Trainer trainer(*network_, source, split.train, settings_, {dtype_, share_.training, request_.train.graph});
@@ -234,7 +239,7 @@ RunSummary Handover::train_on() {
   Run run{*network_, trainer, source, split.test, true, settings_, std::move(start_), history_, clock_, &ending};
   describe(run.checkpoint, to_json(settings_, own_), preprocessing_, source, split);
   run.checkpoint.provenance = provenance_json(run.checkpoint.class_names, run.checkpoint.personal_classes,
-                                              split.train.size(), "resume", came_with);
+                                              split.train.size(), "resume", received_sha256_);
   return run_training(run, request_.train.run, observer_);
 }
 
