@@ -1,5 +1,5 @@
-// How oneDNN is called: a primitive with its arguments bound once, the cache that keeps it, and a cursor
-// over the caller's workspace. Included by products_onednn.cpp only.
+// How oneDNN is called: a primitive with its arguments bound once, the cache that keeps it, and a cursor over
+// the caller's workspace. Included by products_onednn.cpp only.
 #pragma once
 
 #include <map>
@@ -62,6 +62,9 @@ class Bound {
   /// Pointers beyond the arguments that are bound (a bias that is not there) are left out.
   template <std::size_t N>
   void run(const dnnl::stream& stream, const void* const (&pointers)[N]) {
+    if (N < memories_.size())
+      throw Error("onednn: " + std::to_string(N) + " pointers, " + std::to_string(memories_.size()) +
+                  " arguments are bound");
     for (std::size_t i = 0; i < memories_.size(); ++i) memories_[i].set_data_handle(const_cast<void*>(pointers[i]));
     if (!ran_) require_headroom();  // some code is made when it is first needed
     ran_ = true;

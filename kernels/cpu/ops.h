@@ -1,6 +1,5 @@
 // The CPU's plain C++ ops, one function an op struct: arguments are already validated, work is shared by `threads`.
-// Workspaces are aligned
-// to 64 bytes. Convolutions and matrix products: product_kernels.h.
+// Workspaces are aligned to 64 bytes. Convolutions and matrix products: product_kernels.h.
 #pragma once
 
 #include <cstddef>

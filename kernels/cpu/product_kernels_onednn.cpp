@@ -1,4 +1,4 @@
-// The way of a convolution to one of its kernels.
+// The way of a convolution or dense layer to one of its kernels.
 #include "kernels/cpu/product_kernels.h"
 
 #include <algorithm>

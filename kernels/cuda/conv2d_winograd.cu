@@ -26,6 +26,7 @@ constexpr int kPositions = 16;                             ///< of a transformed
 template <int M, int N, int K, int ThreadM, int ThreadN>
 struct WinogradTile {
   static_assert(M == kWinogradTiles * 4 && N == kWinogradFilters && K == kWinogradChannels, "the kernel has one tile");
+  static constexpr int kThreads = kWinogradThreads;
 };
 
 struct WinogradFilterParams {
@@ -224,7 +225,7 @@ __device__ __forceinline__ float finish(const WinogradParams& p, float sum, unsi
 /// outputs are stored 64 bits a thread, 128 bytes a pixel. Inputs are read for every 32 outputs and overlap four times
 /// (read-only cache, L2). Shared memory: 32 KB. Overwrites y or adds to it.
 template <typename Tile>
-__global__ void __launch_bounds__(kWinogradThreads, 2) conv2d_winograd_kernel(const WinogradParams p) {
+__global__ void __launch_bounds__(Tile::kThreads, 2) conv2d_winograd_kernel(const WinogradParams p) {
   WinogradShared& shared = shared_memory<WinogradShared>();
   const int thread = static_cast<int>(threadIdx.x), lane = thread % 32, block = static_cast<int>(blockIdx.x);
   const int tile_block = block / p.slabs, first_tile = tile_block * kWinogradTiles;
@@ -357,7 +358,7 @@ void launch_passes(Runtime& runtime, const char* name, const float* w, bool rota
   runtime.launch(name, &conv2d_winograd_filter_kernel, filter_grid, dim3(kWinogradThreads), filters);
   const unsigned blocks = static_cast<unsigned>((p.tiles + kWinogradTiles - 1) / kWinogradTiles);
   runtime.launch(name, &conv2d_winograd_kernel<Tile>, dim3(blocks * static_cast<unsigned>(p.slabs)),
-                 dim3(kWinogradThreads), p);
+                 dim3(Tile::kThreads), p);
 }
 
 template <typename T, typename Tile>

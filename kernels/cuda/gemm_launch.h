@@ -70,8 +70,7 @@ void launch_gemm(Runtime& runtime, const char* name, void (*kernel)(Params), con
                  dim3(Tile::kThreads), params);
 }
 
-// -- what follows: the sums of a pass that was split, to where they belong; partials: null where it was not
-// ------------
+// What follows a pass that was split: its sums, to where they belong. partials: null where it was not split.
 
 inline void reduce_splits(Runtime& runtime, const Conv2dForward& op, const float* partials, int splits) {
   if (partials == nullptr) return;

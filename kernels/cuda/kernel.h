@@ -1,6 +1,6 @@
 // A registry row with the host functions that run it. A variant's .cu file makes one of each of its rows from a struct
-// of `covers`, `workspace` and `launch`; dispatch.cpp joins the variants. Launchers trust their arguments: the backend
-// has validated the op and asked covers().
+// of `covers`, `workspace`, `launch` and `instance`; dispatch.cpp joins the variants. Launchers trust their arguments:
+// the backend has validated the op and asked covers().
 #pragma once
 
 #include <cstddef>

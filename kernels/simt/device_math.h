@@ -4,7 +4,6 @@
 
 #include <math.h>
 
-#include <cstdint>
 #include <cstring>
 
 namespace tsugi {

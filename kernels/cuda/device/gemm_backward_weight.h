@@ -46,7 +46,7 @@ __device__ __forceinline__ void finish_backward_weight(const BackwardWeightParam
 
 #ifndef __CUDACC_RTC__
 
-/// The workspace holds the partial sums, and after them what d_bias takes.
+/// The workspace holds the partial sums, then, in the same memory, what d_bias takes.
 template <typename Tile, typename T>
 void launch_backward_weight(Runtime& runtime, const Conv2dBackwardWeight& op, void (*kernel)(BackwardWeightParams<T>)) {
   const Conv2dShape& s = op.shape;

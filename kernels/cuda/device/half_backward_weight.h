@@ -38,7 +38,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kMinBlocks)
 
 #ifndef __CUDACC_RTC__
 
-/// The host's part, for Kernel rows. The workspace holds the partial sums, and after them what d_bias takes.
+/// The host's part, for Kernel rows. The workspace holds the partial sums, then, in the same memory, what d_bias takes.
 template <typename T, typename Tile>
 struct HalfBackwardWeight : Pass<Conv2dBackwardWeight> {
   static bool covers(const Conv2dShape& s) {
