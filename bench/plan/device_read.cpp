@@ -80,7 +80,9 @@ void read_tile(const JsonValue& tile, const std::string& kernels, Efficiency& e)
 
 /// A text, or a list of them: one entry says the same of several ops and types.
 std::vector<std::string> one_or_more(const JsonValue& value) {
-  return value.json().is_array() ? value.texts() : std::vector<std::string>{value.text()};
+  if (!value.json().is_array()) return {value.text()};
+  if (value.json().empty()) value.refuse("a text, or a list of one at least");
+  return value.texts();
 }
 
 Efficiency read_efficiency(const JsonValue& object, const std::string& op, DType dtype, const std::string& kernels) {

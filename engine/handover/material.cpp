@@ -10,7 +10,7 @@
 namespace tsugi {
 namespace {
 
-constexpr std::size_t kFewPhotos = 5;  // recall of a new person falls steeply below
+constexpr std::size_t kFewPhotos = 5;  // fewer tell little of a person; a judgement, no measured border
 
 int label_of(const std::string& name, const std::vector<std::string>& class_names) {
   return static_cast<int>(std::find(class_names.begin(), class_names.end(), name) - class_names.begin());
@@ -53,7 +53,7 @@ void warn_of_few(const PhotoStore& store, const Split& own, const MaterialReques
     if (photos[person] < kFewPhotos && observer.say)
       observer.say(request.class_names[person] + ": " + std::to_string(photos[person]) + " training photo" +
                    (photos[person] == 1 ? "" : "s") + ", few to know somebody by: " + std::to_string(kFewPhotos) +
-                   " at least are advised, 20 are better");
+                   " at least are advised");
 }
 
 void append(std::vector<std::uint32_t>& to, const std::vector<std::uint32_t>& more) {

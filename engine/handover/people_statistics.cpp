@@ -2,7 +2,6 @@
 #include "engine/handover/people_statistics.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "engine/formats/quantize.h"
 #include "engine/model/parameters.h"

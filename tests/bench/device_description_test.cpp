@@ -192,6 +192,7 @@ TEST_CASE("what is no device description is refused by place, field and both val
   expect_parts(changed("/efficiencies/1/tiles/0", Json::array({64, 64})), {"efficiencies[1]", "tiles", "[64,64]"});
   expect_parts(changed("/efficiencies/1/dtype", "bf16"), {"efficiencies[1]", "bf16", "peak"});
   expect_parts(changed("/efficiencies/2/dtype", "f8"), {"f8"});
+  expect_parts(changed("/efficiencies/2/op", Json::array()), {"efficiencies[2]", "op", "[]", "one at least"});
   expect_parts(changed("/efficiencies/2/op", Json::array({"cast", 3})), {"efficiencies[2]", "op", "3"});
   expect_parts(changed("/efficiencies/2/op", Json::array({"cast", "cast"})), {"efficiencies[2]", "second", "cast"});
   Json many = Json::array();

@@ -81,7 +81,8 @@ Outcome search_all(const bench::SearchOptions& base) {
   return outcome;
 }
 
-TEST_SUITE_BEGIN("slow");  // statistics over a thousand searches: nothing that a sanitizer would see in the last only
+TEST_SUITE_BEGIN(
+    "slow");  // statistics over a thousand searches: nothing that a sanitizer or qemu would see in the last only
 
 TEST_CASE("the search finds the best of its candidates, or one within 3 %, on 95 % of 1,000 made-up machines") {
   const Outcome all = search_all({});

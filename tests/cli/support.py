@@ -12,9 +12,8 @@ import sys
 import tempfile
 import unittest
 
-SANITIZED = bool(
-    os.environ.get("TSUGI_SANITIZE")
-)  # a process takes ten times as long, and errs in a few draws as in many
+# A process takes ten times as long under a sanitizer, and errs in a few draws as in many.
+SANITIZED = bool(os.environ.get("TSUGI_SANITIZE"))
 BINARY = os.environ.get("TSUGI_BINARY", "")
 REPORTED = 99  # how a process ends that a sanitizer stopped: a status that no command has
 CRASH = re.compile(r"(Address|Leak|Thread)Sanitizer|runtime error:|terminate called|Segmentation fault|Assertion")

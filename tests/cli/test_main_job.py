@@ -228,6 +228,8 @@ class MainJob(support.CommandLine):
         server = self.result("eval", "server.safetensors", "--photos", "people", "--confusion")
         self.assertTrue({"accuracy", "photos", "per_class"} <= set(server))
         self.assertEqual(server["accuracy"], self.pretrained["accuracy"])
+        low, high = server["accuracy_interval"]
+        self.assertTrue(0 <= low <= server["accuracy"] <= high <= 1)
         self.assertEqual(set(server["per_class"]), set(self.general))
         self.assertEqual(sum(map(sum, server["confusion"])), server["photos"])
         # The device knows only half of the server's training photos; the other half must not pass for unseen ones.
@@ -235,6 +237,7 @@ class MainJob(support.CommandLine):
         self.assertEqual((device["accuracy"], device["photos"]), (self.resumed["accuracy_general"], server["photos"]))
         personal = self.result("eval", "device.safetensors", "--photos", "new")
         self.assertEqual(personal["accuracy"], self.resumed["accuracy_personal"])
+        self.assertEqual(personal["accuracy_interval"], self.resumed["accuracy_personal_interval"])
         everything = self.result("eval", "device.safetensors", "--photos", "people", "--all")
         self.assertEqual(everything["photos"], 18)
         for value in accuracies([server, device, personal, everything]):

@@ -67,7 +67,7 @@ class Predicting(support.CommandLine):
         self.assertAlmostEqual(plan["step_s"], parts, delta=1e-9)
         self.assertNotIn("epoch_s", plan)
 
-    @unittest.skipIf(os.environ.get("TSUGI_SANITIZE"), "sanitizers multiply memory")
+    @unittest.skipIf(support.SANITIZED, "sanitizers multiply memory")
     def test_planned_memory_is_that_of_the_process(self):
         """Of a model with an op of every kind, as the plan assumes: the pages of oneDNN's code that an op touches are part of it. A model
         that has no depthwise convolution touches 1.6 MB less with oneDNN 2.6 and 4.4 MB less with 3.7, which is 17 % of a tiny process."""
@@ -76,7 +76,7 @@ class Predicting(support.CommandLine):
         step = self.result("bench", "--step", "--smoke", "--size", "64", "--device", "cpu", "--threads", "1", *common)
         self.assertLess(abs(plan["peak_memory_bytes"] / step["peak_memory_bytes"] - 1), 0.1)
 
-    @unittest.skipIf(os.environ.get("TSUGI_SANITIZE"), "sanitizers multiply memory")
+    @unittest.skipIf(support.SANITIZED, "sanitizers multiply memory")
     def test_planned_memory_is_that_of_whole_runs(self):
         """Within 8 % of the peak of pretraining and of a hand-over, checkpoint included; 5 % is what was measured."""
         people, personal = self.people("folk", 4, 20), self.people("me", 1, 20, first=9)

@@ -31,10 +31,16 @@ Bundle decode_bundle(const Bytes& bytes) {
   const auto path = std::filesystem::temp_directory_path() / ("tsugi-fuzz-" + std::to_string(::getpid()) + ".tar");
   struct Removal {
     const std::filesystem::path& path;
-    ~Removal() { std::filesystem::remove(path); }
+    ~Removal() {
+      std::error_code ignored;
+      std::filesystem::remove(path, ignored);
+    }
   } const removal{path};
-  std::ofstream(path, std::ios::binary)
-      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  std::ofstream file;
+  file.exceptions(std::ios::badbit | std::ios::failbit);  // no Error: a full disk is no refusal of the input
+  file.open(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  file.close();
   return read_bundle(path.string());
 }
 

@@ -1,6 +1,7 @@
 // Every op of the emulator that has one kernel for all shapes, through the suite that all backends pass: against the
 // double-precision reference, in float32 and float16, with the threads of a block run forward, in reverse and in three
-// shuffled orders. What a missing barrier or a race would change, one of the orders shows.
+// shuffled orders (forward only under a sanitizer). What a missing barrier or a race would change, one of the orders
+// shows.
 #include <doctest/doctest.h>
 
 #include <string>

@@ -1,4 +1,5 @@
-// Every registry row in the emulator, its threads run forward, in reverse and in three shuffled orders.
+// Every registry row in the emulator, its threads run forward, in reverse and in three shuffled orders (forward only
+// under a sanitizer).
 #include <doctest/doctest.h>
 
 #include <string>

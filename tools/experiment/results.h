@@ -32,7 +32,6 @@ class Results {
   /// Reads the folder. Throws as read_experiment and read_cells do.
   explicit Results(const std::string& out, FileLog* files = nullptr);
 
-  const std::string& out() const { return out_; }
   const Json& about() const { return about_; }  ///< experiment.json
   const std::vector<Cell>& cells() const { return cells_; }
   std::vector<int> people() const;  ///< ascending
