@@ -64,7 +64,7 @@ void print_peers(const bench::ResultFile& file) {
                     figure_text(bench::peer_ratio(*slowest)).c_str(), slowest->name.c_str()));
 }
 
-void print(const bench::ResultFile& file) {
+void print_ops(const bench::ResultFile& file) {
   std::vector<std::vector<std::string>> table = {{"model", "batch", "layer", "x", "op", "cache", "time", "+-",
                                                   "GFLOP/s", "GB/s", "% peak", "% bandwidth", "% roofline", "kernel",
                                                   "peer"}};
@@ -125,7 +125,7 @@ int bench_ops_command(const BenchOptions& options) {
       if (!e.failure.empty()) console.say(e.name + ": " + e.failure);
   }
   if (!options.output.empty()) bench::write_result_file(options.output, file);
-  if (!options.common.quiet) print(file);
+  if (!options.common.quiet) print_ops(file);
   if (!options.plot.empty()) write_roofline_plot({{backend->name(), file}}, options.plot);
   finish(options.common, options.common.json ? Json::parse(bench::to_json(file, true)) : Json());
   if (file.context.points_left_out > 0)

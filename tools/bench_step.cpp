@@ -12,7 +12,7 @@
 namespace tsugi::tools {
 namespace {
 
-void print(const bench::ResultFile& file) {
+void print_step(const bench::ResultFile& file) {
   const bench::StepResult& step = file.step;
   const auto share = [&](double seconds) { return figure_text(100.0 * seconds / step.parts_s); };
   std::vector<std::vector<std::string>> table = {{"layer", "op", "forward", "backward", "% of step", "GFLOP/s"}};
@@ -70,7 +70,7 @@ int bench_step_command(const BenchOptions& options) {
   }
   file.context.limits = bench::measure_limits(*backend, nullptr, bench.brief);
   if (!options.output.empty()) bench::write_result_file(options.output, file);
-  if (!options.common.quiet) print(file);
+  if (!options.common.quiet) print_step(file);
   finish(options.common, options.common.json ? Json::parse(bench::to_json(file, true)) : Json());
   return kOk;
 }

@@ -10,7 +10,7 @@
 namespace tsugi::tools {
 namespace {
 
-struct Options {
+struct BundleOptions {
   Common common;
   BundleSource source;
   BundleRequest request;
@@ -22,7 +22,7 @@ struct Options {
 
 std::string size_text(std::uint64_t bytes) { return bytes_text(static_cast<double>(bytes)); }
 
-BundleRequest request_of(const Options& options) {
+BundleRequest request_of(const BundleOptions& options) {
   BundleRequest request = options.request;
   request.strategy = subset_strategy(options.strategy);
   if (options.compact != "none") request.kind = options.compact == "fp16" ? CheckpointKind::fp16 : CheckpointKind::int8;
@@ -54,7 +54,7 @@ void put_features(const PackSummary& packed, std::uint32_t variants, Json& json)
   json["step_flops_share"] = packed.place.share;
 }
 
-int bundle_command(const Options& options, FileLog* files) {
+int bundle_command(const BundleOptions& options, FileLog* files) {
   install_stop_signals();
   const BundleRequest request = request_of(options);
   MadeBundle made;
@@ -90,7 +90,7 @@ int bundle_command(const Options& options, FileLog* files) {
 }  // namespace
 
 void add_bundle(CLI::App& app, Run& run, Audit& audit) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BundleOptions>();
   BundleSource& source = options->source;
   BundleRequest& request = options->request;
   CLI::App* command = app.add_subcommand("bundle", "Pack a checkpoint and a part of its training photos for a device");

@@ -12,12 +12,12 @@
 namespace tsugi::tools {
 namespace {
 
-struct Options {
+struct CompactOptions {
   Common common;
   std::string checkpoint, output, as = "fp16";
 };
 
-int compact_command(const Options& options, FileLog* files) {
+int compact_command(const CompactOptions& options, FileLog* files) {
   install_stop_signals();  // not asked for: writing is short, and a temporary must not stay behind
   const Checkpoint checkpoint = CheckpointSession(options.checkpoint, "reference", 1, files).checkpoint;
   const OutputClaim claim(options.output, {"checkpoint", files, !checkpoint.personal_classes.empty()});
@@ -41,7 +41,7 @@ int compact_command(const Options& options, FileLog* files) {
 }  // namespace
 
 void add_compact(CLI::App& app, Run& run, Audit& audit) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CompactOptions>();
   CLI::App* command = app.add_subcommand("compact", "Write a smaller copy of a checkpoint, for sending");
   command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
   add_option(*command, "--as", options->as, "fp16 or int8", {"fp16", "int8"});

@@ -14,7 +14,7 @@
 namespace tsugi::tools {
 namespace {
 
-struct Options {
+struct DoctorOptions {
   Common common;
 };
 
@@ -58,7 +58,7 @@ Json device_report(const std::string& name) {
   return json;
 }
 
-int doctor_command(const Options& options) {
+int doctor_command(const DoctorOptions& options) {
   Json json;
   json["version"] = version();
   json["commit"] = commit();
@@ -106,7 +106,7 @@ int doctor_command(const Options& options) {
 }  // namespace
 
 void add_doctor(CLI::App& app, Run& run) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<DoctorOptions>();
   CLI::App* command = app.add_subcommand("doctor", "What this machine and this build have");
   add_common(*command, options->common, "tsugi doctor");
   command->callback([options, &run] { run = [options] { return doctor_command(*options); }; });

@@ -14,7 +14,7 @@
 namespace tsugi::tools {
 namespace {
 
-struct Options {
+struct EvalOptions {
   Common common;
   std::string checkpoint, photos, device = "auto";
   int threads = 0;
@@ -54,7 +54,7 @@ void print_confusion(const Evaluation& evaluation, const std::vector<std::string
   print_table(table);
 }
 
-int eval_command(const Options& options, FileLog* files) {
+int eval_command(const EvalOptions& options, FileLog* files) {
   install_stop_signals();
   Console console(options.common.quiet);
   const CheckpointSession session(options.checkpoint, options.device, options.threads, files,
@@ -116,7 +116,7 @@ int eval_command(const Options& options, FileLog* files) {
 }  // namespace
 
 void add_eval(CLI::App& app, Run& run, Audit& audit) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<EvalOptions>();
   CLI::App* command = app.add_subcommand("eval", "Accuracy of a checkpoint, overall and a person");
   command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
   command->add_option("--photos", options->photos, "Folder with one folder of photos a person")->required();

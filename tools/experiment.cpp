@@ -17,7 +17,7 @@
 namespace tsugi::tools {
 namespace {
 
-struct Options {
+struct ExperimentOptions {
   Common common;
   ExperimentSettings settings;
   std::string fractions = "0:1:0.1", ablation_fractions = "0,0.05,0.1";
@@ -26,10 +26,12 @@ struct Options {
   const CLI::App* command = nullptr;
 };
 
-bool given(const Options& options, const std::string& name) { return options.command->get_option(name)->count() > 0; }
+bool given(const ExperimentOptions& options, const std::string& name) {
+  return options.command->get_option(name)->count() > 0;
+}
 
 /// --quick is a grid of minutes; what was named on the command line stays as it was named.
-void apply_quick(Options& options) {
+void apply_quick(ExperimentOptions& options) {
   if (!given(options, "--people")) options.settings.people = {10};
   if (!given(options, "--fractions")) options.fractions = "0,0.1,0.3,1";
   if (!given(options, "--ablation-fractions")) options.ablation_fractions = "0.1";
@@ -38,7 +40,7 @@ void apply_quick(Options& options) {
   if (!given(options, "--handover-epochs")) options.settings.handover_epochs = 3;
 }
 
-void add_methods(Options& options) {
+void add_methods(ExperimentOptions& options) {
   std::vector<Method>& methods = options.settings.methods;
   if (options.paper) options.methods = {"paper"};
   for (const std::string& name : options.methods) methods.push_back(find_method(name));
@@ -51,7 +53,7 @@ void add_methods(Options& options) {
   keep_former_names(options.settings.out, methods);
 }
 
-void collect(Options& options) {
+void collect(ExperimentOptions& options) {
   if (options.quick) apply_quick(options);
   std::vector<int>& people = options.settings.people;
   std::sort(people.begin(), people.end());
@@ -105,7 +107,7 @@ int report_command(const std::string& out, const Common& common, FileLog* files)
   return kOk;
 }
 
-int handover_command(const Options& options, FileLog* files) {
+int handover_command(const ExperimentOptions& options, FileLog* files) {
   keep_private();
   install_stop_signals();
   const std::string command = command_line(*options.command), &out = options.settings.out;
@@ -131,7 +133,7 @@ int handover_command(const Options& options, FileLog* files) {
   return summary.stopped || !summary.failed.empty() ? kFailed : kOk;
 }
 
-void add_grid_options(CLI::App& command, Options& options) {
+void add_grid_options(CLI::App& command, ExperimentOptions& options) {
   ExperimentSettings& s = options.settings;
   command.add_option("--general", s.general, "Folder of general people, whom the server knows")->required();
   command.add_option("--personal", s.personal, "The device's person: a folder of photos, or a folder of such folders")
@@ -153,7 +155,7 @@ void add_grid_options(CLI::App& command, Options& options) {
                    "hand-over, ablation at 0.1; options that are given stay");
 }
 
-void add_training_options(CLI::App& command, Options& options) {
+void add_training_options(CLI::App& command, ExperimentOptions& options) {
   ExperimentSettings& s = options.settings;
   add_option(command, "--model", s.model, "Built-in model or a JSON file");
   command.add_option("--size", s.size, "Pixels a side that the network sees, 0 = as the model says")
@@ -174,7 +176,7 @@ void add_training_options(CLI::App& command, Options& options) {
 }  // namespace
 
 void add_experiment(CLI::App& app, Run& run, Audit& audit) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ExperimentOptions>();
   CLI::App* experiment =
       app.add_subcommand("experiment", "Repeat the source paper's experiment on photos of yours, as a report");
   experiment->require_subcommand(1);

@@ -17,7 +17,7 @@
 namespace tsugi::tools {
 namespace {
 
-struct Options {
+struct InspectOptions {
   Common common;
   std::string file;
   int batch = 64, classes = 32;
@@ -210,7 +210,7 @@ void inspect_bundle(const Bundle& bundle, bool print, Json& json) {
   print_line();
 }
 
-int inspect_command(const Options& options, FileLog* files) {
+int inspect_command(const InspectOptions& options, FileLog* files) {
   const bool print = !options.common.quiet && !options.common.json;
   Json json;
   const std::vector<std::string> builtin = builtin_model_names();
@@ -246,7 +246,7 @@ int inspect_command(const Options& options, FileLog* files) {
 }  // namespace
 
 void add_inspect(CLI::App& app, Run& run, Audit& audit) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InspectOptions>();
   CLI::App* command = app.add_subcommand("inspect", "What a checkpoint, a bundle or a model holds");
   command->add_option("FILE", options->file, "Checkpoint, bundle, model JSON, or the name of a built-in model")
       ->required();

@@ -13,14 +13,14 @@
 namespace tsugi::tools {
 namespace {
 
-struct Options {
+struct PredictOptions {
   Common common;
   std::string checkpoint, device = "auto";
   std::vector<std::string> images;
   int threads = 0, top = 3;
 };
 
-int predict_command(const Options& options, FileLog* files) {
+int predict_command(const PredictOptions& options, FileLog* files) {
   install_stop_signals();
   Console console(options.common.quiet);
   const CheckpointSession session(options.checkpoint, options.device, options.threads, files,
@@ -73,7 +73,7 @@ int predict_command(const Options& options, FileLog* files) {
 }  // namespace
 
 void add_predict(CLI::App& app, Run& run, Audit& audit) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PredictOptions>();
   CLI::App* command = app.add_subcommand("predict", "Who is on these photos");
   command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
   command->add_option("IMAGE", options->images, "JPEG or PNG files")->required();

@@ -11,7 +11,7 @@
 namespace tsugi::tools {
 namespace {
 
-struct Options {
+struct PretrainOptions {
   Common common;
   TrainOptions train;
   PretrainRequest request;
@@ -37,7 +37,7 @@ void check_continued(const PretrainRequest& request, bool model_given, FileLog* 
     differs("--crop", std::to_string(request.crop), std::to_string(crop));
 }
 
-int pretrain_command(const Options& options, FileLog* files) {
+int pretrain_command(const PretrainOptions& options, FileLog* files) {
   PretrainRequest request = options.request;
   if (!request.continue_from.empty()) check_continued(request, options.model->count() > 0, files);
   request.train = options.train.collect();
@@ -61,7 +61,7 @@ int pretrain_command(const Options& options, FileLog* files) {
 }  // namespace
 
 void add_pretrain(CLI::App& app, Run& run, Audit& audit) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PretrainOptions>();
   CLI::App* command =
       app.add_subcommand("pretrain", "Train on a folder of people, from nothing or on from a checkpoint");
   command->add_option("PHOTOS", options->request.photos, "Folder with one folder of photos a person")->required();

@@ -11,7 +11,7 @@
 namespace tsugi::tools {
 namespace {
 
-struct Options {
+struct ResumeOptions {
   Common common;
   TrainOptions train;
   HandoverRequest request;
@@ -52,7 +52,7 @@ MetricsRow start_of(const RunSummary& summary) {
   return unknown;
 }
 
-int resume_command(const Options& options, FileLog* files) {
+int resume_command(const ResumeOptions& options, FileLog* files) {
   HandoverRequest request = options.request;
   request.train = options.train.collect();
   request.overrides = options.train.handover();
@@ -105,7 +105,7 @@ int resume_command(const Options& options, FileLog* files) {
 }  // namespace
 
 void add_resume(CLI::App& app, Run& run, Audit& audit) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ResumeOptions>();
   CLI::App* command = app.add_subcommand("resume", "Take a bundle over: add personal people and train on");
   command->add_option("BUNDLE", options->request.bundle, "Bundle that tsugi bundle wrote (.tar)")->required();
   command

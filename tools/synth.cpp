@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct SynthOptions {
   Common common;
   std::string output;
   int people = 12, photos = 30, size = 250, first = 1;
@@ -40,7 +40,7 @@ std::string person_name(std::uint64_t seed, int person) {
   return name;
 }
 
-void write_photo(const Options& options, const fs::path& folder, int person, int photo) {
+void write_photo(const SynthOptions& options, const fs::path& folder, int person, int photo) {
   const std::string name = person_name(options.seed, person);
   fs::create_directory(folder / name);
   const std::vector<std::uint8_t> pixels = draw_photo(options.seed, person, photo, options.size);
@@ -50,7 +50,7 @@ void write_photo(const Options& options, const fs::path& folder, int person, int
 }
 
 /// Photos are drawn by all threads; a failure is thrown when all have stopped.
-void write_people(const Options& options, const fs::path& folder) {
+void write_people(const SynthOptions& options, const fs::path& folder) {
   std::atomic<bool> failed{false};
   std::exception_ptr failure;
 #pragma omp parallel for schedule(dynamic, 1)
@@ -66,7 +66,7 @@ void write_people(const Options& options, const fs::path& folder) {
 
 /// OUT/<name>/<name>_0001.jpg ...: a new folder is drawn beside its place, so that whoever finds it there finds it
 /// whole. What was written is removed when something fails.
-void write_folder(const Options& options) {
+void write_folder(const SynthOptions& options) {
   std::error_code error;
   const auto check = [&](bool holds, const std::string& message) {
     if (!holds) throw Error("synth: " + options.output + message);
@@ -89,7 +89,7 @@ void write_folder(const Options& options) {
   }
 }
 
-int synth_command(const Options& options) {
+int synth_command(const SynthOptions& options) {
   write_folder(options);
   if (!options.common.quiet)
     print_line(
@@ -102,7 +102,7 @@ int synth_command(const Options& options) {
 }  // namespace
 
 void add_synth(CLI::App& app, Run& run) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SynthOptions>();
   CLI::App* command =
       app.add_subcommand("synth", "Draw a folder of synthetic people, for trying everything with no data");
   command->add_option("OUT", options->output, "Folder to create")->required();

@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct TuneOptions {
   Common common;
   std::string device = "auto", precision = "auto", budget = "60s", tuning = "auto", inc;
   std::vector<std::string> models = {"faces-resnet"};
@@ -70,7 +70,7 @@ void add_calls(const bench::TuneResult& result, TuningFile& file) {
 }
 
 /// The file to keep the winners in. Throws Error where there is none.
-std::string output_path(const Options& options, KernelChoice* choice) {
+std::string output_path(const TuneOptions& options, KernelChoice* choice) {
   const std::string path = tuning_path(options.tuning, choice);
   if (path.empty()) throw Error("tune: TSUGI_TUNING is \"off\", or there is no home folder: name a file by --tuning");
   std::error_code error;
@@ -79,7 +79,7 @@ std::string output_path(const Options& options, KernelChoice* choice) {
   return path;
 }
 
-std::vector<bench::ShapeList> lists_of(const Options& options) {
+std::vector<bench::ShapeList> lists_of(const TuneOptions& options) {
   std::vector<bench::ShapeList> lists;
   for (const std::string& name : options.models) {
     lists.push_back(bench::find_shape_list(name));
@@ -91,7 +91,7 @@ std::vector<bench::ShapeList> lists_of(const Options& options) {
 /// One run of the command: a device, and the file that grows with every model and batch.
 class TuneRun {
  public:
-  TuneRun(const Options& options, Backend& backend, KernelChoice& choice, DType dtype, Console& console)
+  TuneRun(const TuneOptions& options, Backend& backend, KernelChoice& choice, DType dtype, Console& console)
       : options_(options),
         backend_(backend),
         console_(console),
@@ -139,7 +139,7 @@ class TuneRun {
   }
 
  private:
-  const Options& options_;
+  const TuneOptions& options_;
   Backend& backend_;
   Console& console_;
   std::string path_;
@@ -149,7 +149,7 @@ class TuneRun {
   Json json_;
 };
 
-int tune_command(const Options& options) {
+int tune_command(const TuneOptions& options) {
   const std::vector<bench::ShapeList> lists = lists_of(options);
   const std::unique_ptr<Backend> backend = make_backend(options.device, options.threads);
   KernelChoice* choice = backend->kernel_choice();
@@ -176,7 +176,7 @@ int tune_command(const Options& options) {
 }  // namespace
 
 void add_tune(CLI::App& app, Run& run) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TuneOptions>();
   CLI::App* command =
       app.add_subcommand("tune", "Find the fastest kernels for this device; all commands use them from then on");
   add_option(*command, "--device", options->device, "auto, cpu, cuda or simt (emulates CUDA; simt:53 a Jetson Nano)");

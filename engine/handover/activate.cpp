@@ -7,7 +7,6 @@
 namespace tsugi {
 namespace {
 
-constexpr int kBatch = 16;  // small, for small devices
 constexpr std::size_t kResidentBytes = std::size_t{2} << 30;
 
 }  // namespace
@@ -22,7 +21,7 @@ Activated activate(const Network& lower, const SampleSource& source, const Activ
   if (rows == 0) return {};
   PixelBlock block(rows * count * sizeof(float), kResidentBytes, request.files);
   auto* values = reinterpret_cast<float*>(block.data());
-  Inference inference(lower, kBatch);
+  Inference inference(lower, kSmallBatch);
   inference.before_each_batch(request.before_batch);
   InferenceOptions options;
   options.strength = request.strength;

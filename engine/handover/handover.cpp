@@ -13,6 +13,7 @@
 #include "engine/handover/ending.h"
 #include "engine/handover/material.h"
 #include "engine/handover/teacher.h"
+#include "engine/train/inference.h"
 #include "engine/train/memory_share.h"
 #include "engine/train/prepare.h"
 #include "engine/tuning/tuned_backend.h"
@@ -20,7 +21,6 @@
 namespace tsugi {
 namespace {
 
-constexpr int kBatch = 16;                   // of evaluations before training: small, for small devices
 constexpr std::uint64_t kKeepBestDraws = 1;  // added to the seed: it sees draws that no row was fitted to
 
 /// A hand-over under way. Its steps are called once each, in the order of their declaration.
@@ -165,7 +165,7 @@ void Handover::look_back() {
 void Handover::measure_received() {
   Network network(*backend_, trained(), received().class_names);
   network.load(received(), request_.bundle);
-  Inference inference(network, kBatch);
+  Inference inference(network, kSmallBatch);
   std::vector<std::uint32_t> photos;
   for (const std::uint32_t i : material_->split.test)
     if (material_->source->label(i) < first_new()) photos.push_back(i);

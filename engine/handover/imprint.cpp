@@ -8,7 +8,7 @@
 namespace tsugi {
 namespace {
 
-constexpr std::size_t kDraws = 40;  // of each old person
+constexpr std::size_t kPersonDraws = 40;  // of each old person
 constexpr double kSpread =
     2.0;  // of the draws' covariance: photos that were trained on lie closer to their mean than others
 constexpr int kSteps = 300;
@@ -236,9 +236,9 @@ HeadSamples replay(const PeopleStatistics& statistics, std::uint64_t seed) {
   std::vector<float> normal(width);
   for (std::size_t person = 0; person < statistics.classes; ++person) {
     if (statistics.feature_count[person] == 0.0f) continue;
-    for (std::size_t draw = 0; draw < kDraws; ++draw) {
-      fill_normal(seed, static_cast<std::uint32_t>(person * kDraws + draw), static_cast<float>(std::sqrt(kSpread)),
-                  normal.data(), width);
+    for (std::size_t draw = 0; draw < kPersonDraws; ++draw) {
+      fill_normal(seed, static_cast<std::uint32_t>(person * kPersonDraws + draw),
+                  static_cast<float>(std::sqrt(kSpread)), normal.data(), width);
       old.labels.push_back(static_cast<int>(person));
       for (std::size_t j = 0; j < width; ++j) {
         double value = static_cast<double>(statistics.feature_mean[person * width + j]);

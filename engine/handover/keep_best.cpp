@@ -9,7 +9,6 @@
 namespace tsugi {
 namespace {
 
-constexpr int kBatch = 16;                                    // small, for small devices
 constexpr double kLargestLoss = 0.01;                         // of the old people's recall
 constexpr std::uint64_t kOtherDraws = 0x9E3779B97F4A7C15ull;  // from the seed of training to one that it never uses
 
@@ -52,7 +51,7 @@ Recalls KeepBest::look(const DeviceBuffer* scratch) const {
     ++tally.photos;
     tally.correct += predicted == label;
   };
-  Inference inference(network_, kBatch, scratch);
+  Inference inference(network_, kSmallBatch, scratch);
   InferenceOptions options;
   options.variants = variants_;
   options.strength = strength_;

@@ -12,8 +12,7 @@ namespace tsugi {
 namespace {
 
 constexpr int kBatch = 64;
-constexpr std::uint32_t kDraws =
-    3;  // augmented variants of each photo in the features' statistics, beside the photo itself
+constexpr std::uint32_t kStatisticsDraws = 3;  // augmented variants of each photo in the statistics, beside the photo
 
 BundlePhoto bundle_photo(const Photo& photo, bool test) {
   return {photo.class_name, photo.file.substr(photo.file.find('/') + 1), test, photo.bytes, photo.path};
@@ -72,7 +71,7 @@ Predictions BundleMaker::run(std::uint32_t variant, bool logits) {
   options.logits = logits;
   options.features = true;
   options.variant = variant;
-  options.variants = 1 + kDraws;
+  options.variants = 1 + kStatisticsDraws;
   options.strength = session_.settings.augment;
   options.seed = session_.settings.seed;
   std::vector<std::uint32_t> photos(store_->size());
@@ -90,7 +89,8 @@ void BundleMaker::gather_statistics() {
   FeatureStatistics statistics(classes, feature_width(session_.model, session_.network->classes()), seen_.features,
                                store_->labels());
   statistics.add(seen_.features, store_->labels());
-  for (std::uint32_t draw = 1; draw <= kDraws; ++draw) statistics.add(run(draw, false).features, store_->labels());
+  for (std::uint32_t draw = 1; draw <= kStatisticsDraws; ++draw)
+    statistics.add(run(draw, false).features, store_->labels());
   statistics.store(statistics_);
 }
 

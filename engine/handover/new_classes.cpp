@@ -8,8 +8,8 @@
 namespace tsugi {
 namespace {
 
-constexpr int kBatch = 16;           // small, for small devices
-constexpr std::uint32_t kDraws = 3;  // augmented variants of a personal photo that imprinting sees beside the photo
+constexpr std::uint32_t kImprintDraws =
+    3;  // augmented variants of a personal photo that imprinting sees beside the photo
 
 void add_rows(std::vector<NamedTensor>& tensors, const std::string& name, std::size_t rows, std::size_t old_rows,
               const std::string& place) {
@@ -29,7 +29,7 @@ void add_rows(std::vector<NamedTensor>& tensors, const std::string& name, std::s
 /// Features of `photos` in their first `variants` variants.
 HeadSamples samples_of(const Network& network, const SampleSource& source, const std::vector<std::uint32_t>& photos,
                        std::uint32_t variants, const TrainSettings& settings) {
-  Inference inference(network, kBatch);
+  Inference inference(network, kSmallBatch);
   InferenceOptions options;
   options.features = true;
   options.variants = variants;
@@ -51,7 +51,7 @@ void imprint(Network& network, int first_new, const SampleSource& source, const 
   const HeadSamples old =
       statistics ? replay(*statistics, settings.seed) : samples_of(network, source, general, 1, settings);
   imprint_rows(network, first_new, old,
-               samples_of(network, source, personal, std::min(settings.variants, 1 + kDraws), settings));
+               samples_of(network, source, personal, std::min(settings.variants, 1 + kImprintDraws), settings));
 }
 
 void draw_rows(Network& network, int first_new, std::uint64_t seed) {

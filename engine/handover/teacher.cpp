@@ -4,11 +4,7 @@
 #include <algorithm>
 
 namespace tsugi {
-namespace {
-
-constexpr int kBatch = 16;  // small, for small devices
-
-}  // namespace
+namespace {}  // namespace
 
 StoredLogits stored_logits(const Bundle& bundle, const PeopleStatistics& statistics) {
   StoredLogits stored;
@@ -47,7 +43,7 @@ SoftLabels make_teacher(const Network& network, const SampleSource& source, cons
     put(item, found->second.data());
   }
   if (missing.empty()) return teacher;
-  Inference inference(network, kBatch);
+  Inference inference(network, kSmallBatch);
   InferenceOptions options;
   options.logits = true;
   const Predictions predictions = inference.run(source, missing, options);

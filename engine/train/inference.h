@@ -32,6 +32,8 @@ struct InferenceOptions {
   std::uint64_t seed = 0;
 };
 
+inline constexpr int kSmallBatch = 16;  ///< photos in a batch where a device of little memory runs forward only
+
 class Inference {
  public:
   /// Computes in float32, in batches of at most `batch` photos. With `scratch` (a trainer's arena, unused between

@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-bench::ResultFile example() {
+bench::ResultFile example_result() {
   bench::ResultFile file = device_file("cpu", 500.0, 20.0);
   file.context.threads = 2;
   file.context.tuned_calls = 7;
@@ -31,14 +31,14 @@ bench::ResultFile example() {
   return file;
 }
 
-Json example_json() { return Json::parse(bench::to_json(example(), false)); }
+Json result_json() { return Json::parse(bench::to_json(example_result(), false)); }
 
-std::string error_of_json(const Json& json) {
+std::string error_of_result(const Json& json) {
   return error_of([&] { bench::parse_result_file(json.dump(), "a.json"); });
 }
 
 TEST_CASE("a result file reads back as it was written") {
-  const bench::ResultFile before = example();
+  const bench::ResultFile before = example_result();
   for (const bool one_line : {false, true}) {
     const std::string text = bench::to_json(before, one_line);
     CHECK((text.find('\n') == std::string::npos) == one_line);
@@ -74,7 +74,7 @@ TEST_CASE("a result file reads back as it was written") {
 }
 
 TEST_CASE("a result file has what Google Benchmark's tools read") {
-  const Json json = example_json();
+  const Json json = result_json();
   for (const char* key : {"date", "executable", "num_cpus", "library_build_type"}) CHECK(json["context"].contains(key));
   const Json& entry = json["benchmarks"][0];
   CHECK(entry["name"] == "made/b16/conv1/conv2d_forward/f32/cold_median");
@@ -90,7 +90,7 @@ TEST_CASE("a result file has what Google Benchmark's tools read") {
 }
 
 TEST_CASE("a file of a Google Benchmark program is read by its names, medians first") {
-  Json json = example_json();
+  Json json = result_json();
   for (auto& [key, value] : json["context"].items())
     if (!value.is_string()) value = value.dump();  // its custom context is text
   const Json plain{{"run_type", "iteration"}, {"time_unit", "us"}, {"cpu_time", 1.0}, {"flops", 4e6}, {"bytes", 100.0}};
@@ -127,19 +127,19 @@ TEST_CASE("a file of a Google Benchmark program is read by its names, medians fi
 }
 
 TEST_CASE("what is no result file is refused by name and place") {
-  Json json = example_json();
+  Json json = result_json();
   json["context"]["tsugi_schema"] = bench::kResultSchema + 1;
-  expect_parts(error_of_json(json), {"a.json", "tsugi_schema", std::to_string(bench::kResultSchema + 1),
-                                     std::to_string(bench::kResultSchema)});
+  expect_parts(error_of_result(json), {"a.json", "tsugi_schema", std::to_string(bench::kResultSchema + 1),
+                                       std::to_string(bench::kResultSchema)});
   json["context"].erase("tsugi_schema");
-  expect_parts(error_of_json(json), {"a.json", "context", "tsugi_schema", "not a result file"});
+  expect_parts(error_of_result(json), {"a.json", "context", "tsugi_schema", "not a result file"});
 
   const auto broken = [&](const char* where, const char* key, const Json& value,
                           const std::vector<std::string>& parts) {
-    Json changed = example_json();
+    Json changed = result_json();
     Json& object = where == std::string("context") ? changed["context"] : changed["benchmarks"][1];
     object[key] = value;
-    expect_parts(error_of_json(changed), parts);
+    expect_parts(error_of_result(changed), parts);
   };
   broken("context", "tsugi_version", 3, {"a.json", "context", "tsugi_version", "3", "text"});
   broken("context", "device", "", {"a.json", "context", "device", "empty"});
@@ -153,17 +153,17 @@ TEST_CASE("what is no result file is refused by name and place") {
   broken("entry", "flops", Json::array(), {"a.json", "benchmarks[1]", "flops", "[]"});
   broken("entry", "run_name", "made/b16/conv1/conv2d_forward/f32/cold", {"a.json", "benchmarks[1]", "conv1", "twice"});
 
-  Json no_list = example_json();
+  Json no_list = result_json();
   no_list["benchmarks"] = "none";
-  expect_parts(error_of_json(no_list), {"a.json", "benchmarks", "list"});
+  expect_parts(error_of_result(no_list), {"a.json", "benchmarks", "list"});
   no_list["benchmarks"] = {1};
-  expect_parts(error_of_json(no_list), {"a.json", "benchmarks[0]", "is 1", "object"});
+  expect_parts(error_of_result(no_list), {"a.json", "benchmarks[0]", "is 1", "object"});
   no_list.erase("benchmarks");
-  expect_parts(error_of_json(no_list), {"a.json", "benchmarks", "not a result file"});
+  expect_parts(error_of_result(no_list), {"a.json", "benchmarks", "not a result file"});
 }
 
 TEST_CASE("a file that was cut off anywhere is an error, never a shorter file") {
-  const std::string text = bench::to_json(example(), false);
+  const std::string text = bench::to_json(example_result(), false);
   for (std::size_t length = 0; length < text.size(); length += 7) {
     CAPTURE(length);
     expect_parts(error_of([&] { bench::parse_result_file(text.substr(0, length), "cut.json"); }), {"cut.json"});
@@ -174,7 +174,7 @@ TEST_CASE("a damaged file is read or refused, never more, and what was read can 
   const std::uint64_t seed = fresh_seed();
   CAPTURE(seed);
   std::mt19937_64 random(seed);
-  const std::string original = bench::to_json(example(), false);
+  const std::string original = bench::to_json(example_result(), false);
   const std::string telling = "\"{}[],:.-0918eE\\x";
   int refused = 0;
   constexpr int kMutants = 3000;
@@ -187,7 +187,7 @@ TEST_CASE("a damaged file is read or refused, never more, and what was read can 
       const bench::ResultFile file = bench::parse_result_file(mutant, "mutant.json");
       const bench::ResultFile again = bench::parse_result_file(bench::to_json(file, true), "again.json");
       CHECK(again.entries.size() == file.entries.size());
-      bench::compare({"a.json", "b.json"}, {example(), file});
+      bench::compare({"a.json", "b.json"}, {example_result(), file});
     } catch (const Error&) {
       ++refused;
     }

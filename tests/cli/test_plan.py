@@ -9,9 +9,18 @@ import support
 NANO = ("plan", "--device", "jetson-nano", "--model", "faces-resnet")
 PHOTOS = ("--photos", "979", "--personal", "86", "--epochs", "10")
 THIS = ("plan", "--device", "this", "--smoke", "--threads", "1")
+TINY = ("--model", "tiny.json", "--batch", "16", "--precision", "fp32", "--quiet")
 
 
 class Predicting(support.CommandLine):
+    @classmethod
+    def measured_device(cls):
+        """This machine's description of itself, here.json, and the plan that it was measured for: once for all tests."""
+        if not hasattr(cls, "here"):
+            cls.write("tiny.json", json.dumps(support.TINY_MODEL))
+            cls.here = cls.result(*THIS, *TINY, "--save-device", "here.json")
+        return cls.here
+
     def needs_emulator(self):
         """GPUs that are not here are planned for by the scratch memory of the emulator's kernels."""
         if not {device["name"]: device["available"] for device in self.result("doctor")["devices"]}["simt"]:
@@ -95,21 +104,8 @@ class Predicting(support.CommandLine):
                 self.assertLess(abs(ratio - 1), 0.08, (model, planned["peak_memory_bytes"], run["peak_memory_bytes"]))
 
     def test_a_machine_that_measured_itself_is_a_device_elsewhere(self):
-        here = self.result(
-            *THIS,
-            "--model",
-            "faces-cnn",
-            "--batch",
-            "16",
-            "--precision",
-            "fp32",
-            "--save-device",
-            "here.json",
-            "--quiet",
-        )
-        there = self.result(
-            "plan", "--device", "here.json", "--model", "faces-cnn", "--batch", "16", "--threads", "1", "--quiet"
-        )
+        here = self.measured_device()
+        there = self.result("plan", "--device", "here.json", "--threads", "1", *TINY)
         for one, other in zip(there["layers"], here["layers"]):  # but for the rounding of units
             for key in ("forward_s", "backward_s"):
                 self.assertAlmostEqual(one[key] / other[key], 1, places=9)
@@ -183,20 +179,19 @@ class Predicting(support.CommandLine):
         self.assertIn("largest fraction: 1 (783 of 783 photos); everything fits, no budget binds", page)
 
     def test_what_disturbed_a_device_while_it_measured_itself_is_said(self):
-        self.tsugi(*THIS, "--save-device", "here.json", "--quiet")
+        self.measured_device()
         device = json.loads(self.read("here.json"))
         self.assertNotIn("noise", device["sources"])
         self.assertNotIn("disturbed", self.tsugi("plan", "--device", "here.json").stdout)
         device["sources"]["noise"] = "somebody else worked"
-        self.write("here.json", json.dumps(device))
-        done = self.tsugi("plan", "--device", "here.json", "--json")
+        self.write("noisy.json", json.dumps(device))
+        done = self.tsugi("plan", "--device", "noisy.json", "--json")
         self.assertIn("\nmind: disturbed: somebody else worked\n", done.stdout)
         self.assertEqual(json.loads(done.stdout.splitlines()[-1])["sources"]["noise"], "somebody else worked")
 
     def test_a_result_file_of_the_board_is_used(self):
         self.needs_emulator()
-        self.write("tiny.json", json.dumps(support.TINY_MODEL))
-        self.tsugi(*THIS, "--model", "faces-cnn", "--save-device", "here.json", "--precision", "fp32", "--quiet")
+        self.measured_device()
         made = {
             "context": {
                 "tsugi_schema": 1,
@@ -208,20 +203,11 @@ class Predicting(support.CommandLine):
             },
             "benchmarks": [],
         }
-        plan = self.result("plan", "--device", "here.json", "--model", "faces-cnn", "--batch", "16", "--quiet")
+        model = ("--model", "faces-cnn", "--batch", "16")
+        plan = self.result("plan", "--device", "here.json", *model, "--quiet")
         step = {key: plan[key] for key in ("model", "precision", "batch", "layers", "peak_memory_bytes")}
         self.write("board.json", json.dumps({**made, **step, "step_s": 1.5}))
-        with_result = (
-            "plan",
-            "--device",
-            "here.json",
-            "--model",
-            "faces-cnn",
-            "--batch",
-            "16",
-            "--result",
-            "board.json",
-        )
+        with_result = ("plan", "--device", "here.json", *model, "--result", "board.json")
         page = self.tsugi(*with_result).stdout
         self.assertIn("measured by the device itself, and by these runs", page)
         self.assertIn("mind: this is tsugi", page)

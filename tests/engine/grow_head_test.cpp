@@ -9,12 +9,6 @@
 namespace tsugi::test {
 namespace {
 
-constexpr const char* kLayers =
-    R"({"type": "conv2d", "name": "conv1", "filters": 6, "kernel": 3, "stride": 2}, {"type": "batch_norm", "name": "bn1"}, {"type": "relu"},
-    {"type": "dropout", "rate": 0.2}, {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"})";
-
-Model tiny_model() { return parse_model(model_json(kLayers, 16), "tiny"); }
-
 Checkpoint trained_checkpoint(OptimizerKind kind) {
   const std::unique_ptr<Backend> backend = make_cpu_backend(1);
   TrainSettings settings = short_settings();

@@ -15,18 +15,12 @@
 namespace tsugi::test {
 namespace {
 
-constexpr const char* kLayers =
-    R"({"type": "conv2d", "name": "conv1", "filters": 6, "kernel": 3, "stride": 2}, {"type": "batch_norm", "name": "bn1"}, {"type": "relu"},
-    {"type": "dropout", "rate": 0.2}, {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"})";
-
-Model tiny_model() { return parse_model(model_json(kLayers, 16), "tiny"); }
-
 /// A small server and its bundle.
 struct Handed : SmallServer {
   const std::string bundle = folder / "handover.tar";
   const Checkpoint& server = checkpoint;
 
-  Handed() : SmallServer(kLayers) { write_bundle(bundle, photos); }
+  Handed() : SmallServer(kTinyLayers) { write_bundle(bundle, photos); }
   HandoverRequest request(const std::string& output) const { return SmallServer::request(bundle, output); }
 };
 

@@ -17,10 +17,6 @@
 namespace tsugi::test {
 namespace {
 
-constexpr const char* kLayers =
-    R"({"type": "conv2d", "name": "conv1", "filters": 6, "kernel": 3, "stride": 2}, {"type": "batch_norm", "name": "bn1"}, {"type": "relu"},
-    {"type": "dropout", "rate": 0.2}, {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"})";
-
 constexpr SubsetStrategy kAll[] = {SubsetStrategy::stratified, SubsetStrategy::random, SubsetStrategy::herding,
                                    SubsetStrategy::k_center, SubsetStrategy::typical};
 
@@ -31,7 +27,7 @@ struct Server {
 
   Server() {
     write_photos(make_photos(3, 6), folder / "people");
-    std::ofstream(folder / "tiny.json") << model_json(kLayers, 16);
+    std::ofstream(folder / "tiny.json") << model_json(kTinyLayers, 16);
     PretrainRequest request = pretraining("server.safetensors");
     request.photos = folder / "people";
     request.model = folder / "tiny.json";

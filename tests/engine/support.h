@@ -42,6 +42,13 @@ inline std::unique_ptr<RegistryBackend> emulator(int sm = 75) {
 /// The description of a model on 8x8 photos with the given layers (JSON text, comma-separated objects).
 std::string model_json(const std::string& layers, int size = 8);
 
+/// Layers with all that training keeps: weights, running statistics, dropout's randomness. For 16x16 photos.
+inline constexpr const char* kTinyLayers =
+    R"({"type": "conv2d", "name": "conv1", "filters": 6, "kernel": 3, "stride": 2}, {"type": "batch_norm", "name": "bn1"}, {"type": "relu"},
+    {"type": "dropout", "rate": 0.2}, {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"})";
+
+inline Model tiny_model() { return parse_model(model_json(kTinyLayers, 16), "tiny"); }
+
 /// A network on a backend with random parameters, input and labels: its loss and gradient are pure functions of
 /// the parameters. Everything is drawn from `seed`, the same on every backend.
 class Bench {

@@ -24,12 +24,12 @@ std::vector<std::uint8_t> container(const std::string& header, std::size_t data_
   return bytes;
 }
 
-SafetensorsFile decode(const std::vector<std::uint8_t>& bytes) {
+SafetensorsFile decode_file(const std::vector<std::uint8_t>& bytes) {
   return decode_safetensors(bytes.data(), bytes.size(), "file");
 }
 
 std::string refusal(const std::string& header, std::size_t data_bytes) {
-  return error_of([&] { decode(container(header, data_bytes)); });
+  return error_of([&] { decode_file(container(header, data_bytes)); });
 }
 
 // A header with one tensor of these fields.
@@ -55,7 +55,7 @@ TEST_CASE("tensors and metadata of every type come back bit for bit and in order
       file.tensors.push_back(std::move(item));
     }
   const auto bytes = encode_safetensors(file);
-  const SafetensorsFile back = decode(bytes);
+  const SafetensorsFile back = decode_file(bytes);
   CHECK(tsugi::test::same(back.tensors, file.tensors));
   CHECK(back.metadata == file.metadata);
   CHECK(encode_safetensors(back) == bytes);
@@ -76,31 +76,32 @@ TEST_CASE("the header is padded with spaces to 8 bytes, and data is aligned to i
     CHECK(bytes.size() == 8u + bytes[0] + 7u);
     CHECK(bytes[8 + bytes[0]] == 0);  // float32 lies first
     CHECK(bytes.back() == 3);
-    CHECK(tsugi::values_of(decode(bytes).tensors[1]) == std::vector<float>{1.0f});
+    CHECK(tsugi::values_of(decode_file(bytes).tensors[1]) == std::vector<float>{1.0f});
   }
 }
 
 TEST_CASE("a file without tensors is a file") {
-  CHECK(decode(container("{}", 0)).tensors.empty());
-  CHECK(decode(container("{}     ", 0)).tensors.empty());
-  CHECK(decode(encode_safetensors({})).metadata.empty());
+  CHECK(decode_file(container("{}", 0)).tensors.empty());
+  CHECK(decode_file(container("{}     ", 0)).tensors.empty());
+  CHECK(decode_file(encode_safetensors({})).metadata.empty());
 }
 
 TEST_CASE("a header length that the file does not have is refused with both values") {
-  CHECK(contains(error_of([] { decode({}); }), "file: has 0 bytes, at least 8 expected"));
-  CHECK(contains(error_of([] { decode({1, 2, 3}); }), "has 3 bytes, at least 8 expected"));
+  CHECK(contains(error_of([] { decode_file({}); }), "file: has 0 bytes, at least 8 expected"));
+  CHECK(contains(error_of([] { decode_file({1, 2, 3}); }), "has 3 bytes, at least 8 expected"));
   auto bytes = container("{}", 0);
   bytes[0] = 3;
-  CHECK(contains(error_of([&] { decode(bytes); }), "the header has 3 bytes, at most 2 expected"));
+  CHECK(contains(error_of([&] { decode_file(bytes); }), "the header has 3 bytes, at most 2 expected"));
   for (std::size_t i = 0; i < 8; ++i) bytes[i] = 0xff;
-  CHECK(contains(error_of([&] { decode(bytes); }), "the header has 18446744073709551615 bytes, at most 2 expected"));
+  CHECK(
+      contains(error_of([&] { decode_file(bytes); }), "the header has 18446744073709551615 bytes, at most 2 expected"));
   bytes[0] = 0xf8;  // 2^64 - 8: adding the 8 bytes before it would wrap around
-  CHECK(contains(error_of([&] { decode(bytes); }), "18446744073709551608 bytes, at most 2"));
+  CHECK(contains(error_of([&] { decode_file(bytes); }), "18446744073709551608 bytes, at most 2"));
   std::vector<std::uint8_t> large(100000010, ' ');  // beyond the format's limit, but inside the file
   const std::uint8_t length[8] = {1, 0xe1, 0xf5, 5, 0, 0, 0, 0};
   std::copy(length, length + 8, large.begin());
   large[8] = '{';
-  CHECK(contains(error_of([&] { decode(large); }), "the header has 100000001 bytes, at most 100000000 expected"));
+  CHECK(contains(error_of([&] { decode_file(large); }), "the header has 100000001 bytes, at most 100000000 expected"));
 }
 
 TEST_CASE("a header that is not one JSON object of the right structure is refused") {
@@ -174,7 +175,7 @@ TEST_CASE("offsets out of range, overlapping or with holes are refused with both
                  "tensor \"b\" lies at bytes 2 to 5, expected to begin at byte 3 (it overlaps)"));
   CHECK(contains(refusal(second("0,3"), 3), "it overlaps"));
   CHECK(contains(refusal(second("4,7"), 7), "it leaves a hole"));
-  CHECK(decode(container(second("3,6"), 6)).tensors.size() == 2);
+  CHECK(decode_file(container(second("3,6"), 6)).tensors.size() == 2);
 }
 
 TEST_CASE("shapes that overflow or do not match their bytes are refused with both values") {

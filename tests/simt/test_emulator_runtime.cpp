@@ -12,12 +12,12 @@ namespace tsugi {
 namespace simt {
 namespace {
 
-struct Params {
+struct StepParams {
   float* values;
   const float* step;
 };
 
-__global__ void add_step(const Params p) { p.values[threadIdx.x] += *p.step; }
+__global__ void add_step(const StepParams p) { p.values[threadIdx.x] += *p.step; }
 
 }  // namespace
 
@@ -65,14 +65,14 @@ TEST_SUITE("simt runtime") {
 
     runtime.begin_capture();
     runtime.fill_zero(values, 32 * sizeof(float));
-    runtime.launch("add_step", &add_step, dim3(1), dim3(32), Params{values, step});
-    runtime.launch("add_step", &add_step, dim3(1), dim3(32), Params{values, step});
+    runtime.launch("add_step", &add_step, dim3(1), dim3(32), StepParams{values, step});
+    runtime.launch("add_step", &add_step, dim3(1), dim3(32), StepParams{values, step});
     CHECK_THROWS_AS(runtime.copy_to_device(step, &host, sizeof(host)), Error);
     CHECK_THROWS_AS(runtime.copy_to_host(&host, step, sizeof(host)), Error);
     CHECK_THROWS_AS(runtime.synchronize(), Error);
     CHECK_THROWS_AS(runtime.allocate(4), Error);
     CHECK_THROWS_AS(runtime.begin_capture(), Error);
-    CHECK_THROWS_AS(runtime.launch("too_big", &add_step, dim3(1), dim3(2000), Params{values, step}), Error);
+    CHECK_THROWS_AS(runtime.launch("too_big", &add_step, dim3(1), dim3(2000), StepParams{values, step}), Error);
     const std::unique_ptr<Graph> graph = runtime.end_capture();
     CHECK_THROWS_AS(runtime.end_capture(), Error);
 

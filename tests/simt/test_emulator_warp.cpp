@@ -14,7 +14,7 @@ namespace tsugi {
 namespace simt {
 namespace {
 
-constexpr unsigned kAll = 0xffffffffu;
+constexpr unsigned kAllLanes = 0xffffffffu;
 
 /// The half nearest to v (finite), ties to even, by search among all of them: no arithmetic in common with half.h.
 std::uint16_t nearest_half(long double v) {
@@ -41,23 +41,23 @@ std::uint16_t nearest_half(long double v) {
 
 long double exact(std::uint16_t bits) { return detail::half_value_software(bits); }
 
-struct Params {
+struct WarpParams {
   const float* in;
   float* out;
   int width;
 };
 
-__global__ void shuffle(const Params p) {
+__global__ void shuffle(const WarpParams p) {
   const unsigned t = threadIdx.x;
   float* out = p.out + t * 8;
   const float v = p.in[t];
   const int w = p.width;
-  out[0] = __shfl_sync(kAll, v, 5, w);
-  out[1] = __shfl_up_sync(kAll, v, 3u, w);
-  out[2] = __shfl_down_sync(kAll, v, 3u, w);
-  out[3] = __shfl_xor_sync(kAll, v, 6, w);
-  out[4] = static_cast<float>(__ballot_sync(kAll, t % 5 == 0) >> 8);  // 24 bits: exact in a float
-  out[5] = static_cast<float>(__any_sync(kAll, t == 40) * 2 + __all_sync(kAll, t >= 32));
+  out[0] = __shfl_sync(kAllLanes, v, 5, w);
+  out[1] = __shfl_up_sync(kAllLanes, v, 3u, w);
+  out[2] = __shfl_down_sync(kAllLanes, v, 3u, w);
+  out[3] = __shfl_xor_sync(kAllLanes, v, 6, w);
+  out[4] = static_cast<float>(__ballot_sync(kAllLanes, t % 5 == 0) >> 8);  // 24 bits: exact in a float
+  out[5] = static_cast<float>(__any_sync(kAllLanes, t == 40) * 2 + __all_sync(kAllLanes, t >= 32));
   const unsigned half_mask = t % 2 != 0 ? 0xaaaaaaaau : 0x55555555u;
   out[6] = static_cast<float>(__shfl_xor_sync(half_mask, static_cast<int>(t), 2));
   float sum = v;  // a partial warp that has parted ways
@@ -164,7 +164,7 @@ TEST_SUITE("simt warp") {
         float* const in = static_cast<float*>(runtime.allocate(64 * sizeof(float)));
         float* const out = static_cast<float*>(runtime.allocate(64 * 8 * sizeof(float)));
         for (int i = 0; i < 64; ++i) in[i] = static_cast<float>(i * i);
-        runtime.launch("shuffle", &shuffle, dim3(1), dim3(64), Params{in, out, width});
+        runtime.launch("shuffle", &shuffle, dim3(1), dim3(64), WarpParams{in, out, width});
         for (int t = 0; t < 64; ++t) {
           CAPTURE(t);
           CAPTURE(width);
