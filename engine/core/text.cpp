@@ -48,8 +48,8 @@ std::string written_out(const char* pattern, unsigned value) {
   return text;
 }
 
-/// In quotes, where a quote itself stands twice.
-std::string quoted(const std::string& text, char quote) {
+/// The text between quotes, a quote in it twice.
+std::string in_quotes(const std::string& text, char quote) {
   std::string all(1, quote);
   for (const char c : text) all.append(c == quote ? 2 : 1, c);
   return all + quote;
@@ -133,10 +133,10 @@ std::string csv_field(const std::string& text) {
   std::string field = printable(text);
   const std::string formulas = "=+-@";
   if (!field.empty() && formulas.find(field[0]) != std::string::npos) field.insert(0, "'");
-  return field.find_first_of(",\"") == std::string::npos ? field : quoted(field, '"');
+  return field.find_first_of(",\"") == std::string::npos ? field : in_quotes(field, '"');
 }
 
-std::string gnuplot_text(const std::string& text) { return quoted(printable(text), '\''); }
+std::string gnuplot_text(const std::string& text) { return in_quotes(printable(text), '\''); }
 
 std::string joined(const std::vector<std::string>& texts, const std::string& separator) {
   std::string all;
