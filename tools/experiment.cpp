@@ -160,12 +160,14 @@ void add_training_options(CLI::App& command, ExperimentOptions& options) {
   add_option(command, "--model", s.model, "Built-in model or a JSON file");
   command.add_option("--size", s.size, "Pixels a side that the network sees, 0 = as the model says")
       ->check(CLI::Range(0, 1024));
-  command.add_option("--epochs", s.epochs, "Of pretraining, and of the device alone, 0 = pretrain's default")
-      ->check(CLI::Range(0, 1000000));
-  command.add_option("--handover-epochs", s.handover_epochs, "After the hand-over, 0 = resume's default")
-      ->check(CLI::Range(0, 1000000));
-  command.add_option("--augment", s.variants, "Variants of each photo an epoch, 0 = default")
-      ->check(CLI::Range(0, 10000));
+  const auto add = [&](const char* option, int& value, const char* flag, const char* remark) {
+    const Setting<TrainSettings>& row = train_setting(flag);
+    const CLI::Range range(0, static_cast<int>(row.range.high));
+    command.add_option(option, value, described(row) + remark)->check(range.description(""));  // the row says it
+  };
+  add("--epochs", s.epochs, "--epochs", "; of pretraining and of the device alone, 0 = default");
+  add("--handover-epochs", s.handover_epochs, "--epochs", "; after the hand-over, 0 = default");
+  add("--augment", s.variants, "--augment", "; 0 = default");
   add_option(command, "--personal-photos", s.personal_photos, "Most training photos of a personal person, 0 = all");
   add_option(command, "--device", s.device, "As of pretrain");
   add_precision(command, s.precision);

@@ -20,6 +20,7 @@
 #include "tools/console.h"
 #include "tools/options.h"
 #include "tools/plan.h"
+#include "tools/train_options.h"
 
 namespace tsugi::tools {
 namespace {
@@ -27,12 +28,8 @@ namespace {
 void add_workload(CLI::App& command, PlanOptions& o) {
   add_option(command, "--model", o.model, "A built-in model, resnet-18, mobilenet-v2, or a JSON file");
   add_option(command, "--size", o.size, "Pixels a side, 0 = as the model says", 0, 1024);
-  command.add_option("--batch", o.batch, "Samples an optimizer step (as pretrain: what the model says, 64)")
-      ->check(CLI::Range(1, 65536));
+  add_settings(command, o.settings, {"--batch", "--optimizer", "--freeze-until"});
   add_precision(command, o.precision, "auto (what training takes there), fp32, bf16 (CPU) or fp16 (GPU)");
-  command.add_option("--optimizer", o.optimizer, "sgd, adam or adamw (what the model says)")
-      ->check(CLI::IsMember({"sgd", "adam", "adamw"}));
-  command.add_option("--freeze-until", o.freeze_until, "This layer and all before it stay as they are");
   command.add_option("--memory", o.memory, "Most memory for training, such as 2G: batches are split to keep it");
   add_threads(command, o.threads, "Of this CPU, 0 = all cores");
 }
@@ -47,17 +44,14 @@ void add_handover(CLI::App& command, PlanOptions& o) {
       ->check(CLI::Range(2, 65536));
   add_option(command, "--personal", o.personal, "Training photos that the device has itself", 0, 1000000);
   add_option(command, "--fraction", o.fraction, "Share of the server's training photos that is sent, 0 to 1", 0.0, 1.0);
-  add_option(command, "--test-fraction", o.test_fraction, "Share of the photos that only test, and travel along", 0.0,
-             0.9);
+  add_settings(command, o.settings, {"--test-fraction", "--augment", "--epochs"});
   command.add_flag("--no-test", o.no_test, "Test photos do not travel");
   command.add_flag("--no-knowledge", o.no_knowledge, "What the server knows of its photos does not travel");
   add_option(command, "--compact", o.compact, "The checkpoint in the bundle: none, fp16 or int8",
              {"none", "fp16", "int8"});
-  add_option(command, "--augment", o.augment, "Variants of each photo an epoch", 1, 1000000);
-  command.add_option("--epochs", o.epochs, "Passes over all variants (40; --resume 4)")->check(CLI::Range(1, 1000000));
   command.add_flag("--resume", o.resume,
-                   "As tsugi resume trains by default: 4 epochs, batch norm frozen, without photos of others the head "
-                   "alone. Otherwise as tsugi pretrain");
+                   "With the defaults of tsugi resume; without photos of others the head alone learns. Otherwise with "
+                   "those of tsugi pretrain");
   command.add_option("--link", o.link, "Speed of the way to the device: 10Mbit/s, 1.5MB/s");
   command.add_option("--max-time", o.max_time,
                      "Find the largest fraction that trains within this time: 90s, 30min, 2h");
@@ -92,13 +86,20 @@ void check(const CLI::App& command, const PlanOptions& o) {
     refuse("--photos",
            {"--photo-bytes", "--personal", "--fraction", "--test-fraction", "--no-test", "--no-knowledge", "--compact",
             "--augment", "--epochs", "--link", "--resume", "--max-time", "--max-memory", "--max-transfer"});
-  if (o.resume && !o.freeze_until.empty())
+  if (o.resume && !o.settings.values.freeze_until.empty())
     throw CLI::ValidationError("--resume freezes layers itself: --freeze-until means nothing with it");
   if (o.smoke && o.device != "this") throw CLI::ValidationError("--smoke means nothing without --device this");
   std::error_code ignored;
   if (!o.save_device.empty() &&
       std::filesystem::weakly_canonical(o.save_device, ignored) == std::filesystem::weakly_canonical(o.device, ignored))
     throw CLI::ValidationError("--save-device and --device are the same file, " + o.device + ", two expected");
+  try {
+    validate(o.settings.values, "command line");
+  } catch (const Error& error) {
+    throw CLI::ValidationError(error.what());
+  }
+  if (command.get_option("--epochs")->count() > 0 && o.settings.values.epochs == 0)
+    throw CLI::ValidationError("--epochs is 0, at least 1 expected: nothing else is to be planned");
   const bool backwards = !o.max_time.empty() || !o.max_memory.empty() || !o.max_transfer.empty();
   if (backwards && command.get_option("--fraction")->count() > 0)
     throw CLI::ValidationError(
@@ -113,13 +114,15 @@ void count_photos(const PlanOptions& o, bench::PlanRequest& request) {
   if (number) {
     const std::size_t count = std::stoul(o.photos);
     if (count == 0) throw Error("--photos is 0, at least 1 expected");
-    bundle.test_photos = static_cast<std::size_t>(std::lround(o.test_fraction * static_cast<double>(count)));
+    bundle.test_photos =
+        static_cast<std::size_t>(std::lround(request.step.settings.test_fraction * static_cast<double>(count)));
     bundle.train_photos = count - bundle.test_photos;
   } else {
     const PhotoFolder folder = scan_photos(o.photos);
     double sum = 0.0;
     for (const Photo& photo : folder.photos) sum += static_cast<double>(std::filesystem::file_size(photo.path));
-    const Split split = split_by_person(folder.photos, folder.labels, o.test_fraction, request.step.settings.seed);
+    const Split split =
+        split_by_person(folder.photos, folder.labels, request.step.settings.test_fraction, request.step.settings.seed);
     bundle.train_photos = split.train.size();
     bundle.test_photos = split.test.size();
     bundle.photo_bytes = sum / static_cast<double>(folder.photos.size());
@@ -140,12 +143,8 @@ bench::PlanRequest request_of(const PlanOptions& o, FileLog* files) {
                 std::to_string(model.input.w) + ", photos are cropped to squares");
   if (o.people > 0) step.list.classes = o.people;
   step.settings = pretrain_settings(model, "model " + model.name);
-  if (o.batch > 0) step.settings.batch = o.batch;
-  if (o.resume) step.settings.epochs = kHandoverEpochs, step.settings.frozen_batch_norm = true;
-  if (o.epochs > 0) step.settings.epochs = o.epochs;
-  step.settings.variants = static_cast<std::uint32_t>(o.augment);
-  step.settings.freeze_until = o.freeze_until;
-  if (!o.optimizer.empty()) step.settings.optimizer.kind = parse_optimizer(o.optimizer);
+  if (o.resume) apply_handover_defaults(step.settings);
+  o.settings.apply(step.settings, "command line");
   if (!o.memory.empty()) step.memory_budget = parse_bytes(o.memory);
   step.preprocessing = default_preprocessing(model.input.h);
   if (!o.photos.empty()) count_photos(o, request);

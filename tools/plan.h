@@ -13,12 +13,12 @@ namespace tsugi::tools {
 struct PlanOptions {
   Common common;
   std::string device, model = PretrainRequest().model, precision = TrainRequest().precision;
-  std::string optimizer, freeze_until, memory, photos, compact = "none", link;
+  std::string memory, photos, compact = "none", link;
   std::string max_time, max_memory, max_transfer, save_device;
   std::vector<std::string> results;
-  int size = 0, batch = 0, threads = 0, people = 0, personal = 0, epochs = 0;
-  int augment = static_cast<int>(TrainSettings().variants);
-  double photo_bytes = 0.0, fraction = 0.3, test_fraction = TrainSettings().test_fraction;
+  int size = 0, threads = 0, people = 0, personal = 0;
+  double photo_bytes = 0.0, fraction = 0.3;
+  Overrides<TrainSettings> settings;  ///< what the command line names of training's
   bool no_test = false, no_knowledge = false, resume = false, smoke = false;
 };
 

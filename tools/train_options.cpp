@@ -5,7 +5,7 @@
 
 #include "engine/core/device.h"
 #include "engine/core/text.h"
-#include "engine/train/settings.h"
+#include "engine/handover/handover.h"
 #include "tools/console.h"
 #include "tools/help.h"
 #include "tools/options.h"
@@ -14,13 +14,24 @@ namespace tsugi::tools {
 
 namespace {
 
+/// What a hand-over takes instead of pretraining's default, "" = the same.
+std::string of_handover(const Setting<TrainSettings>& row) {
+  TrainSettings pretraining, handover;
+  apply_handover_defaults(handover);
+  const std::string value = value_text(row.field(handover));
+  if (value == value_text(row.field(pretraining))) return "";
+  return ", resume " + (row.usual.empty() ? value : number_text(kLearningRateShare) + " of it");
+}
+std::string of_handover(const Setting<HandoverSettings>&) { return ""; }
+
 /// What --help says of a setting.
 template <class Settings>
-std::string described(const Setting<Settings>& row) {
+std::string help_of(const Setting<Settings>& row) {
   Settings defaults;
   std::vector<std::string> remarks;
   if (const std::string range = range_text(row.range); !range.empty()) remarks.push_back(range);
-  remarks.push_back("default " + (*row.usual != '\0' ? row.usual : value_text(row.field(defaults))));
+  const std::string usual = row.usual.empty() ? value_text(row.field(defaults)) : row.usual;
+  remarks.push_back("default " + usual + of_handover(row));
   return with_remarks(row.help, remarks);
 }
 
@@ -47,18 +58,27 @@ CLI::Option* add_setting(CLI::App& command, const std::string& flag, const Setti
       field);
 }
 
-/// The options of the settings that have a flag; those that are given name their setting.
 template <class Settings>
-void add_settings(CLI::App& command, Overrides<Settings>& overrides) {
-  for (const Setting<Settings>& row : setting_rows<Settings>()) {
-    if (*row.flag == '\0') continue;
-    const std::string former = *row.former_flag == '\0' ? "" : std::string(",") + row.former_flag;
-    add_setting(command, row.flag + former, row.field(overrides.values), described(row))
-        ->each([&overrides, &row](const std::string&) { overrides.name(row); });
-  }
+void add_setting(CLI::App& command, const Setting<Settings>& row, Overrides<Settings>& overrides) {
+  if (*row.flag == '\0') return;
+  const std::string former = *row.former_flag == '\0' ? "" : std::string(",") + row.former_flag;
+  add_setting(command, row.flag + former, row.field(overrides.values), help_of(row))
+      ->each([&overrides, &row](const std::string&) { overrides.name(row); });
 }
 
 }  // namespace
+
+const Setting<TrainSettings>& train_setting(const std::string& flag) {
+  for (const Setting<TrainSettings>& row : setting_rows<TrainSettings>())
+    if (flag == row.flag) return row;
+  throw Error(flag + ": is no setting of training");
+}
+
+std::string described(const Setting<TrainSettings>& row) { return help_of(row); }
+
+void add_settings(CLI::App& command, Overrides<TrainSettings>& overrides, const std::vector<std::string>& flags) {
+  for (const std::string& flag : flags) add_setting(command, train_setting(flag), overrides);
+}
 
 void TrainOptions::add(CLI::App& command) {
   command.add_option("-o,--output", request_.run.output, "Checkpoint to write (.safetensors)")->required();
@@ -86,10 +106,12 @@ void TrainOptions::add(CLI::App& command) {
       ->check(CLI::IsMember({"fp16", "int8"}));
   remember_not(add_option(command, "--checkpoint-every", request_.run.checkpoint_every,
                           "Steps between checkpoints, 0 = after each epoch"));
-  add_settings(command, request_.overrides);
+  for (const Setting<TrainSettings>& row : setting_rows<TrainSettings>()) add_setting(command, row, request_.overrides);
 }
 
-void TrainOptions::add_handover(CLI::App& command) { add_settings(command, handover_); }
+void TrainOptions::add_handover(CLI::App& command) {
+  for (const Setting<HandoverSettings>& row : setting_rows<HandoverSettings>()) add_setting(command, row, handover_);
+}
 
 TrainRequest TrainOptions::collect() const {
   TrainRequest request = request_;

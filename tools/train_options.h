@@ -2,8 +2,9 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
-#include "engine/train/handover_settings.h"
+#include "engine/handover/handover_settings.h"
 #include "engine/train/pretrain.h"
 #include "tools/command.h"
 
@@ -32,6 +33,15 @@ class TrainOptions {
   std::vector<CLI::Option*> not_remembered_;
   Overrides<HandoverSettings> handover_;
 };
+
+/// The row of a flag that training has: "--epochs".
+const Setting<TrainSettings>& train_setting(const std::string& flag);
+
+/// What --help says of a setting of training.
+std::string described(const Setting<TrainSettings>& row);
+
+/// The options of these flags; those that are given name their setting.
+void add_settings(CLI::App& command, Overrides<TrainSettings>& overrides, const std::vector<std::string>& flags);
 
 /// The JSON object of a finished run; `output` is the checkpoint's path.
 Json summary_json(const RunSummary& summary, const std::string& output);

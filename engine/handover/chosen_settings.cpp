@@ -11,17 +11,21 @@
 namespace tsugi {
 namespace {
 
-constexpr double kLearningRateShare = 0.2;   // of pretraining's
-constexpr float kLeastInterpolation = 0.3f;  // chosen, like its cube root, as bench/results/handover-defaults.md says
-constexpr float kLeastNewClassScale = 0.65f;
-constexpr float kNewClassLength = 2.0f;  // times the old rows' mean: what is no longer needs no scale
-constexpr float kClipNorm = 1.0f;        // frozen batch norm does not tame large gradients
-
 bool carries_training_photos(const Bundle& bundle) {
   return std::any_of(bundle.photos.begin(), bundle.photos.end(), [](const BundlePhoto& photo) { return !photo.test; });
 }
 
 }  // namespace
+
+void apply_handover_defaults(TrainSettings& settings) {
+  settings.epochs = 4;
+  settings.balanced = true;
+  settings.frozen_batch_norm = true;
+  settings.optimizer.clip_norm = 1.0f;  // frozen batch norm does not tame large gradients
+  settings.optimizer.lr = static_cast<float>(settings.optimizer.lr * kLearningRateShare);
+  settings.schedule.kind = ScheduleKind::cosine;
+  settings.schedule.warmup_epochs = 0.1;
+}
 
 std::string default_freeze(const Model& model, int classes, bool old_photos) {
   if (old_photos) return "";
@@ -49,16 +53,10 @@ TrainSettings chosen_settings(const HandoverRequest& request, const Bundle& bund
     if (!servers.empty() && observer.say)
       observer.say(request.bundle + ": its settings of the hand-over (" + servers +
                    ") are left aside: they are this device's to choose");
-    settings.epochs = kHandoverEpochs;
+    apply_handover_defaults(settings);
     settings.freeze_until = cut != nullptr ? ""
                                            : default_freeze(model, static_cast<int>(checkpoint.class_names.size()),
                                                             carries_training_photos(bundle));
-    settings.balanced = true;
-    settings.frozen_batch_norm = true;
-    settings.optimizer.clip_norm = kClipNorm;
-    settings.optimizer.lr = static_cast<float>(settings.optimizer.lr * kLearningRateShare);
-    settings.schedule.kind = ScheduleKind::cosine;
-    settings.schedule.warmup_epochs = 0.1;
   }
   if (cut != nullptr) settings.variants = cut->features.variants;
   request.train.overrides.apply(settings, "command line");

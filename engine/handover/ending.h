@@ -4,8 +4,8 @@
 
 #include <optional>
 
+#include "engine/handover/handover_settings.h"
 #include "engine/handover/keep_best.h"
-#include "engine/train/handover_settings.h"
 #include "engine/train/run.h"
 
 namespace tsugi {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/handover/handover_settings.h"
 #include "engine/handover/new_classes.h"
-#include "engine/train/handover_settings.h"
 #include "engine/train/pretrain.h"
 
 namespace tsugi {
@@ -27,16 +27,18 @@ struct HandoverRequest {
   Keep keep = Keep::better;
 };
 
-/// What a hand-over does by default: so many epochs,
-constexpr int kHandoverEpochs = 4;
-/// the layer until which it freezes, of photos: none, "". Without photos of old people only the head learns, where
-/// KeepBest can look without photos.
+/// Makes of a pretraining's settings those that a hand-over trains on with where nobody says otherwise.
+void apply_handover_defaults(TrainSettings& settings);
+constexpr double kLearningRateShare = 0.2;  ///< of pretraining's: what that does with the rate
+/// The layer until which a hand-over freezes by default, of photos: none, "". Without photos of old people only the
+/// head learns, where KeepBest can look without photos.
 std::string default_freeze(const Model& model, int classes, bool old_photos);
 /// The share of the trained weights in what it ends with, by the fraction (0 to 1) of the server's photos that came
 /// along: the fewer, the less of the old people does training see, and the nearer to the start it ends.
 float default_weight_interpolation(double fraction);
-/// What new people's rows of `head` are multiplied by at the end: what brings them to twice the old rows' mean length,
-/// at least 0.65, at most 1. grown: the network before the first step, its rows from first_new on fitted to new people.
+/// What new people's rows of `head` are multiplied by at the end: what brings them to kNewClassLength times the old
+/// rows' mean length, kLeastNewClassScale to 1. grown: the network before the first step, its rows from first_new on
+/// fitted to new people.
 float default_new_class_scale(const Checkpoint& grown, const std::string& head, int first_new);
 
 /// Reads the bundle, grows the head, trains on. wall_s counts from just before the bundle is opened. Throws Error on

@@ -1,6 +1,6 @@
-// What a setting is: a row of a table (setting_rows.cpp). The command line's options, JSON in both directions, the
-// check of ranges, --help and inspect come from the rows, so that a new setting is a member, its row, and where it
-// acts.
+// What a setting is: a row of a table, one a phase (setting_rows.cpp, handover/handover_settings.cpp). The command
+// line's options, JSON in both directions, the check of ranges, --help and inspect come from the rows, so that a new
+// setting is a member, its row, and where it acts.
 #pragma once
 
 #include <algorithm>
@@ -28,6 +28,8 @@ inline void parse(const std::string& word, ScheduleKind& kind) { kind = parse_sc
 struct SettingRange {
   double low = std::numeric_limits<double>::lowest(), high = std::numeric_limits<double>::max();
 };
+constexpr SettingRange kAny = {};
+constexpr SettingRange between(double low, double high) { return {low, high}; }
 
 /// Settings: TrainSettings, which every training has, or HandoverSettings, which a hand-over has beside them.
 template <class Settings>
@@ -37,12 +39,12 @@ struct Setting {
   SettingRange range;
   SettingField (*field)(Settings& settings);
   const char* help;              ///< what it does, for --help
-  const char* usual = "";        ///< the default in words, where it is not the member's alone; "" = that
+  std::string usual = "";        ///< the default in words, where it is not the member's alone; "" = that
   const char* former_name = "";  ///< read as well: what it was called before
   const char* former_flag = "";
 };
 
-/// The rows of TrainSettings and of HandoverSettings, each in the order in which JSON lists them.
+/// The rows of a phase's settings, in the order in which JSON lists them.
 template <class Settings>
 const std::vector<Setting<Settings>>& setting_rows();
 
@@ -95,10 +97,40 @@ struct Overrides {
 /// The value of a row as people read it: "0.05", "true", "sgd".
 std::string value_text(const SettingField& field);
 
-/// The name that a setting of that name has now; that of none stays what it is.
-std::string setting_name(const std::string& name);
-
 /// The range of a row as people read it, "0 to 1"; "" where it has none.
 std::string range_text(const SettingRange& range);
+
+/// A setting of any phase, and where its value lies.
+struct PlacedSetting {
+  const char *name, *former_name, *flag;
+  SettingRange range;
+  SettingField field;
+};
+
+/// All settings of a phase, in the order of their rows.
+template <class Settings>
+std::vector<PlacedSetting> placed(Settings& settings) {
+  std::vector<PlacedSetting> all;
+  for (const Setting<Settings>& row : setting_rows<Settings>())
+    all.push_back({row.name, row.former_name, row.flag, row.range, row.field(settings)});
+  return all;
+}
+
+/// Throws Error naming `place`, the setting and both values when one is out of range.
+void check_ranges(const std::vector<PlacedSetting>& settings, const std::string& place);
+
+/// As a JSON object.
+std::string to_json(const std::vector<PlacedSetting>& settings);
+
+/// What a JSON object says of a setting: which one, by what name, and the value as it stands there.
+struct ReadSetting {
+  std::size_t index;
+  std::string name, value;
+};
+
+/// Writes what the JSON object `text` names to where it lies. Throws Error naming `place` on what is none of the
+/// settings, on one that is named twice, on wrong types, and on values out of range.
+std::vector<ReadSetting> read_settings(const std::string& text, const std::string& place,
+                                       const std::vector<PlacedSetting>& settings);
 
 }  // namespace tsugi

@@ -1,26 +1,15 @@
-// The tables of settings: name, flag, range, member, help, and the default in words where the member's alone would not
-// say it. Type and default are the member's. A row of HandoverSettings is a setting of the hand-over, all others are of
-// pretraining too.
-#include "engine/train/handover_settings.h"
+// The table of the settings of training: name, flag, range, member, help, and the default in words where the member's
+// alone would not say it. Type and default are the member's.
 #include "engine/train/settings.h"
 
 namespace tsugi {
-namespace {
 
-constexpr SettingRange kAny = {};
-constexpr SettingRange between(double low, double high) { return {low, high}; }
-
-// A row's field: where `member` lies in some settings.
-#define TSUGI_MEMBER(Settings, member) [](Settings& settings) -> SettingField { return &settings.member; }
-#define TSUGI_TRAIN(member) TSUGI_MEMBER(TrainSettings, member)
-#define TSUGI_HANDOVER(member) TSUGI_MEMBER(HandoverSettings, member)
-
-}  // namespace
+#define TSUGI_TRAIN(member) [](TrainSettings& settings) -> SettingField { return &settings.member; }
 
 template <>
 const std::vector<Setting<TrainSettings>>& setting_rows() {
   static const std::vector<Setting<TrainSettings>> rows = {
-      {"epochs", "--epochs", between(0, 1e6), TSUGI_TRAIN(epochs), "Passes over the training samples", "40, resume 4"},
+      {"epochs", "--epochs", between(0, 1e6), TSUGI_TRAIN(epochs), "Passes over the training samples"},
       {"batch", "--batch", between(1, 65536), TSUGI_TRAIN(batch), "Samples a step"},
       {"variants", "--augment", between(1, 10000), TSUGI_TRAIN(variants),
        "Variants of each photo an epoch; 1 = the photo alone"},
@@ -30,16 +19,15 @@ const std::vector<Setting<TrainSettings>>& setting_rows() {
       {"label_smoothing", "--label-smoothing", between(0, 0.99), TSUGI_TRAIN(label_smoothing),
        "Share of each label that all people get"},
       {"balanced", "--balanced", kAny, TSUGI_TRAIN(balanced),
-       "Every person equally often in the batches: true or false", "false, resume true"},
+       "Every person equally often in the batches: true or false"},
       {"frozen_batch_norm", "--frozen-batch-norm", kAny, TSUGI_TRAIN(frozen_batch_norm),
-       "Keep batch norm's statistics: true or false", "false, resume true"},
+       "Keep batch norm's statistics: true or false"},
       {"freeze_until", "--freeze-until", kAny, TSUGI_TRAIN(freeze_until),
        "Leave this layer and all before it as they are, and spare their backward pass; \"\" = train everything (tsugi "
        "inspect lists the layers)",
        "\"\"; resume without photos of the old people: all but the head"},
       {"optimizer", "--optimizer", kAny, TSUGI_TRAIN(optimizer.kind), "sgd, adam or adamw"},
-      {"lr", "--lr", between(0, 1e3), TSUGI_TRAIN(optimizer.lr), "Learning rate",
-       "the model's own, resume a fifth of it"},
+      {"lr", "--lr", between(0, 1e3), TSUGI_TRAIN(optimizer.lr), "Learning rate", "the model's own"},
       {"momentum", "--momentum", between(0, 0.9999), TSUGI_TRAIN(optimizer.momentum), "Of sgd"},
       {"nesterov", "", kAny, TSUGI_TRAIN(optimizer.nesterov), "Nesterov's momentum, of sgd"},
       {"beta1", "", between(0, 0.999999), TSUGI_TRAIN(optimizer.beta1),
@@ -50,10 +38,10 @@ const std::vector<Setting<TrainSettings>>& setting_rows() {
       {"weight_decay", "--weight-decay", between(0, 1), TSUGI_TRAIN(optimizer.weight_decay),
        "Of weights (never of biases and batch norm)"},
       {"clip_norm", "--clip-norm", between(0, 1e9), TSUGI_TRAIN(optimizer.clip_norm),
-       "Largest norm of the gradient, 0 = no clipping", "0, resume 1"},
+       "Largest norm of the gradient, 0 = no clipping"},
       {"schedule", "--schedule", kAny, TSUGI_TRAIN(schedule.kind), "Of the learning rate: constant, step or cosine"},
       {"warmup_epochs", "--warmup-epochs", between(0, 1e6), TSUGI_TRAIN(schedule.warmup_epochs),
-       "Epochs of rising learning rate", "1, resume 0.1"},
+       "Epochs of rising learning rate"},
       {"step_epochs", "", between(1, 1e6), TSUGI_TRAIN(schedule.step_epochs),
        "Epochs between two decays, of the schedule step"},
       {"step_factor", "", between(0, 1), TSUGI_TRAIN(schedule.step_factor),
@@ -73,30 +61,6 @@ const std::vector<Setting<TrainSettings>>& setting_rows() {
       {"noise_probability", "", between(0, 1), TSUGI_TRAIN(augment.noise_probability),
        "Probability that a variant gets noise"},
       {"noise_sigma", "", between(0, 1), TSUGI_TRAIN(augment.noise_sigma), "Largest noise of a variant, of full scale"},
-  };
-  return rows;
-}
-
-template <>
-const std::vector<Setting<HandoverSettings>>& setting_rows() {
-  static const std::vector<Setting<HandoverSettings>> rows = {
-      {"distillation", "--distillation", between(0, 1), TSUGI_HANDOVER(distillation),
-       "Weight of keeping what the received network says of the training photos, against their labels", "", "",
-       "--distill"},
-      {"distillation_temperature", "--distillation-temperature", between(0.1, 100),
-       TSUGI_HANDOVER(distillation_temperature), "Softens what it says, 1 = as it is", "", "", "--distill-temperature"},
-      {"distillation_personal", "--distillation-personal", kAny, TSUGI_HANDOVER(distillation_personal),
-       "Keep what it says of personal photos too: true or false", "", "distil_personal", "--distill-personal"},
-      {"weight_interpolation", "--weight-interpolation", between(0, 1), TSUGI_HANDOVER(weight_interpolation),
-       "Share of the trained weights in the network that training ends with; the rest is the network before the first "
-       "step",
-       "the cube root of the bundle's fraction, and 0.3 at least", "average", "--average"},
-      {"new_class_scale", "--new-class-scale", between(0.01, 100), TSUGI_HANDOVER(new_class_scale),
-       "What new people's rows of the last layer, which few photos made, are multiplied by at the end: less favours "
-       "the old people",
-       "what makes them twice as long as old ones, 0.65 to 1", "new_row_scale", "--new-row-scale"},
-      {"new_class_bias_shift", "--new-class-bias-shift", between(0, 100), TSUGI_HANDOVER(new_class_bias_shift),
-       "By how much new people must win beside that, in nats", "", "margin", "--margin"},
   };
   return rows;
 }

@@ -7,7 +7,6 @@
 
 #include "engine/core/json_value.h"
 #include "engine/core/text.h"
-#include "engine/train/handover_settings.h"
 
 namespace tsugi {
 namespace {
@@ -32,18 +31,6 @@ Json json_of(const SettingField& field) {
           return *value;
       },
       field);
-}
-
-template <class Settings>
-void add_rows(Settings settings, Json& json) {
-  for (const Setting<Settings>& row : setting_rows<Settings>()) json[row.name] = json_of(row.field(settings));
-}
-
-/// In the order of the rows, however they were named.
-template <class Settings>
-void add_named(Overrides<Settings> overrides, Json& json) {
-  for (const Setting<Settings>& row : setting_rows<Settings>())
-    if (overrides.names(row)) json[row.name] = json_of(row.field(overrides.values));
 }
 
 template <class T>
@@ -72,58 +59,20 @@ T read(const JsonValue& value, const SettingRange& range) {
   }
 }
 
-/// The row of that name or former name; null when there is none.
-template <class Settings>
-const Setting<Settings>* find_row(const std::string& name) {
-  for (const Setting<Settings>& row : setting_rows<Settings>())
-    if (name == row.name || (!name.empty() && name == row.former_name)) return &row;
-  return nullptr;
-}
-
-/// False when no row has that name.
-template <class Settings>
-bool name_setting(const std::string& name, const JsonValue& value, Overrides<Settings>& overrides) {
-  const Setting<Settings>* row = find_row<Settings>(name);
-  if (row == nullptr) return false;
-  if (overrides.names(*row))
-    value.fail("\"" + name + "\" and \"" + (name == row->name ? row->former_name : row->name) +
-               "\" are one setting, which stands there twice");
-  std::visit([&](auto* field) { *field = read<std::decay_t<decltype(*field)>>(value, row->range); },
-             overrides.name(*row));
-  return true;
-}
-
-NamedSettings named_in(const std::string& text, const std::string& place, bool of_handover) {
-  const Json json = parse_json_object(text, place);
-  NamedSettings named;
-  for (const auto& [name, value] : json.items()) {
-    const JsonValue here(value, place, name);
-    if (name_setting(name, here, named.train)) continue;
-    if (!name_setting(name, here, named.handover)) here.fail("unknown setting " + shown(name));
-    if (!of_handover)
-      here.fail("\"" + name + "\" is " + json_text(value) +
-                ", but it is a setting of the hand-over, which the device chooses (tsugi resume); one of pretraining "
-                "expected");
-  }
-  return named;
+/// The setting of that name or former name. Throws Error when there is none.
+std::size_t find(const std::vector<PlacedSetting>& settings, const JsonValue& value) {
+  const std::string& name = value.name();
+  for (std::size_t i = 0; i < settings.size(); ++i)
+    if (name == settings[i].name || (!name.empty() && name == settings[i].former_name)) return i;
+  value.fail("unknown setting " + shown(name));
 }
 
 /// As messages name it: with the flag where that is another word.
-template <class Settings>
-std::string label(const Setting<Settings>& row) {
-  std::string spelled = std::string("--") + row.name;
+std::string label(const PlacedSetting& setting) {
+  std::string spelled = std::string("--") + setting.name;
   std::replace(spelled.begin(), spelled.end(), '_', '-');
-  const std::string flag = row.flag;
-  return flag.empty() || flag == spelled ? row.name : std::string(row.name) + " (" + flag + ")";
-}
-
-template <class Settings>
-void check_ranges(Settings settings, const std::string& place) {
-  for (const Setting<Settings>& row : setting_rows<Settings>()) {
-    const SettingField field = row.field(settings);
-    if (!std::visit([&](const auto* value) { return holds(row.range, *value); }, field))
-      throw Error(place + ": " + label(row) + " is " + value_text(field) + ", expected " + range_text(row.range));
-  }
+  const std::string flag = setting.flag;
+  return flag.empty() || flag == spelled ? setting.name : std::string(setting.name) + " (" + flag + ")";
 }
 
 }  // namespace
@@ -144,58 +93,50 @@ std::string value_text(const SettingField& field) {
       field);
 }
 
-std::string setting_name(const std::string& name) {
-  if (const auto* row = find_row<TrainSettings>(name)) return row->name;
-  const auto* row = find_row<HandoverSettings>(name);
-  return row == nullptr ? name : row->name;
-}
-
 std::string range_text(const SettingRange& range) {
   const SettingRange any;
   return range.low == any.low && range.high == any.high ? ""
                                                         : number_text(range.low) + " to " + number_text(range.high);
 }
 
-void validate(const TrainSettings& settings, const std::string& place) { check_ranges(settings, place); }
-void validate(const HandoverSettings& settings, const std::string& place) { check_ranges(settings, place); }
+void check_ranges(const std::vector<PlacedSetting>& settings, const std::string& place) {
+  for (const PlacedSetting& setting : settings)
+    if (!std::visit([&](const auto* value) { return holds(setting.range, *value); }, setting.field))
+      throw Error(place + ": " + label(setting) + " is " + value_text(setting.field) + ", expected " +
+                  range_text(setting.range));
+}
+
+std::string to_json(const std::vector<PlacedSetting>& settings) {
+  Json json = Json::object();
+  for (const PlacedSetting& setting : settings) json[setting.name] = json_of(setting.field);
+  return json_text(json);
+}
+
+std::vector<ReadSetting> read_settings(const std::string& text, const std::string& place,
+                                       const std::vector<PlacedSetting>& settings) {
+  const Json json = parse_json_object(text, place);
+  std::vector<ReadSetting> found;
+  for (const auto& [name, value] : json.items()) {
+    const JsonValue here(value, place, name);
+    const std::size_t index = find(settings, here);
+    const PlacedSetting& setting = settings[index];
+    if (std::any_of(found.begin(), found.end(), [&](const ReadSetting& other) { return other.index == index; }))
+      here.fail("\"" + name + "\" and \"" + (name == setting.name ? setting.former_name : setting.name) +
+                "\" are one setting, which stands there twice");
+    std::visit([&](auto* field) { *field = read<std::decay_t<decltype(*field)>>(here, setting.range); }, setting.field);
+    found.push_back({index, name, json_text(value)});
+  }
+  return found;
+}
+
+void validate(const TrainSettings& settings, const std::string& place) {
+  TrainSettings checked = settings;
+  check_ranges(placed(checked), place);
+}
 
 std::string to_json(const TrainSettings& settings) {
-  Json json;
-  add_rows(settings, json);
-  return json_text(json);
-}
-
-std::string to_json(const TrainSettings& settings, const HandoverSettings& own) {
-  Json json;
-  add_rows(settings, json);
-  add_rows(own, json);
-  return json_text(json);
-}
-
-std::string to_json(const NamedSettings& named) {
-  Json json = Json::object();
-  add_named(named.train, json);
-  add_named(named.handover, json);
-  return json_text(json);
-}
-
-std::string unusual(const HandoverSettings& settings) {
-  HandoverSettings given = settings, defaults;
-  std::string text;
-  for (const Setting<HandoverSettings>& row : setting_rows<HandoverSettings>())
-    if (json_of(row.field(given)) != json_of(row.field(defaults)))
-      text += (text.empty() ? "" : ", ") + std::string(row.name) + " " + value_text(row.field(given));
-  return text;
-}
-
-NamedSettings named_settings(const std::string& text, const std::string& place) { return named_in(text, place, true); }
-
-void apply_json(TrainSettings& settings, const std::string& text, const std::string& place) {
-  named_in(text, place, false).train.apply(settings, place);
-}
-
-void apply_recorded(TrainSettings& settings, const std::string& text, const std::string& place) {
-  named_in(text, place, true).train.apply(settings, place);
+  TrainSettings written = settings;
+  return to_json(placed(written));
 }
 
 std::string to_json(const Preprocessing& p) {

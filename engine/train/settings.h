@@ -1,6 +1,6 @@
 // Every choice that a training run makes and a checkpoint remembers. Order of precedence, weakest first: the defaults
 // here, the model's own "training" object, the checkpoint that is continued, the command line. Each has a row in
-// setting_rows.cpp; a hand-over has some of its own beside them (handover_settings.h).
+// setting_rows.cpp; a hand-over has some of its own beside them (handover/handover_settings.h).
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,8 @@ void validate(const TrainSettings& settings, const std::string& place);
 std::string to_json(const TrainSettings& settings);
 
 /// Overwrites the fields that the JSON object `text` names. Throws Error naming `place` on unknown fields, those that
-/// only a hand-over has, wrong types, and values out of range.
+/// only a hand-over has, wrong types, and values out of range. Defined where the hand-over's are known
+/// (handover/handover_settings.cpp).
 void apply_json(TrainSettings& settings, const std::string& text, const std::string& place);
 
 /// The same of what a checkpoint carries: a hand-over may have written it, whose own settings are left aside.

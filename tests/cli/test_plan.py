@@ -269,7 +269,7 @@ class Predicting(support.CommandLine):
                 self.refuses(["plan", *arguments], *words)
         for arguments, words in {
             (): ["--device"],
-            ("--device", "jetson-nano", "--batch", "0"): ["--batch"],
+            ("--device", "jetson-nano", "--batch", "0"): ["batch is 0", "1 to 65536"],
             ("--device", "jetson-nano", "--smoke"): ["--smoke", "--device this"],
             ("--device", "jetson-nano", "--resume"): ["--resume", "without --photos"],
             ("--device", "jetson-nano", "--photos", "9", "--resume", "--freeze-until", "stem"): [

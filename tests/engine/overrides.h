@@ -4,7 +4,7 @@
 #include <string>
 #include <type_traits>
 
-#include "engine/train/handover_settings.h"
+#include "engine/handover/handover_settings.h"
 #include "engine/train/pretrain.h"
 
 namespace tsugi::test {

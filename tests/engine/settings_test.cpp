@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "engine/train/handover_settings.h"
+#include "engine/handover/handover_settings.h"
 #include "tests/engine/support.h"
 
 namespace tsugi::test {

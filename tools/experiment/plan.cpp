@@ -102,10 +102,11 @@ std::string Job::text() const {
 
 std::vector<Job> plan_jobs(const ExperimentSettings& settings, const PhotoFolder& general,
                            const PhotoFolder& personal) {
-  const TrainSettings defaults;
+  TrainSettings defaults, device;
+  apply_handover_defaults(device);
   const double variants = settings.variants > 0 ? settings.variants : defaults.variants;
   const double epochs = settings.epochs > 0 ? settings.epochs : defaults.epochs;
-  const double handover_epochs = settings.handover_epochs > 0 ? settings.handover_epochs : kHandoverEpochs;
+  const double handover_epochs = settings.handover_epochs > 0 ? settings.handover_epochs : device.epochs;
   const std::map<std::string, double> photos = training_photos(general, 0);
   const double own = sum_of(training_photos(personal, settings.personal_photos), personal.class_names);
   const std::vector<std::string> order = people_order(general);

@@ -16,12 +16,17 @@ struct HandoverSettings {
   bool distillation_personal = false;     ///< personal photos too: what the received network takes those people for
   float weight_interpolation = 1.0f;  ///< share of the trained weights in what it ends with, the start's have the rest
   float new_class_scale = 1.0f;       ///< what new people's rows of the head are multiplied by at its end (see
-                                      ///< handover/new_classes.h)
+                                      ///< new_classes.h)
   float new_class_bias_shift = 0.0f;  ///< nats taken off their biases after that
 };
 
 template <>
 const std::vector<Setting<HandoverSettings>>& setting_rows();
+
+/// Where a hand-over chooses for itself (handover.h): the least share of the trained weights, the length of new
+/// people's rows in mean lengths of the old ones, and the least that they are multiplied by. Chosen as
+/// bench/results/handover-defaults.md says.
+constexpr float kLeastInterpolation = 0.3f, kNewClassLength = 2.0f, kLeastNewClassScale = 0.65f;
 
 /// Throws Error naming `place`, the field and both values when a field is out of range.
 void validate(const HandoverSettings& settings, const std::string& place);
@@ -41,6 +46,9 @@ NamedSettings named_settings(const std::string& text, const std::string& place);
 
 /// What is named, as a JSON object.
 std::string to_json(const NamedSettings& named);
+
+/// The name that a setting of that name has now, of either phase; that of none stays what it is.
+std::string setting_name(const std::string& name);
 
 /// Those of the settings that are other than their defaults, with their values, for people; "" = none.
 std::string unusual(const HandoverSettings& settings);
