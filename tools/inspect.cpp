@@ -8,7 +8,7 @@
 #include "engine/handover/bundle.h"
 #include "engine/handover/handover_settings.h"
 #include "engine/model/cut.h"
-#include "engine/model/program.h"
+#include "engine/model/executor.h"
 #include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"
@@ -87,8 +87,8 @@ void inspect_model(const Model& model, const std::string& file, bool recorded, i
 
   const std::unique_ptr<Backend> backend = make_backend("auto", 0);
   const ParameterLayout layout(model, classes);
-  const Program training(*backend, model, layout, classes, batch, DType::f32, ProgramMode::training);
-  const Program inference(*backend, model, layout, classes, batch, DType::f32, ProgramMode::inference);
+  const Executor training(*backend, model, layout, classes, batch, DType::f32, ExecutorMode::training);
+  const Executor inference(*backend, model, layout, classes, batch, DType::f32, ExecutorMode::inference);
   json["model"] = model.name;
   json["description"] = Json::parse(model.json);
   json["parameters"] = parameters;

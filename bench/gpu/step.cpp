@@ -76,7 +76,7 @@ void run_point(const ShapeList& list, int batch, const std::string& precision, c
       continue;
     }
     const std::vector<double>& turns = sides[i]->turns;
-    const MemoryPlan& memory = sides[i]->training.trainer().memory();
+    const MemoryLayout& memory = sides[i]->training.trainer().memory();
     const double seconds = median(turns), deviation = median_deviation(turns);
     line.update({{"images_per_s", batch / seconds},
                  {"seconds_a_step", seconds},

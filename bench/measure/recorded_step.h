@@ -24,8 +24,8 @@ struct RecordedOp {
 };
 
 struct RecordedStep {
-  MemoryPlan memory;  ///< as the trainer planned it: exact
-  int batch = 0;      ///< samples a step: fewer than asked for where an epoch has fewer
+  MemoryLayout memory;  ///< as the trainer planned it: exact
+  int batch = 0;        ///< samples a step: fewer than asked for where an epoch has fewer
   std::uint32_t steps_per_epoch = 0;
   std::vector<RecordedOp> ops;                       ///< in order
   std::size_t upload_bytes = 0, download_bytes = 0;  ///< between host and device

@@ -137,7 +137,7 @@ void bench_step(Backend& backend, const ShapeList& list, const StepBenchOptions&
   {
     const TrainerOptions trainer{options.dtype, options.memory_budget, true};
     NoiseTraining plain(backend, list, source, *options.settings, trainer);
-    const MemoryPlan& memory = plain.trainer().memory();
+    const MemoryLayout& memory = plain.trainer().memory();
     step.micro_batch = memory.micro_batch;
     step.arena_bytes = memory.arena;
     step.device_bytes = memory.total();

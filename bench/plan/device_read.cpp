@@ -52,7 +52,7 @@ void read_share(const JsonValue& object, Efficiency& e) {
     for (const JsonValue& value : share.items(wanted, wanted)) e.share.push_back(value.number(1e-6, 1e3));
 }
 
-/// A tile [rows, columns, share], or the registry's kernels of a variant by the speed table of the chip that `kernels`
+/// A tile [rows, columns, share], or the registry's kernels of an algorithm by the speed table of the chip that `kernels`
 /// names: "gemm", "depthwise DepthwiseFilter(3, 2)".
 void read_tile(const JsonValue& tile, const std::string& kernels, Efficiency& e) {
   if (!tile.json().is_string()) {
@@ -67,14 +67,14 @@ void read_tile(const JsonValue& tile, const std::string& kernels, Efficiency& e)
   for (const int sm : emulated_architectures()) {
     if (kernels != "simt:" + std::to_string(sm)) continue;
     for (const KernelSpeed& speed : kernel_speeds(sm)) {
-      const std::string name = std::string(speed.variant) + " " + speed.instance + " ";
+      const std::string name = std::string(speed.algorithm) + " " + speed.instance + " ";
       if (op != name_of(speed.op) || e.dtype != speed.dtype || name.compare(0, wanted.size(), wanted) != 0) continue;
-      const bool whole = computes_whole_blocks(speed.variant);
+      const bool whole = computes_whole_blocks(speed.algorithm);
       e.tiles.push_back({whole ? speed.tile.m : 1, whole ? speed.tile.n : 1, speed.share});
     }
   }
   if (e.tiles.size() == before)
-    tile.refuse("a variant of " + e.op + " in " + name_of(e.dtype) + " that the speed table of " + shown(kernels) +
+    tile.refuse("an algorithm of " + e.op + " in " + name_of(e.dtype) + " that the speed table of " + shown(kernels) +
                 " knows");
 }
 

@@ -108,7 +108,7 @@ StepPrediction predict_step(const DeviceDescription& device, Backend& kernels, c
   return prediction;
 }
 
-std::size_t process_bytes(const DeviceDescription& device, const MemoryPlan& memory, double kept_bytes) {
+std::size_t process_bytes(const DeviceDescription& device, const MemoryLayout& memory, double kept_bytes) {
   return device.process_bytes + memory.total() + (device.shared_memory ? static_cast<std::size_t>(kept_bytes) : 0);
 }
 

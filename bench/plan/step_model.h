@@ -10,7 +10,7 @@ namespace tsugi::bench {
 
 struct StepPrediction {
   StepResult step;  ///< the fields that `tsugi bench --step` measures
-  MemoryPlan memory;
+  MemoryLayout memory;
   std::uint32_t steps_per_epoch = 0;
   double forward_s = 0.0;  ///< of all layers
 };
@@ -30,6 +30,6 @@ StepPrediction predict_step(const DeviceDescription& device, Backend& kernels, c
 
 /// Memory that training takes of the device: what it plans there, the process itself, and what the host keeps besides
 /// (kept_bytes: files of photos, checkpoints) where both share one memory.
-std::size_t process_bytes(const DeviceDescription& device, const MemoryPlan& memory, double kept_bytes);
+std::size_t process_bytes(const DeviceDescription& device, const MemoryLayout& memory, double kept_bytes);
 
 }  // namespace tsugi::bench

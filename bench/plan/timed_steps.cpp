@@ -90,7 +90,7 @@ DeviceDescription TimedSteps::describe(const std::vector<ShapeList>& lists, int 
 }
 
 const StepResult& TimedSteps::time(const StepRequest& request, const RecordedStep& recorded) {
-  const MemoryPlan& memory = recorded.memory;
+  const MemoryLayout& memory = recorded.memory;
   const TrainSettings& settings = request.settings;
   const Kind kind{request.list.model.name, recorded.batch,        memory.micro_batch,
                   settings.optimizer.kind, settings.freeze_until, settings.frozen_batch_norm};

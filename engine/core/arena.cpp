@@ -17,9 +17,9 @@ bool alive_together(const BufferRequest& a, const BufferRequest& b) { return a.f
 
 }  // namespace
 
-ArenaPlan plan_arena(const std::vector<BufferRequest>& requests) {
-  ArenaPlan plan;
-  plan.offsets.assign(requests.size(), 0);
+ArenaLayout lay_out_arena(const std::vector<BufferRequest>& requests) {
+  ArenaLayout layout;
+  layout.offsets.assign(requests.size(), 0);
   std::vector<std::size_t> order(requests.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
@@ -35,18 +35,18 @@ ArenaPlan plan_arena(const std::vector<BufferRequest>& requests) {
     std::vector<std::pair<std::size_t, std::size_t>> taken;
     for (const std::size_t other : placed)
       if (alive_together(request, requests[other]))
-        taken.emplace_back(plan.offsets[other], plan.offsets[other] + align(requests[other].bytes));
+        taken.emplace_back(layout.offsets[other], layout.offsets[other] + align(requests[other].bytes));
     std::sort(taken.begin(), taken.end());
     std::size_t offset = 0;
     for (const auto& [begin, end] : taken) {
       if (offset + align(request.bytes) <= begin) break;
       offset = std::max(offset, end);
     }
-    plan.offsets[current] = offset;
-    plan.peak = std::max(plan.peak, offset + align(request.bytes));
+    layout.offsets[current] = offset;
+    layout.peak = std::max(layout.peak, offset + align(request.bytes));
     placed.push_back(current);
   }
-  return plan;
+  return layout;
 }
 
 DeviceBuffer::DeviceBuffer(Backend& backend, std::size_t bytes)

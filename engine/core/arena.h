@@ -16,7 +16,7 @@ struct BufferRequest {
   int last = 0;
 };
 
-struct ArenaPlan {
+struct ArenaLayout {
   std::vector<std::size_t> offsets;  ///< a request's byte offset, 256-byte aligned
   std::size_t peak = 0;              ///< bytes of the whole arena
 };
@@ -24,7 +24,7 @@ struct ArenaPlan {
 /// Places requests so that no two that live at the same time overlap: largest first, each at the lowest offset that is
 /// free during its lifetime. Throws Error when a lifetime is empty (last < first).
 /// Source: Pisarchyk, Lee, "Efficient memory management for deep neural net inference", 2020 (greedy by size).
-ArenaPlan plan_arena(const std::vector<BufferRequest>& requests);
+ArenaLayout lay_out_arena(const std::vector<BufferRequest>& requests);
 
 /// A block of device memory that is released with its owner. Zeroed when it is made.
 class DeviceBuffer {

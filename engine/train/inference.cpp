@@ -20,18 +20,18 @@ void check_prediction(std::int32_t predicted, const std::string& photo) {
 Inference::Inference(const Network& network, int batch, const DeviceBuffer* scratch) : network_(network) {
   Backend& backend = network.backend();
   const auto plan = [&](int photos) {
-    program_ = std::make_unique<Program>(backend, network.model(), network.layout(), network.classes(), photos,
-                                         DType::f32, ProgramMode::inference);
+    executor_ = std::make_unique<Executor>(backend, network.model(), network.layout(), network.classes(), photos,
+                                           DType::f32, ExecutorMode::inference);
   };
   plan(batch);
-  while (scratch != nullptr && program_->arena_bytes() > scratch->bytes() && program_->batch() > 1)
-    plan(program_->batch() / 2);
-  if (scratch == nullptr || program_->arena_bytes() > scratch->bytes()) {
-    arena_ = DeviceBuffer(backend, program_->arena_bytes());
+  while (scratch != nullptr && executor_->arena_bytes() > scratch->bytes() && executor_->batch() > 1)
+    plan(executor_->batch() / 2);
+  if (scratch == nullptr || executor_->arena_bytes() > scratch->bytes()) {
+    arena_ = DeviceBuffer(backend, executor_->arena_bytes());
     scratch = &arena_;
   }
-  program_->bind(scratch->data());
-  const auto n = static_cast<std::size_t>(program_->batch());
+  executor_->bind(scratch->data());
+  const auto n = static_cast<std::size_t>(executor_->batch());
   staged_.assign(3 * n, 0);
   indices_ = DeviceBuffer(backend, staged_.size() * sizeof(std::uint32_t));
   step_ = DeviceBuffer(backend, sizeof(StepState));
@@ -43,7 +43,7 @@ Inference::Inference(const Network& network, int batch, const DeviceBuffer* scra
 void Inference::start(const SampleSource& source, const InferenceOptions& options) {
   check_shape(source, network_.model(), "inference");
   if (rows_of_ != &source || rows_resident_ != source.resident()) {
-    rows_ = SampleBatch(network_.backend(), source, static_cast<std::size_t>(program_->batch()));
+    rows_ = SampleBatch(network_.backend(), source, static_cast<std::size_t>(executor_->batch()));
     rows_of_ = &source;
     rows_resident_ = source.resident();
   }
@@ -54,18 +54,18 @@ void Inference::start(const SampleSource& source, const InferenceOptions& option
 
 /// The batch that is staged.
 void Inference::forward(const SampleSource& source, const InferenceOptions& options) {
-  const auto batch = static_cast<std::size_t>(program_->batch());
+  const auto batch = static_cast<std::size_t>(executor_->batch());
   rows_.fetch(staged_.data(), batch);
   network_.backend().copy_to_device(indices_.data(), staged_.data(), indices_.bytes());
   SampleRequest samples;
-  samples.n = program_->batch();
+  samples.n = executor_->batch();
   samples.variants = options.variants;
   samples.strength = options.strength;
   samples.rows = rows_.device();
   samples.index = indices_.as<std::uint32_t>();
   samples.sample_ids = samples.index + 2 * batch;
   samples.step = step_.as<StepState>();
-  samples.x = program_->input();
+  samples.x = executor_->input();
   if (const std::size_t bytes = source.workspace_bytes(samples); bytes > sample_workspace_.bytes())
     sample_workspace_ = DeviceBuffer(network_.backend(), bytes);
   samples.workspace = sample_workspace_.data();
@@ -74,13 +74,13 @@ void Inference::forward(const SampleSource& source, const InferenceOptions& opti
   pass.parameters = network_.parameters();
   pass.compute = pass.parameters;
   pass.statistics = network_.statistics();
-  program_->forward(pass);
+  executor_->forward(pass);
 }
 
 void Inference::run_variants(const SampleSource& source, const std::vector<std::uint32_t>& photos,
                              const InferenceOptions& options, std::size_t count, float* to) {
   start(source, options);
-  const auto batch = static_cast<std::size_t>(program_->batch());
+  const auto batch = static_cast<std::size_t>(executor_->batch());
   const std::size_t total = photos.size() * options.variants;
   for (std::size_t begin = 0; begin < total; begin += batch) {
     if (before_batch_) before_batch_();
@@ -91,7 +91,7 @@ void Inference::run_variants(const SampleSource& source, const std::vector<std::
       staged_[2 * batch + i] = static_cast<std::uint32_t>(sample);
     }
     forward(source, options);
-    network_.backend().copy_to_host(to + begin * count, program_->logits(), n * count * sizeof(float));
+    network_.backend().copy_to_host(to + begin * count, executor_->logits(), n * count * sizeof(float));
   }
 }
 
@@ -99,7 +99,7 @@ Predictions Inference::run(const SampleSource& source, const std::vector<std::ui
                            const InferenceOptions& options) {
   start(source, options);
   Backend& backend = network_.backend();
-  const auto batch = static_cast<std::size_t>(program_->batch());
+  const auto batch = static_cast<std::size_t>(executor_->batch());
   const auto classes = static_cast<std::size_t>(network_.classes());
   const std::size_t features = features_count();
   const auto* label = reinterpret_cast<const std::int32_t*>(indices_.as<std::uint32_t>() + batch);
@@ -123,14 +123,14 @@ Predictions Inference::run(const SampleSource& source, const std::vector<std::ui
     }
     forward(source, options);
     SoftmaxCrossEntropy op;
-    op.n = program_->batch();
+    op.n = executor_->batch();
     op.classes = network_.classes();
-    op.logits = program_->logits();
+    op.logits = executor_->logits();
     op.labels = label;
     op.sample_loss = loss;
     op.predicted = predicted;
     backend.softmax_cross_entropy(op);
-    backend.softmax({program_->batch(), network_.classes(), DType::f32, program_->logits(), probabilities});
+    backend.softmax({executor_->batch(), network_.classes(), DType::f32, executor_->logits(), probabilities});
     backend.copy_to_host(fetched.data(), results_.data(), results_.bytes());
     out.loss.insert(out.loss.end(), fetched.begin(), fetched.begin() + static_cast<std::ptrdiff_t>(n));
     const auto* classes_found = reinterpret_cast<const std::int32_t*>(fetched.data() + batch);
@@ -139,12 +139,12 @@ Predictions Inference::run(const SampleSource& source, const std::vector<std::ui
     for (std::size_t i = 0; i < n; ++i) check_prediction(classes_found[i], source.name(photos[begin + i]));
     out.probabilities.insert(out.probabilities.end(), rows, rows + n * classes);
     if (options.logits) {
-      backend.copy_to_host(logit_rows.data(), program_->logits(), logit_rows.size() * sizeof(float));
+      backend.copy_to_host(logit_rows.data(), executor_->logits(), logit_rows.size() * sizeof(float));
       out.logits.insert(out.logits.end(), logit_rows.begin(),
                         logit_rows.begin() + static_cast<std::ptrdiff_t>(n * classes));
     }
     if (options.features) {
-      backend.copy_to_host(feature_rows.data(), program_->features(), batch * features * sizeof(float));
+      backend.copy_to_host(feature_rows.data(), executor_->features(), batch * features * sizeof(float));
       out.features.insert(out.features.end(), feature_rows.begin(),
                           feature_rows.begin() + static_cast<std::ptrdiff_t>(n * features));
     }

@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/model/program.h"
+#include "engine/model/executor.h"
 #include "engine/train/network.h"
 #include "engine/train/sample_source.h"
 
@@ -41,8 +41,8 @@ class Inference {
   /// fits.
   Inference(const Network& network, int batch, const DeviceBuffer* scratch = nullptr);
 
-  std::size_t arena_bytes() const { return program_->arena_bytes(); }
-  std::size_t features_count() const { return program_->features_count(); }
+  std::size_t arena_bytes() const { return executor_->arena_bytes(); }
+  std::size_t features_count() const { return executor_->features_count(); }
 
   /// What is called before each batch; what it throws leaves the run.
   void before_each_batch(std::function<void()> call) { before_batch_ = std::move(call); }
@@ -63,7 +63,7 @@ class Inference {
 
   const Network& network_;
   std::function<void()> before_batch_;
-  std::unique_ptr<Program> program_;
+  std::unique_ptr<Executor> executor_;
   std::vector<std::uint32_t> staged_;  // rows, labels and numbers of samples of a batch, as indices_ gets them
   DeviceBuffer arena_, indices_, results_, step_, sample_workspace_;
   SampleBatch rows_;

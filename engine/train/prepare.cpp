@@ -25,7 +25,7 @@ void announce(const RunObserver& observer, const Backend& backend, const Network
               std::size_t train_photos, std::size_t test_photos) {
   if (!observer.say) return;
   const auto mib = [](std::size_t bytes) { return std::to_string((bytes + (1u << 19)) >> 20) + " MiB"; };
-  const MemoryPlan& memory = trainer.memory();
+  const MemoryLayout& memory = trainer.memory();
   observer.say("device " + backend.name() + " (" + backend.description() + "), precision " +
                precision_name(trainer.dtype()));
   observer.say("model " + network.model().name + ", " + std::to_string(network.layout().trained_count()) +

@@ -62,7 +62,7 @@ struct RunSummary {
   std::string device, precision;
   std::vector<std::string> class_names;
   std::vector<bool> personal;
-  MemoryPlan memory;
+  MemoryLayout memory;
   std::vector<ProfileLine> profile;  ///< where the time went, when a profile was asked for
 };
 

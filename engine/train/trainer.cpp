@@ -51,10 +51,10 @@ Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32
   steps_per_epoch_ = static_cast<std::uint32_t>(samples / static_cast<std::uint64_t>(batch_));
   progress_.seed = settings_.seed;
 
-  plan_memory();
+  lay_out_memory();
   Backend& backend = network.backend();
-  arena_ = DeviceBuffer(backend, program_->arena_bytes());
-  program_->bind(arena_.data());
+  arena_ = DeviceBuffer(backend, executor_->arena_bytes());
+  executor_->bind(arena_.data());
   gradients_ = DeviceBuffer(backend, network.layout().count() * sizeof(float));
   if (options_.dtype != DType::f32)
     compute_ = DeviceBuffer(backend, network.layout().count() * size_of(options_.dtype));
@@ -63,7 +63,7 @@ Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32
   host_staging_.resize(staging_bytes());
   host_results_.resize(results_bytes());
   next_rows_.resize(static_cast<std::size_t>(batch_));
-  sample_workspace_ = DeviceBuffer(backend, source_.workspace_bytes(batch_request(program_->batch())));
+  sample_workspace_ = DeviceBuffer(backend, source_.workspace_bytes(batch_request(executor_->batch())));
   if (memory_.photos_resident) source_.make_resident();
   rows_ = SampleBatch(backend, source_, static_cast<std::size_t>(batch_));
   refresh_compute();
@@ -107,7 +107,7 @@ bool Trainer::fits(std::size_t photos_held) const {
 
 /// The largest micro-batch that divides the batch and fits the budget; without a budget the whole batch. All photos on
 /// the device where they fit beside it.
-void Trainer::plan_memory() {
+void Trainer::lay_out_memory() {
   const ParameterLayout& layout = network_.layout();
   const Backend& backend = network_.backend();
   const std::size_t count = layout.count();
@@ -116,9 +116,9 @@ void Trainer::plan_memory() {
                        (options_.dtype == DType::f32 ? 0 : count * size_of(options_.dtype));
   for (int micro = batch_; micro >= 1; --micro) {
     if (batch_ % micro != 0) continue;
-    program_ = std::make_unique<Program>(network_.backend(), network_.model(), layout, network_.classes(), micro,
-                                         options_.dtype, ProgramMode::training, frozen_layers_);
-    memory_.arena = program_->arena_bytes();
+    executor_ = std::make_unique<Executor>(network_.backend(), network_.model(), layout, network_.classes(), micro,
+                                           options_.dtype, ExecutorMode::training, frozen_layers_);
+    memory_.arena = executor_->arena_bytes();
     memory_.other =
         staging_bytes() + results_bytes() + optimizer_.scratch_bytes() + source_.workspace_bytes(batch_request(micro));
     memory_.micro_batch = micro;
@@ -219,16 +219,16 @@ SoftmaxCrossEntropy Trainer::loss_op(int begin) const {
   auto* report = results_.as<UpdateReport>();
   auto* losses = reinterpret_cast<float*>(report + 1);
   SoftmaxCrossEntropy op;
-  op.n = program_->batch();
+  op.n = executor_->batch();
   op.classes = network_.classes();
   op.dtype = options_.dtype;
   op.smoothing = settings_.label_smoothing;
   op.grad_scale = 1.0f / static_cast<float>(batch_);
-  op.logits = program_->logits();
+  op.logits = executor_->logits();
   op.labels = reinterpret_cast<const std::int32_t*>(staged + 2 * batch + first);
   op.sample_loss = losses + first;
   op.predicted = reinterpret_cast<std::int32_t*>(losses + batch) + first;
-  op.d_logits = program_->d_logits();
+  op.d_logits = executor_->d_logits();
   op.loss_scale = scales() ? &report->loss_scale : nullptr;
   if (has_soft_labels()) {
     const SoftLabels& soft = source_.soft_labels();
@@ -256,7 +256,7 @@ void Trainer::issue_step() {
   pass.batch_norm = settings_.frozen_batch_norm ? BatchNormMode::running_statistics : BatchNormMode::batch_statistics;
   pass.step = step_state;
   pass.probe = probe_;
-  const int micro = program_->batch();
+  const int micro = executor_->batch();
   for (int begin = 0; begin < batch_; begin += micro) {
     pass.sample_ids = indices + batch + begin;
     pass.write = begin == 0 ? Write::overwrite : Write::accumulate;
@@ -264,14 +264,14 @@ void Trainer::issue_step() {
     samples.step = step_state;
     samples.index = indices + begin;
     samples.sample_ids = pass.sample_ids;
-    samples.x = program_->input();
+    samples.x = executor_->input();
     samples.workspace = sample_workspace_.data();
     enter(StepPart::augment);
     source_.make_batch(samples);
-    program_->forward(pass);
+    executor_->forward(pass);
     enter(StepPart::loss);
     backend.softmax_cross_entropy(loss_op(begin));
-    program_->backward(pass);
+    executor_->backward(pass);
   }
   enter(StepPart::update);
   optimizer_.update(network_.parameters(), gradients_.as<float>(), compute_.data(), options_.dtype, step_state,

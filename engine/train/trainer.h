@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/model/program.h"
+#include "engine/model/executor.h"
 #include "engine/optim/optimizer.h"
 #include "engine/train/network.h"
 #include "engine/train/sample_source.h"
@@ -14,7 +14,7 @@
 namespace tsugi {
 
 /// Device memory of a training run, known before its first step; bytes.
-struct MemoryPlan {
+struct MemoryLayout {
   std::size_t arena = 0;       ///< activations, gradients of activations, scratch: one micro-batch
   std::size_t parameters = 0;  ///< weights, their copy in the compute type, gradients, moments, statistics
   std::size_t photos =
@@ -52,7 +52,7 @@ class Trainer {
   Trainer(Network& network, SampleSource& source, std::vector<std::uint32_t> train_photos,
           const TrainSettings& settings, const TrainerOptions& options);
 
-  const MemoryPlan& memory() const { return memory_; }
+  const MemoryLayout& memory() const { return memory_; }
   const DeviceBuffer& arena() const { return arena_; }  ///< holds nothing between steps: an evaluation may use it
   DType dtype() const { return options_.dtype; }
   int frozen_layers() const { return frozen_layers_; }  ///< leading layers of the model that stay as they are
@@ -82,7 +82,7 @@ class Trainer {
   void restore(const Checkpoint& checkpoint, const std::string& place);
 
  private:
-  void plan_memory();
+  void lay_out_memory();
   bool fits(std::size_t photos_held) const;
   bool scales() const {
     return options_.dtype == DType::f16;
@@ -114,9 +114,9 @@ class Trainer {
   std::vector<std::uint32_t> order_;  // sample ids of the current epoch
 
   int frozen_layers_ = 0;
-  MemoryPlan memory_;
+  MemoryLayout memory_;
   Optimizer optimizer_;
-  std::unique_ptr<Program> program_;
+  std::unique_ptr<Executor> executor_;
   DeviceBuffer arena_, gradients_, compute_, staging_, results_, sample_workspace_;
   SampleBatch rows_;
   std::vector<std::uint8_t> host_staging_, host_results_;

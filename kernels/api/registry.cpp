@@ -5,15 +5,15 @@
 
 namespace tsugi {
 
-std::string name_of(const Row& row) {
+std::string name_of(const KernelRow& row) {
   const auto number = [](int value) { return std::to_string(value); };
-  return std::string(name_of(row.op)) + " " + row.variant + " " + name_of(row.dtype) + " " + number(row.tile.m) + "x" +
-         number(row.tile.n) + "x" + number(row.tile.k) + " " + number(row.tile.thread_m) + "x" +
+  return std::string(name_of(row.op)) + " " + row.algorithm + " " + name_of(row.dtype) + " " + number(row.tile.m) +
+         "x" + number(row.tile.n) + "x" + number(row.tile.k) + " " + number(row.tile.thread_m) + "x" +
          number(row.tile.thread_n);
 }
 
-bool computes_whole_blocks(const char* variant) {
-  return std::strcmp(variant, "direct") != 0 && std::strcmp(variant, "depthwise") != 0;
+bool computes_whole_blocks(const char* algorithm) {
+  return std::strcmp(algorithm, "direct") != 0 && std::strcmp(algorithm, "depthwise") != 0;
 }
 
 const std::vector<int>& emulated_architectures() {

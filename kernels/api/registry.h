@@ -1,4 +1,4 @@
-// The registry: one row for each kernel that a GPU backend can pick, by op, variant, type, lowest architecture and
+// The registry: one row for each kernel that a GPU backend can pick, by op, algorithm, type, lowest architecture and
 // tile. The rows themselves stand in rows.h. Dispatch, tuner, tests and benchmarks walk the same list, so no row
 // escapes them.
 #pragma once
@@ -17,9 +17,9 @@ struct Tile {
   int thread_m, thread_n;
 };
 
-struct Row {
+struct KernelRow {
   KernelOp op;
-  const char* variant;  ///< "gemm", "gemm_1x1", "winograd", "direct", "depthwise", "mma", "half2"
+  const char* algorithm;  ///< "gemm", "gemm_1x1", "winograd", "direct", "depthwise", "mma", "half2"
   DType dtype;
   int min_sm;  ///< lowest architecture that its code runs on, as 53, 75
   int max_sm;  ///< highest that it is meant for; tests run it everywhere above min_sm
@@ -27,16 +27,16 @@ struct Row {
 };
 
 /// "conv2d_forward gemm f32 128x64x8 8x8": how tables and messages name a row.
-std::string name_of(const Row& row);
+std::string name_of(const KernelRow& row);
 
-/// Whether a block of the variant computes its m x n results however few are left of them. Direct and depthwise kernels
-/// take pixels and channels as they come.
-bool computes_whole_blocks(const char* variant);
+/// Whether a block of the algorithm computes its m x n results however few are left of them. Direct and depthwise
+/// kernels take pixels and channels as they come.
+bool computes_whole_blocks(const char* algorithm);
 
 /// What one of the kernels that a row is compiled into reaches at best.
 struct KernelSpeed {
   KernelOp op;
-  const char* variant;
+  const char* algorithm;
   DType dtype;
   Tile tile;
   const char* instance;  ///< "by 4", "DepthwiseFilter(3, 1) by 4"; may be empty
@@ -52,7 +52,7 @@ class RegistryBackend : public Backend {
  public:
   virtual int sm() const = 0;
   /// Every row of this build.
-  virtual std::vector<Row> rows() const = 0;
+  virtual std::vector<KernelRow> rows() const = 0;
   /// Whether rows()[row] computes this shape.
   virtual bool covers(std::size_t row, const Conv2dShape& shape) const = 0;
   /// Takes rows()[row] for every call of its op and type from now on (workspace_bytes too); a shape that it does not

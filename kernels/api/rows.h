@@ -1,6 +1,6 @@
-// The rows of the registry, one list a variant; each is expanded in the .cu file that implements the variant.
+// The rows of the registry, one list an algorithm; each is expanded in the .cu file that implements the algorithm.
 //   ROW(..., dtype, min_sm, max_sm, m, n, k, thread_m, thread_n)
-// "...": what a list is given behind ROW, such as the variant's own templates.
+// "...": what a list is given behind ROW, such as the algorithm's own templates.
 // A block computes m x n results in stages of k terms with (m / thread_m) * (n / thread_n) threads. max_sm is where
 // dispatch stops to offer the row (0: nowhere), not where it stops to work. In GEMM terms, m x n x k is
 //   forward          output pixels x filters x (r, s, c)

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "kernels/api/kernel_choice.h"
-#include "kernels/cpu/conv2d_direct_plan.h"
+#include "kernels/cpu/conv2d_direct_blocking.h"
 #include "kernels/cpu/conv2d_direct_weight.h"
 #include "kernels/cpu/cpu_info.h"
 #include "kernels/cpu/lanes.h"
@@ -208,23 +208,24 @@ void run_gather(const Gather& g, const void* in, const void* weights, void* work
   });
 }
 
-struct Plan {
+struct Blocking {
   Gather forward, backward_data;
-  DirectWeightPlan backward_weight;
+  DirectWeightBlocking backward_weight;
 };
 
 }  // namespace
 
 struct Conv2dDirect::Impl {
   int threads;
-  std::map<KernelCall, Plan> plans;  ///< whatever the call's op
+  std::map<KernelCall, Blocking> blockings;  ///< whatever the call's op
 
-  const Plan& plan(const Conv2dShape& s, DType dtype) {
+  const Blocking& blocking(const Conv2dShape& s, DType dtype) {
     const KernelCall key{KernelOp::conv2d_forward, s, dtype};
-    const auto found = plans.find(key);
-    if (found != plans.end()) return found->second;
-    const Plan made{forward_gather(s, dtype), backward_data_gather(s, dtype), plan_backward_weight(s, dtype, threads)};
-    return plans.emplace(key, made).first->second;
+    const auto found = blockings.find(key);
+    if (found != blockings.end()) return found->second;
+    const Blocking made{forward_gather(s, dtype), backward_data_gather(s, dtype),
+                        backward_weight_blocking(s, dtype, threads)};
+    return blockings.emplace(key, made).first->second;
   }
 };
 
@@ -241,16 +242,17 @@ bool Conv2dDirect::covers(const Conv2dShape& shape, DType dtype) const {
 #endif
 }
 
-std::size_t Conv2dDirect::cached_plans() const { return impl_->plans.size(); }
+std::size_t Conv2dDirect::cached_blockings() const { return impl_->blockings.size(); }
 
 std::size_t Conv2dDirect::workspace_bytes(const Conv2dShape& shape, DType dtype) {
-  const Plan& plan = impl_->plan(shape, dtype);
-  return std::max({gather_workspace(plan.forward, impl_->threads), gather_workspace(plan.backward_data, impl_->threads),
-                   plan.backward_weight.workspace_bytes()});
+  const Blocking& blocking = impl_->blocking(shape, dtype);
+  return std::max({gather_workspace(blocking.forward, impl_->threads),
+                   gather_workspace(blocking.backward_data, impl_->threads),
+                   blocking.backward_weight.workspace_bytes()});
 }
 
 void Conv2dDirect::run(const Conv2dForward& op) {
-  const Gather& g = impl_->plan(op.shape, op.dtype).forward;
+  const Gather& g = impl_->blocking(op.shape, op.dtype).forward;
   with_dtype(op.dtype, "conv2d_forward", [&](auto element) {
     with_activation(op.activation, [&](auto act) {
       run_gather(g, op.x, op.w, op.workspace, impl_->threads,
@@ -260,7 +262,7 @@ void Conv2dDirect::run(const Conv2dForward& op) {
 }
 
 void Conv2dDirect::run(const Conv2dBackwardData& op) {
-  const Gather& g = impl_->plan(op.shape, op.dtype).backward_data;
+  const Gather& g = impl_->blocking(op.shape, op.dtype).backward_data;
   with_dtype(op.dtype, "conv2d_backward_data", [&](auto element) {
     using T = decltype(element);
     with_activation(op.activation, [&](auto act) {
@@ -276,7 +278,7 @@ void Conv2dDirect::run(const Conv2dBackwardData& op) {
 }
 
 void Conv2dDirect::run(const Conv2dBackwardWeight& op) {
-  run_backward_weight(impl_->plan(op.shape, op.dtype).backward_weight, op);
+  run_backward_weight(impl_->blocking(op.shape, op.dtype).backward_weight, op);
 }
 
 #else  // no AVX-512: oneDNN does all of it
@@ -285,7 +287,7 @@ struct Conv2dDirect::Impl {};
 Conv2dDirect::Conv2dDirect(int) {}
 Conv2dDirect::~Conv2dDirect() = default;
 bool Conv2dDirect::covers(const Conv2dShape&, DType) const { return false; }
-std::size_t Conv2dDirect::cached_plans() const { return 0; }
+std::size_t Conv2dDirect::cached_blockings() const { return 0; }
 std::size_t Conv2dDirect::workspace_bytes(const Conv2dShape&, DType) { return 0; }
 void Conv2dDirect::run(const Conv2dForward&) {}
 void Conv2dDirect::run(const Conv2dBackwardData&) {}

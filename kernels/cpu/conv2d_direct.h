@@ -25,7 +25,7 @@ class Conv2dDirect {
   void run(const Conv2dForward& op);
   void run(const Conv2dBackwardData& op);
   void run(const Conv2dBackwardWeight& op);
-  std::size_t cached_plans() const;
+  std::size_t cached_blockings() const;
 
  private:
   struct Impl;

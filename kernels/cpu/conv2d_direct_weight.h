@@ -1,7 +1,7 @@
 // The direct convolution's backward-weight pass. Included by conv2d_direct*.cpp only.
 #pragma once
 
-#include "kernels/cpu/conv2d_direct_plan.h"
+#include "kernels/cpu/conv2d_direct_blocking.h"
 
 #if TSUGI_HAVE_TILE_KERNEL
 namespace tsugi {
@@ -10,7 +10,7 @@ namespace cpu {
 /// Each thread sums d_w over its share of the blocks (a few output rows of one image) into sums of its own,
 /// [group][channel block][channel][filters], and d_bias likewise; the threads' sums are added in order at the end.
 /// A group is a filter position (or, flat, a filter row: then a "channel" is one of the row's columns x channels).
-struct DirectWeightPlan {
+struct DirectWeightBlocking {
   Conv2dShape shape;
   DType dtype = DType::f32;
   int threads = 1;
@@ -38,8 +38,8 @@ struct DirectWeightPlan {
   std::size_t workspace_bytes() const { return static_cast<std::size_t>(threads) * thread_bytes(); }
 };
 
-DirectWeightPlan plan_backward_weight(const Conv2dShape& shape, DType dtype, int threads);
-void run_backward_weight(const DirectWeightPlan& plan, const Conv2dBackwardWeight& op);
+DirectWeightBlocking backward_weight_blocking(const Conv2dShape& shape, DType dtype, int threads);
+void run_backward_weight(const DirectWeightBlocking& blocking, const Conv2dBackwardWeight& op);
 
 }  // namespace cpu
 }  // namespace tsugi

@@ -34,7 +34,7 @@ class ProductKernels {
 #define TSUGI_OP(name, Op) void name(const Op& op);
   TSUGI_PRODUCT_OPS(TSUGI_OP)
 #undef TSUGI_OP
-  std::size_t cached_primitives() const { return direct_.cached_plans() + onednn_.cached_primitives(); }
+  std::size_t cached_primitives() const { return direct_.cached_blockings() + onednn_.cached_primitives(); }
 
  private:
   std::vector<ProductKernel> covering(const KernelCall& call) const;

@@ -1,4 +1,4 @@
-// conv2d backward data as an implicit GEMM, variant "gemm": every shape. With strides, the input pixels whose (row,
+// conv2d backward data as an implicit GEMM, algorithm "gemm": every shape. With strides, the input pixels whose (row,
 // column) leave the same remainders form a phase: a convolution of its own, with only the taps that reach it, so no
 // product has a structural zero.
 #include "kernels/api/rows.h"

@@ -1,4 +1,4 @@
-// conv2d backward weight as an implicit GEMM, variant "gemm": every shape. The sum over output pixels is long and the
+// conv2d backward weight as an implicit GEMM, algorithm "gemm": every shape. The sum over output pixels is long and the
 // result small, so the pixels are split over the grid, and split_reduce adds the parts in fixed order.
 #include "kernels/api/rows.h"
 #include "kernels/cuda/device/gemm_backward_weight.h"

@@ -1,5 +1,5 @@
-// Convolutions in float16 by HFMA2 (sm_53), short runs summed in float16, the rest in float32: the rows of the variant
-// "half2"; kernels/api/half2.h says how long a run is and what it costs in precision.
+// Convolutions in float16 by HFMA2 (sm_53), short runs summed in float16, the rest in float32: the rows of the
+// algorithm "half2"; kernels/api/half2.h says how long a run is and what it costs in precision.
 #include "kernels/api/rows.h"
 #include "kernels/cuda/device/half2_tile.h"
 #include "kernels/cuda/device/half_backward_data.h"

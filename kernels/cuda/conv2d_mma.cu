@@ -1,5 +1,5 @@
-// Convolutions in float16 on tensor cores (sm_75 and up), float32 sums: the rows of the variant "mma". Shapes that they
-// do not cover (channels of a group not a multiple of 8) are left to the "gemm" rows of f16.
+// Convolutions in float16 on tensor cores (sm_75 and up), float32 sums: the rows of the algorithm "mma". Shapes that
+// they do not cover (channels of a group not a multiple of 8) are left to the "gemm" rows of f16.
 #include "kernels/api/rows.h"
 #include "kernels/cuda/device/half_backward_data.h"
 #include "kernels/cuda/device/half_backward_weight.h"

@@ -1,4 +1,4 @@
-// The registry joined from the variants' lists, and the choice of a row.
+// The registry joined from the algorithms' lists, and the choice of a row.
 #include "kernels/cuda/dispatch.h"
 
 #include "kernels/tuning/tuning.h"
@@ -7,15 +7,15 @@ namespace tsugi {
 namespace TSUGI_GPU {
 
 Dispatch::Dispatch(const DeviceInfo& device) : device_(device) {
-#define TSUGI_VARIANT(variant) \
-  for (const Kernel& kernel : variant()) kernels_.push_back(kernel);
-  TSUGI_CONV2D_VARIANTS(TSUGI_VARIANT)
-#undef TSUGI_VARIANT
+#define TSUGI_ALGORITHM(algorithm) \
+  for (const Kernel& kernel : algorithm()) kernels_.push_back(kernel);
+  TSUGI_CONV2D_ALGORITHMS(TSUGI_ALGORITHM)
+#undef TSUGI_ALGORITHM
 }
 
 void Dispatch::pin(int index) {
   if (index >= 0) {
-    const Row& row = kernels_.at(static_cast<std::size_t>(index)).row;
+    const KernelRow& row = kernels_.at(static_cast<std::size_t>(index)).row;
     if (row.min_sm > device_.sm)
       throw Error("registry row " + name_of(row) + ": needs sm_" + std::to_string(row.min_sm) + ", the device is sm_" +
                   std::to_string(device_.sm));
@@ -37,7 +37,7 @@ std::size_t Dispatch::row_for(KernelOp op, const Conv2dShape& shape, DType dtype
 }
 
 bool Dispatch::offers(const Kernel& kernel, const KernelCall& call) const {
-  const Row& row = kernel.row;
+  const KernelRow& row = kernel.row;
   return row.op == call.op && row.dtype == call.dtype && row.min_sm <= device_.sm && row.max_sm >= device_.sm &&
          kernel.covers(call.shape);
 }
@@ -47,7 +47,7 @@ std::size_t Dispatch::default_row(KernelOp op, const Conv2dShape& shape, DType d
   double best_cost = 0.0;
   const std::string tuned = tuned_row(device_.sm, op, shape, dtype);
   for (std::size_t index = 0; index < kernels_.size(); ++index) {
-    const Row& row = kernels_[index].row;
+    const KernelRow& row = kernels_[index].row;
     if (!offers(kernels_[index], {op, shape, dtype, false})) continue;
     if (!tuned.empty() && name_of(row) == tuned) return index;
     const double cost = estimated_cost(device_.sm, device_.multiprocessors, row, shape);

@@ -15,7 +15,7 @@ class Dispatch {
  public:
   explicit Dispatch(const DeviceInfo& device);
 
-  /// Every row of every variant; the indices below.
+  /// Every row of every algorithm; the indices below.
   const std::vector<Kernel>& kernels() const { return kernels_; }
   void pin(int row);
   std::size_t row_for(KernelOp op, const Conv2dShape& shape, DType dtype) const;

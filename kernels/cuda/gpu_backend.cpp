@@ -100,8 +100,8 @@ void for_types(const AdamUpdate& op, F f) {
 GpuBackend::GpuBackend(std::string name, std::unique_ptr<Runtime> runtime)
     : name_(std::move(name)), runtime_(std::move(runtime)), dispatch_(runtime_->info()) {}
 
-std::vector<Row> GpuBackend::rows() const {
-  std::vector<Row> rows;
+std::vector<KernelRow> GpuBackend::rows() const {
+  std::vector<KernelRow> rows;
   for (const Kernel& kernel : dispatch_.kernels()) rows.push_back(kernel.row);
   return rows;
 }

@@ -45,7 +45,7 @@ class GpuBackend : public RegistryBackend, public KernelChoice {
   std::size_t workspace_bytes(const GradientNorm& op) const override;
 
   int sm() const override { return runtime_->info().sm; }
-  std::vector<Row> rows() const override;
+  std::vector<KernelRow> rows() const override;
   bool covers(std::size_t row, const Conv2dShape& shape) const override {
     return dispatch_.kernels().at(row).covers(shape);
   }

@@ -17,8 +17,8 @@ struct Table {
   std::vector<Tuned> tuned;
 };
 
-#define TSUGI_SPEED(op, variant, dtype, m, n, k, thread_m, thread_n, instance, share) \
-  table.speeds.push_back({KernelOp::op, #variant, DType::dtype, {m, n, k, thread_m, thread_n}, instance, share});
+#define TSUGI_SPEED(op, algorithm, dtype, m, n, k, thread_m, thread_n, instance, share) \
+  table.speeds.push_back({KernelOp::op, #algorithm, DType::dtype, {m, n, k, thread_m, thread_n}, instance, share});
 #define TSUGI_TUNED(op, dtype, n, h, w, c, k, r, s, stride_h, stride_w, pad_h, pad_w, groups, row) \
   table.tuned.push_back(                                                                           \
       {{KernelOp::op, {n, h, w, c, k, r, s, stride_h, stride_w, pad_h, pad_w, groups}, DType::dtype, false}, row});
@@ -44,13 +44,13 @@ const Table& table_of(int sm) {
 }
 
 /// Of the row, on the usual shapes; a guess where it is newer than the tables.
-double share_of(int sm, const Row& row) {
+double share_of(int sm, const KernelRow& row) {
   const auto same_tile = [](const Tile& a, const Tile& b) {
     return a.m == b.m && a.n == b.n && a.k == b.k && a.thread_m == b.thread_m && a.thread_n == b.thread_n;
   };
   for (const KernelSpeed& speed : table_of(sm).speeds)
     if (speed.op == row.op && speed.dtype == row.dtype && same_tile(speed.tile, row.tile) &&
-        std::strcmp(speed.variant, row.variant) == 0)
+        std::strcmp(speed.algorithm, row.algorithm) == 0)
       return speed.share;
   return 0.5;
 }
@@ -86,17 +86,17 @@ std::string tuned_row(int sm, KernelOp op, const Conv2dShape& shape, DType dtype
   return std::string();
 }
 
-double estimated_cost(int sm, int multiprocessors, const Row& row, const Conv2dShape& shape) {
+double estimated_cost(int sm, int multiprocessors, const KernelRow& row, const Conv2dShape& shape) {
   const double share = share_of(sm, row);
   const Gemm gemm = gemm_of(row.op, shape);
-  if (!computes_whole_blocks(row.variant)) return gemm.m * gemm.n * gemm.k * gemm.batches / multiprocessors / share;
+  if (!computes_whole_blocks(row.algorithm)) return gemm.m * gemm.n * gemm.k * gemm.batches / multiprocessors / share;
 
   const double m = row.tile.m, n = row.tile.n;
   const double blocks = tiles(gemm.m, row.tile.m) * tiles(gemm.n, row.tile.n) * gemm.batches;
   // Sums are split over idle multiprocessors, so fewer blocks than those cost their share only, and a second pass.
   const double waves = blocks >= multiprocessors ? tiles(blocks, multiprocessors) : blocks / multiprocessors;
   // A stage is computed in full. Winograd's are of channels; it loads 16 inputs for four results, and 16 weights for 9.
-  const bool winograd = std::strcmp(row.variant, "winograd") == 0;
+  const bool winograd = std::strcmp(row.algorithm, "winograd") == 0;
   const int stage = winograd ? 9 * row.tile.k : row.tile.k;
   const double loads = winograd ? 16.0 / 9.0 * (1.0 / m + 0.25 / n) : 1.0 / m + 1.0 / n;
   const double load_cost = sm == 53 ? 24.0 : 16.0;  // in multiply-adds; assumed: memory decides on the Nano

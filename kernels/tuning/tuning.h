@@ -14,6 +14,6 @@ std::string tuned_row(int sm, KernelOp op, const Conv2dShape& shape, DType dtype
 
 /// Estimated time of a call, in multiply-adds of one multiprocessor at its peak: the work with its tile padding at the
 /// row's share of peak, the loads of its tile, the last wave's idle multiprocessors. Derived, not measured.
-double estimated_cost(int sm, int multiprocessors, const Row& row, const Conv2dShape& shape);
+double estimated_cost(int sm, int multiprocessors, const KernelRow& row, const Conv2dShape& shape);
 
 }  // namespace tsugi

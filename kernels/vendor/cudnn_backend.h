@@ -26,7 +26,7 @@ class CudnnBackend : public GpuBackend {
 
   std::string description() const override;
   /// No row of the registry computes a convolution here.
-  std::vector<Row> rows() const override { return {}; }
+  std::vector<KernelRow> rows() const override { return {}; }
   KernelChoice* kernel_choice() override { return nullptr; }
 
   using GpuBackend::workspace_bytes;

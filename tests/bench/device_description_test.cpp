@@ -111,7 +111,7 @@ TEST_CASE("a product in tiles pays for ragged edges and idle multiprocessors, an
   CHECK(seconds(20, 20) == doctest::Approx(2.0 * 32 * 32 * 1000 / 1e11 / 0.4));      // one small block, its depth split
 }
 
-TEST_CASE("tiles that name a variant are the rows and shares of the chip's speed table, which dispatch reads") {
+TEST_CASE("tiles that name an algorithm are the rows and shares of the chip's speed table, which dispatch reads") {
   Json json = example_json();
   json["kernels"] = "simt:53";
   const auto tiles = [&](const char* op, const char* dtype, const Json& names) {
@@ -122,7 +122,7 @@ TEST_CASE("tiles that name a variant are the rows and shares of the chip's speed
   const std::vector<bench::TileShare> found = tiles("dense_forward", "f32", {"gemm_1x1", Json::array({8, 4, 0.3})});
   std::size_t rows = 0;
   for (const KernelSpeed& speed : kernel_speeds(53)) {
-    if (speed.op != KernelOp::conv2d_forward || std::string(speed.variant) != "gemm_1x1" || speed.dtype != DType::f32)
+    if (speed.op != KernelOp::conv2d_forward || std::string(speed.algorithm) != "gemm_1x1" || speed.dtype != DType::f32)
       continue;
     CHECK(found.at(rows).rows == speed.tile.m);
     CHECK(found.at(rows).columns == speed.tile.n);

@@ -25,7 +25,7 @@ TEST_CASE("the arena never gives one byte to two tensors that live at the same t
       request.first = static_cast<int>(random() % 20);
       request.last = request.first + static_cast<int>(random() % 10);
     }
-    const ArenaPlan plan = plan_arena(requests);
+    const ArenaLayout plan = lay_out_arena(requests);
     REQUIRE(plan.offsets.size() == requests.size());
     std::size_t highest = 0, most_alive = 0;
     for (std::size_t i = 0; i < requests.size(); ++i) {
@@ -50,15 +50,15 @@ TEST_CASE("the arena never gives one byte to two tensors that live at the same t
 }
 
 TEST_CASE("the arena reuses bytes once a tensor is dead") {
-  const ArenaPlan chain = plan_arena({{1024, 0, 1}, {1024, 1, 2}, {1024, 2, 3}, {1024, 3, 4}});
+  const ArenaLayout chain = lay_out_arena({{1024, 0, 1}, {1024, 1, 2}, {1024, 2, 3}, {1024, 3, 4}});
   CHECK(chain.peak == 2048);
-  const ArenaPlan together = plan_arena({{1000, 0, 3}, {1000, 1, 2}, {1, 2, 2}});
+  const ArenaLayout together = lay_out_arena({{1000, 0, 3}, {1000, 1, 2}, {1, 2, 2}});
   CHECK(together.peak == 1024 + 1024 + 256);
-  CHECK(plan_arena({}).peak == 0);
+  CHECK(lay_out_arena({}).peak == 0);
 }
 
 TEST_CASE("the arena refuses an empty lifetime") {
-  expect_parts(error_of([] { plan_arena({{64, 0, 2}, {64, 5, 4}}); }), {"arena", "5", "4"});
+  expect_parts(error_of([] { lay_out_arena({{64, 0, 2}, {64, 5, 4}}); }), {"arena", "5", "4"});
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 
 #include "engine/core/arena.h"
 #include "engine/handover/parts.h"
+#include "engine/model/executor.h"
 #include "engine/model/parameters.h"
-#include "engine/model/program.h"
 #include "tests/engine/support.h"
 
 namespace tsugi::test {
@@ -56,18 +56,18 @@ class Weights {
     std::vector<float> parameters(layout.count()), statistics(layout.statistics_count());
     copy(layout.parameters(), layout_.parameters(), parameters_, parameters);
     copy(layout.statistics(), layout_.statistics(), statistics_, statistics);
-    Program program(backend, part, layout, kClasses, kBatch, DType::f32, ProgramMode::inference);
-    DeviceBuffer arena(backend, program.arena_bytes());
-    program.bind(arena.data());
+    Executor executor(backend, part, layout, kClasses, kBatch, DType::f32, ExecutorMode::inference);
+    DeviceBuffer arena(backend, executor.arena_bytes());
+    executor.bind(arena.data());
     REQUIRE(input.size() == part.input.count() * kBatch);
-    backend.copy_to_device(program.input(), input.data(), input.size() * sizeof(float));
+    backend.copy_to_device(executor.input(), input.data(), input.size() * sizeof(float));
     Pass pass;
     pass.parameters = parameters.data();
     pass.compute = parameters.data();
     pass.statistics = statistics.data();
-    program.forward(pass);
+    executor.forward(pass);
     std::vector<float> output(infer_shapes(part, kClasses).back().count() * kBatch);
-    backend.copy_to_host(output.data(), program.logits(), output.size() * sizeof(float));
+    backend.copy_to_host(output.data(), executor.logits(), output.size() * sizeof(float));
     return output;
   }
 

@@ -35,7 +35,7 @@ std::size_t half_the_arena(Backend& backend, const Model& model, const PhotoSet&
                            DType dtype) {
   Training::Options options;
   options.trainer.dtype = dtype;
-  const MemoryPlan plan = Training(backend, model, set, settings, options).trainer.memory();
+  const MemoryLayout plan = Training(backend, model, set, settings, options).trainer.memory();
   return plan.total() - plan.arena / 2;
 }
 
@@ -72,7 +72,7 @@ TEST_CASE("photos that do not fit the device come a batch at a time, and the run
   const std::vector<StepTotals> expected = resident.steps(5);
 
   Training::Options options;
-  const MemoryPlan& plan = resident.trainer.memory();
+  const MemoryLayout& plan = resident.trainer.memory();
   options.trainer.memory_budget = plan.total() - 1;
   LimitedBackend backend(make_cpu_backend(1), kPlenty);
   Training staged(backend, model, set, short_settings(), options);

@@ -207,10 +207,10 @@ TEST_CASE("the backward pass stops at the frozen layers, and the arena keeps not
   const Model model = small("faces-resnet");
   const std::unique_ptr<Backend> backend = make_cpu_backend(1);
   const ParameterLayout layout(model, 3);
-  const Program frozen(*backend, model, layout, 3, 64, DType::f32, ProgramMode::training,
-                       static_cast<int>(model.layers.size()) - 1),
-      everything(*backend, model, layout, 3, 64, DType::f32, ProgramMode::training),
-      prediction(*backend, model, layout, 3, 64, DType::f32, ProgramMode::inference);
+  const Executor frozen(*backend, model, layout, 3, 64, DType::f32, ExecutorMode::training,
+                        static_cast<int>(model.layers.size()) - 1),
+      everything(*backend, model, layout, 3, 64, DType::f32, ExecutorMode::training),
+      prediction(*backend, model, layout, 3, 64, DType::f32, ExecutorMode::inference);
   CHECK(frozen.arena_bytes() <= prediction.arena_bytes() + 64 * 3 * sizeof(float) + 1024);
   CHECK(frozen.arena_bytes() * 3 < everything.arena_bytes());
 }

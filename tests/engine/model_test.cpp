@@ -238,8 +238,8 @@ TEST_CASE("every activation joins its producer, and training keeps the input of 
                                   R"(, {"type": "flatten"}, {"type": "dense", "units": "classes"})"),
                        activation);
   };
-  const auto bytes = [&](const Model& model, ProgramMode mode) {
-    return Program(*backend, model, ParameterLayout(model, 2), 2, 4, DType::f32, mode).arena_bytes();
+  const auto bytes = [&](const Model& model, ExecutorMode mode) {
+    return Executor(*backend, model, ParameterLayout(model, 2), 2, 4, DType::f32, mode).arena_bytes();
   };
   const Model relu = model_with("relu");
   for (const LayerKind& kind : layer_kinds()) {
@@ -249,8 +249,8 @@ TEST_CASE("every activation joins its producer, and training keeps the input of 
     const Graph graph = build_graph(model, 2, true);
     CHECK(graph.nodes.size() == 3);
     CHECK(graph.nodes[0].activation.kind == kind.activation);
-    CHECK(bytes(model, ProgramMode::inference) == bytes(relu, ProgramMode::inference));
-    const std::size_t training = bytes(model, ProgramMode::training), least = bytes(relu, ProgramMode::training);
+    CHECK(bytes(model, ExecutorMode::inference) == bytes(relu, ExecutorMode::inference));
+    const std::size_t training = bytes(model, ExecutorMode::training), least = bytes(relu, ExecutorMode::training);
     if (saves_input(kind.activation)) {
       CHECK(training > least);
     } else {

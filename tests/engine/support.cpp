@@ -46,9 +46,9 @@ Bench::Bench(Backend& backend, const Model& model, int batch, std::uint64_t seed
       gradients_(backend, layout_.count() * sizeof(float)),
       step_(backend, sizeof(StepState)),
       sample_ids_(backend, static_cast<std::size_t>(batch) * sizeof(std::uint32_t)),
-      program_(backend, model_, layout_, kClasses, batch, dtype, ProgramMode::training),
-      arena_(backend, program_.arena_bytes()) {
-  program_.bind(arena_.data());
+      executor_(backend, model_, layout_, kClasses, batch, dtype, ExecutorMode::training),
+      arena_(backend, executor_.arena_bytes()) {
+  executor_.bind(arena_.data());
   draw_parameters(layout_, seed, parameters_);
   std::mt19937_64 random(seed + 1);
   std::normal_distribution<float> draw(0.0f, 1.0f);
@@ -67,15 +67,15 @@ Bench::Bench(Backend& backend, const Model& model, int batch, std::uint64_t seed
   backend.copy_to_device(sample_ids_.data(), ids.data(), ids.size() * sizeof(std::uint32_t));
 }
 
-Pass Bench::run_forward(Program& program, int begin, Write write) {
+Pass Bench::run_forward(Executor& executor, int begin, Write write) {
   backend_.copy_to_device(device_parameters_.data(), parameters_.data(), parameters_.size() * sizeof(float));
   backend_.copy_to_device(device_statistics_.data(), statistics_.data(), statistics_.size() * sizeof(float));
   backend_.cast({parameters_.size(), DType::f32, dtype_, device_parameters_.data(), compute_.data()});
-  const std::size_t count = model_.input.count() * static_cast<std::size_t>(program.batch());
+  const std::size_t count = model_.input.count() * static_cast<std::size_t>(executor.batch());
   const float* from = input.data() + model_.input.count() * static_cast<std::size_t>(begin);
   DeviceBuffer staged(backend_, count * sizeof(float));
   backend_.copy_to_device(staged.data(), from, count * sizeof(float));
-  backend_.cast({count, DType::f32, dtype_, staged.data(), program.input()});
+  backend_.cast({count, DType::f32, dtype_, staged.data(), executor.input()});
   Pass pass;
   pass.parameters = device_parameters_.as<float>();
   pass.compute = compute_.data();
@@ -85,7 +85,7 @@ Pass Bench::run_forward(Program& program, int begin, Write write) {
   pass.batch_norm = mode;
   pass.step = step_.as<StepState>();
   pass.sample_ids = sample_ids_.as<std::uint32_t>() + begin;
-  program.forward(pass);
+  executor.forward(pass);
   return pass;
 }
 
@@ -98,14 +98,14 @@ std::vector<float> Bench::updated_statistics() {
 std::vector<float> Bench::logits() {
   const std::size_t count = labels.size() * kClasses;
   DeviceBuffer wide(backend_, count * sizeof(float));
-  backend_.cast({count, dtype_, DType::f32, program_.logits(), wide.data()});
+  backend_.cast({count, dtype_, DType::f32, executor_.logits(), wide.data()});
   std::vector<float> host(count);
   backend_.copy_to_host(host.data(), wide.data(), count * sizeof(float));
   return host;
 }
 
 double Bench::loss() {
-  run_forward(program_, 0, Write::overwrite);
+  run_forward(executor_, 0, Write::overwrite);
   const std::vector<float> rows = logits();
   double total = 0.0;
   for (std::size_t i = 0; i < labels.size(); ++i) {
@@ -126,7 +126,7 @@ std::vector<float> Bench::gradient(int micro) {
   // Poison: an overwriting pass must not read what was there, and the arena holds garbage.
   std::vector<float> poison(layout_.count(), std::nanf(""));
   backend_.copy_to_device(gradients_.data(), poison.data(), poison.size() * sizeof(float));
-  Program part(backend_, model_, layout_, kClasses, micro, dtype_, ProgramMode::training);
+  Executor part(backend_, model_, layout_, kClasses, micro, dtype_, ExecutorMode::training);
   DeviceBuffer arena(backend_, part.arena_bytes()), losses(backend_, static_cast<std::size_t>(micro) * sizeof(float)),
       part_labels(backend_, static_cast<std::size_t>(micro) * sizeof(std::int32_t));
   const std::vector<std::uint8_t> garbage(part.arena_bytes(), 0xFF);  // NaN in every floating type

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/model/program.h"
+#include "engine/model/executor.h"
 #include "kernels/api/error.h"
 #include "kernels/api/registry.h"
 #include "tests/support.h"
@@ -73,7 +73,7 @@ class Bench {
   std::vector<std::int32_t> labels;
 
  private:
-  Pass run_forward(Program& program, int begin, Write write);
+  Pass run_forward(Executor& executor, int begin, Write write);
 
   Backend& backend_;
   const Model model_;
@@ -82,7 +82,7 @@ class Bench {
   DType dtype_;
   std::vector<float> parameters_, statistics_;
   DeviceBuffer device_parameters_, compute_, device_statistics_, gradients_, step_, sample_ids_;
-  Program program_;
+  Executor executor_;
   DeviceBuffer arena_;
 };
 

@@ -148,7 +148,7 @@ TEST_CASE("a memory budget is kept by micro-batches, and one too small names bot
     options.trainer.memory_budget = budget;
     return Training(*backend, small("faces-cnn"), set, settings, options).trainer.memory();
   };
-  const MemoryPlan whole = plan(0);
+  const MemoryLayout whole = plan(0);
   CHECK(whole.micro_batch == 12);
   CHECK(plan(whole.total()).micro_batch == 12);
   TrainSettings one_by_one = settings;
@@ -159,7 +159,7 @@ TEST_CASE("a memory budget is kept by micro-batches, and one too small names bot
       whole.total() - whole.arena + one_arena;  // a little more: augmentation's scratch shrinks too
   REQUIRE(one_arena < whole.arena);
   for (const std::size_t budget : {whole.total() - 1, least + (whole.arena - one_arena) / 2, least}) {
-    const MemoryPlan smaller = plan(budget);
+    const MemoryLayout smaller = plan(budget);
     CHECK(smaller.total() <= budget);
     CHECK(smaller.micro_batch < 12);
     CHECK(12 % smaller.micro_batch == 0);

@@ -14,7 +14,7 @@ namespace tsugi {
 namespace test {
 namespace {
 
-void run_row(RegistryBackend& device, const Row& row, const Conv2dInputs& in) {
+void run_row(RegistryBackend& device, const KernelRow& row, const Conv2dInputs& in) {
   if (row.op == KernelOp::conv2d_forward) conv2d_forward(device, row.dtype, in);
   if (row.op == KernelOp::conv2d_backward_data) conv2d_backward_data(device, row.dtype, in);
   if (row.op == KernelOp::conv2d_backward_weight) conv2d_backward_weight(device, row.dtype, in);
@@ -22,13 +22,13 @@ void run_row(RegistryBackend& device, const Row& row, const Conv2dInputs& in) {
 
 void run_rows(KernelOp op) {
   const auto device = make_device();
-  const std::vector<Row> rows = device->rows();
+  const std::vector<KernelRow> rows = device->rows();
   std::vector<Conv2dCase> cases = conv2d_cases();
   cases.insert(cases.end(), large_conv2d_cases().begin(), large_conv2d_cases().end());
   Random random(3);
   int runs = 0;
   for (std::size_t index = 0; index < rows.size(); ++index) {
-    const Row& row = rows[index];
+    const KernelRow& row = rows[index];
     if (row.op != op || row.min_sm > device->sm()) continue;
     std::vector<const Conv2dCase*> covered;
     for (const Conv2dCase& test_case : cases) {

@@ -2,7 +2,7 @@
 
 from rows import ARCHITECTURES, WIDE, is_convolution
 
-MINIMUM_SHARE = 85.0  # percent FFMA of the best float32 tile of each convolution, which are these (op and variant). Not
+MINIMUM_SHARE = 85.0  # percent FFMA of the best float32 tile of each convolution, which are these (op and algorithm). Not
 # among them: depthwise, which waits for memory (one multiply-add an element it loads and tap), and Winograd, which buys fewer
 # multiply-adds with additions.
 CONVOLUTIONS = (

@@ -29,12 +29,12 @@ def lines(rows, arch):
     """The chip's table."""
     for (name, a), row in rows.items():
         kernel = registry.kernel_of(name)
-        if a != arch or not kernel or kernel.instance not in USUAL.get(kernel.variant, ("",)):
+        if a != arch or not kernel or kernel.instance not in USUAL.get(kernel.algorithm, ("",)):
             continue
         for op in kernel.ops:
             sizes = ", ".join(map(str, kernel.row_tile))
             yield (
-                f"{LINE}{op}, {kernel.variant}, {kernel.dtype}, {sizes}, "
+                f"{LINE}{op}, {kernel.algorithm}, {kernel.dtype}, {sizes}, "
                 f'"{kernel.instance}", {share(name, arch, row):.3f})'
             )
 

@@ -23,7 +23,7 @@ std::vector<Conv2dCase> all_cases() {
   return cases;
 }
 
-Values run_row(RegistryBackend& backend, const Row& row, const Conv2dInputs& in) {
+Values run_row(RegistryBackend& backend, const KernelRow& row, const Conv2dInputs& in) {
   if (row.op == KernelOp::conv2d_forward) return conv2d_forward(backend, row.dtype, in);
   if (row.op == KernelOp::conv2d_backward_data) return conv2d_backward_data(backend, row.dtype, in);
   const Conv2dWeightGradients gradients = conv2d_backward_weight(backend, row.dtype, in);
@@ -32,7 +32,7 @@ Values run_row(RegistryBackend& backend, const Row& row, const Conv2dInputs& in)
   return both;
 }
 
-void compare(const Row& row, const Values& got, Backend& reference, const Conv2dInputs& in) {
+void compare(const KernelRow& row, const Values& got, Backend& reference, const Conv2dInputs& in) {
   if (row.op == KernelOp::conv2d_forward) {
     expect_close("y", got, conv2d_forward(reference, row.dtype, in),
                  conv2d_forward(reference, row.dtype, in.magnitudes()), {row.dtype, arithmetic_error(row, in.shape)});
@@ -50,7 +50,7 @@ void compare(const Row& row, const Values& got, Backend& reference, const Conv2d
 }
 
 /// TSUGI_TEST_ROWS=<text> leaves out the rows without it in their name, for a quick look at one kernel.
-bool asked_for(const Row& row) {
+bool asked_for(const KernelRow& row) {
   const char* text = std::getenv("TSUGI_TEST_ROWS");
   return text == nullptr || name_of(row).find(text) != std::string::npos;
 }
@@ -73,11 +73,11 @@ RegistryWalk check_registry(const std::vector<RegistryBackend*>& backends, Kerne
                             std::size_t parts, bool large) {
   const std::unique_ptr<Backend> reference = make_reference_backend();
   RegistryBackend& first = *backends.front();
-  const std::vector<Row> rows = first.rows();
+  const std::vector<KernelRow> rows = first.rows();
   RegistryWalk walk;
   std::size_t place = 0;
   for (std::size_t index = 0; index < rows.size(); ++index) {
-    const Row& row = rows[index];
+    const KernelRow& row = rows[index];
     if (row.op != op || place++ % parts != part || row.min_sm > first.sm() || !asked_for(row)) continue;
     ++walk.rows;
     CAPTURE(name_of(row));

@@ -1,4 +1,4 @@
-// Bounds of the rows' arithmetic, variant by variant.
+// Bounds of the rows' arithmetic, algorithm by algorithm.
 #include "tests/ops/row_error.h"
 
 #include <cstring>
@@ -9,8 +9,8 @@
 namespace tsugi {
 namespace test {
 
-double arithmetic_error(const Row& row, const Conv2dShape& shape) {
-  if (std::strcmp(row.variant, "half2") == 0) {
+double arithmetic_error(const KernelRow& row, const Conv2dShape& shape) {
+  if (std::strcmp(row.algorithm, "half2") == 0) {
     // A result sums at least one filter tap (of all channels or filters of its group), or one pixel of each image: the
     // rest may be padding.
     const int terms = row.op == KernelOp::conv2d_forward         ? shape.c / shape.groups
@@ -20,7 +20,7 @@ double arithmetic_error(const Row& row, const Conv2dShape& shape) {
   }
   // Winograd F(2x2,3x3): transforms add up to four inputs, nine weights and nine products, so terms that cancel in the
   // result pass through sums of up to 4 x (9/4) times their size.
-  if (std::strcmp(row.variant, "winograd") == 0) return 9.0 * kRandomSum;
+  if (std::strcmp(row.algorithm, "winograd") == 0) return 9.0 * kRandomSum;
   return kRandomSum;
 }
 

@@ -8,7 +8,7 @@ namespace tsugi {
 namespace test {
 
 /// Error of the arithmetic of a row, relative to the sum of the absolute terms.
-double arithmetic_error(const Row& row, const Conv2dShape& shape);
+double arithmetic_error(const KernelRow& row, const Conv2dShape& shape);
 
 /// The same of the row that `backend` takes for a call; of float32 sums where it has no rows to choose from.
 double arithmetic_error(const Backend& backend, KernelOp op, const Conv2dShape& shape, DType dtype);

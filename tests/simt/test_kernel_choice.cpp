@@ -26,7 +26,7 @@ TEST_CASE("candidates are the rows that cover a call here, the default first") {
   for (const int sm : {53, 75}) {
     const std::unique_ptr<RegistryBackend> backend = make_simt_backend(sm);
     KernelChoice& choice = *backend->kernel_choice();
-    const std::vector<Row> rows = backend->rows();
+    const std::vector<KernelRow> rows = backend->rows();
     for (const DType dtype : {DType::f32, DType::f16})
       for (const KernelOp op :
            {KernelOp::conv2d_forward, KernelOp::conv2d_backward_data, KernelOp::conv2d_backward_weight}) {
@@ -55,7 +55,7 @@ TEST_CASE("a chosen row computes the call, as if it were pinned, and no other ca
   KernelCall other = call;
   other.shape.n = 2;
   const std::string usual = choice.chosen(call), usual_other = choice.chosen(other);
-  const std::vector<Row> rows = backend->rows();
+  const std::vector<KernelRow> rows = backend->rows();
   for (const std::string& name : choice.candidates(call)) {
     CAPTURE(name);
     choice.choose(call, name);
@@ -64,7 +64,7 @@ TEST_CASE("a chosen row computes the call, as if it were pinned, and no other ca
     const Values chosen = conv2d_forward(*backend, DType::f32, in);
     choice.choose(call, "");
     CHECK(choice.chosen(call) == usual);
-    const auto row = std::find_if(rows.begin(), rows.end(), [&](const Row& one) { return name_of(one) == name; });
+    const auto row = std::find_if(rows.begin(), rows.end(), [&](const KernelRow& one) { return name_of(one) == name; });
     REQUIRE(row != rows.end());
     backend->pin(static_cast<int>(row - rows.begin()));
     CHECK(conv2d_forward(*backend, DType::f32, in) == chosen);
@@ -88,11 +88,11 @@ bool is_compiled(const std::string& name) {
 TEST_CASE("every row has a speed where it runs, and every speed a row") {
   for (const int sm : {53, 75}) {
     std::set<std::string> rows, speeds;
-    for (const Row& row : make_simt_backend(sm)->rows())
+    for (const KernelRow& row : make_simt_backend(sm)->rows())
       if (row.min_sm <= sm) rows.insert(name_of(row));
     for (const KernelSpeed& speed : kernel_speeds(sm)) {
       CHECK(speed.share > 0.0);
-      const std::string row = name_of(Row{speed.op, speed.variant, speed.dtype, sm, sm, speed.tile});
+      const std::string row = name_of(KernelRow{speed.op, speed.algorithm, speed.dtype, sm, sm, speed.tile});
       speeds.insert(row);
       const std::string instance = speed.instance;
       if (row.find(" winograd ") == std::string::npos)

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/train/run.h"
-#include "tools/experiment/plan.h"
+#include "tools/experiment/jobs.h"
 
 namespace tsugi::tools {
 

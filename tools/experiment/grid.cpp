@@ -154,7 +154,7 @@ GridSummary run_grid(const ExperimentSettings& settings, const std::string& comm
   const PhotoFolder general = scan_photos(settings.general), personal = scan_person(settings.personal);
   check_people(settings, general, personal);
   ExperimentStore store(settings.out, identity_of(settings, general, personal, files), settings.methods, files);
-  const std::vector<Job> jobs = plan_jobs(settings, general, personal);
+  const std::vector<Job> jobs = list_jobs(settings, general, personal);
   read_cells(settings.out, files);  // they must be readable before hours go by
   Json about;
   about["command"] = command;

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "tools/console.h"
-#include "tools/experiment/plan.h"
+#include "tools/experiment/jobs.h"
 
 namespace tsugi::tools {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/experiment/plan.h"
+#include "tools/experiment/jobs.h"
 
 namespace tsugi::tools {
 

@@ -26,14 +26,14 @@ def _bytes(counts, kind):
 def products(kernel, hot):
     """Instructions of a lane that multiply in one turn of the hot loop."""
     count = hot["counts"][hot["math"]]
-    if kernel.variant == "half2":  # a stage is a run of k / 2 pairs, whose first product is no multiply-add but HMUL2
+    if kernel.algorithm == "half2":  # a stage is a run of k / 2 pairs, whose first product is no multiply-add but HMUL2
         return count * (kernel.tile.k / 2) / (kernel.tile.k / 2 - 1)
     return count
 
 
 def loop_flops(kernel, hot):
     """Of a lane in one turn of the hot loop."""
-    return products(kernel, hot) * FLOPS[hot["math"]] * (_WINOGRAD if kernel.variant == "winograd" else 1)
+    return products(kernel, hot) * FLOPS[hot["math"]] * (_WINOGRAD if kernel.algorithm == "winograd" else 1)
 
 
 def _saved_by_broadcasts(kernel, flops):
@@ -41,9 +41,9 @@ def _saved_by_broadcasts(kernel, flops):
 
     A lane multiplies thread_m values of A by thread_n of B, which it loads in words of 128 bits. The lanes of a warp are a patch of
     rows x columns (GemmTile, Half2Tile; conv2d_winograd.cu has 4 x 8): its rows need different words of A, its columns of B."""
-    if kernel.variant == "mma":
+    if kernel.algorithm == "mma":
         return 0.0  # ldmatrix: every lane gets its own 16 bytes
-    if kernel.variant == "winograd":
+    if kernel.algorithm == "winograd":
         thread_m, thread_n, columns = 8, 4, 8
         flops /= _WINOGRAD
     elif kernel.tile:
@@ -53,7 +53,7 @@ def _saved_by_broadcasts(kernel, flops):
         return None
     rows = 32 // columns
     # One step: a term of float32, or a pair of terms in a 32-bit word of half2.
-    steps = flops / (thread_m * thread_n * (4 if kernel.variant == "half2" else 2))
+    steps = flops / (thread_m * thread_n * (4 if kernel.algorithm == "half2" else 2))
     return steps * 4 * (thread_m * (1 - rows / 32) + thread_n * (1 - columns / 32))
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 _NAME = re.compile(r"(conv2d\w*) (\w+) (f32|f16) (\d+x\d+x\d+ \d+x\d+)(?: (.*))?")
 _TILE = re.compile(r"\b(\d+)x(\d+)x(\d+) (\d+)x(\d+)")
-_OF_BLOCKS = ("gemm", "gemm_1x1", "mma", "half2")  # variants whose blocks compute m x n results, k terms at a time
+_OF_BLOCKS = ("gemm", "gemm_1x1", "mma", "half2")  # algorithms whose blocks compute m x n results, k terms at a time
 
 
 class Tile(NamedTuple):
@@ -21,7 +21,7 @@ class Kernel(NamedTuple):
     """A compiled kernel of registry rows."""
 
     ops: tuple  # Winograd's kernel is that of two
-    variant: str
+    algorithm: str
     dtype: str
     row_tile: Tile
     instance: str  # among the kernels of the row: "by 4"
@@ -31,7 +31,7 @@ class Kernel(NamedTuple):
     def rows(self):
         """The rows' names, as name_of(Row) says them (kernels/api/registry.cpp)."""
         t = self.row_tile
-        return [f"{op} {self.variant} {self.dtype} {t.m}x{t.n}x{t.k} {t.thread_m}x{t.thread_n}" for op in self.ops]
+        return [f"{op} {self.algorithm} {self.dtype} {t.m}x{t.n}x{t.k} {t.thread_m}x{t.thread_n}" for op in self.ops]
 
     @property
     def names(self):
@@ -44,13 +44,13 @@ def kernel_of(name):
     found = _NAME.fullmatch(name)
     if not found:
         return None
-    op, variant, dtype, tile, instance = found.groups()
+    op, algorithm, dtype, tile, instance = found.groups()
     tiles = [Tile(*map(int, sizes)) for sizes in _TILE.findall(name)]
     return Kernel(
         ("conv2d_forward", "conv2d_backward_data") if op == "conv2d" else (op,),
-        variant,
+        algorithm,
         dtype,
         tiles[0],
         instance or "",
-        tiles[-1] if variant in _OF_BLOCKS else None,  # the last one: "by 1 as 64x64x8 8x4"
+        tiles[-1] if algorithm in _OF_BLOCKS else None,  # the last one: "by 1 as 64x64x8 8x4"
     )

@@ -32,8 +32,8 @@ def _arguments(text):
 def _tile(kind, sizes):
     """ "GemmTile", [128, 64, 8, 8, 4] -> "128x64x8 8x4", as name_of(Row) says it; kinds other than GEMM's lead."""
     text = "x".join(sizes[:-2]) + " " + "x".join(sizes[-2:])
-    variant = kind[: -len("Tile")].lower()
-    return f"{variant} f16 {text}" if variant in ("mma", "half2") else text
+    algorithm = kind[: -len("Tile")].lower()
+    return f"{algorithm} f16 {text}" if algorithm in ("mma", "half2") else text
 
 
 def registry_name(name):

@@ -1,4 +1,4 @@
-// conv2d backward-data in float16 as an implicit GEMM: the kernel of the variants "mma" and "half2", and its launch.
+// conv2d backward-data in float16 as an implicit GEMM: the kernel of the algorithms "mma" and "half2", and its launch.
 // A strided convolution falls into stride_h x stride_w phases: input pixels of one phase are read by the same taps, and
 // each phase is a convolution of d_y without strides.
 #pragma once

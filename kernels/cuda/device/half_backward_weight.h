@@ -1,4 +1,5 @@
-// conv2d backward-weight in float16 as an implicit GEMM: the kernel of the variants "mma" and "half2", and its launch.
+// conv2d backward-weight in float16 as an implicit GEMM: the kernel of the algorithms "mma" and "half2", and its
+// launch.
 #pragma once
 
 #include "kernels/cuda/device/gemm_backward_weight.h"

@@ -1,4 +1,4 @@
-// conv2d forward in float16 as an implicit GEMM: the kernel of the variants "mma" and "half2", and its launch.
+// conv2d forward in float16 as an implicit GEMM: the kernel of the algorithms "mma" and "half2", and its launch.
 #pragma once
 
 #include "kernels/cuda/device/gemm_forward.h"

@@ -82,7 +82,7 @@ struct Gather {
 };
 
 /// Fills the rest of `gather` from its sizes and its phases' rows, columns and taps.
-void plan_gather(Gather& gather);
+void lay_out_gather(Gather& gather);
 
 /// Packs weights for `gather`: [phase][panel][step][vectors * 16] elements, zero beyond the last channel.
 void pack_weights(const Gather& gather, const void* weights, char* packed, int threads);

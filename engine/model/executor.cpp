@@ -1,5 +1,5 @@
 // Plans a program: which consumer masks which gradient, how long every buffer lives, where it lies.
-#include "engine/model/program.h"
+#include "engine/model/executor.h"
 
 #include <algorithm>
 
@@ -15,8 +15,8 @@ bool can_mask(NodeKind kind, ActivationKind activation, bool only_consumer) {
 
 }  // namespace
 
-Program::Program(Backend& backend, const Model& model, const ParameterLayout& layout, int classes, int batch,
-                 DType dtype, ProgramMode mode, int frozen_layers)
+Executor::Executor(Backend& backend, const Model& model, const ParameterLayout& layout, int classes, int batch,
+                   DType dtype, ExecutorMode mode, int frozen_layers)
     : backend_(backend),
       model_(model),
       layout_(layout),
@@ -25,21 +25,21 @@ Program::Program(Backend& backend, const Model& model, const ParameterLayout& la
       dtype_(dtype),
       mode_(mode),
       frozen_layers_(frozen_layers),
-      graph_(build_graph(model, classes, mode == ProgramMode::training)) {
-  if (batch < 1) throw Error("program: batch is " + std::to_string(batch) + ", expected at least 1");
+      graph_(build_graph(model, classes, mode == ExecutorMode::training)) {
+  if (batch < 1) throw Error("executor: batch is " + std::to_string(batch) + ", expected at least 1");
   masks_own_output_.assign(graph_.nodes.size(), false);
   input_gradients_.resize(graph_.nodes.size());
   trained_.assign(graph_.nodes.size(), false);
-  if (mode_ == ProgramMode::training) {
+  if (mode_ == ExecutorMode::training) {
     find_trained();
-    plan_gradients();
+    place_gradients();
   }
-  plan_buffers();
+  place_buffers();
 }
 
 /// A node without parameters of its own only passes gradients on: behind frozen layers (or the input) there is nobody
 /// to take them.
-void Program::find_trained() {
+void Executor::find_trained() {
   for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
     const Node& node = graph_.nodes[n];
     const bool learns =
@@ -49,13 +49,13 @@ void Program::find_trained() {
   }
 }
 
-bool Program::wants_gradient(int value) const {
+bool Executor::wants_gradient(int value) const {
   const int producer = graph_.values[static_cast<std::size_t>(value)].producer;
   return producer >= 0 && trained_[static_cast<std::size_t>(producer)];
 }
 
 /// Walks backwards once: the first consumer met overwrites a gradient, the later ones add to it, the last one masks it.
-void Program::plan_gradients() {
+void Executor::place_gradients() {
   std::vector<int> readers_left(graph_.values.size(), 0);
   for (const Node& node : graph_.nodes)
     for (const int input : node.inputs) ++readers_left[static_cast<std::size_t>(input)];
@@ -68,28 +68,28 @@ void Program::plan_gradients() {
     for (std::size_t i = node.inputs.size(); i-- > 0;) {
       const int input = node.inputs[i];
       const auto v = static_cast<std::size_t>(input);
-      InputGradient plan;
-      plan.wanted = wants_gradient(input);
-      plan.write = written[v] ? Write::accumulate : Write::overwrite;
+      InputGradient placed;
+      placed.wanted = wants_gradient(input);
+      placed.write = written[v] ? Write::accumulate : Write::overwrite;
       written[v] = true;
       const int producer = graph_.values[v].producer;
-      if (plan.wanted && --readers_left[v] == 0 && producer >= 0) {
+      if (placed.wanted && --readers_left[v] == 0 && producer >= 0) {
         const Node& made_by = graph_.nodes[static_cast<std::size_t>(producer)];
         const bool has_mask = made_by.activation.kind != ActivationKind::none && made_by.kind != NodeKind::batch_norm;
-        plan.masks = has_mask && can_mask(node.kind, made_by.activation.kind, graph_.values[v].consumers.size() == 1);
-        if (has_mask && !plan.masks) masks_own_output_[static_cast<std::size_t>(producer)] = true;
+        placed.masks = has_mask && can_mask(node.kind, made_by.activation.kind, graph_.values[v].consumers.size() == 1);
+        if (has_mask && !placed.masks) masks_own_output_[static_cast<std::size_t>(producer)] = true;
       }
-      input_gradients_[n][i] = plan;
+      input_gradients_[n][i] = placed;
     }
   }
 }
 
-int Program::request(std::size_t bytes, int first, int last) {
+int Executor::request(std::size_t bytes, int first, int last) {
   requests_.push_back({bytes, first, last});
   return static_cast<int>(requests_.size()) - 1;
 }
 
-void Program::extend(int request, int time) {
+void Executor::extend(int request, int time) {
   BufferRequest& buffer = requests_[static_cast<std::size_t>(request)];
   buffer.first = std::min(buffer.first, time);
   buffer.last = std::max(buffer.last, time);
@@ -97,12 +97,12 @@ void Program::extend(int request, int time) {
 
 /// Dropout overwrites its input when nobody else reads it: the masks that its neighbours take from the value stay
 /// right, because a dropped element's gradient is zero anyway.
-bool Program::in_place(const Node& node) const {
+bool Executor::in_place(const Node& node) const {
   return node.kind == NodeKind::dropout && node.inputs[0] != 0 &&
          graph_.values[static_cast<std::size_t>(node.inputs[0])].consumers.size() == 1;
 }
 
-void Program::plan_buffers() {
+void Executor::place_buffers() {
   const std::size_t element = size_of(dtype_);
   const auto batch = static_cast<std::size_t>(batch_);
   value_request_.assign(graph_.values.size(), -1);
@@ -119,10 +119,10 @@ void Program::plan_buffers() {
                               : request(graph_.values[out].count * batch * element, forward_time(n), forward_time(n));
     for (const int input : node.inputs) extend(value_request_[static_cast<std::size_t>(input)], forward_time(n));
     extend(value_request_[out], forward_time(n));
-    plan_node(n);
+    place_node(n);
   }
   extend(value_request_[static_cast<std::size_t>(graph_.logits)], end_of_forward);
-  if (mode_ == ProgramMode::training) {
+  if (mode_ == ExecutorMode::training) {
     const auto logits = static_cast<std::size_t>(graph_.logits);
     gradient_request_[logits] = request(graph_.values[logits].count * batch * element, end_of_forward, end_of_forward);
     for (std::size_t n = graph_.nodes.size(); n-- > 0;) {
@@ -144,11 +144,11 @@ void Program::plan_buffers() {
       }
     }
   }
-  plan_ = plan_arena(requests_);
+  arena_layout_ = lay_out_arena(requests_);
 }
 
 /// Requests what node n saves for its backward pass and its scratch memory, and keeps alive what that pass reads.
-void Program::plan_node(std::size_t n) {
+void Executor::place_node(std::size_t n) {
   const Node& node = graph_.nodes[n];
   NodeBuffers& buffers = buffers_[n];
   const bool training = trained_[n];
@@ -206,13 +206,13 @@ void Program::plan_node(std::size_t n) {
 }
 
 /// Where the node's activation finds its derivative: in its output, or in the input that it saved.
-int Program::saved_request(std::size_t n) const {
+int Executor::saved_request(std::size_t n) const {
   const Node& node = graph_.nodes[n];
   return saves_input(node.activation.kind) ? buffers_[n].saved_input
                                            : value_request_[static_cast<std::size_t>(node.output)];
 }
 
-std::size_t Program::workspace_bytes(const Node& node) const {
+std::size_t Executor::workspace_bytes(const Node& node) const {
   switch (node.kind) {
     case NodeKind::conv2d:
       return backend_.workspace_bytes(conv_shape(node), dtype_);
@@ -225,14 +225,16 @@ std::size_t Program::workspace_bytes(const Node& node) const {
   }
 }
 
-Conv2dShape Program::conv_shape(const Node& node) const { return conv2d_shape(layer_of(node), node.in, batch_); }
+Conv2dShape Executor::conv_shape(const Node& node) const { return conv2d_shape(layer_of(node), node.in, batch_); }
 
-DenseShape Program::dense_shape(const Node& node) const {
+DenseShape Executor::dense_shape(const Node& node) const {
   return {batch_, static_cast<int>(node.in.count()), node.out.c};
 }
 
-BatchNormShape Program::batch_norm_shape(const Node& node) const { return {batch_ * node.in.h * node.in.w, node.in.c}; }
+BatchNormShape Executor::batch_norm_shape(const Node& node) const {
+  return {batch_ * node.in.h * node.in.w, node.in.c};
+}
 
-PoolShape Program::pool_shape(const Node& node) const { return tsugi::pool_shape(layer_of(node), node.in, batch_); }
+PoolShape Executor::pool_shape(const Node& node) const { return tsugi::pool_shape(layer_of(node), node.in, batch_); }
 
 }  // namespace tsugi

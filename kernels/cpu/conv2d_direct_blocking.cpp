@@ -1,5 +1,5 @@
-// The plan of a direct convolution: phases, taps, buffers, and the packing of weights that goes with them.
-#include "kernels/cpu/conv2d_direct_plan.h"
+// The blocking of a direct convolution: phases, taps, buffers, and the packing of weights that goes with them.
+#include "kernels/cpu/conv2d_direct_blocking.h"
 
 #if TSUGI_HAVE_TILE_KERNEL
 #include "kernels/cpu/parallel.h"
@@ -11,7 +11,7 @@ namespace {
 int floor_mod(int value, int modulus) { return ((value % modulus) + modulus) % modulus; }
 
 /// Rows and columns that the taps reach, the buffer's layout, and how many output rows share a buffer.
-void plan_buffer(const Gather& g, Phase& phase) {
+void lay_out_buffer(const Gather& g, Phase& phase) {
   int top = 0, bottom = 0, left = 0, right = 0;
   for (std::size_t i = 0; i < phase.taps.size(); ++i) {
     const Tap& tap = phase.taps[i];
@@ -37,7 +37,7 @@ void plan_buffer(const Gather& g, Phase& phase) {
 }
 
 /// Runs of the reduction, in the order of the packed weights: blocks of channels, then taps.
-void plan_segments(const Gather& g, Phase& phase) {
+void lay_out_segments(const Gather& g, Phase& phase) {
   const int per_element = g.channels_per_element();
   const int channels = g.in_c;
   for (int block = 0; block < phase.input.blocks; ++block) {
@@ -129,14 +129,14 @@ void pack_panel(const Gather& g, const Phase& phase, const T* weights, int panel
 
 }  // namespace
 
-void plan_gather(Gather& g) {
+void lay_out_gather(Gather& g) {
   g.blocks = 0;
   for (Phase& phase : g.phases) {
-    plan_buffer(g, phase);
+    lay_out_buffer(g, phase);
     if (g.flat) {
       flatten_taps(g, phase);
     } else {
-      plan_segments(g, phase);
+      lay_out_segments(g, phase);
     }
     for (const Segment& segment : phase.segments) phase.steps += segment.length;
     phase.packed_offset = g.packed_bytes;
@@ -176,7 +176,7 @@ Gather forward_gather(const Conv2dShape& s, DType dtype) {
       phase.taps.push_back(Tap{r - s.pad_h, column - s.pad_w, static_cast<std::ptrdiff_t>(r * s.s + column) * s.c});
   }
   g.phases.push_back(phase);
-  plan_gather(g);
+  lay_out_gather(g);
   return g;
 }
 
@@ -207,7 +207,7 @@ Gather backward_data_gather(const Conv2dShape& s, DType dtype) {
       g.phases.push_back(phase);
     }
   }
-  plan_gather(g);
+  lay_out_gather(g);
   return g;
 }
 

@@ -1,5 +1,5 @@
 // Fractions from text, and the grid as a list of jobs.
-#include "tools/experiment/plan.h"
+#include "tools/experiment/jobs.h"
 
 #include <algorithm>
 #include <cmath>
@@ -100,7 +100,7 @@ std::string Job::text() const {
   return start + method + ", " + number_text(rounded(100.0 * fraction)) + " %";
 }
 
-std::vector<Job> plan_jobs(const ExperimentSettings& settings, const PhotoFolder& general,
+std::vector<Job> list_jobs(const ExperimentSettings& settings, const PhotoFolder& general,
                            const PhotoFolder& personal) {
   TrainSettings defaults, device;
   apply_handover_defaults(device);

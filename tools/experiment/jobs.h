@@ -61,6 +61,6 @@ struct Job {
 /// Every job of the grid; seeds outermost, so that an unfinished experiment has whole grids of the first seeds; most
 /// people first, whose table is the one that is read first. The device alone, which is long and which nothing waits
 /// for, runs with most people only, at the end. general, personal: the scanned folders.
-std::vector<Job> plan_jobs(const ExperimentSettings& settings, const PhotoFolder& general, const PhotoFolder& personal);
+std::vector<Job> list_jobs(const ExperimentSettings& settings, const PhotoFolder& general, const PhotoFolder& personal);
 
 }  // namespace tsugi::tools

@@ -1,35 +1,35 @@
 // The forward pass of a program: one op call a node.
-#include "engine/model/program.h"
+#include "engine/model/executor.h"
 
 namespace tsugi {
 
-const void* Program::weight(const Node& node, const Pass& pass) const {
+const void* Executor::weight(const Node& node, const Pass& pass) const {
   const ParameterInfo* info = layout_.find(node.layer, "weight");
   return static_cast<const std::uint8_t*>(pass.compute) + info->offset * size_of(dtype_);
 }
 
-const float* Program::vector(const Node& node, const Pass& pass, const char* name) const {
+const float* Executor::vector(const Node& node, const Pass& pass, const char* name) const {
   const ParameterInfo* info = layout_.find(node.layer, name);
   return info == nullptr ? nullptr : pass.parameters + info->offset;
 }
 
-float* Program::vector_gradient(const Node& node, const Pass& pass, const char* name) const {
+float* Executor::vector_gradient(const Node& node, const Pass& pass, const char* name) const {
   const ParameterInfo* info = layout_.find(node.layer, name);
   return info == nullptr ? nullptr : pass.gradients + info->offset;
 }
 
-float* Program::statistic(const Node& node, const Pass& pass, const char* name) const {
+float* Executor::statistic(const Node& node, const Pass& pass, const char* name) const {
   return pass.statistics + layout_.find_statistic(node.layer, name)->offset;
 }
 
-void Program::forward(const Pass& pass) {
+void Executor::forward(const Pass& pass) {
   for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
     if (pass.probe != nullptr) pass.probe->enter(StepPart::forward, graph_.nodes[n].layer);
     forward_node(n, pass);
   }
 }
 
-void Program::forward_batch_norm(std::size_t n, const Pass& pass) {
+void Executor::forward_batch_norm(std::size_t n, const Pass& pass) {
   const Node& node = graph_.nodes[n];
   const Layer& layer = layer_of(node);
   BatchNormForward op;
@@ -53,7 +53,7 @@ void Program::forward_batch_norm(std::size_t n, const Pass& pass) {
   backend_.batch_norm_forward(op);
 }
 
-void Program::forward_node(std::size_t n, const Pass& pass) {
+void Executor::forward_node(std::size_t n, const Pass& pass) {
   const Node& node = graph_.nodes[n];
   const void* x = value(node.inputs[0]);
   void* y = value(node.output);

@@ -1,5 +1,5 @@
 // The grid of an experiment: fractions from text, who takes part, and which jobs follow in which order.
-#include "tools/experiment/plan.h"
+#include "tools/experiment/jobs.h"
 
 #include <doctest/doctest.h>
 
@@ -98,7 +98,7 @@ TEST_CASE("a grid pretrains once for each number of people and seed, seeds outer
   for (const Method& method : ablation_methods({0.1})) settings.methods.push_back(method);
   const std::size_t ablations = ablation_methods({0.1}).size();
   REQUIRE(ablations > 0);
-  const std::vector<Job> jobs = plan_jobs(settings, folder_of({10, 20, 30}), folder_of({50}, "me-"));
+  const std::vector<Job> jobs = list_jobs(settings, folder_of({10, 20, 30}), folder_of({50}, "me-"));
   REQUIRE(jobs.size() == 2 * (2 * (1 + 6) + 1 + ablations));
   CHECK(jobs[0].people == 3);
   std::set<std::string> keys;
@@ -119,7 +119,7 @@ TEST_CASE("a grid pretrains once for each number of people and seed, seeds outer
 TEST_CASE("the estimate of work follows photos, variants and epochs") {
   ExperimentSettings settings = settings_of({2});
   const auto work = [&](std::size_t job) {
-    return plan_jobs(settings, folder_of({10, 20, 30}), folder_of({50}, "me-"))[job].work;
+    return list_jobs(settings, folder_of({10, 20, 30}), folder_of({50}, "me-"))[job].work;
   };
   const double base = work(0), none = work(1), all = work(3);
   CHECK(all > none);

@@ -13,7 +13,7 @@
 
 namespace tsugi {
 
-enum class ProgramMode { inference, training };
+enum class ExecutorMode { inference, training };
 
 /// What one pass reads and writes beside the arena. All pointers are device memory.
 struct Pass {
@@ -28,15 +28,15 @@ struct Pass {
   StepProbe* probe = nullptr;                 ///< host; told of every node, null = nobody listens
 };
 
-class Program {
+class Executor {
  public:
   /// Plans the model's graph for batches of `batch` samples. Nothing is allocated on the device. The first
   /// `frozen_layers` layers are only run forward, their batch norms with the running statistics, which stay; their
   /// gradients are never written.
-  Program(Backend& backend, const Model& model, const ParameterLayout& layout, int classes, int batch, DType dtype,
-          ProgramMode mode, int frozen_layers = 0);
+  Executor(Backend& backend, const Model& model, const ParameterLayout& layout, int classes, int batch, DType dtype,
+           ExecutorMode mode, int frozen_layers = 0);
 
-  std::size_t arena_bytes() const { return plan_.peak; }
+  std::size_t arena_bytes() const { return arena_layout_.peak; }
   int batch() const { return batch_; }
   int classes() const { return classes_; }
   DType dtype() const { return dtype_; }
@@ -70,9 +70,9 @@ class Program {
   };
 
   void find_trained();
-  void plan_buffers();
-  void plan_gradients();
-  void plan_node(std::size_t node);
+  void place_buffers();
+  void place_gradients();
+  void place_node(std::size_t node);
   void extend(int request, int time);
   int request(std::size_t bytes, int first, int last);
   bool wants_gradient(int value) const;
@@ -89,7 +89,7 @@ class Program {
   }
 
   void* at(int request) const {
-    return request < 0 ? nullptr : arena_ + plan_.offsets[static_cast<std::size_t>(request)];
+    return request < 0 ? nullptr : arena_ + arena_layout_.offsets[static_cast<std::size_t>(request)];
   }
   void* value(int index) const { return at(value_request_[static_cast<std::size_t>(index)]); }
   void* gradient(int index) const { return at(gradient_request_[static_cast<std::size_t>(index)]); }
@@ -123,12 +123,12 @@ class Program {
   const ParameterLayout& layout_;
   int classes_, batch_;
   DType dtype_;
-  ProgramMode mode_;
+  ExecutorMode mode_;
   int frozen_layers_;
   Graph graph_;
 
   std::vector<BufferRequest> requests_;
-  ArenaPlan plan_;
+  ArenaLayout arena_layout_;
   std::uint8_t* arena_ = nullptr;
   std::vector<int> value_request_, gradient_request_;
   std::vector<NodeBuffers> buffers_;

@@ -1,21 +1,21 @@
 // The backward pass of a program: each node, in reverse, turns the gradient of its output into those of its inputs
 // and parameters.
-#include "engine/model/program.h"
+#include "engine/model/executor.h"
 
 namespace tsugi {
 
 /// The activation whose mask this node applies to the gradient of its input; none when it does not.
-Activation Program::mask_of(const Node& node, std::size_t input) const {
+Activation Executor::mask_of(const Node& node, std::size_t input) const {
   if (!input_gradients_[producer_of(node.output)][input].masks) return {};
   return graph_.nodes[producer_of(node.inputs[input])].activation;
 }
 
 /// What that activation saved; null where there is none.
-const void* Program::saved_of_input(const Node& node) const {
+const void* Executor::saved_of_input(const Node& node) const {
   return input_gradients_[producer_of(node.output)][0].masks ? saved(producer_of(node.inputs[0])) : nullptr;
 }
 
-void Program::backward(const Pass& pass) {
+void Executor::backward(const Pass& pass) {
   for (std::size_t n = graph_.nodes.size(); n-- > 0;) {
     if (!trained_[n]) continue;
     if (pass.probe != nullptr) pass.probe->enter(StepPart::backward, graph_.nodes[n].layer);
@@ -23,7 +23,7 @@ void Program::backward(const Pass& pass) {
   }
 }
 
-void Program::backward_node(std::size_t n, const Pass& pass) {
+void Executor::backward_node(std::size_t n, const Pass& pass) {
   const Node& node = graph_.nodes[n];
   const std::size_t count =
       graph_.values[static_cast<std::size_t>(node.output)].count * static_cast<std::size_t>(batch_);
@@ -63,7 +63,7 @@ void Program::backward_node(std::size_t n, const Pass& pass) {
   }
 }
 
-void Program::backward_conv2d(std::size_t n, const Pass& pass) {
+void Executor::backward_conv2d(std::size_t n, const Pass& pass) {
   const Node& node = graph_.nodes[n];
   const void* x = value(node.inputs[0]);
   const void* d_y = gradient(node.output);
@@ -76,7 +76,7 @@ void Program::backward_conv2d(std::size_t n, const Pass& pass) {
                                    workspace});
 }
 
-void Program::backward_dense(std::size_t n, const Pass& pass) {
+void Executor::backward_dense(std::size_t n, const Pass& pass) {
   const Node& node = graph_.nodes[n];
   const void* x = value(node.inputs[0]);
   const void* d_y = gradient(node.output);
@@ -88,9 +88,9 @@ void Program::backward_dense(std::size_t n, const Pass& pass) {
                                   mask_of(node, 0), input_gradients_[n][0].write, gradient(node.inputs[0]), workspace});
 }
 
-void Program::backward_batch_norm(std::size_t n, const Pass& pass) {
+void Executor::backward_batch_norm(std::size_t n, const Pass& pass) {
   const Node& node = graph_.nodes[n];
-  const InputGradient& plan = input_gradients_[n][0];
+  const InputGradient& placed = input_gradients_[n][0];
   const bool residual = node.inputs.size() > 1 && input_gradients_[n][1].wanted;
   BatchNormBackward op;
   op.shape = batch_norm_shape(node);
@@ -106,21 +106,21 @@ void Program::backward_batch_norm(std::size_t n, const Pass& pass) {
   op.write = pass.write;
   op.d_gamma = vector_gradient(node, pass, "gamma");
   op.d_beta = vector_gradient(node, pass, "beta");
-  const bool add = plan.write == Write::accumulate;
+  const bool add = placed.write == Write::accumulate;
   // A batch norm right behind the model's input has nowhere to send d_x: its output's gradient is overwritten.
-  op.d_x = !plan.wanted ? gradient(node.output) : add ? at(buffers_[n].spare_gradient) : gradient(node.inputs[0]);
+  op.d_x = !placed.wanted ? gradient(node.output) : add ? at(buffers_[n].spare_gradient) : gradient(node.inputs[0]);
   op.write_residual = residual ? input_gradients_[n][1].write : Write::overwrite;
   op.d_residual = residual ? gradient(node.inputs[1]) : nullptr;
   op.workspace = at(buffers_[n].backward_workspace);
   backend_.batch_norm_backward(op);
-  if (plan.wanted && add) {
+  if (placed.wanted && add) {
     const std::size_t count =
         graph_.values[static_cast<std::size_t>(node.output)].count * static_cast<std::size_t>(batch_);
     backend_.activation_backward({count, dtype_, {}, nullptr, op.d_x, Write::accumulate, gradient(node.inputs[0])});
   }
 }
 
-void Program::backward_pool(std::size_t n, const Pass&) {
+void Executor::backward_pool(std::size_t n, const Pass&) {
   const Node& node = graph_.nodes[n];
   if (!input_gradients_[n][0].wanted) return;
   backend_.pool_backward({pool_shape(node), dtype_, gradient(node.output),
@@ -129,7 +129,7 @@ void Program::backward_pool(std::size_t n, const Pass&) {
                           gradient(node.inputs[0])});
 }
 
-void Program::backward_add(std::size_t n) {
+void Executor::backward_add(std::size_t n) {
   const Node& node = graph_.nodes[n];
   const std::size_t count =
       graph_.values[static_cast<std::size_t>(node.output)].count * static_cast<std::size_t>(batch_);
