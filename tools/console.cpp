@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <csignal>
 #include <cstdarg>
 #include <cstdio>
 
+#include "engine/core/posix_file.h"
 #include "engine/core/text.h"
 #include "kernels/api/error.h"
 
@@ -119,6 +121,28 @@ std::string format(const char* pattern, ...) {
 }
 
 void print_line(const std::string& line) { write_line(stdout, line); }
+
+void flush_stdout() {
+  const bool failed_before = std::ferror(stdout) != 0;
+  errno = 0;
+  const bool flushed = std::fflush(stdout) == 0;
+  if (failed_before || !flushed)
+    throw Error("standard output cannot be written" + (errno != 0 ? ": " + system_reason(errno) : std::string()) +
+                "; what it got is cut off");
+}
+
+void print_line_now(const std::string& line) {
+  print_line(line);
+  flush_stdout();
+}
+
+std::size_t columns_of(const std::string& text) { return width_of(printable(text)); }
+
+std::string padded(const std::string& text, std::size_t columns) {
+  const std::string shown = printable(text);
+  const std::size_t width = width_of(shown);
+  return width < columns ? shown + std::string(columns - width, ' ') : shown;
+}
 
 void print_table(const std::vector<std::vector<std::string>>& given) {
   if (given.empty()) return;

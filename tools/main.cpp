@@ -24,20 +24,10 @@ namespace tsugi::tools {
 
 namespace {
 
-/// Whatever was printed must have arrived: a full disk shows at any write, or not before the last one.
-void check_stdout() {
-  const bool failed_before = std::ferror(stdout) != 0;
-  errno = 0;
-  const bool flushed = std::fflush(stdout) == 0;
-  if (failed_before || !flushed)
-    throw Error("standard output cannot be written" + (errno != 0 ? ": " + system_reason(errno) : std::string()) +
-                "; what it got is cut off");
-}
-
 /// The exit status of a command line that ends before any command runs.
 int arrived(int status) {
   try {
-    check_stdout();
+    flush_stdout();
     return status;
   } catch (const Error& error) {
     Console::error(error.what());
@@ -75,10 +65,12 @@ Ending carry_out(const Run& run, Audit& audit) {
   try {
     audit.start();
     ending.status = run();
-    check_stdout();
+    flush_stdout();
   } catch (const std::bad_alloc&) {
     say_out_of_memory();
     ending.error = "out of memory";  // short enough to take none
+  } catch (const ToldError& error) {
+    ending.error = error.what();
   } catch (const std::exception& error) {
     ending.error = error.what();
     Console::error(ending.error);

@@ -1,5 +1,5 @@
-// Two levels of folders, read once and sorted; links are followed but the depth is fixed, so a loop of links ends
-// nowhere.
+// People's photos: two levels of folders, read once and sorted; links are followed but the depth is fixed, so a loop of
+// links ends nowhere. Anybody's: at any depth.
 #include "engine/data/scan.h"
 
 #include <algorithm>
@@ -83,6 +83,24 @@ std::string folder_name(const fs::path& dir) {
   return path.filename().string();
 }
 
+/// outer: the folders around `dir`, without links.
+void add_below(const fs::path& dir, std::vector<fs::path>& outer, PhotosBelow& found) {
+  std::error_code error;
+  const fs::path real = fs::canonical(dir, error);
+  if (std::find(outer.begin(), outer.end(), real) != outer.end()) return;
+  Listing listing;
+  try {
+    listing = list_folder(dir);
+  } catch (const Error& unreadable) {
+    found.unreadable.emplace_back(unreadable.what());
+    return;
+  }
+  for (const std::string& name : listing.photos) found.photos.push_back((dir / name).string());
+  outer.push_back(real);
+  for (const std::string& name : listing.folders) add_below(dir / name, outer, found);
+  outer.pop_back();
+}
+
 }  // namespace
 
 bool is_photo_name(const std::string& name) {
@@ -94,6 +112,13 @@ bool is_photo_name(const std::string& name) {
 
 PhotoFolder scan_photos(const std::string& dir, int min_classes) {
   return scan_listed(dir, list_folder(dir), min_classes);
+}
+
+PhotosBelow photos_below(const std::string& dir) {
+  PhotosBelow found;
+  std::vector<fs::path> outer;
+  add_below(dir, outer, found);
+  return found;
 }
 
 PhotoFolder scan_person(const std::string& dir) {
