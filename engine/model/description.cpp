@@ -10,6 +10,7 @@
 #include "engine/core/json_value.h"
 #include "engine/core/text.h"
 #include "engine/model/builtin_models.h"
+#include "engine/model/literature_models.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
@@ -49,12 +50,12 @@ void read_field(const JsonValue& object, const LayerField& field, Layer& layer) 
 
 const LayerKind& find_kind(const JsonValue& object) {
   const std::string type = object.at("type").text();
-  std::string known;
+  std::vector<std::string> known;
   for (const LayerKind& kind : layer_kinds()) {
     if (type == kind.name) return kind;
-    known += std::string(known.empty() ? "" : ", ") + kind.name;
+    known.emplace_back(kind.name);
   }
-  object.fail("unknown layer type " + shown(type) + ", known are " + known);
+  object.fail("unknown layer type " + shown(type) + ", known are " + joined(known) + did_you_mean(type, known));
 }
 
 void read_inputs(const JsonValue& object, const std::map<std::string, int>& names, int previous, Layer& layer) {
@@ -83,7 +84,9 @@ void check_known_fields(const JsonValue& object, const LayerKind& kind) {
   std::set<std::string> known = {"type", "name", "input", "inputs"};
   for (const LayerField& field : kind.fields) known.insert(field.name);
   for (const auto& [key, value] : object.json().items())
-    if (known.count(key) == 0) object.fail(std::string("a ") + kind.name + " layer has no field " + shown(key));
+    if (known.count(key) == 0)
+      object.fail(std::string("a ") + kind.name + " layer has no field " + shown(key) +
+                  did_you_mean(key, {known.begin(), known.end()}));
 }
 
 SampleShape read_input(const JsonValue& root) {
@@ -170,10 +173,12 @@ Model parse_model(const std::string& text, const std::string& origin) {
 Model find_model(const std::string& name_or_path, FileLog* files) {
   for (const BuiltinModel& builtin : kBuiltinModels)
     if (name_or_path == builtin.name) return parse_model(builtin.json, std::string("built-in model ") + builtin.name);
+  for (const LiteratureModel& model : literature_models())
+    if (name_or_path == model.name) return model.make();
   std::error_code ignored;
   if (!std::filesystem::exists(name_or_path, ignored))
-    throw Error("model " + name_or_path + ": neither a file nor one of the built-in models " +
-                joined(builtin_model_names()));
+    throw Error("model " + name_or_path + ": neither a file nor one of the models " + joined(model_names()) +
+                did_you_mean(name_or_path, model_names()));
   const auto text = read_file(name_or_path, {kMaxFileBytes, {"model", files}, "model " + name_or_path});
   return parse_model(std::string(text.begin(), text.end()), "model " + name_or_path);
 }
@@ -184,19 +189,25 @@ std::vector<std::string> builtin_model_names() {
   return names;
 }
 
+std::vector<std::string> model_names() {
+  std::vector<std::string> names = builtin_model_names();
+  for (const LiteratureModel& model : literature_models()) names.emplace_back(model.name);
+  return names;
+}
+
 int frozen_layers(const Model& model, const std::string& freeze_until) {
   if (freeze_until.empty()) return 0;
-  std::string known;
+  std::vector<std::string> known;
   for (std::size_t i = 0; i + 1 < model.layers.size(); ++i) {
     if (model.layers[i].name == freeze_until) return static_cast<int>(i) + 1;
-    known += (i > 0 ? ", " : "") + model.layers[i].name;
+    known.push_back(model.layers[i].name);
   }
   const std::string place = "freeze_until (--freeze-until): ";
   if (freeze_until == model.layers.back().name)
     throw Error(place + "\"" + freeze_until + "\" is the last of model " + model.name + "'s " +
                 std::to_string(model.layers.size()) + " layers, nothing would be left to train");
   throw Error(place + "model " + model.name + " has no layer \"" + freeze_until + "\", it can be frozen until " +
-              (known.empty() ? "none" : known));
+              (known.empty() ? "none" : joined(known)) + did_you_mean(freeze_until, known));
 }
 
 Model with_input_size(const Model& model, int size) {

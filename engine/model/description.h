@@ -21,10 +21,12 @@ struct Model {
 /// layer and both values: unknown layers and fields, missing fields, values out of range, inputs that do not exist.
 Model parse_model(const std::string& json, const std::string& origin);
 
-/// A built-in model by name, or else a JSON file by path. Throws Error naming the built-in models when it is neither.
+/// A model by name, or else a JSON file by path. Throws Error naming the models when it is neither.
 Model find_model(const std::string& name_or_path, FileLog* files = nullptr);
 
+/// "faces-resnet", "faces-cnn", "faces-mobile"; and with those of the literature behind them (literature_models.h).
 std::vector<std::string> builtin_model_names();
+std::vector<std::string> model_names();
 
 /// The model with another input size (`--size`): only the input changes. Throws as parse_model.
 Model with_input_size(const Model& model, int size);
