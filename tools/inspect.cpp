@@ -14,6 +14,7 @@
 #include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"
+#include "tools/inspect_layers.h"
 #include "tools/options.h"
 
 namespace tsugi::tools {
@@ -23,6 +24,7 @@ struct InspectOptions {
   Common common;
   std::string file;
   int batch = 64, classes = 32;
+  bool layers = false;
 };
 
 std::string shape_text(const SampleShape& s) {
@@ -215,6 +217,11 @@ void inspect_bundle(const Bundle& bundle, bool print, Json& json) {
 
 int inspect_command(const InspectOptions& options, FileLog* files) {
   const bool print = !options.common.quiet && !options.common.json;
+  if (options.layers) {
+    if (print) print_model_fields();
+    finish(options.common, model_fields_json());
+    return kOk;
+  }
   Json json;
   const std::vector<std::string> models = model_names();
   std::error_code ignored;
@@ -235,10 +242,12 @@ int inspect_command(const InspectOptions& options, FileLog* files) {
     case FileKind::compressed:
       throw Error(options.file +
                   ": is compressed; checkpoints and bundles are not, expected .safetensors or a plain .tar");
-    case FileKind::unknown:
-      inspect_model(find_model(options.file, files), options.file, false, options.classes, options.batch, print, json);
-      finish(options.common, json);
+    case FileKind::unknown: {
+      const Model model = find_model(options.file, files);
+      inspect_model(model, options.file, false, options.classes, options.batch, print, json);
+      finish(options.common, json["description"]);  // a model file to start from
       return kOk;
+    }
   }
   if (checkpoint.class_names.empty()) throw Error(options.file + ": knows 0 people, at least 1 expected");
   inspect_checkpoint(checkpoint, options.file, print, json);
@@ -253,17 +262,20 @@ int inspect_command(const InspectOptions& options, FileLog* files) {
 void add_inspect(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* command = app.add_subcommand("inspect", "What a checkpoint, a bundle or a model holds");
+  CLI::Option* file = command->add_option(
+      "FILE", options->file, "Checkpoint, bundle, model JSON, or the name of a model: " + joined(model_names()));
   command
-      ->add_option("FILE", options->file,
-                   "Checkpoint, bundle, model JSON, or the name of a model: " + joined(model_names()))
-      ->required();
+      ->add_flag("--layers", options->layers, "Instead of a file: all that a model's layers and \"training\" may hold")
+      ->excludes(file);
   add_option(*command, "--batch", options->batch, "Samples to plan memory for", 1, 65536);
   add_option(*command, "--classes", options->classes, "People, for a model that is not part of a checkpoint", 1,
              1000000);
   audit.add(*command);
   add_common(*command, options->common, "tsugi inspect server.safetensors");
-  command->callback(
-      [options, &run, &audit] { run = [options, &audit] { return inspect_command(*options, audit.files()); }; });
+  command->callback([options, file, &run, &audit] {
+    if (file->count() == 0 && !options->layers) throw CLI::RequiredError("FILE, or --layers,");
+    run = [options, &audit] { return inspect_command(*options, audit.files()); };
+  });
 }
 
 }  // namespace tsugi::tools

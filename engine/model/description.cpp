@@ -2,9 +2,9 @@
 // never becomes a silently different network.
 #include "engine/model/description.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
-#include <set>
 
 #include "engine/core/input_file.h"
 #include "engine/core/json_value.h"
@@ -80,13 +80,23 @@ void read_inputs(const JsonValue& object, const std::map<std::string, int>& name
     object.fail("has " + std::to_string(layer.inputs.size()) + " inputs, expected " + std::to_string(expected));
 }
 
-void check_known_fields(const JsonValue& object, const LayerKind& kind) {
-  std::set<std::string> known = {"type", "name", "input", "inputs"};
-  for (const LayerField& field : kind.fields) known.insert(field.name);
+std::vector<std::string> names_of(const std::vector<DescribedField>& fields) {
+  std::vector<std::string> names;
+  for (const DescribedField& field : fields) names.emplace_back(field.name);
+  return names;
+}
+
+/// what: "a relu layer".
+void check_known(const JsonValue& object, const std::string& what, const std::vector<std::string>& known) {
   for (const auto& [key, value] : object.json().items())
-    if (known.count(key) == 0)
-      object.fail(std::string("a ") + kind.name + " layer has no field " + shown(key) +
-                  did_you_mean(key, {known.begin(), known.end()}));
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      object.fail(what + " has no field " + shown(key) + did_you_mean(key, known));
+}
+
+void check_known_fields(const JsonValue& object, const LayerKind& kind) {
+  std::vector<std::string> known = names_of(fields_of_every_layer());
+  for (const LayerField& field : kind.fields) known.emplace_back(field.name);
+  check_known(object, std::string("a ") + kind.name + " layer", known);
 }
 
 SampleShape read_input(const JsonValue& root) {
@@ -141,10 +151,31 @@ bool is_head(const Layer& layer) { return layer.kind->node == NodeKind::dense &&
 
 }  // namespace
 
+const std::vector<DescribedField>& model_fields() {
+  static const std::vector<DescribedField> fields = {
+      {"name", "What it is called in tables and checkpoints"},
+      {"input", "[height, width, 3] of the photos that it sees, 1 to 4096 pixels"},
+      {"layers", "List of layers, 1 to 2000; the last is a dense layer with \"units\": \"classes\""},
+      {"training", "Object of training settings that suit it, optional"},
+      {"about", "Whatever there is to say, optional"},
+  };
+  return fields;
+}
+
+const std::vector<DescribedField>& fields_of_every_layer() {
+  static const std::vector<DescribedField> fields = {
+      {"type", "One of those below"},
+      {"name", "Unique, without dots, slashes, quotes and blanks (default: its type and number)"},
+      {"input", "Name of the earlier layer that it reads, or \"input\" for the photos (default: the layer before)"},
+      {"inputs", "The same as a list, of layers that read several"},
+  };
+  return fields;
+}
+
 Model parse_model(const std::string& text, const std::string& origin) {
   const Json json = parse_json_object(text, origin);
   const JsonValue root(json, origin);
-  root.only({"name", "input", "layers", "training", "about"});
+  check_known(root, "a model", names_of(model_fields()));
   Model model;
   model.name = root.at("name").text();
   if (model.name.empty()) root.fail("\"name\" is empty");

@@ -36,6 +36,14 @@ Model with_input_size(const Model& model, int size);
 /// to train.
 int frozen_layers(const Model& model, const std::string& freeze_until);
 
+/// A field of a model's JSON that no row of layer_kinds() has, and what it is: of the model, and of every layer.
+struct DescribedField {
+  const char* name;
+  const char* help;
+};
+const std::vector<DescribedField>& model_fields();
+const std::vector<DescribedField>& fields_of_every_layer();
+
 /// Fills in what layers take from the shapes of their inputs (resolve() in layer.h). Throws as infer_shapes.
 void resolve_shapes(Model& model);
 
