@@ -18,9 +18,9 @@ namespace {
 void add_options(CLI::App& command, BenchOptions& o) {
   add_device(command, o.device);
   command
-      .add_option("--model", o.models,
-                  "Whose shapes to measure: " + joined(bench::shape_list_names()) +
-                      ", or a JSON file; several with commas (faces-resnet)")
+      .add_option(
+          "--model", o.models,
+          "Whose shapes to measure: " + joined(model_names()) + ", or a JSON file; several with commas (faces-resnet)")
       ->delimiter(',');
   command
       .add_option("--batch", o.batches,

@@ -11,10 +11,15 @@ void add_common(CLI::App& command, Common& common, const std::string& example) {
   command.footer("Example:\n  " + example);
 }
 
+void add_json_lines(CLI::App& command, Common& common) {
+  command.add_flag("--json-lines", common.json_lines, "Print one JSON object a photo, a line each, as they come")
+      ->excludes(command.get_option("--json"));
+}
+
+std::string json_line(const Json& result) { return result.dump(-1, ' ', true, Json::error_handler_t::replace); }
+
 void finish(const Common& common, const Json& result) {
-  // ASCII alone: nothing in it that a terminal obeys, and no name of a file that is not UTF-8 (U+FFFD stands for its
-  // bytes) makes it fail.
-  if (common.json) print_line(result.dump(-1, ' ', true, Json::error_handler_t::replace));
+  if (common.json) print_line(json_line(result));
 }
 
 }  // namespace tsugi::tools

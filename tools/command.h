@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/core/json_value.h"
+#include "kernels/api/error.h"
 
 namespace tsugi::tools {
 
@@ -16,12 +17,26 @@ constexpr int kOk = 0, kFailed = 1, kUsage = 2;
 
 /// What every command has.
 struct Common {
-  bool json = false;   ///< one JSON object as the last line of stdout
-  bool quiet = false;  ///< no progress, no tables; errors still go to stderr
+  bool json = false;        ///< one JSON object as the last line of stdout
+  bool json_lines = false;  ///< one JSON object a photo, a line each; of the commands that have it
+  bool quiet = false;       ///< no progress, no tables; errors still go to stderr
+};
+
+/// How a command ends that went on after errors and has printed each: main() prints no more.
+class ToldError : public Error {
+ public:
+  using Error::Error;
 };
 
 /// Adds --json and --quiet, and an example under the help.
 void add_common(CLI::App& command, Common& common, const std::string& example);
+
+/// Adds --json-lines, instead of --json.
+void add_json_lines(CLI::App& command, Common& common);
+
+/// `result` as the JSON of one line: in ASCII, so that nothing in it is obeyed by a terminal, and no name of a file
+/// that is not UTF-8 (U+FFFD stands for its bytes) makes it fail.
+std::string json_line(const Json& result);
 
 /// Prints `result` as the last line of stdout when --json was given: JSON in ASCII. main() sees to it that it arrives.
 void finish(const Common& common, const Json& result);

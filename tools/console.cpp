@@ -1,15 +1,20 @@
 // Progress, tables and signals.
 #include "tools/console.h"
 
+#include <locale.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <csignal>
 #include <cstdarg>
 #include <cstdio>
+#include <cwchar>
 
+#include "engine/core/posix_file.h"
 #include "engine/core/text.h"
 #include "kernels/api/error.h"
 
@@ -23,17 +28,55 @@ extern "C" void on_stop_signal(int signal) {
   if (signal == SIGINT || signal == SIGTERM) std::signal(signal, SIG_DFL);  // the next one ends the process
 }
 
-/// Characters, not bytes: names may be UTF-8.
-bool opens_character(char c) { return (c & 0xC0) != 0x80; }
-std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), opens_character));
+/// The width of letters, as libc knows it: its tables follow Unicode with every release, ours would be one more copy.
+/// They need a UTF-8 locale, whatever the user's is; only threads that are asked get it.
+class LetterWidth {
+ public:
+  LetterWidth() : before_(locale() != nullptr ? uselocale(locale()) : nullptr) {}
+  ~LetterWidth() {
+    if (before_ != nullptr) uselocale(before_);
+  }
+  LetterWidth(const LetterWidth&) = delete;
+  LetterWidth& operator=(const LetterWidth&) = delete;
+
+  /// Columns of the letter at `at`, `length` bytes of it: 2 of CJK, 0 of marks that combine with the letter before; 1
+  /// where nobody knows.
+  std::size_t of(const std::string& text, std::size_t at, std::size_t length) const {
+    wchar_t letter = 0;
+    std::mbstate_t state{};
+    if (before_ == nullptr || std::mbrtowc(&letter, text.data() + at, length, &state) != length) return 1;
+    const int width = wcwidth(letter);
+    return width < 0 ? 1 : static_cast<std::size_t>(width);
+  }
+
+ private:
+  /// Null where there is none.
+  static locale_t locale() {
+    static const locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+    return utf8;
+  }
+
+  locale_t before_;
+};
+
+/// At most `width` columns of it, and the columns of that in `taken`; letters and their marks whole.
+std::string cut(const std::string& text, std::size_t width, std::size_t* taken) {
+  const LetterWidth widths;
+  std::size_t end = 0, columns = 0;
+  for (std::size_t length = 0; end < text.size(); end += length) {
+    length = std::max<std::size_t>(utf8_length(text, end), 1);
+    const std::size_t more = widths.of(text, end, length);
+    if (columns + more > width) break;
+    columns += more;
+  }
+  *taken = columns;
+  return text.substr(0, end);
 }
 
-/// At most `width` characters of it.
-std::string cut(const std::string& text, std::size_t width) {
-  std::size_t end = 0, seen = 0;
-  while (end < text.size() && (seen += opens_character(text[end]) ? 1 : 0) <= width) ++end;
-  return text.substr(0, end);
+std::size_t width_of(const std::string& text) {
+  std::size_t columns = 0;
+  (void)cut(text, static_cast<std::size_t>(-1), &columns);
+  return columns;
 }
 
 void write_line(std::FILE* stream, const std::string& line) { std::fprintf(stream, "%s\n", printable(line).c_str()); }
@@ -71,8 +114,8 @@ void Console::error(const std::string& message) { write_line(stderr, "tsugi: err
 void Console::progress(const std::string& whole) {
   constexpr double kRedraw = 0.1;
   if (quiet_ || !terminal_ || (drawn_once_ && since_draw_.seconds() < kRedraw)) return;
-  const std::string line = cut(printable(whole), columns() - 1);  // a line that wraps could not be redrawn
-  const std::size_t width = width_of(line);
+  std::size_t width = 0;
+  const std::string line = cut(printable(whole), columns() - 1, &width);  // a line that wraps could not be redrawn
   std::fprintf(stderr, "\r%s%*s", line.c_str(), static_cast<int>(drawn_ > width ? drawn_ - width : 0), "");
   std::fflush(stderr);
   drawn_ = std::max(width, std::size_t{1});
@@ -119,6 +162,28 @@ std::string format(const char* pattern, ...) {
 }
 
 void print_line(const std::string& line) { write_line(stdout, line); }
+
+void flush_stdout() {
+  const bool failed_before = std::ferror(stdout) != 0;
+  errno = 0;
+  const bool flushed = std::fflush(stdout) == 0;
+  if (failed_before || !flushed)
+    throw Error("standard output cannot be written" + (errno != 0 ? ": " + system_reason(errno) : std::string()) +
+                "; what it got is cut off");
+}
+
+void print_line_now(const std::string& line) {
+  print_line(line);
+  flush_stdout();
+}
+
+std::size_t columns_of(const std::string& text) { return width_of(printable(text)); }
+
+std::string padded(const std::string& text, std::size_t columns) {
+  const std::string shown = printable(text);
+  const std::size_t width = width_of(shown);
+  return width < columns ? shown + std::string(columns - width, ' ') : shown;
+}
 
 void print_table(const std::vector<std::vector<std::string>>& given) {
   if (given.empty()) return;

@@ -43,6 +43,18 @@ std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)
 /// A line on stdout.
 void print_line(const std::string& line = "");
 
+/// A line on stdout that arrives now. Throws Error where it cannot.
+void print_line_now(const std::string& line);
+
+/// What was printed must have arrived: a full disk shows at any write, or not before the last one. Throws Error where
+/// some did not.
+void flush_stdout();
+
+/// `text` as printable() shows it, and blanks after it up to `columns` of a terminal.
+std::string padded(const std::string& text, std::size_t columns);
+/// Columns of a terminal that it takes.
+std::size_t columns_of(const std::string& text);
+
 /// Rows of equal length as aligned columns on stdout, the first row a heading. Numbers align right.
 void print_table(const std::vector<std::vector<std::string>>& rows);
 

@@ -82,7 +82,25 @@ int eval_command(const EvalOptions& options, FileLog* files) {
   for (const std::string& name : names)
     personal.push_back(
         std::count(session.checkpoint.personal_classes.begin(), session.checkpoint.personal_classes.end(), name) > 0);
-  const Evaluation evaluation = evaluate(inference, source, photos, static_cast<int>(names.size()), personal);
+  for (const BrokenPhoto& broken : store.broken())
+    if (options.common.json_lines)
+      print_line_now(json_line({{"photo", options.photos + "/" + broken.file}, {"error", broken.reason}}));
+  const auto print_photo = [&](std::uint32_t i, int predicted, double probability) {
+    const Photo& photo = store.photo(i);
+    const std::string& taken_for = names[static_cast<std::size_t>(predicted)];
+    print_line_now(json_line({{"photo", options.photos + "/" + photo.file},
+                              {"person", photo.class_name},
+                              {"predicted", taken_for},
+                              {"probability", probability},
+                              {"correct", predicted == store.label(i)}}));
+  };
+  const Evaluation evaluation = evaluate(inference, source, photos, static_cast<int>(names.size()), personal,
+                                         options.common.json_lines ? EachPhoto(print_photo) : nullptr);
+  if (options.common.json_lines) {
+    console.say("accuracy " + percent(evaluation.overall.accuracy()) + ", 95 % interval " +
+                percent(evaluation.overall.interval()) + ", " + std::to_string(evaluation.overall.photos) + " photos");
+    return kOk;
+  }
 
   Json json, per_class = Json::object();
   std::vector<std::vector<std::string>> table = {{"person", "accuracy", "95 % interval", "photos"}};
@@ -126,6 +144,8 @@ void add_eval(CLI::App& app, Run& run, Audit& audit) {
   add_threads(*command, options->threads);
   audit.add(*command);
   add_common(*command, options->common, "tsugi eval server.safetensors --photos photos/ --confusion");
+  add_json_lines(*command, options->common);
+  command->get_option("--confusion")->excludes(command->get_option("--json-lines"));
   command->callback(
       [options, &run, &audit] { run = [options, &audit] { return eval_command(*options, audit.files()); }; });
 }

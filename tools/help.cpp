@@ -65,13 +65,6 @@ std::string wrapped(const std::string& text) {
   return lines;
 }
 
-/// A left side that is too long gets a line of its own.
-std::string entry(const std::string& left, const std::string& right) {
-  const std::string gap =
-      left.size() + 1 < kIndent ? std::string(kIndent - left.size(), ' ') : "\n" + std::string(kIndent, ' ');
-  return left + gap + wrapped(right) + "\n";
-}
-
 }  // namespace
 
 std::string with_remarks(const std::string& description, const std::vector<std::string>& remarks) {
@@ -80,12 +73,19 @@ std::string with_remarks(const std::string& description, const std::vector<std::
   return remarks.empty() ? text : text + ")";
 }
 
+// A left side that is too long gets a line of its own.
+std::string help_entry(const std::string& left, const std::string& right) {
+  const std::string gap =
+      left.size() + 1 < kIndent ? std::string(kIndent - left.size(), ' ') : "\n" + std::string(kIndent, ' ');
+  return left + gap + wrapped(right) + "\n";
+}
+
 std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positional) const {
-  return entry(left_of(*option, is_positional), right_of(*option));
+  return help_entry(left_of(*option, is_positional), right_of(*option));
 }
 
 std::string HelpFormatter::make_subcommand(const CLI::App* command) const {
-  return entry("  " + command->get_name(), command->get_description());
+  return help_entry("  " + command->get_name(), command->get_description());
 }
 
 }  // namespace tsugi::tools

@@ -10,6 +10,9 @@ namespace tsugi::tools {
 /// "A sentence (0 to 1, default 0.5)"
 std::string with_remarks(const std::string& description, const std::vector<std::string>& remarks);
 
+/// A line of --help: a name on the left, what there is to say on the right, in 80 columns.
+std::string help_entry(const std::string& left, const std::string& right);
+
 class HelpFormatter : public CLI::Formatter {
  public:
   std::string make_option(const CLI::Option* option, bool is_positional) const override;

@@ -1,9 +1,11 @@
 // tsugi inspect: what a checkpoint, a bundle or a model description holds.
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <memory>
 
 #include "engine/core/device.h"
+#include "engine/core/text.h"
 #include "engine/formats/file_kind.h"
 #include "engine/handover/bundle.h"
 #include "engine/handover/handover_settings.h"
@@ -12,6 +14,7 @@
 #include "tools/audit.h"
 #include "tools/command.h"
 #include "tools/console.h"
+#include "tools/inspect_layers.h"
 #include "tools/options.h"
 
 namespace tsugi::tools {
@@ -21,6 +24,7 @@ struct InspectOptions {
   Common common;
   std::string file;
   int batch = 64, classes = 32;
+  bool layers = false;
 };
 
 std::string shape_text(const SampleShape& s) {
@@ -107,7 +111,8 @@ void inspect_model(const Model& model, const std::string& file, bool recorded, i
   inspect_cuts(model, classes, print, json);
 }
 
-std::string joined(const std::vector<std::string>& names, std::size_t most) {
+/// The first ones, and how many there are.
+std::string first_of(const std::vector<std::string>& names, std::size_t most) {
   std::string text;
   for (std::size_t i = 0; i < std::min(most, names.size()); ++i) text += (i > 0 ? ", " : "") + names[i];
   if (names.size() > most) text += ", … (" + std::to_string(names.size()) + " in all)";
@@ -122,7 +127,7 @@ void print_origin(const Checkpoint& checkpoint) {
     return;
   }
   print_line(format("learnt from personal photos: of %s (the other %zu are general)",
-                    joined(checkpoint.personal_classes, personal).c_str(), checkpoint.class_names.size() - personal));
+                    first_of(checkpoint.personal_classes, personal).c_str(), checkpoint.class_names.size() - personal));
   print_line("it is personal data itself: keep it on its device; tsugi bundle refuses it");
 }
 
@@ -144,7 +149,7 @@ void inspect_checkpoint(const Checkpoint& checkpoint, const std::string& file, b
   print_line(format("checkpoint (%s), epoch %u, step %u, seed %llu", name_of(checkpoint.kind),
                     checkpoint.progress.epoch, checkpoint.progress.step,
                     static_cast<unsigned long long>(checkpoint.progress.seed)));
-  print_line(format("people: %s", joined(checkpoint.class_names, 8).c_str()));
+  print_line(format("people: %s", first_of(checkpoint.class_names, 8).c_str()));
   print_origin(checkpoint);
   std::string moments;
   for (const auto& [name, tensors] : checkpoint.moments) moments += (moments.empty() ? "" : ", ") + name;
@@ -212,9 +217,16 @@ void inspect_bundle(const Bundle& bundle, bool print, Json& json) {
 
 int inspect_command(const InspectOptions& options, FileLog* files) {
   const bool print = !options.common.quiet && !options.common.json;
+  if (options.layers) {
+    if (print) print_model_fields();
+    finish(options.common, model_fields_json());
+    return kOk;
+  }
   Json json;
-  const std::vector<std::string> builtin = builtin_model_names();
-  const bool named = std::find(builtin.begin(), builtin.end(), options.file) != builtin.end();
+  const std::vector<std::string> models = model_names();
+  std::error_code ignored;
+  const bool named = std::find(models.begin(), models.end(), options.file) != models.end() ||
+                     (!did_you_mean(options.file, models).empty() && !std::filesystem::exists(options.file, ignored));
   Checkpoint checkpoint;
   switch (named ? FileKind::unknown : detect_file_kind(options.file, files)) {
     case FileKind::safetensors:
@@ -230,10 +242,12 @@ int inspect_command(const InspectOptions& options, FileLog* files) {
     case FileKind::compressed:
       throw Error(options.file +
                   ": is compressed; checkpoints and bundles are not, expected .safetensors or a plain .tar");
-    case FileKind::unknown:
-      inspect_model(find_model(options.file, files), options.file, false, options.classes, options.batch, print, json);
-      finish(options.common, json);
+    case FileKind::unknown: {
+      const Model model = find_model(options.file, files);
+      inspect_model(model, options.file, false, options.classes, options.batch, print, json);
+      finish(options.common, json["description"]);  // a model file to start from
       return kOk;
+    }
   }
   if (checkpoint.class_names.empty()) throw Error(options.file + ": knows 0 people, at least 1 expected");
   inspect_checkpoint(checkpoint, options.file, print, json);
@@ -248,15 +262,20 @@ int inspect_command(const InspectOptions& options, FileLog* files) {
 void add_inspect(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* command = app.add_subcommand("inspect", "What a checkpoint, a bundle or a model holds");
-  command->add_option("FILE", options->file, "Checkpoint, bundle, model JSON, or the name of a built-in model")
-      ->required();
+  CLI::Option* file = command->add_option(
+      "FILE", options->file, "Checkpoint, bundle, model JSON, or the name of a model: " + joined(model_names()));
+  command
+      ->add_flag("--layers", options->layers, "Instead of a file: all that a model's layers and \"training\" may hold")
+      ->excludes(file);
   add_option(*command, "--batch", options->batch, "Samples to plan memory for", 1, 65536);
   add_option(*command, "--classes", options->classes, "People, for a model that is not part of a checkpoint", 1,
              1000000);
   audit.add(*command);
   add_common(*command, options->common, "tsugi inspect server.safetensors");
-  command->callback(
-      [options, &run, &audit] { run = [options, &audit] { return inspect_command(*options, audit.files()); }; });
+  command->callback([options, file, &run, &audit] {
+    if (file->count() == 0 && !options->layers) throw CLI::RequiredError("FILE, or --layers,");
+    run = [options, &audit] { return inspect_command(*options, audit.files()); };
+  });
 }
 
 }  // namespace tsugi::tools

@@ -24,20 +24,10 @@ namespace tsugi::tools {
 
 namespace {
 
-/// Whatever was printed must have arrived: a full disk shows at any write, or not before the last one.
-void check_stdout() {
-  const bool failed_before = std::ferror(stdout) != 0;
-  errno = 0;
-  const bool flushed = std::fflush(stdout) == 0;
-  if (failed_before || !flushed)
-    throw Error("standard output cannot be written" + (errno != 0 ? ": " + system_reason(errno) : std::string()) +
-                "; what it got is cut off");
-}
-
 /// The exit status of a command line that ends before any command runs.
 int arrived(int status) {
   try {
-    check_stdout();
+    flush_stdout();
     return status;
   } catch (const Error& error) {
     Console::error(error.what());
@@ -53,19 +43,48 @@ void fill_standard_descriptors() {
       (void)::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+/// All that may stand on a command line of `command`: its options, and the commands below it.
+std::vector<std::string> words_of(const CLI::App& command) {
+  std::vector<std::string> words;
+  for (const CLI::App* inner : command.get_subcommands({})) words.push_back(inner->get_name());
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) words.push_back("-" + name);
+  }
+  return words;
+}
+
+/// Of those that a command line has too many: the first that looks like an option.
+std::string unknown_word(const std::vector<std::string>& rest) {
+  for (const std::string& word : rest)
+    if (word[0] == '-') return word.substr(0, word.find('='));
+  return rest.front();
+}
+
 /// What stderr gets when the command line cannot be understood.
 std::string usage_message(const CLI::App* app, const CLI::Error& error) {
   const std::string start = "tsugi: error: ";
-  const std::vector<CLI::App*> chosen = app->get_subcommands();
-  if (!chosen.empty())
-    return start + printable(error.what()) + "\nRun tsugi " + chosen.front()->get_name() +
-           " --help for more information.\n";
-  const std::vector<std::string> rest = app->remaining();
-  if (rest.empty()) return start + "a command is expected\n\n" + app->help();
-  std::string known;
-  for (const CLI::App* command : app->get_subcommands({})) known += (known.empty() ? "" : ", ") + command->get_name();
-  return start + "unknown command or option \"" + printable(rest.front()) + "\", known commands are " + known +
-         "\nRun tsugi --help for more information.\n";
+  const CLI::App* command = app;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  const std::vector<std::string> rest = command->remaining();
+  std::string text = printable(error.what());
+  if (!rest.empty()) {
+    const std::string word = unknown_word(rest);
+    text = (command == app   ? "unknown command or option "
+            : word[0] == '-' ? "unknown option "
+                             : "unexpected argument ") +
+           shown(word);
+    if (command == app) {
+      std::vector<std::string> known;
+      for (const CLI::App* inner : app->get_subcommands({})) known.push_back(inner->get_name());
+      text += ", known commands are " + joined(known);
+    }
+    text += did_you_mean(word, words_of(*command));
+  } else if (command == app) {
+    return start + "a command is expected\n\n" + app->help();
+  }
+  const std::string name = command == app ? "" : app->get_subcommands().front()->get_name() + " ";
+  return start + text + "\nRun tsugi " + name + "--help for more information.\n";
 }
 
 /// Runs the command; what it throws becomes a line on stderr and an exit status.
@@ -75,10 +94,12 @@ Ending carry_out(const Run& run, Audit& audit) {
   try {
     audit.start();
     ending.status = run();
-    check_stdout();
+    flush_stdout();
   } catch (const std::bad_alloc&) {
     say_out_of_memory();
     ending.error = "out of memory";  // short enough to take none
+  } catch (const ToldError& error) {
+    ending.error = error.what();
   } catch (const std::exception& error) {
     ending.error = error.what();
     Console::error(ending.error);

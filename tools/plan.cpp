@@ -11,6 +11,7 @@
 #include "engine/core/atomic_file.h"
 #include "engine/core/device.h"
 #include "engine/core/output_claim.h"
+#include "engine/core/text.h"
 #include "engine/data/scan.h"
 #include "engine/data/split.h"
 #include "engine/handover/handover.h"
@@ -26,7 +27,7 @@ namespace tsugi::tools {
 namespace {
 
 void add_workload(CLI::App& command, PlanOptions& o) {
-  add_option(command, "--model", o.model, "A built-in model, resnet-18, mobilenet-v2, or a JSON file");
+  add_option(command, "--model", o.model, "A model by name (" + joined(model_names()) + ") or a JSON file");
   add_option(command, "--size", o.size, "Pixels a side, 0 = as the model says", 0, 1024);
   add_settings(command, o.settings, {"--batch", "--optimizer", "--freeze-until"});
   add_precision(command, o.precision, "auto (what training takes there), fp32, bf16 (CPU) or fp16 (GPU)");

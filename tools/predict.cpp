@@ -1,8 +1,10 @@
-// tsugi predict: names for photos.
+// tsugi predict: names for photos, a line each as soon as it is known; a bad photo does not stop the others.
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <numeric>
 
+#include "engine/data/scan.h"
 #include "engine/train/checkpoint_session.h"
 #include "engine/train/photo_source.h"
 #include "tools/audit.h"
@@ -20,53 +22,126 @@ struct PredictOptions {
   int threads = 0, top = 3;
 };
 
+/// Prints what is known of one photo after another, and remembers what failed.
+class Printer {
+ public:
+  Printer(const PredictOptions& options, const std::vector<std::string>& names) : options_(options), names_(names) {
+    json_["predictions"] = Json::array();
+    for (const std::string& name : names) name_columns_ = std::max(name_columns_, columns_of(name));
+  }
+
+  /// Lines align up to the longest of these names; what is longer than most would push all others off the screen.
+  void align(const std::vector<std::string>& photos) {
+    constexpr std::size_t kMost = 48;
+    for (const std::string& photo : photos) photo_columns_ = std::max(photo_columns_, columns_of(photo));
+    photo_columns_ = std::min(photo_columns_, kMost);
+  }
+
+  /// row: [classes] probabilities.
+  void photo(const std::string& path, const float* row) {
+    std::vector<std::size_t> order(names_.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return row[a] > row[b]; });
+    order.resize(std::min(order.size(), static_cast<std::size_t>(options_.top)));
+    Json entry;
+    entry["photo"] = path;
+    entry["top"] = Json::array();
+    std::string line = padded(path, photo_columns_);
+    for (const std::size_t k : order) {
+      const auto probability = static_cast<double>(row[k]);
+      entry["top"].push_back({{"name", names_[k]}, {"probability", probability}});
+      line += "  " + padded(names_[k], name_columns_) + format(" %5.1f %%", 100.0 * probability);
+    }
+    if (options_.common.json_lines) return print_line_now(json_line(entry));
+    if (options_.common.json) return json_["predictions"].push_back(entry);
+    if (!options_.common.quiet) print_line_now(line);
+  }
+
+  /// message: "PATH: REASON", whatever path it names; `photo` is what was asked for.
+  void failure(const std::string& photo, const std::string& message) {
+    Console::error(message);
+    if (failures_ == 0) first_error_ = message;
+    ++failures_;
+    const Json entry = {{"photo", photo}, {"error", message}};
+    if (options_.common.json_lines) return print_line_now(json_line(entry));
+    if (options_.common.json) json_["errors"].push_back(entry);
+  }
+
+  void finish() const {
+    tools::finish(options_.common, json_);
+    if (failures_ == 0) return;
+    throw ToldError(first_error_ + (failures_ > 1 ? ", and " + std::to_string(failures_ - 1) + " more errors" : ""));
+  }
+
+ private:
+  const PredictOptions& options_;
+  const std::vector<std::string>& names_;
+  std::size_t photo_columns_ = 0, name_columns_ = 0, failures_ = 0;
+  std::string first_error_;
+  Json json_;
+};
+
+/// What was named: photos, and those below folders.
+std::vector<std::string> photos_named(const std::vector<std::string>& paths, Printer& printer) {
+  std::vector<std::string> photos;
+  for (const std::string& path : paths) {
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(path, ignored)) {
+      photos.push_back(path);
+      continue;
+    }
+    const PhotosBelow below = photos_below(path);
+    for (const std::string& error : below.unreadable) printer.failure(path, error);
+    if (below.photos.empty() && below.unreadable.empty())
+      printer.failure(path, path + ": holds no photo (*.jpg, *.jpeg, *.png), in folders below neither");
+    photos.insert(photos.end(), below.photos.begin(), below.photos.end());
+  }
+  return photos;
+}
+
 int predict_command(const PredictOptions& options, FileLog* files) {
   install_stop_signals();
   Console console(options.common.quiet);
   const CheckpointSession session(options.checkpoint, options.device, options.threads, files,
                                   [&](const std::string& line) { console.say(line); });
   console.say("device " + session.backend->name() + " (" + session.backend->description() + ")");
-  const std::vector<std::string>& names = session.checkpoint.class_names;
-  std::vector<Photo> photos;
-  for (const std::string& path : options.images) {
-    if (files != nullptr) files->personal(path);  // nobody says whose photos these are
-    photos.push_back({"", path, path, nullptr});
-  }
+  if (files != nullptr)
+    for (const std::string& path : options.images) files->personal(path);  // nobody says whose photos these are
+  Printer printer(options, session.checkpoint.class_names);
+  const std::vector<std::string> paths = photos_named(options.images, printer);
+  printer.align(paths);
+
+  std::size_t begin = 0;
+  const auto check_stop = [&] {
+    if (stop_requested())
+      throw Error("stopped by a signal after " + std::to_string(begin) + " of " + std::to_string(paths.size()) +
+                  " photos");
+  };
   PhotoStoreOptions store_options;
   store_options.preprocessing = session.preprocessing;
   store_options.threads = options.threads;
   store_options.files = files;
-  store_options.all_needed = true;  // a photo that was asked for by name must not be skipped in silence
-  store_options.progress = [](std::size_t, std::size_t) { throw_if_stopped(); };
-  const PhotoStore store(photos, std::vector<int>(photos.size(), 0), store_options);
-  const PhotoSource source(*session.backend, store);
-  Inference inference(*session.network, static_cast<int>(std::min<std::size_t>(64, photos.size())));
-  inference.before_each_batch(throw_if_stopped);
-  std::vector<std::uint32_t> all(photos.size());
-  std::iota(all.begin(), all.end(), 0u);
-  const Predictions predictions = inference.run(source, all);
-
-  Json json;
-  json["predictions"] = Json::array();
-  std::vector<std::vector<std::string>> table = {{"photo", "person", "probability"}};
-  const auto top = static_cast<std::size_t>(std::min<int>(options.top, static_cast<int>(names.size())));
-  for (std::size_t i = 0; i < photos.size(); ++i) {
-    const float* row = &predictions.probabilities[i * names.size()];
-    std::vector<std::size_t> order(names.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return row[a] > row[b]; });
-    Json entry;
-    entry["photo"] = options.images[i];
-    entry["top"] = Json::array();
-    for (std::size_t k = 0; k < top; ++k) {
-      const auto probability = static_cast<double>(row[order[k]]);
-      entry["top"].push_back({{"name", names[order[k]]}, {"probability", probability}});
-      table.push_back({k == 0 ? options.images[i] : "", names[order[k]], percent(probability)});
+  store_options.any_broken = true;
+  store_options.progress = [&](std::size_t, std::size_t) { check_stop(); };
+  // A few at a time: the first lines come soon, and an album of any size takes the memory of a few photos.
+  Inference inference(*session.network, static_cast<int>(std::clamp<std::size_t>(paths.size(), 1, kSmallBatch)));
+  for (; begin < paths.size(); begin += kSmallBatch) {
+    std::vector<Photo> photos;
+    for (std::size_t i = begin; i < std::min<std::size_t>(paths.size(), begin + kSmallBatch); ++i)
+      photos.push_back({"", paths[i], paths[i], nullptr});
+    const PhotoStore store(photos, std::vector<int>(photos.size(), 0), store_options);
+    std::vector<std::uint32_t> all(store.size());
+    std::iota(all.begin(), all.end(), 0u);
+    const Predictions predictions = inference.run(PhotoSource(*session.backend, store), all);
+    std::size_t good = 0, bad = 0;
+    for (const Photo& photo : photos) {
+      if (bad < store.broken().size() && store.broken()[bad].file == photo.file)
+        printer.failure(photo.file, (photo.file.empty() ? "" : photo.file + ": ") + store.broken()[bad++].reason);
+      else
+        printer.photo(photo.file, &predictions.probabilities[good++ * session.checkpoint.class_names.size()]);
     }
-    json["predictions"].push_back(entry);
   }
-  if (!options.common.quiet && !options.common.json) print_table(table);
-  finish(options.common, json);
+  printer.finish();
   return kOk;
 }
 
@@ -76,12 +151,13 @@ void add_predict(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<PredictOptions>();
   CLI::App* command = app.add_subcommand("predict", "Who is on these photos");
   command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
-  command->add_option("IMAGE", options->images, "JPEG or PNG files")->required();
+  command->add_option("IMAGE", options->images, "JPEG or PNG files, and folders of them at any depth")->required();
   add_option(*command, "--top", options->top, "Names a photo", 1, 1000000);
   add_device(*command, options->device);
   add_threads(*command, options->threads);
   audit.add(*command);
-  add_common(*command, options->common, "tsugi predict device.safetensors holiday.jpg --top 3");
+  add_common(*command, options->common, "tsugi predict device.safetensors holiday.jpg album/ --top 3");
+  add_json_lines(*command, options->common);
   command->callback(
       [options, &run, &audit] { run = [options, &audit] { return predict_command(*options, audit.files()); }; });
 }

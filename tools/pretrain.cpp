@@ -2,6 +2,7 @@
 #include <cmath>
 #include <memory>
 
+#include "engine/core/text.h"
 #include "engine/train/settings.h"
 #include "tools/audit.h"
 #include "tools/console.h"
@@ -66,7 +67,7 @@ void add_pretrain(CLI::App& app, Run& run, Audit& audit) {
       app.add_subcommand("pretrain", "Train on a folder of people, from nothing or on from a checkpoint");
   command->add_option("PHOTOS", options->request.photos, "Folder with one folder of photos a person")->required();
   options->model = add_option(*command, "--model", options->request.model,
-                              "Built-in model (faces-resnet, faces-cnn, faces-mobile) or a JSON file");
+                              "A model by name (" + joined(model_names()) + ") or a JSON file");
   add_option(*command, "--size", options->request.size, "Pixels a side that the network sees, 0 = as the model says", 0,
              1024);
   command

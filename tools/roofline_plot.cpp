@@ -1,6 +1,7 @@
 #include "tools/roofline_plot.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 
@@ -29,6 +30,27 @@ struct Range {
   }
 };
 
+/// The power of ten below a value of a file: of a number, whatever it is.
+int exponent(double value) {
+  constexpr double kMost = 300.0;
+  return static_cast<int>(std::clamp(std::floor(std::log10(value)), -kMost, kMost));
+}
+
+/// The labels of a logarithmic axis, of which gnuplot's own are powers of ten: often one, or none. Between ends that
+/// are three times apart there are two at least.
+std::string tics(double low, double high) {
+  constexpr double kManyDecades = 1e3, kOneDecade = 10.0;
+  const std::vector<double> steps = high / low >= kManyDecades ? std::vector<double>{1.0}
+                                    : high / low >= kOneDecade ? std::vector<double>{1.0, 2.0, 5.0}
+                                                               : std::vector<double>{1.0, 1.5, 2.0, 3.0, 5.0, 7.0};
+  std::string text;
+  for (int decade = exponent(low); decade <= exponent(high); ++decade)
+    for (const double step : steps)
+      if (const double value = step * std::pow(10.0, decade); value >= low && value <= high)
+        text += (text.empty() ? "" : ",") + format("%.6g", value);
+  return "(" + text + ")";
+}
+
 /// Points of one side, a series a type and op: rate over intensity.
 void add_points(const bench::CompareSide& side, int index, std::vector<Series>& all, Range& x, Range& y) {
   const auto& entries = side.file.entries;
@@ -48,18 +70,38 @@ void add_points(const bench::CompareSide& side, int index, std::vector<Series>& 
   for (const auto& [name, data] : series) all.push_back({side.name + ": " + name, data, index, mark_of(name)});
 }
 
-/// The ceiling of one type: bandwidth up to the ridge, then the peak.
-void add_ceiling(const bench::CompareSide& side, int index, DType dtype, const Range& x, std::vector<Series>& all,
-                 Range& y) {
-  const bench::Limits& limits = side.file.context.limits;
-  const double peak = limits.flops(dtype) / 1e9, copy = limits.copy / 1e9;
-  if (peak <= 0.0 || copy <= 0.0) return;
-  const double ridge = peak / copy, low = std::min(x.low, ridge) / 2.0, high = std::max(x.high, ridge) * 2.0;
-  const std::string title = format("%s: %s GFLOP/s (%s), %s GB/s", side.name.substr(0, 60).c_str(),
-                                   figure_text(peak).c_str(), name_of(dtype), figure_text(copy).c_str());
-  y.add(peak);
-  y.add(copy * low);
-  all.push_back({title, pair_text(low, copy * low) + pair_text(ridge, peak) + pair_text(high, peak), index, 0});
+/// What limits a type on a side: GFLOP/s and GB/s.
+struct Ceiling {
+  int side;
+  DType dtype;
+  double peak, copy;
+  double ridge() const { return peak / copy; }
+};
+
+/// Of the types that the files have points of, where the limits were measured.
+std::vector<Ceiling> ceilings_of(const std::vector<bench::CompareSide>& sides) {
+  std::vector<Ceiling> all;
+  for (std::size_t i = 0; i < sides.size(); ++i)
+    for (const DType dtype : {DType::f32, DType::f16, DType::bf16}) {
+      const auto& entries = sides[i].file.entries;
+      const bool used = std::any_of(entries.begin(), entries.end(),
+                                    [&](const bench::ResultEntry& e) { return e.dtype == name_of(dtype); });
+      const bench::Limits& limits = sides[i].file.context.limits;
+      const Ceiling ceiling{static_cast<int>(i), dtype, limits.flops(dtype) / 1e9, limits.copy / 1e9};
+      if (used && ceiling.peak > 0.0 && ceiling.copy > 0.0) all.push_back(ceiling);
+    }
+  return all;
+}
+
+/// Bandwidth up to the ridge, then the peak, from end to end of the axis.
+Series line_of(const Ceiling& ceiling, const std::string& side, const Range& x) {
+  const std::string title =
+      format("%s: %s GFLOP/s (%s), %s GB/s", side.substr(0, 60).c_str(), figure_text(ceiling.peak).c_str(),
+             name_of(ceiling.dtype), figure_text(ceiling.copy).c_str());
+  return {title,
+          pair_text(x.low, ceiling.copy * x.low) + pair_text(ceiling.ridge(), ceiling.peak) +
+              pair_text(x.high, ceiling.peak),
+          ceiling.side, 0};
 }
 
 /// A gnuplot script. Points from cold caches where a file has them: those move the bytes that the x axis counts.
@@ -68,15 +110,16 @@ std::string script_of(const std::vector<bench::CompareSide>& sides) {
   Range x, y;
   for (std::size_t i = 0; i < sides.size(); ++i) add_points(sides[i], static_cast<int>(i), series, x, y);
   if (series.empty()) throw Error("no roofline plot: no point has floating-point operations and bytes");
-  const std::size_t points = series.size();
-  for (std::size_t i = 0; i < sides.size(); ++i)
-    for (const DType dtype : {DType::f32, DType::f16, DType::bf16}) {
-      const auto& entries = sides[i].file.entries;
-      const bool used = std::any_of(entries.begin(), entries.end(),
-                                    [&](const bench::ResultEntry& e) { return e.dtype == name_of(dtype); });
-      if (used) add_ceiling(sides[i], static_cast<int>(i), dtype, x, series, y);
-    }
-  if (series.size() == points) throw Error("no roofline plot: no file has the limits of its device");
+  const std::vector<Ceiling> ceilings = ceilings_of(sides);
+  if (ceilings.empty()) throw Error("no roofline plot: no file has the limits of its device");
+  for (const Ceiling& ceiling : ceilings) x.add(ceiling.ridge());
+  x = {x.low / 2.0, x.high * 2.0};
+  for (const Ceiling& ceiling : ceilings) {
+    y.add(ceiling.peak);
+    y.add(ceiling.copy * x.low);
+    series.push_back(line_of(ceiling, sides[static_cast<std::size_t>(ceiling.side)].name, x));
+  }
+  y = {y.low / 2.0, y.high * 2.0};
 
   std::string script =
       "set logscale xy\nset grid\nset border 3\nset tics nomirror\n"
@@ -84,7 +127,8 @@ std::string script_of(const std::vector<bench::CompareSide>& sides) {
       "set title 'Roofline: measured limits, and a point a layer'\n"
       "set key outside right top Left reverse samplen 2 spacing 1.2 noenhanced\n"
       "set format x '%g'\nset format y '%g'\n";
-  script += "set yrange [" + std::to_string(y.low / 2.0) + ":" + std::to_string(y.high * 2.0) + "]\n";
+  script += format("set xrange [%.6g:%.6g]\nset xtics %s\n", x.low, x.high, tics(x.low, x.high).c_str()) +
+            format("set yrange [%.6g:%.6g]\nset ytics %s\n", y.low, y.high, tics(y.low, y.high).c_str());
   for (std::size_t i = 0; i < series.size(); ++i)
     script += "$d" + std::to_string(i) + " << EOD\n" + series[i].data + "EOD\n";
   // Okabe and Ito's colours, which people who see few colours can tell apart.

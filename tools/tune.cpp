@@ -182,7 +182,7 @@ void add_tune(CLI::App& app, Run& run) {
   add_option(*command, "--device", options->device, "auto, cpu, cuda or simt (emulates CUDA; simt:53 a Jetson Nano)");
   command
       ->add_option("--model", options->models,
-                   "Whose shapes: " + joined(bench::shape_list_names()) + ", or a JSON file; several with commas")
+                   "Whose shapes: " + joined(model_names()) + ", or a JSON file; several with commas")
       ->delimiter(',')
       ->capture_default_str();
   command->add_option("--batch", options->batches, "Samples a batch; several with commas")

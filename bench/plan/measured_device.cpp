@@ -36,7 +36,7 @@ void take_limits(DeviceDescription& device, const Limits& measured) {
 /// The op that a point timed; nothing for models that are not at hand and points of other kinds.
 std::optional<OpFeatures> features_of(const ResultEntry& e) {
   if (e.op.empty() || e.batch < 1 || (e.cache != "cold" && e.cache != "warm")) return std::nullopt;
-  const std::vector<std::string> names = shape_list_names();
+  const std::vector<std::string> names = model_names();
   if (std::find(names.begin(), names.end(), e.model) == names.end()) return std::nullopt;
   for (const OpCase& op_case : op_cases(find_shape_list(e.model), e.batch))
     for (const OpPass pass : passes_of(op_case))
@@ -68,7 +68,7 @@ void compare_parts(const DeviceDescription& device, Backend& kernels, const Step
 }
 
 void compare_step(const DeviceDescription& device, Backend& kernels, const StepResult& measured, Ratios& ratios) {
-  const std::vector<std::string> names = shape_list_names();
+  const std::vector<std::string> names = model_names();
   if (!measured.measured || std::find(names.begin(), names.end(), measured.model) == names.end() || measured.batch < 1)
     return;
   compare_parts(device, kernels,

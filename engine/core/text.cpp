@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 namespace tsugi {
 namespace {
@@ -55,6 +56,28 @@ std::string in_quotes(const std::string& text, char quote) {
   return all + quote;
 }
 
+std::string without_capitals(std::string text) {
+  for (char& c : text) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+  return text;
+}
+
+/// Fewest letters put in, left out, replaced, or swapped with the next one that make `b` of `a`. Source: Damerau, "A
+/// technique for computer detection and correction of spelling errors", 1964; no part is edited twice.
+std::size_t slips(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> before_last, last, row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    before_last = std::exchange(last, row);
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        row[j] = std::min(row[j], before_last[j - 2] + 1);
+    }
+  }
+  return row.back();
+}
+
 template <class Number, class Read>
 std::string shortest(Number value, const Read& read) {
   constexpr int kMostDigits = 17;
@@ -86,6 +109,16 @@ std::size_t utf8_length(const std::string& text, std::size_t at) {
   if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F)) return 0;
   if ((first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F)) return 0;
   return length;
+}
+
+bool has_combining_marks(const std::string& text) {
+  for (std::size_t at = 0, length = 0; at < text.size(); at += length) {
+    length = utf8_length(text, at);
+    if (length == 0) return false;
+    const unsigned c = code_point(text, at, length);
+    if ((c >= 0x300 && c <= 0x36F) || c == 0x3099 || c == 0x309A || (c >= 0x1160 && c <= 0x11FF)) return true;
+  }
+  return false;
 }
 
 std::string printable(const std::string& text) {
@@ -152,6 +185,19 @@ std::vector<std::string> separated(const std::string& text, char separator) {
     else
       parts.back() += c;
   return parts;
+}
+
+std::string did_you_mean(const std::string& word, const std::vector<std::string>& known) {
+  constexpr std::size_t kMostBytes = 80, kLettersASlip = 3;
+  if (word.size() > kMostBytes) return "";
+  std::size_t fewest = word.size() / kLettersASlip + 1;
+  std::string nearest;
+  for (const std::string& one : known)
+    if (const std::size_t count = slips(without_capitals(word), without_capitals(one)); count < fewest) {
+      fewest = count;
+      nearest = one;
+    }
+  return nearest.empty() ? "" : "; did you mean " + nearest + "?";
 }
 
 std::string number_text(double value) {

@@ -11,6 +11,10 @@ namespace tsugi {
 /// Bytes of the UTF-8 character at `at`, or 0 when it is not valid (overlong forms, surrogates and a cut end included).
 std::size_t utf8_length(const std::string& text, std::size_t at);
 
+/// Whether a sign in it is drawn upon the letter before it, as in names of the form NFD: accents, the marks of kana,
+/// the vowels and end consonants of Hangul.
+bool has_combining_marks(const std::string& text);
+
 /// `text` as one line that people see in full: what a terminal would obey, hide or reorder by is written out instead.
 /// Control characters and bytes that are not UTF-8 become \n, \t or \xNN; other controls, marks of direction, invisible
 /// characters and separators of lines become \u{N}. Twice is the same as once. Names stay readable in every script; the
@@ -35,6 +39,10 @@ std::string gnuplot_text(const std::string& text);
 /// All of them, with `separator` in between; and the texts between separators, at least one, empty ones too.
 std::string joined(const std::vector<std::string>& texts, const std::string& separator = ", ");
 std::vector<std::string> separated(const std::string& text, char separator);
+
+/// "; did you mean resnet-18?", with the word of `known` that few slips of the keys make of `word`, or "" where none is
+/// near. Capitals do not matter.
+std::string did_you_mean(const std::string& word, const std::vector<std::string>& known);
 
 /// The shortest text that reads back as this number: "0.1", "1000000".
 std::string number_text(double value);

@@ -148,7 +148,6 @@ PhotoStore::PhotoStore(const std::vector<Photo>& photos, const std::vector<int>&
   pool.wait(options.progress);
   for (std::size_t i = 0; i < photos.size(); ++i) {
     if (!pool.reasons()[i].empty()) {
-      if (options.all_needed) throw Error(photos[i].file + ": " + pool.reasons()[i]);
       broken_.push_back({photos[i].file, pool.reasons()[i]});
       continue;
     }
@@ -159,7 +158,7 @@ PhotoStore::PhotoStore(const std::vector<Photo>& photos, const std::vector<int>&
     labels_.push_back(labels[i]);
     digests_.push_back(pool.digests()[i]);
   }
-  check_broken(photos.size(), broken_, options.max_broken_fraction);
+  if (!options.any_broken) check_broken(photos.size(), broken_, options.max_broken_fraction);
 }
 
 PhotoStore::~PhotoStore() = default;

@@ -29,7 +29,7 @@ struct PhotoStoreOptions {
   /// does, unless it is the only photo: a single bad download should not stop a training, a bad disk or a wrong folder
   /// should.
   double max_broken_fraction = 0.05;
-  bool all_needed = false;                    ///< a broken photo fails the run, by its own name and reason
+  bool any_broken = false;                    ///< however many are broken, even all: broken() tells them
   std::uint64_t decode_bytes = kDecodeBytes;  ///< memory that the decoding threads share
   std::size_t resident_bytes = std::size_t{2}
                                << 30;  ///< beyond this the pixels lie in a mapped temporary file (TMPDIR)

@@ -1,11 +1,12 @@
-// Two levels of folders, read once and sorted; links are followed but the depth is fixed, so a loop of links ends
-// nowhere.
+// People's photos: two levels of folders, read once and sorted; links are followed but the depth is fixed, so a loop of
+// links ends nowhere. Anybody's: at any depth.
 #include "engine/data/scan.h"
 
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
 
+#include "engine/core/text.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
@@ -16,7 +17,11 @@ namespace fs = std::filesystem;
 /// What a folder holds, each list sorted bytewise; hidden entries are left out.
 struct Listing {
   std::vector<std::string> folders, photos, others;
+  bool hidden = false;  ///< there are some
 };
+
+/// What macOS puts into ZIP files beside what was packed: a copy of its folders, with files of no use elsewhere.
+constexpr const char* kMacosShadow = "__MACOSX";
 
 Listing list_folder(const fs::path& dir) {
   std::error_code error;
@@ -27,10 +32,13 @@ Listing list_folder(const fs::path& dir) {
   Listing listing;
   for (; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename().string();
-    if (name[0] == '.') continue;
+    if (name[0] == '.') {
+      listing.hidden = true;
+      continue;
+    }
     std::error_code unreadable;  // a broken link or a loop of links: listed with the others
     const fs::file_status kind = entry->status(unreadable);
-    if (fs::is_directory(kind))
+    if (fs::is_directory(kind) && name != kMacosShadow)
       listing.folders.push_back(name);
     else if (fs::is_regular_file(kind) && is_photo_name(name))
       listing.photos.push_back(name);
@@ -42,11 +50,25 @@ Listing list_folder(const fs::path& dir) {
   return listing;
 }
 
+/// check_name with what to do about what people's files really have.
+void check_scanned(const std::string& name, const fs::path& dir) {
+  for (std::size_t at = 0, length = 0; at < name.size(); at += length)
+    if (length = utf8_length(name, at); length == 0)
+      throw Error(dir.string() + ": name " + shown(name) +
+                  " is not valid UTF-8; rename it, or all such names with: convmv -r --notest -f latin1 -t utf8 " +
+                  dir.string());
+  check_name(name, dir.string());
+}
+
 void add_person(const fs::path& dir, const std::string& name, const Listing& listing, PhotoFolder* result) {
-  check_name(name, dir.parent_path().string());
-  if (listing.photos.empty()) throw Error(dir.string() + ": holds no photo (*.jpg, *.jpeg, *.png)");
+  check_scanned(name, dir.parent_path());
+  if (listing.photos.empty())
+    throw Error(dir.string() + ": holds no photo (*.jpg, *.jpeg, *.png)" +
+                (listing.folders.empty() ? "; put photos into it, or remove it"
+                                         : " but folders (" + listing.folders.front() +
+                                               "); a person's photos are expected in one folder, move them up"));
   for (const std::string& file : listing.photos) {
-    check_name(file, dir.string());
+    check_scanned(file, dir);
     result->photos.push_back({name, name + "/" + file, (dir / file).string(), nullptr});
     result->labels.push_back(static_cast<int>(result->class_names.size()));
   }
@@ -55,17 +77,36 @@ void add_person(const fs::path& dir, const std::string& name, const Listing& lis
     for (const std::string& entry : *names) result->ignored.push_back(name + "/" + entry);
 }
 
+/// Throws where `dir` holds no folder of a person: loose photos, nothing, or such folders one level further down, as
+/// in a data set of train/ and val/.
+void check_level(const fs::path& dir, const Listing& listing, const std::vector<Listing>& people) {
+  if (listing.folders.empty()) {
+    const std::size_t entries = listing.photos.size() + listing.others.size();
+    throw Error(dir.string() +
+                (entries > 0       ? ": holds " + std::to_string(listing.photos.size()) + " photos but no folder"
+                 : !listing.hidden ? ": is empty"
+                                   : ": holds nothing but hidden entries, which are left out") +
+                ", expected a folder of photos for each person");
+  }
+  bool deeper = false;
+  for (const Listing& person : people) {
+    if (!person.photos.empty()) return;
+    deeper = deeper || !person.folders.empty();
+  }
+  if (deeper)
+    throw Error(dir.string() + ": its folders hold no photos but folders, as " + listing.folders.front() +
+                " does; name the folder that holds a folder of photos for each person: " +
+                (dir / listing.folders.front()).string() +
+                (listing.folders.size() > 1 ? " or " + (dir / listing.folders.back()).string() : ""));
+}
+
 PhotoFolder scan_listed(const fs::path& dir, const Listing& listing, int min_classes) {
   const std::size_t found = listing.folders.size();
-  if (found == 0) {
-    const std::size_t entries = listing.photos.size() + listing.others.size();
-    throw Error(
-        dir.string() +
-        (entries == 0 ? ": is empty" : ": holds " + std::to_string(listing.photos.size()) + " photos but no folder") +
-        ", expected a folder of photos for each person");
-  }
+  std::vector<Listing> people;
+  for (const std::string& name : listing.folders) people.push_back(list_folder(dir / name));
+  check_level(dir, listing, people);
   PhotoFolder result;
-  for (const std::string& name : listing.folders) add_person(dir / name, name, list_folder(dir / name), &result);
+  for (std::size_t i = 0; i < found; ++i) add_person(dir / listing.folders[i], listing.folders[i], people[i], &result);
   if (found < static_cast<std::size_t>(std::max(min_classes, 1))) {
     throw Error(dir.string() + ": holds " + std::to_string(found) + (found == 1 ? " person" : " people") +
                 ", at least " + std::to_string(min_classes) + " are needed");
@@ -83,6 +124,24 @@ std::string folder_name(const fs::path& dir) {
   return path.filename().string();
 }
 
+/// outer: the folders around `dir`, without links.
+void add_below(const fs::path& dir, std::vector<fs::path>& outer, PhotosBelow& found) {
+  std::error_code error;
+  const fs::path real = fs::canonical(dir, error);
+  if (std::find(outer.begin(), outer.end(), real) != outer.end()) return;
+  Listing listing;
+  try {
+    listing = list_folder(dir);
+  } catch (const Error& unreadable) {
+    found.unreadable.emplace_back(unreadable.what());
+    return;
+  }
+  for (const std::string& name : listing.photos) found.photos.push_back((dir / name).string());
+  outer.push_back(real);
+  for (const std::string& name : listing.folders) add_below(dir / name, outer, found);
+  outer.pop_back();
+}
+
 }  // namespace
 
 bool is_photo_name(const std::string& name) {
@@ -94,6 +153,13 @@ bool is_photo_name(const std::string& name) {
 
 PhotoFolder scan_photos(const std::string& dir, int min_classes) {
   return scan_listed(dir, list_folder(dir), min_classes);
+}
+
+PhotosBelow photos_below(const std::string& dir) {
+  PhotosBelow found;
+  std::vector<fs::path> outer;
+  add_below(dir, outer, found);
+  return found;
 }
 
 PhotoFolder scan_person(const std::string& dir) {

@@ -25,6 +25,15 @@ bool is_photo_name(const std::string& name);
 /// person's folder holds no photo, or when a name is not safe (check_name).
 PhotoFolder scan_photos(const std::string& dir, int min_classes = 2);
 
+/// What lies below a folder at any depth, nobody's folder in particular.
+struct PhotosBelow {
+  std::vector<std::string> photos;  ///< paths that begin with the folder, a folder's own before those of folders in it
+  std::vector<std::string> unreadable;  ///< "FOLDER: why", of the folders that could not be listed
+};
+
+/// All photos below `dir`: links are followed, but not into a folder that holds them; hidden entries are left out.
+PhotosBelow photos_below(const std::string& dir);
+
 /// Scans one person's folder of photos (the class takes the folder's name), or a folder of such folders.
 /// Photos directly in `dir` make it one person's folder. Throws as scan_photos does.
 PhotoFolder scan_person(const std::string& dir);

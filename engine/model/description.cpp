@@ -2,14 +2,15 @@
 // never becomes a silently different network.
 #include "engine/model/description.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
-#include <set>
 
 #include "engine/core/input_file.h"
 #include "engine/core/json_value.h"
 #include "engine/core/text.h"
 #include "engine/model/builtin_models.h"
+#include "engine/model/literature_models.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
@@ -49,12 +50,12 @@ void read_field(const JsonValue& object, const LayerField& field, Layer& layer) 
 
 const LayerKind& find_kind(const JsonValue& object) {
   const std::string type = object.at("type").text();
-  std::string known;
+  std::vector<std::string> known;
   for (const LayerKind& kind : layer_kinds()) {
     if (type == kind.name) return kind;
-    known += std::string(known.empty() ? "" : ", ") + kind.name;
+    known.emplace_back(kind.name);
   }
-  object.fail("unknown layer type " + shown(type) + ", known are " + known);
+  object.fail("unknown layer type " + shown(type) + ", known are " + joined(known) + did_you_mean(type, known));
 }
 
 void read_inputs(const JsonValue& object, const std::map<std::string, int>& names, int previous, Layer& layer) {
@@ -79,11 +80,23 @@ void read_inputs(const JsonValue& object, const std::map<std::string, int>& name
     object.fail("has " + std::to_string(layer.inputs.size()) + " inputs, expected " + std::to_string(expected));
 }
 
-void check_known_fields(const JsonValue& object, const LayerKind& kind) {
-  std::set<std::string> known = {"type", "name", "input", "inputs"};
-  for (const LayerField& field : kind.fields) known.insert(field.name);
+std::vector<std::string> names_of(const std::vector<DescribedField>& fields) {
+  std::vector<std::string> names;
+  for (const DescribedField& field : fields) names.emplace_back(field.name);
+  return names;
+}
+
+/// what: "a relu layer".
+void check_known(const JsonValue& object, const std::string& what, const std::vector<std::string>& known) {
   for (const auto& [key, value] : object.json().items())
-    if (known.count(key) == 0) object.fail(std::string("a ") + kind.name + " layer has no field " + shown(key));
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      object.fail(what + " has no field " + shown(key) + did_you_mean(key, known));
+}
+
+void check_known_fields(const JsonValue& object, const LayerKind& kind) {
+  std::vector<std::string> known = names_of(fields_of_every_layer());
+  for (const LayerField& field : kind.fields) known.emplace_back(field.name);
+  check_known(object, std::string("a ") + kind.name + " layer", known);
 }
 
 SampleShape read_input(const JsonValue& root) {
@@ -138,10 +151,31 @@ bool is_head(const Layer& layer) { return layer.kind->node == NodeKind::dense &&
 
 }  // namespace
 
+const std::vector<DescribedField>& model_fields() {
+  static const std::vector<DescribedField> fields = {
+      {"name", "What it is called in tables and checkpoints"},
+      {"input", "[height, width, 3] of the photos that it sees, 1 to 4096 pixels"},
+      {"layers", "List of layers, 1 to 2000; the last is a dense layer with \"units\": \"classes\""},
+      {"training", "Object of training settings that suit it, optional"},
+      {"about", "Whatever there is to say, optional"},
+  };
+  return fields;
+}
+
+const std::vector<DescribedField>& fields_of_every_layer() {
+  static const std::vector<DescribedField> fields = {
+      {"type", "One of those below"},
+      {"name", "Unique, without dots, slashes, quotes and blanks (default: its type and number)"},
+      {"input", "Name of the earlier layer that it reads, or \"input\" for the photos (default: the layer before)"},
+      {"inputs", "The same as a list, of layers that read several"},
+  };
+  return fields;
+}
+
 Model parse_model(const std::string& text, const std::string& origin) {
   const Json json = parse_json_object(text, origin);
   const JsonValue root(json, origin);
-  root.only({"name", "input", "layers", "training", "about"});
+  check_known(root, "a model", names_of(model_fields()));
   Model model;
   model.name = root.at("name").text();
   if (model.name.empty()) root.fail("\"name\" is empty");
@@ -170,10 +204,12 @@ Model parse_model(const std::string& text, const std::string& origin) {
 Model find_model(const std::string& name_or_path, FileLog* files) {
   for (const BuiltinModel& builtin : kBuiltinModels)
     if (name_or_path == builtin.name) return parse_model(builtin.json, std::string("built-in model ") + builtin.name);
+  for (const LiteratureModel& model : literature_models())
+    if (name_or_path == model.name) return model.make();
   std::error_code ignored;
   if (!std::filesystem::exists(name_or_path, ignored))
-    throw Error("model " + name_or_path + ": neither a file nor one of the built-in models " +
-                joined(builtin_model_names()));
+    throw Error("model " + name_or_path + ": neither a file nor one of the models " + joined(model_names()) +
+                did_you_mean(name_or_path, model_names()));
   const auto text = read_file(name_or_path, {kMaxFileBytes, {"model", files}, "model " + name_or_path});
   return parse_model(std::string(text.begin(), text.end()), "model " + name_or_path);
 }
@@ -184,19 +220,25 @@ std::vector<std::string> builtin_model_names() {
   return names;
 }
 
+std::vector<std::string> model_names() {
+  std::vector<std::string> names = builtin_model_names();
+  for (const LiteratureModel& model : literature_models()) names.emplace_back(model.name);
+  return names;
+}
+
 int frozen_layers(const Model& model, const std::string& freeze_until) {
   if (freeze_until.empty()) return 0;
-  std::string known;
+  std::vector<std::string> known;
   for (std::size_t i = 0; i + 1 < model.layers.size(); ++i) {
     if (model.layers[i].name == freeze_until) return static_cast<int>(i) + 1;
-    known += (i > 0 ? ", " : "") + model.layers[i].name;
+    known.push_back(model.layers[i].name);
   }
   const std::string place = "freeze_until (--freeze-until): ";
   if (freeze_until == model.layers.back().name)
     throw Error(place + "\"" + freeze_until + "\" is the last of model " + model.name + "'s " +
                 std::to_string(model.layers.size()) + " layers, nothing would be left to train");
   throw Error(place + "model " + model.name + " has no layer \"" + freeze_until + "\", it can be frozen until " +
-              (known.empty() ? "none" : known));
+              (known.empty() ? "none" : joined(known)) + did_you_mean(freeze_until, known));
 }
 
 Model with_input_size(const Model& model, int size) {

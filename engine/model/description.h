@@ -21,10 +21,12 @@ struct Model {
 /// layer and both values: unknown layers and fields, missing fields, values out of range, inputs that do not exist.
 Model parse_model(const std::string& json, const std::string& origin);
 
-/// A built-in model by name, or else a JSON file by path. Throws Error naming the built-in models when it is neither.
+/// A model by name, or else a JSON file by path. Throws Error naming the models when it is neither.
 Model find_model(const std::string& name_or_path, FileLog* files = nullptr);
 
+/// "faces-resnet", "faces-cnn", "faces-mobile"; and with those of the literature behind them (literature_models.h).
 std::vector<std::string> builtin_model_names();
+std::vector<std::string> model_names();
 
 /// The model with another input size (`--size`): only the input changes. Throws as parse_model.
 Model with_input_size(const Model& model, int size);
@@ -33,6 +35,14 @@ Model with_input_size(const Model& model, int size);
 /// Throws Error naming the layers that can be named for an unknown one, and for the head, behind which nothing is left
 /// to train.
 int frozen_layers(const Model& model, const std::string& freeze_until);
+
+/// A field of a model's JSON that no row of layer_kinds() has, and what it is: of the model, and of every layer.
+struct DescribedField {
+  const char* name;
+  const char* help;
+};
+const std::vector<DescribedField>& model_fields();
+const std::vector<DescribedField>& fields_of_every_layer();
 
 /// Fills in what layers take from the shapes of their inputs (resolve() in layer.h). Throws as infer_shapes.
 void resolve_shapes(Model& model);

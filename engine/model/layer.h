@@ -47,6 +47,7 @@ struct Layer {
 /// A field of a layer's JSON object, and the member that it sets. Which one, that is the field's type.
 struct LayerField {
   const char* name;
+  const char* help;  ///< what it is, for tsugi inspect --layers
   int Layer::*integer = nullptr;
   int Layer::*columns = nullptr;  ///< with it a pair: a number, or [rows (integer), columns]
   float Layer::*number = nullptr;

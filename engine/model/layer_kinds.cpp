@@ -100,26 +100,26 @@ LayerField like(LayerField field, int Layer::*other) {
   return field;
 }
 
-LayerField count(const char* name, int Layer::*member, const char* word = nullptr) {
-  LayerField field{name, member};
+LayerField count(const char* name, const char* help, int Layer::*member, const char* word = nullptr) {
+  LayerField field{name, help, member};
   field.low = 1, field.high = 1 << 20, field.word = word;
   return field;
 }
 
-LayerField pair(const char* name, int Layer::*rows, int Layer::*columns, int low) {
-  LayerField field{name, rows, columns};
+LayerField pair(const char* name, const char* help, int Layer::*rows, int Layer::*columns, int low) {
+  LayerField field{name, help, rows, columns};
   field.low = low, field.high = 1024;
   return field;
 }
 
-LayerField number(const char* name, float Layer::*member, double low) {
-  LayerField field{name};
+LayerField number(const char* name, const char* help, float Layer::*member, double low) {
+  LayerField field{name, help};
   field.number = member, field.low = low, field.high = 1.0;
   return field;
 }
 
-LayerField flag(const char* name, bool Layer::*member) {
-  LayerField field{name};
+LayerField flag(const char* name, const char* help, bool Layer::*member) {
+  LayerField field{name, help};
   field.flag = member;
   return field;
 }
@@ -131,36 +131,38 @@ LayerKind activation(const char* name, ActivationKind kind, std::vector<LayerFie
 }  // namespace
 
 const std::vector<LayerKind>& layer_kinds() {
-  static const LayerField filters = needed(count("filters", &Layer::filters)), bias = flag("bias", &Layer::bias);
-  static const LayerField kernel = needed(pair("kernel", &Layer::kernel_h, &Layer::kernel_w, 1));
-  static const LayerField stride = pair("stride", &Layer::stride_h, &Layer::stride_w, 1);
+  static const LayerField filters = needed(count("filters", "Output channels", &Layer::filters));
+  static const LayerField bias = flag("bias", "Add a number to each output channel", &Layer::bias);
+  static const LayerField kernel = needed(pair("kernel", "Size of the window", &Layer::kernel_h, &Layer::kernel_w, 1));
+  static const LayerField stride = pair("stride", "Step of the window", &Layer::stride_h, &Layer::stride_w, 1);
   static const LayerField pool_stride = like(stride, &Layer::kernel_h);
-  static const LayerField pad = pair("pad", &Layer::pad_h, &Layer::pad_w, 0);
+  static const LayerField pad = pair("pad", "Zeros around the input, on every side", &Layer::pad_h, &Layer::pad_w, 0);
+  static const LayerField groups =
+      count("groups", "Parts of the channels that are convolved apart; \"depthwise\" = as many as there are channels",
+            &Layer::groups, "depthwise");
+  static const LayerField units =
+      needed(count("units", "Outputs; \"classes\" = one a person, of the last layer", &Layer::units, "classes"));
   static const std::vector<LayerKind> table = {
-      {"conv2d",
-       NodeKind::conv2d,
-       {filters, kernel, stride, pad, count("groups", &Layer::groups, "depthwise"), bias},
-       conv2d_output,
-       conv2d_parameters},
-      {"dense",
-       NodeKind::dense,
-       {needed(count("units", &Layer::units, "classes")), bias},
-       dense_output,
-       dense_parameters},
+      {"conv2d", NodeKind::conv2d, {filters, kernel, stride, pad, groups, bias}, conv2d_output, conv2d_parameters},
+      {"dense", NodeKind::dense, {units, bias}, dense_output, dense_parameters},
       {"batch_norm",
        NodeKind::batch_norm,
-       {number("eps", &Layer::eps, 1e-12), number("momentum", &Layer::momentum, 0.0)},
+       {number("eps", "Added to the variance", &Layer::eps, 1e-12),
+        number("momentum", "Share of a batch in the running statistics", &Layer::momentum, 0.0)},
        same_shape,
        batch_norm_parameters},
       activation("relu", ActivationKind::relu),
-      activation("leaky_relu", ActivationKind::leaky_relu, {number("slope", &Layer::slope, 0.0)}),
+      activation("leaky_relu", ActivationKind::leaky_relu, {number("slope", "Of what is below 0", &Layer::slope, 0.0)}),
       activation("silu", ActivationKind::silu),
       activation("hard_swish", ActivationKind::hard_swish),
       activation("gelu", ActivationKind::gelu),
       {"max_pool", NodeKind::pool, {kernel, pool_stride, pad}, pool_output},
       {"average_pool", NodeKind::pool, {kernel, pool_stride, pad}, pool_output, nullptr, {}, PoolKind::average},
       {"global_average_pool", NodeKind::pool, {}, pool_output, nullptr, {}, PoolKind::average, true},
-      {"dropout", NodeKind::dropout, {number("rate", &Layer::rate, 0.0)}, same_shape},
+      {"dropout",
+       NodeKind::dropout,
+       {number("rate", "Share of the values that a step leaves out", &Layer::rate, 0.0)},
+       same_shape},
       {"add", NodeKind::add, {}, add_output},
       {"flatten", {}, {}, flatten_output},
   };

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "engine/core/text.h"
 #include "engine/train/memory_share.h"
 
 #ifdef __GLIBC__
@@ -74,6 +75,19 @@ Split split_as_trained(const std::vector<Photo>& photos, const std::vector<int>&
   return split;
 }
 
+namespace {
+
+/// What to do where a name may be known in Unicode's other form, composed (NFC) or decomposed (NFD, as of macOS): they
+/// look the same. "" where neither the name nor one that is known is decomposed.
+std::string other_form(const std::string& name, const std::vector<std::string>& known, const std::string& place) {
+  const bool decomposed = has_combining_marks(name);
+  if (!decomposed && std::none_of(known.begin(), known.end(), has_combining_marks)) return "";
+  return std::string("; a name that looks the same may be written otherwise (NFC or NFD): convmv -r --notest --") +
+         (decomposed ? "nfc" : "nfd") + " -f utf8 -t utf8 " + place + " renames the folders";
+}
+
+}  // namespace
+
 std::vector<int> labels_among(const PhotoFolder& folder, const std::vector<std::string>& class_names,
                               const std::string& place) {
   std::vector<int> labels;
@@ -81,7 +95,8 @@ std::vector<int> labels_among(const PhotoFolder& folder, const std::vector<std::
     const auto found = std::find(class_names.begin(), class_names.end(), photo.class_name);
     if (found == class_names.end())
       throw Error(place + ": holds photos of " + photo.class_name + ", who is not among the " +
-                  std::to_string(class_names.size()) + " people that the checkpoint knows");
+                  std::to_string(class_names.size()) + " people that the checkpoint knows" +
+                  other_form(photo.class_name, class_names, place));
     labels.push_back(static_cast<int>(found - class_names.begin()));
   }
   return labels;

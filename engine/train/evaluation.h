@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <string>
 #include <utility>
@@ -31,9 +32,12 @@ struct Evaluation {
   std::vector<std::vector<std::uint32_t>> confusion;  ///< [classes][classes] true, predicted
 };
 
+/// Of one photo: an item of the source, the class that it was taken for, and the probability of that.
+using EachPhoto = std::function<void(std::uint32_t photo, int predicted, double probability)>;
+
 /// Runs `photos` (items of the source) through the network. personal: [classes] whether a class came from personal
-/// data; may be shorter (missing ones are general).
+/// data; may be shorter (missing ones are general). each: called for photo after photo, some at a time, as they come.
 Evaluation evaluate(Inference& inference, const SampleSource& source, const std::vector<std::uint32_t>& photos,
-                    int classes, const std::vector<bool>& personal);
+                    int classes, const std::vector<bool>& personal, const EachPhoto& each = nullptr);
 
 }  // namespace tsugi

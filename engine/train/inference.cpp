@@ -42,11 +42,7 @@ Inference::Inference(const Network& network, int batch, const DeviceBuffer* scra
 /// Before the batches of a source.
 void Inference::start(const SampleSource& source, const InferenceOptions& options) {
   check_shape(source, network_.model(), "inference");
-  if (rows_of_ != &source || rows_resident_ != source.resident()) {
-    rows_ = SampleBatch(network_.backend(), source, static_cast<std::size_t>(executor_->batch()));
-    rows_of_ = &source;
-    rows_resident_ = source.resident();
-  }
+  rows_ = SampleBatch(network_.backend(), source, static_cast<std::size_t>(executor_->batch()));
   StepState draw;
   draw.seed = options.seed;
   network_.backend().copy_to_device(step_.data(), &draw, sizeof draw);

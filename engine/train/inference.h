@@ -47,6 +47,9 @@ class Inference {
   /// What is called before each batch; what it throws leaves the run.
   void before_each_batch(std::function<void()> call) { before_batch_ = std::move(call); }
 
+  /// Photos that run together.
+  int batch() const { return executor_->batch(); }
+
   /// photos: items of the source, which has their labels. Throws Error when its shape is not what the model reads, and
   /// naming the photo where the network's outputs are not numbers.
   Predictions run(const SampleSource& source, const std::vector<std::uint32_t>& photos,
@@ -66,9 +69,7 @@ class Inference {
   std::unique_ptr<Executor> executor_;
   std::vector<std::uint32_t> staged_;  // rows, labels and numbers of samples of a batch, as indices_ gets them
   DeviceBuffer arena_, indices_, results_, step_, sample_workspace_;
-  SampleBatch rows_;
-  const SampleSource* rows_of_ = nullptr;  // the source that rows_ was made for
-  bool rows_resident_ = false;             // as it was then
+  SampleBatch rows_;  // of the run's source
 };
 
 }  // namespace tsugi

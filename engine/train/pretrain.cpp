@@ -1,7 +1,10 @@
 // Prepares a pretraining run: photos, split, model, weights.
 #include "engine/train/pretrain.h"
 
+#include <cstdio>
+
 #include "engine/core/device.h"
+#include "engine/core/text.h"
 #include "engine/train/dataset.h"
 #include "engine/train/memory_share.h"
 #include "engine/train/photo_source.h"
@@ -11,22 +14,49 @@
 namespace tsugi {
 namespace {
 
-/// Settings, weakest first: defaults, the model's own, the continued checkpoint's, the request's.
-TrainSettings settings_for(const PretrainRequest& request, const Model& model, const Checkpoint* from) {
+/// Settings, weakest first: defaults, the model's own, the continued checkpoint's.
+TrainSettings settings_before(const PretrainRequest& request, const Model& model, const Checkpoint* from) {
+  if (from == nullptr) return pretrain_settings(model, "model " + request.model);
   TrainSettings settings;
-  if (from == nullptr) {
-    settings = pretrain_settings(model, "model " + request.model);
-  } else {
-    // Its model was accepted when it was written, maybe by an older version.
-    apply_recorded(settings, model.training, "model " + request.continue_from + ": training");
-    apply_recorded(settings, from->settings, request.continue_from + ": settings");
-    settings.seed = from->progress.seed;
-  }
+  // Its model was accepted when it was written, maybe by an older version.
+  apply_recorded(settings, model.training, "model " + request.continue_from + ": training");
+  apply_recorded(settings, from->settings, request.continue_from + ": settings");
+  settings.seed = from->progress.seed;
+  return settings;
+}
+
+/// And over those the request's.
+TrainSettings settings_for(const PretrainRequest& request, const Model& model, const Checkpoint* from) {
+  TrainSettings settings = settings_before(request, model, from);
   request.train.overrides.apply(settings, "command line");
   if (from != nullptr && settings.seed != from->progress.seed)
     throw Error("seed is " + std::to_string(settings.seed) + ", but " + request.continue_from +
                 " was trained with seed " + std::to_string(from->progress.seed) + " and goes on with it");
   return settings;
+}
+
+/// A schedule runs from a training's first step to its last: with other epochs than it began with, the next step's
+/// learning rate is not the one that the last steps led to.
+void tell_jump(const TrainSettings& before, const TrainSettings& now, const TrainingProgress& progress,
+               const Trainer& trainer, std::size_t train_photos, const RunObserver& observer) {
+  constexpr double kEven = 1.1;  // times
+  if (progress.step == 0 || progress.epoch >= static_cast<std::uint32_t>(now.epochs) || !observer.say) return;
+  const std::uint32_t steps_before = steps_of_epoch(train_photos, before);
+  const auto rate = [&](std::uint32_t step) {
+    return learning_rate(before.schedule, before.optimizer.lr, step, steps_before, before.epochs);
+  };
+  const float expected = rate(progress.step), last = rate(progress.step - 1),
+              next =
+                  learning_rate(now.schedule, now.optimizer.lr, progress.step, trainer.steps_per_epoch(), now.epochs);
+  if (next <= kEven * expected && expected <= kEven * next) return;
+  const auto described = [](const TrainSettings& settings) {
+    return std::string(name_of(settings.schedule.kind)) + " over " + std::to_string(settings.epochs) + " epochs from " +
+           number_text(settings.optimizer.lr);
+  };
+  char rates[80];
+  std::snprintf(rates, sizeof rates, "%.3g to %.3g", static_cast<double>(last), static_cast<double>(next));
+  observer.say(std::string("the learning rate jumps from ") + rates + ": its schedule is " + described(now) + ", was " +
+               described(before) + "; --lr and --schedule choose another");
 }
 
 Preprocessing preprocessing_for(const PretrainRequest& request, const Model& model, const Checkpoint* from) {
@@ -101,6 +131,8 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   if (continued && from.moments.empty() && observer.say)
     observer.say(request.continue_from + " (" + name_of(from.kind) + ") holds no optimizer state: it starts anew");
   announce(observer, *backend, network, trainer, split.train.size(), split.test.size());
+  if (continued)
+    tell_jump(settings_before(request, model, &from), settings, from.progress, trainer, split.train.size(), observer);
 
   Run run{network, trainer, source, split.test, !request.personal.empty(), settings, std::move(now), {}, clock};
   if (continued)

@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <limits>
 
 #include "engine/core/device.h"
+#include "engine/core/text.h"
 
 namespace tsugi {
 namespace {
@@ -21,6 +24,30 @@ void check_finite(const std::vector<NamedTensor>& tensors, std::uint32_t step) {
                     std::to_string(value) + ", expected finite numbers; try a smaller --lr or --clip-norm");
 }
 
+/// Tells once that the loss rises for good: its mean of late is twice what it was at its lowest, and worse than that of
+/// guessing.
+class DivergenceWatch {
+ public:
+  explicit DivergenceWatch(int classes) : guessing_(std::log(static_cast<double>(classes))) {}
+
+  /// loss: the mean of a step. Returns what to tell, or "".
+  std::string after_step(double loss) {
+    constexpr double kLately = 0.1, kRise = 2.0;  // the share of the last step in the mean: some ten steps count
+    recent_ = std::isfinite(lowest_) ? recent_ + kLately * (loss - recent_) : loss;
+    lowest_ = std::min(lowest_, recent_);
+    if (told_ || recent_ <= kRise * lowest_ || recent_ <= guessing_) return "";
+    told_ = true;
+    char text[160];
+    std::snprintf(text, sizeof text, "warning: the loss rises, %.3g lately and %.3g at its lowest; guessing has %.3g",
+                  recent_, lowest_, guessing_);
+    return text;
+  }
+
+ private:
+  double guessing_, recent_ = 0.0, lowest_ = std::numeric_limits<double>::infinity();
+  bool told_ = false;
+};
+
 class Runner {
  public:
   Runner(Run& run, const RunOptions& options, const RunObserver& observer)
@@ -29,7 +56,8 @@ class Runner {
         observer_(observer),
         inference_(run.network, std::max(1, std::min<int>(kEvaluationBatch, static_cast<int>(run.test_photos.size()))),
                    &run.trainer.arena()),
-        earlier_wall_s_(run.history.wall_s) {
+        earlier_wall_s_(run.history.wall_s),
+        divergence_(run.network.classes()) {
     const std::vector<std::string>& names = run.checkpoint.personal_classes;
     for (const std::string& name : run.network.class_names())
       personal_.push_back(std::find(names.begin(), names.end(), name) != names.end());
@@ -48,6 +76,10 @@ class Runner {
     if (run_.handover && run_.history.rows.empty() && trainer.progress().step == 0) evaluate_between(false);
     if (trainer.progress().epoch >=
         epochs) {  // continued from a finished run, which may have been killed before its last metrics
+      if (trainer.progress().step > 0)
+        say("this run is finished, " + std::to_string(trainer.progress().epoch) + " of " + std::to_string(epochs) +
+            " epochs: there is nothing left to train; more epochs go on, such as --epochs " +
+            std::to_string(trainer.progress().epoch + std::max(1u, epochs)));
       finish_epoch(false);
       save_metrics();
     }
@@ -70,9 +102,9 @@ class Runner {
     if (!summary.stopped && run_.ending != nullptr && run_.history.kept.empty()) conclude();
     save();
     const TrainingProgress& end = trainer.progress();
-    if (end.skipped_steps > 0 && observer_.say)
-      observer_.say("loss scaling left out " + std::to_string(end.skipped_steps) + " of " + std::to_string(end.step) +
-                    " steps, whose gradients overflowed float16");
+    if (end.skipped_steps > 0)
+      say("loss scaling left out " + std::to_string(end.skipped_steps) + " of " + std::to_string(end.step) +
+          " steps, whose gradients overflowed float16");
     fill(summary);
     if (profile_ != nullptr) {
       profile_->write(options_.profile, purpose("profile"));
@@ -85,6 +117,10 @@ class Runner {
   /// What is written of people whose photos are personal is personal too.
   FilePurpose purpose(const char* role) const {
     return {role, observer_.files, !run_.checkpoint.personal_classes.empty()};
+  }
+
+  void say(const std::string& line) const {
+    if (observer_.say && !line.empty()) observer_.say(line);
   }
 
   void save_metrics() const {
@@ -102,6 +138,10 @@ class Runner {
     images_ += totals.samples;
     run_.history.unfinished.add(totals);
     run_.history.kept.clear();
+    if (const std::string rises = divergence_.after_step(totals.loss / static_cast<double>(totals.samples));
+        !rises.empty())
+      say(rises + "; if it goes on, try a --lr below " + number_text(run_.settings.optimizer.lr) +
+          ", or --clip-norm 1");
     if (observer_.step) observer_.step(status());
   }
 
@@ -209,6 +249,7 @@ class Runner {
   Inference inference_;
   std::vector<bool> personal_;  // [classes]
   double earlier_wall_s_;       // of the processes that this run continues
+  DivergenceWatch divergence_;
   double step_seconds_ = 0.0;
   std::uint64_t images_ = 0;
   Evaluation evaluation_;

@@ -64,7 +64,9 @@ std::size_t find(const std::vector<PlacedSetting>& settings, const JsonValue& va
   const std::string& name = value.name();
   for (std::size_t i = 0; i < settings.size(); ++i)
     if (name == settings[i].name || (!name.empty() && name == settings[i].former_name)) return i;
-  value.fail("unknown setting " + shown(name));
+  std::vector<std::string> known;
+  for (const PlacedSetting& setting : settings) known.emplace_back(setting.name);
+  value.fail("unknown setting " + shown(name) + did_you_mean(name, known));
 }
 
 /// As messages name it: with the flag where that is another word.

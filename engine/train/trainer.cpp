@@ -18,7 +18,16 @@ std::string megabytes(std::size_t bytes) {
   return text;
 }
 
+std::uint64_t samples_of_epoch(std::size_t photos, const TrainSettings& settings) {
+  return std::uint64_t{photos} * settings.variants;
+}
+
 }  // namespace
+
+std::uint32_t steps_of_epoch(std::size_t photos, const TrainSettings& settings) {
+  const std::uint64_t samples = samples_of_epoch(photos, settings);
+  return static_cast<std::uint32_t>(samples / std::min<std::uint64_t>(samples, settings.batch));
+}
 
 Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32_t> train_photos,
                  const TrainSettings& settings, const TrainerOptions& options)
@@ -43,12 +52,12 @@ Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32
                   ", the network has " + std::to_string(network.classes()));
   }
   if (has_soft_labels()) validate(source_.soft_labels(), source_, network_.classes());
-  const std::uint64_t samples = std::uint64_t{train_photos_.size()} * settings_.variants;
+  const std::uint64_t samples = samples_of_epoch(train_photos_.size(), settings_);
   if (samples > 0xFFFFFFFFu)
     throw Error("training: " + std::to_string(train_photos_.size()) + " photos x " +
                 std::to_string(settings_.variants) + " variants exceed the 2^32 samples of an epoch");
   batch_ = static_cast<int>(std::min<std::uint64_t>(samples, static_cast<std::uint64_t>(settings_.batch)));
-  steps_per_epoch_ = static_cast<std::uint32_t>(samples / static_cast<std::uint64_t>(batch_));
+  steps_per_epoch_ = steps_of_epoch(train_photos_.size(), settings_);
   progress_.seed = settings_.seed;
 
   lay_out_memory();

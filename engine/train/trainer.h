@@ -42,6 +42,10 @@ struct TrainerOptions {
   bool graph = true;  ///< a GPU records the step once and replays it; false: every op is issued anew (same results)
 };
 
+/// Of `photos` training photos, 1 or more; a last batch that is not full is left out, the samples of an epoch are a
+/// batch at least.
+std::uint32_t steps_of_epoch(std::size_t photos, const TrainSettings& settings);
+
 class Trainer {
  public:
   /// train_photos: items of the source, which becomes resident on the device where it fits. All references must outlive

@@ -30,7 +30,7 @@ TEST_CASE("the models of the literature have the parameters and the arithmetic t
 }
 
 TEST_CASE("the ops of a list do the arithmetic of its layers, each layer once") {
-  for (const std::string& name : bench::shape_list_names()) {
+  for (const std::string& name : model_names()) {
     CAPTURE(name);
     const bench::ShapeList list = bench::find_shape_list(name);
     double expected = 0.0, flops = 0.0;

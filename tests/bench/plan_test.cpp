@@ -322,7 +322,7 @@ TEST_CASE("a machine that timed its steps is a device elsewhere: its steps as th
       CHECK(there.step_s == doctest::Approx(here.step_s).epsilon(1e-12));
       CHECK(there.layers[1].forward_s == doctest::Approx(here.layers[1].forward_s).epsilon(1e-12));
     }
-    for (const std::string& model : bench::shape_list_names()) {
+    for (const std::string& model : model_names()) {
       const bench::StepResult other = bench::predict_step(device, *backend, request_of(model, 64, 4, dtype)).step;
       CHECK_FALSE(other.measured);
       for (const bench::StepLayer& layer : other.layers) CHECK_MESSAGE(layer.forward_s > 0.0, layer.layer);

@@ -416,7 +416,7 @@ class Outputs(support.CommandLine):
                 ["bundle", path, "--photos", "people", "-o", "b.tar"],
                 ["eval", path, "--photos", "people"],
                 ["predict", path, "x.jpg"],
-                ["predict", "c.safetensors", path],
+                ["predict", "c.safetensors", path] if path != "people" else ["inspect", path],
                 ["inspect", path],
                 ["compact", path, "-o", "small"],
                 ["pretrain", "people", "-o", "out", "--continue", path],

@@ -342,6 +342,27 @@ class Comparing(support.CommandLine):
             self.assertIn(word, words)
         self.assertIn("<svg", self.read("page.html").decode())
 
+    def test_axes_have_two_labels_at_least(self):
+        if shutil.which("gnuplot") is None:
+            self.skipTest("gnuplot is not installed")
+        for flops, size, peak, copy in (
+            (3e9, 1e9, 300, 100),
+            (4e9, 1e9, 400, 100),
+            (9e9, 1e9, 900, 100),
+            (1e10, 1e6, 1e4, 1),
+        ):
+            self.write("one.json", example({"conv1": (flops / 1e9 / peak, flops, size)}, peak, copy))
+            self.write("two.json", example({"conv1": (flops / 1e9 / peak, flops, size)}, peak, copy))
+            self.tsugi("bench", "--compare", "one.json", "two.json", "--plot", "narrow", "--quiet")
+            svg = self.read("narrow.svg").decode()
+            labels = re.findall(
+                r'translate\(([0-9.]+),([0-9.]+)\)"[^>]*>\s*<text>(?:<tspan[^>]*>)?\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*<',
+                svg,
+            )
+            by_row, by_column = ([label[at] for label in labels] for at in (1, 0))
+            self.assertGreaterEqual(max(map(by_row.count, by_row)), 2, (flops, labels))
+            self.assertGreaterEqual(max(map(by_column.count, by_column)), 2, (flops, labels))
+
     def test_a_name_is_no_command_of_gnuplot(self):
         name = "x'; system('touch owned'); '`touch owned`"
         self.write(f"{name}.json", example(SERVER, 10000, 500))

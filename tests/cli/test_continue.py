@@ -158,6 +158,48 @@ class Continue(support.CommandLine):
     def progress(self, name):
         return json.loads(support.parse_safetensors(self.read(name))[0]["__metadata__"]["progress"])
 
+    def said(self, job, epochs, *more):
+        """What the job with so many epochs says."""
+        words = list(self.jobs[job])
+        words[words.index("--epochs") + 1] = epochs
+        return self.tsugi(*words, *more, "-o", "again").stderr
+
+    def test_a_finished_run_says_so_and_how_to_train_on(self):
+        for job in self.jobs:
+            said = self.said(job, 3, "--continue", f"{job}.whole")
+            self.assertIn("this run is finished, 3 of 3 epochs", said)
+            self.assertIn("--epochs 6", said)
+            self.assertNotIn("jumps", said)
+            self.assertNotIn("finished", self.said(job, 0))
+            self.assertNotIn("finished", self.said(job, 4, "--continue", f"{job}.whole"))
+
+    def test_a_schedule_that_jumps_is_told(self):
+        """The cosine of three epochs ends near 0; that of six is near its middle there, at half of the rate, 0.05."""
+        said = self.said("pretrain", 6, "--continue", "pretrain.whole")
+        told = re.search(r"rate jumps from (\S+) to (\S+): its schedule is cosine over 6 epochs from 0.05, was", said)
+        self.assertTrue(told, said)
+        self.assertLess(float(told[1]), 0.001)
+        self.assertAlmostEqual(float(told[2]), 0.03, delta=0.006)  # a warm-up of an epoch comes before the cosine
+        self.assertIn("was cosine over 3 epochs from 0.05; --lr and --schedule choose another", said)
+        for more, jumps in (
+            ((), False),
+            (("--lr", "0.05"), False),
+            (("--lr", "0.5"), True),
+            (("--lr", "0.005"), True),
+            (("--schedule", "cosine"), False),  # its half wave begins after the warm-up, where the constant rate is
+        ):
+            with self.subTest(more):
+                self.assertNotIn("jumps", self.said("pretrain", 1, "--schedule", "constant"))
+                self.assertEqual("jumps" in self.said("pretrain", 2, "--continue", "again", *more), jumps)
+
+    def test_a_loss_that_rises_is_told_early_and_once(self):
+        said = self.said("pretrain", 12, "--clip-norm", "0", "--lr", "30")
+        self.assertEqual(said.count("warning: the loss rises"), 1, said)
+        self.assertRegex(said, r"guessing has 1\.1; if it goes on, try a --lr below 30, or --clip-norm 1")
+        self.assertLess(said.index("warning"), said.index("epoch 2 "), said)
+        for job in self.jobs:
+            self.assertNotIn("warning", self.said(job, 3))
+
     def test_the_same_run_twice_ends_with_the_same_bits(self):
         for job in self.jobs:
             self.tsugi(*self.jobs[job], "-o", "twice", "--metrics", "twice.jsonl")

@@ -192,16 +192,16 @@ class Outputs(support.CommandLine):
                 self.assertRegex(done.stderr, r"tsugi: error: standard output cannot be written")
 
     def test_standard_output_that_is_cut_off_is_never_a_success(self):
-        whole = len(self.tsugi("inspect", "faces-resnet", "--json").stdout)
+        whole = len(self.tsugi("inspect", "resnet-18", "--json").stdout)
         for room in (1, 1000, 4096, whole - 1):
             with self.subTest(room), open(self.path("cut.json"), "w") as out:
                 limit = lambda room=room: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
-                done = self.tsugi("inspect", "faces-resnet", "--json", stdout=out, preexec_fn=limit, status=1)
+                done = self.tsugi("inspect", "resnet-18", "--json", stdout=out, preexec_fn=limit, status=1)
                 self.assertIn("standard output cannot be written", done.stderr)
         with open(self.path("cut.json"), "w") as out:
             self.tsugi(
                 "inspect",
-                "faces-resnet",
+                "resnet-18",
                 "--json",
                 stdout=out,
                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (whole, whole)),

@@ -54,6 +54,29 @@ TEST_CASE("bytes that are not UTF-8 are written out one by one") {
   CHECK(printable("\xFFok") == "\\xffok");
 }
 
+TEST_CASE("the nearest known word is suggested, and none where none is near") {
+  const std::vector<std::string> known = {"pretrain", "predict", "plan", "--epochs", "resnet-18"};
+  for (const auto& [word, meant] :
+       std::vector<std::pair<std::string, std::string>>{{"pretarin", "pretrain"},  // two letters swapped are one slip
+                                                        {"PREDICT", "predict"},
+                                                        {"pln", "plan"},
+                                                        {"planet", "plan"},
+                                                        {"-epochs", "--epochs"},
+                                                        {"resnet18", "resnet-18"}})
+    CHECK(tsugi::did_you_mean(word, known) == "; did you mean " + meant + "?");
+  for (const std::string& word :
+       {std::string(), std::string("x"), std::string("zebra"), std::string("trainings"), std::string(1000, 'p')})
+    CHECK(tsugi::did_you_mean(word, known).empty());
+  CHECK(tsugi::did_you_mean("plan", {}).empty());
+}
+
+TEST_CASE("names in Unicode's decomposed form are known by their marks") {
+  for (const char* decomposed : {"Zoe\u0308", "\u304b\u3099", "\u1112\u1161\u11ab"})
+    CHECK(tsugi::has_combining_marks(decomposed));
+  for (const char* composed : {"", "Zoe", "Zo\u00eb", "\u304c", "\ud55c", "\xcc"})
+    CHECK_FALSE(tsugi::has_combining_marks(composed));
+}
+
 TEST_CASE("no text leaves the place that a page gives it") {
   CHECK(html_text("<b title=\"x\" id='y'>&amp;") == "&lt;b title=&quot;x&quot; id=&#39;y&#39;&gt;&amp;amp;");
   CHECK(html_text("a\u202e\x1b\n") == "a\\u{202e}\\x1b\\n");

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/data_path/image_files.h"
 
@@ -35,6 +36,22 @@ TEST_CASE("scan finds a folder a person, sorted bytewise, and lists what it igno
   CHECK(found.ignored == std::vector<std::string>{"Ann/deeper", "bob/notes.txt", "readme.md"});
   CHECK(found.photos[3].class_name == "bob");
   CHECK(found.photos[3].path == folder.path() + "/bob/b2.png");
+}
+
+TEST_CASE("photos below a folder are found at any depth, a folder's own first, and hidden ones are left out") {
+  const TemporaryFolder folder;
+  for (const char* file : {"b.png", "a/2.JPG", "a/1.jpeg", "a/deep/er/3.jpg", ".hid/4.jpg", ".5.jpg", "a/notes.txt"})
+    folder.write(file, {1});
+  REQUIRE(::symlink("..", (folder.path() + "/a/deep/up").c_str()) == 0);  // a loop
+  std::vector<std::string> expected;
+  for (const char* file : {"/b.png", "/a/1.jpeg", "/a/2.JPG", "/a/deep/er/3.jpg"})
+    expected.push_back(folder.path() + file);
+  const tsugi::PhotosBelow found = tsugi::photos_below(folder.path());
+  CHECK(found.photos == expected);
+  CHECK(found.unreadable.empty());
+  const tsugi::PhotosBelow none = tsugi::photos_below(folder.path() + "/missing");
+  CHECK(none.photos.empty());
+  CHECK(none.unreadable == std::vector<std::string>{folder.path() + "/missing: no such folder"});
 }
 
 TEST_CASE("scan names the folder that is missing, empty, a file, or holds photos of nobody") {

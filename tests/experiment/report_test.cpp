@@ -41,7 +41,12 @@ TEST_CASE("a mean's interval is t s / sqrt(n)") {
   CHECK(five.n == 5);
   CHECK(five.mean == doctest::Approx(3.0));
   CHECK(five.half == doctest::Approx(2.776 * std::sqrt(2.5 / 5.0)));
-  CHECK(estimate({0.5, 0.5}).half == 0.0);
+  CHECK(estimate({0.5, 0.5, 0.5}).half == 0.0);
+  CHECK(std::isnan(estimate({0.4, 0.6}).half));  // t of one degree of freedom is 12.7
+  CHECK(percent_text(estimate({0.4, 0.6})) == "50.0 (2 seeds)");
+  CHECK(percent_text(estimate({0.4})) == "40.0");
+  CHECK(interval_text(estimate({0.4, 0.6}), 0) == " (2 seeds)");
+  CHECK(interval_text({0.5, 0.126, 5}, 0) == " ± 13");
 }
 
 TEST_CASE("one value has no interval, none has no mean, and what is not finite does not count") {

@@ -37,7 +37,7 @@ def model_file(tsugi, model, folder):
     text = subprocess.run([tsugi, "inspect", model, "--json"], check=True, **CAPTURED).stdout
     path = os.path.join(folder, model + ".json")
     with open(path, "w") as file:
-        json.dump(json.loads(text.splitlines()[-1])["description"], file)
+        file.write(text)
     return path
 
 

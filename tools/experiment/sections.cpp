@@ -63,8 +63,7 @@ std::string times_text(double factor, const char* word) {
 }
 
 std::string whole_percent(const Estimate& share) {
-  return std::to_string(std::lround(100.0 * share.mean)) +
-         (std::isfinite(share.half) ? " ± " + std::to_string(std::lround(100.0 * share.half)) : "") + " %";
+  return std::to_string(std::lround(100.0 * share.mean)) + interval_text(share, 0) + " %";
 }
 
 /// A setting as people write it: float32 values without the digits that they do not have.

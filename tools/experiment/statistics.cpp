@@ -30,16 +30,20 @@ Estimate estimate(const std::vector<double>& values) {
   result.mean = sum / result.n;
   for (const double value : values)
     if (std::isfinite(value)) squares += (value - result.mean) * (value - result.mean);
-  if (result.n > 1) result.half = student_t(result.n - 1) * std::sqrt(squares / (result.n - 1) / result.n);
+  if (result.n > 2) result.half = student_t(result.n - 1) * std::sqrt(squares / (result.n - 1) / result.n);
   return result;
+}
+
+std::string interval_text(const Estimate& shares, int digits) {
+  if (std::isfinite(shares.half)) return format(" ± %.*f", digits, shares.half * 100.0);
+  return shares.n == 2 ? " (2 seeds)" : "";
 }
 
 std::string percent_text(const Estimate& shares, bool signs) {
   if (!std::isfinite(shares.mean)) return "–";
   const double tenths = std::round(shares.mean * 1000.0) / 10.0;
   const std::string sign = tenths < 0.0 ? "−" : signs && tenths > 0.0 ? "+" : "";
-  const std::string interval = std::isfinite(shares.half) ? format(" ± %.1f", shares.half * 100.0) : "";
-  return sign + format("%.1f", std::abs(tenths)) + interval;
+  return sign + format("%.1f", std::abs(tenths)) + interval_text(shares, 1);
 }
 
 }  // namespace tsugi::tools
