@@ -99,6 +99,6 @@ def jobs():
             **own,
         ),
         Job("eval", "eval in/server --photos in/people --threads 1"),
-        Job("predict", "predict in/server in/photo.jpg"),
+        Job("predict", "predict in/server in/photo.jpg in/people --threads 1"),
         Job("inspect", "inspect in/photos.tar"),
     ]
