@@ -28,7 +28,7 @@ class DecodePool {
         files_(options.files),
         pixels_(pixels),
         budget_(options.decode_bytes),
-        digests_(photos.size()),
+        identities_(photos.size()),
         reasons_(photos.size()) {
     const auto wanted = static_cast<std::size_t>(options.threads > 0 ? options.threads : available_threads().count);
     try {
@@ -60,8 +60,8 @@ class DecodePool {
 
   /// Why each photo could not be read; empty where it could. To be looked at after wait().
   const std::vector<std::string>& reasons() const { return reasons_; }
-  /// SHA-256 of each photo's file; empty where that could not be read. To be looked at after wait().
-  const std::vector<std::string>& digests() const { return digests_; }
+  /// Of each photo that could be read. To be looked at after wait().
+  const std::vector<PhotoIdentity>& identities() const { return identities_; }
 
  private:
   void join() {
@@ -85,7 +85,7 @@ class DecodePool {
     for (std::size_t i = next_++; i < photos_.size() && !stop_; i = next_++) {
       const std::size_t side = static_cast<std::size_t>(preprocessing_.stored_size);
       try {
-        digests_[i] = prepare_photo(photos_[i], preprocessing_, pixels_ + i * side * side * 3, budget_, files_);
+        identities_[i] = prepare_photo(photos_[i], preprocessing_, pixels_ + i * side * side * 3, budget_, files_);
       } catch (const Error& error) {
         reasons_[i] = without_prefix(error.what(), photos_[i].file + ": ");
       }
@@ -103,7 +103,8 @@ class DecodePool {
   FileLog* files_;
   std::uint8_t* pixels_;
   DecodeBudget budget_;
-  std::vector<std::string> digests_, reasons_;
+  std::vector<PhotoIdentity> identities_;
+  std::vector<std::string> reasons_;
   std::atomic<std::size_t> next_{0};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
@@ -157,7 +158,7 @@ PhotoStore::PhotoStore(const std::vector<Photo>& photos, const std::vector<int>&
       std::memcpy(block_->data() + place * photo_bytes(), block_->data() + i * photo_bytes(), photo_bytes());
     photos_.push_back(photos[i]);
     labels_.push_back(labels[i]);
-    digests_.push_back(pool.digests()[i]);
+    identities_.push_back(pool.identities()[i]);
   }
   check_broken(photos.size(), broken_, options.max_broken_fraction);
 }

@@ -119,7 +119,7 @@ std::unique_ptr<Material> feature_material(Backend& backend, const MaterialReque
   const auto add = [&](const std::vector<std::uint32_t>& items, std::uint32_t kept, std::vector<std::uint32_t>& role) {
     for (const std::uint32_t i : items) {
       role.push_back(static_cast<std::uint32_t>(set.items.size()));
-      set.items.push_back({store.photo(i).file, store.label(i), row, kept, store.digest(i)});
+      set.items.push_back({store.photo(i).file, store.label(i), row, kept, store.identity(i)});
       row += kept;
     }
   };

@@ -7,6 +7,7 @@
 
 #include "engine/core/device.h"
 #include "engine/core/version.h"
+#include "engine/data/photo_identity.h"
 
 namespace tsugi {
 
@@ -51,16 +52,17 @@ void describe(Checkpoint& checkpoint, const std::string& settings, const Preproc
   checkpoint.settings = settings;
   checkpoint.preprocessing = to_json(preprocessing);
   const auto list = [&](const std::vector<std::uint32_t>& items, std::vector<std::string>& names,
-                        std::vector<std::string>& digests) {
-    names.clear();
-    digests.clear();
+                        std::vector<std::string>& digests, std::vector<std::string>& prints) {
+    for (auto* texts : {&names, &digests, &prints}) texts->clear();
     for (const std::uint32_t i : items) {
+      const PhotoIdentity& identity = source.identity(i);
       names.push_back(source.name(i));
-      digests.push_back(source.digest(i));
+      digests.push_back(identity.file);
+      prints.push_back(identity.pixels.empty() ? "" : to_print(identity));
     }
   };
-  list(split.train, checkpoint.train_photos, checkpoint.train_digests);
-  list(split.test, checkpoint.test_photos, checkpoint.test_digests);
+  list(split.train, checkpoint.train_photos, checkpoint.train_digests, checkpoint.train_prints);
+  list(split.test, checkpoint.test_photos, checkpoint.test_digests, checkpoint.test_prints);
 }
 
 namespace {
