@@ -63,6 +63,9 @@ class PhotoStore {
   const std::vector<PhotoIdentity>& identities() const { return identities_; }
   const std::vector<BrokenPhoto>& broken() const { return broken_; }
 
+  /// Drops all photos but these, which are ascending.
+  void keep(const std::vector<std::uint32_t>& photos);
+
  private:
   Preprocessing preprocessing_;
   std::vector<Photo> photos_;
