@@ -116,6 +116,8 @@ void add_bundle(CLI::App& app, Run& run, Audit& audit) {
   CLI::Option* variants =
       add_option(*command, "--variants", options->features.variants,
                  "With --as features: of each training photo, the photo itself and random ones", 1u, kMostVariants);
+  command->add_flag("--allow-missing-people", source.allow_missing_people,
+                    "Go on where the folder has no photo of somebody whom the checkpoint knows: they are forgotten");
   command->add_flag("--no-test", options->no_test,
                     "Leave out the test photos, which the device needs to measure forgetting");
   command->add_flag("--no-knowledge", options->no_knowledge,

@@ -1,10 +1,15 @@
 // tsugi eval: accuracy of a checkpoint on photos that it was not trained on.
+#include <algorithm>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <set>
 
+#include "engine/core/text.h"
 #include "engine/train/checkpoint_session.h"
 #include "engine/train/dataset.h"
 #include "engine/train/evaluation.h"
+#include "engine/train/known_photos.h"
 #include "engine/train/photo_source.h"
 #include "tools/audit.h"
 #include "tools/command.h"
@@ -21,27 +26,77 @@ struct EvalOptions {
   bool all = false, confusion = false;
 };
 
-/// Everything that the checkpoint did not train on. Compact checkpoints have no list of photos: their split is drawn
-/// again. A handed-over checkpoint lists only the photos that came along, and the server trained on others of its
-/// people, too: of these people the photos that it kept for testing are taken where the folder has any of them.
-std::vector<std::uint32_t> photos_to_test(const CheckpointSession& session, const PhotoStore& store, bool all) {
+/// What is evaluated, and what is known of all photos of the folder.
+struct Choice {
+  std::vector<std::uint32_t> photos;
+  std::size_t trained_on = 0;
+  std::size_t unknown = 0;    ///< to the checkpoint
+  std::size_t undecided = 0;  ///< left out: they may have been trained on
+  std::size_t misfiled = 0;   ///< known as another person's
+  std::string first_misfiled;
+};
+
+/// A compact checkpoint has no list of photos: the split is drawn again. An older tsugi drew without regard to copies:
+/// what that trained on is left out, too.
+Choice draw_again(const CheckpointSession& session, const PhotoStore& store,
+                  const std::vector<std::uint32_t>& originals) {
+  const TrainSettings& settings = session.settings;
+  const auto drawn = [&](const std::vector<std::uint32_t>& copies_of) {
+    return split_by_person(store.photos(), store.labels(), settings.test_fraction, settings.seed, copies_of).test;
+  };
+  const std::vector<std::uint32_t> now = drawn(originals), before = drawn({});
+  Choice choice;
+  std::set_intersection(now.begin(), now.end(), before.begin(), before.end(), std::back_inserter(choice.photos));
+  choice.trained_on = store.size() - now.size();
+  choice.undecided = now.size() - choice.photos.size();
+  return choice;
+}
+
+/// Everything that the checkpoint did not train on. A handed-over checkpoint lists only the photos that came along, and
+/// the server trained on others of its people, too: of these people the photos that it kept for testing are taken where
+/// the folder has any of them.
+Choice photos_to_test(const CheckpointSession& session, const PhotoStore& store, const std::string& place, bool all,
+                      const RunObserver& observer) {
   const Checkpoint& checkpoint = session.checkpoint;
-  const std::set<std::string> trained(checkpoint.train_photos.begin(), checkpoint.train_photos.end());
-  const std::set<std::string> kept(checkpoint.test_photos.begin(), checkpoint.test_photos.end());
-  if (!all && trained.empty())
-    return split_by_person(store.photos(), store.labels(), session.settings.test_fraction, session.settings.seed).test;
+  const PhotoIndex known = known_photos(checkpoint, place);
+  const std::vector<std::uint32_t> originals = originals_in(store, observer);
+  if (!all && known.size() == 0) {
+    observer.say(place + " lists no photos: the split is drawn again by their names, which must be those of training");
+    return draw_again(session, store, originals);
+  }
+  std::vector<std::optional<std::size_t>> found;
   std::set<std::string> decided;  // people of whom nothing but the kept photos is taken
-  if (!checkpoint.personal_classes.empty())
-    for (const Photo& photo : store.photos())
-      if (kept.count(photo.file) > 0) decided.insert(photo.class_name);
+  const auto tested_on = [&](std::size_t i) { return found[i] && *found[i] >= checkpoint.train_photos.size(); };
+  for (std::size_t i = 0; i < store.size(); ++i) {
+    found.push_back(known.find(store.photo(i).file, store.identity(i)));
+    if (!checkpoint.personal_classes.empty() && tested_on(i)) decided.insert(store.photo(i).class_name);
+  }
   for (const std::string& name : checkpoint.personal_classes) decided.erase(name);
-  std::vector<std::uint32_t> chosen;
+  Choice choice;
   for (std::uint32_t i = 0; i < store.size(); ++i) {
     const Photo& photo = store.photo(i);
-    if (all || kept.count(photo.file) > 0 || (trained.count(photo.file) == 0 && decided.count(photo.class_name) == 0))
-      chosen.push_back(i);
+    const bool open = !found[i] && decided.count(photo.class_name) == 0;
+    if (all || tested_on(i) || open) choice.photos.push_back(i);
+    choice.unknown += !found[i];
+    choice.undecided += !found[i] && !open && !all;
+    choice.trained_on += found[i] && !tested_on(i);
+    if (found[i] && class_of(known.name(*found[i])) != photo.class_name && choice.misfiled++ == 0)
+      choice.first_misfiled = photo.file + " is " + shown(known.name(*found[i]));
   }
-  return chosen;
+  return choice;
+}
+
+/// "20 of 132 photos are evaluated; 112 were trained on; 18 are unknown to the checkpoint".
+std::string told(const Choice& choice, std::size_t photos) {
+  std::string text = std::to_string(choice.photos.size()) + " of " + std::to_string(photos) + " photos are evaluated";
+  const auto add = [&](std::size_t count, const std::string& what) {
+    if (count > 0) text += "; " + std::to_string(count) + what;
+  };
+  add(choice.trained_on, " were trained on");
+  add(choice.unknown, " are unknown to the checkpoint");
+  add(choice.undecided, " are left out: they may have been trained on");
+  add(choice.misfiled, " are known as another person's, " + choice.first_misfiled + " the first");
+  return text;
 }
 
 void print_confusion(const Evaluation& evaluation, const std::vector<std::string>& names) {
@@ -71,10 +126,11 @@ int eval_command(const EvalOptions& options, FileLog* files) {
     show(done, total);
   };
   const PhotoStore store = load_photos(folder, session.preprocessing, options.threads, observer);
-  const std::vector<std::uint32_t> photos = photos_to_test(session, store, options.all);
-  if (photos.empty())
-    throw Error("eval: " + options.checkpoint + " was trained on all " + std::to_string(store.size()) + " photos of " +
-                options.photos + "; --all evaluates them nevertheless");
+  const Choice choice = photos_to_test(session, store, options.checkpoint, options.all, observer);
+  const std::vector<std::uint32_t>& photos = choice.photos;
+  const std::string left_out = told(choice, store.size());
+  if (photos.empty()) throw Error("eval: " + left_out + "; --all evaluates them nevertheless");
+  console.say(left_out);
   const PhotoSource source(*session.backend, store);
   Inference inference(*session.network, 64);
   inference.before_each_batch(throw_if_stopped);
@@ -121,6 +177,10 @@ int eval_command(const EvalOptions& options, FileLog* files) {
   json["accuracy"] = number(evaluation.overall.accuracy());
   json["accuracy_interval"] = evaluation.overall.interval();
   json["photos"] = evaluation.overall.photos;
+  json["photos_trained_on"] = choice.trained_on;
+  json["photos_unknown"] = choice.unknown;
+  json["photos_undecided"] = choice.undecided;
+  json["photos_misfiled"] = choice.misfiled;
   json["loss"] = number(evaluation.loss);
   json["per_class"] = per_class;
   if (options.confusion) {

@@ -75,6 +75,8 @@ void add_pretrain(CLI::App& app, Run& run, Audit& audit) {
                    "Share of a photo's shorter side that the network sees, 0 = default")
       ->check(CLI::Range(0.0, 1.0));
   command->add_option("--continue", options->request.continue_from, "Checkpoint to train on from");
+  command->add_flag("--allow-missing-people", options->request.allow_missing_people,
+                    "Go on where the folder has no photo of somebody whom the checkpoint knows: they are forgotten");
   options->train.add(*command);
   audit.add(*command);
   add_common(*command, options->common, "tsugi pretrain photos/ -o server.safetensors --epochs 10");

@@ -24,7 +24,7 @@ class PlannedPhotos : public SampleSource {
   std::size_t size() const override { return photos_; }
   int label(std::size_t item) const override { return static_cast<int>(item % static_cast<std::size_t>(classes_)); }
   const std::string& name(std::size_t) const override { return name_; }
-  const std::string& digest(std::size_t) const override { return name_; }  // nobody asks
+  const PhotoIdentity& identity(std::size_t) const override { return identity_; }  // nobody asks
   SampleShape shape() const override { return shape_; }
   const std::uint8_t* rows() const override { return row_.data(); }
   std::size_t row_bytes() const override {
@@ -46,6 +46,7 @@ class PlannedPhotos : public SampleSource {
   std::size_t photos_;
   int classes_;
   std::string name_ = "planned/photo";
+  PhotoIdentity identity_;
   std::vector<std::uint8_t> row_;
 };
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "engine/data/photo_identity.h"
 #include "engine/handover/people_statistics.h"
 #include "engine/model/parameters.h"
 
@@ -54,6 +55,11 @@ Checkpoint example(const ShapeList& list, const TrainSettings& settings, const B
   for (std::size_t i = 0; i < request.train_photos; ++i) checkpoint.train_photos.push_back(name(i));
   for (std::size_t i = 0; i < request.test_photos; ++i)
     checkpoint.test_photos.push_back(name(request.train_photos + i));
+  const PhotoIdentity some{std::string(64, '0'), std::string(64, '0'), 0};
+  checkpoint.train_digests.assign(request.train_photos, some.file);
+  checkpoint.test_digests.assign(request.test_photos, some.file);
+  checkpoint.train_prints.assign(request.train_photos, to_print(some));
+  checkpoint.test_prints.assign(request.test_photos, to_print(some));
   return checkpoint;
 }
 

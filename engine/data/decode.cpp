@@ -10,9 +10,9 @@
 #include <new>
 
 #include "engine/core/input_file.h"
-#include "engine/core/sha256.h"
 #include "engine/data/jpeg_file.h"
 #include "engine/data/photo_header.h"
+#include "engine/data/photo_identity.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
@@ -168,11 +168,12 @@ Image decode_image(const std::vector<std::uint8_t>& bytes, const std::string& fi
   return header.kind == PhotoHeader::Kind::png ? decode_png(bytes, file, header) : decode_jpeg(bytes, file, header);
 }
 
-std::string prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to,
-                          DecodeBudget& budget, FileLog* files) {
+PhotoIdentity prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to,
+                            DecodeBudget& budget, FileLog* files) {
   const auto prepare = [&](const std::vector<std::uint8_t>& bytes) {
-    crop_and_resize(decode_image(bytes, photo.file), preprocessing.crop, preprocessing.stored_size, to);
-    return sha256_hex(bytes);
+    const Image image = decode_image(bytes, photo.file);
+    crop_and_resize(image, preprocessing.crop, preprocessing.stored_size, to);
+    return identify(bytes, image);
   };
   /// Beside the picture, rows of floats of the new width while it is resized.
   const auto needed = [&](const PhotoHeader& header, std::uint64_t file_bytes) {

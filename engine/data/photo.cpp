@@ -13,6 +13,8 @@ constexpr std::size_t kMaxNameBytes = 200;
 
 }  // namespace
 
+std::string class_of(const std::string& file) { return file.substr(0, file.find('/')); }
+
 std::uint64_t photo_key(const Photo& photo) {
   std::uint64_t hash = 14695981039346656037ull;
   for (const char c : photo.file) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;

@@ -12,11 +12,21 @@ namespace tsugi {
 /// One photo of one person, not yet decoded.
 struct Photo {
   std::string class_name;
-  std::string file;  ///< "<class>/<file name>", the photo's identity: messages, split and bundles use it
+  std::string file;  ///< "<class>/<file name>": messages, the draw of a split and bundles use it
   std::string path;  ///< where to read it from, when `bytes` is null
   std::shared_ptr<const std::vector<std::uint8_t>>
       bytes;  ///< the encoded file, when it is in memory (a bundle's photo)
 };
+
+/// What a photo is known by: its content, whatever its name (photo_identity.h).
+struct PhotoIdentity {
+  std::string file;        ///< SHA-256 of the file's bytes, hex
+  std::string pixels;      ///< SHA-256 of size and pixels as they are shown, hex; another decoder may round otherwise
+  std::uint64_t look = 0;  ///< perceptual hash of the whole picture, 63 bits; 0 where it shows too little
+};
+
+/// "<class>" of a photo's `file`.
+std::string class_of(const std::string& file);
 
 /// A stable 64-bit key of a photo's `file` (FNV-1a): the same on every machine and wherever the photo lies.
 /// Source: http://www.isthe.com/chongo/tech/comp/fnv/

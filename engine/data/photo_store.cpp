@@ -28,7 +28,7 @@ class DecodePool {
         files_(options.files),
         pixels_(pixels),
         budget_(options.decode_bytes),
-        digests_(photos.size()),
+        identities_(photos.size()),
         reasons_(photos.size()) {
     const auto wanted = static_cast<std::size_t>(options.threads > 0 ? options.threads : available_threads().count);
     try {
@@ -60,8 +60,8 @@ class DecodePool {
 
   /// Why each photo could not be read; empty where it could. To be looked at after wait().
   const std::vector<std::string>& reasons() const { return reasons_; }
-  /// SHA-256 of each photo's file; empty where that could not be read. To be looked at after wait().
-  const std::vector<std::string>& digests() const { return digests_; }
+  /// Of each photo that could be read. To be looked at after wait().
+  const std::vector<PhotoIdentity>& identities() const { return identities_; }
 
  private:
   void join() {
@@ -85,7 +85,7 @@ class DecodePool {
     for (std::size_t i = next_++; i < photos_.size() && !stop_; i = next_++) {
       const std::size_t side = static_cast<std::size_t>(preprocessing_.stored_size);
       try {
-        digests_[i] = prepare_photo(photos_[i], preprocessing_, pixels_ + i * side * side * 3, budget_, files_);
+        identities_[i] = prepare_photo(photos_[i], preprocessing_, pixels_ + i * side * side * 3, budget_, files_);
       } catch (const Error& error) {
         reasons_[i] = without_prefix(error.what(), photos_[i].file + ": ");
       }
@@ -103,7 +103,8 @@ class DecodePool {
   FileLog* files_;
   std::uint8_t* pixels_;
   DecodeBudget budget_;
-  std::vector<std::string> digests_, reasons_;
+  std::vector<PhotoIdentity> identities_;
+  std::vector<std::string> reasons_;
   std::atomic<std::size_t> next_{0};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
@@ -146,6 +147,7 @@ PhotoStore::PhotoStore(const std::vector<Photo>& photos, const std::vector<int>&
   block_ = std::make_unique<PixelBlock>(photos.size() * photo_bytes(), options.resident_bytes, options.files);
   DecodePool pool(photos, options, block_->data());
   pool.wait(options.progress);
+<<<<<<< HEAD
   for (std::size_t i = 0; i < photos.size(); ++i) {
     if (!pool.reasons()[i].empty()) {
       broken_.push_back({photos[i].file, pool.reasons()[i]});
@@ -159,6 +161,38 @@ PhotoStore::PhotoStore(const std::vector<Photo>& photos, const std::vector<int>&
     digests_.push_back(pool.digests()[i]);
   }
   if (!options.any_broken) check_broken(photos.size(), broken_, options.max_broken_fraction);
+=======
+  photos_ = photos;
+  labels_ = labels;
+  identities_ = pool.identities();
+  std::vector<std::uint32_t> readable;
+  for (std::uint32_t i = 0; i < photos.size(); ++i) {
+    const std::string& reason = pool.reasons()[i];
+    if (!reason.empty() && options.all_needed) throw Error(photos[i].file + ": " + reason);
+    if (reason.empty())
+      readable.push_back(i);
+    else
+      broken_.push_back({photos[i].file, reason});
+  }
+  keep(readable);
+  check_broken(photos.size(), broken_, options.max_broken_fraction);
+>>>>>>> a69742969e814a58c58fab2bd1e033d7a4273c3e
+}
+
+void PhotoStore::keep(const std::vector<std::uint32_t>& photos) {
+  std::size_t place = 0;
+  for (const std::uint32_t i : photos) {
+    if (place != i) {
+      std::memcpy(block_->data() + place * photo_bytes(), block_->data() + i * photo_bytes(), photo_bytes());
+      photos_[place] = std::move(photos_[i]);
+      labels_[place] = labels_[i];
+      identities_[place] = std::move(identities_[i]);
+    }
+    ++place;
+  }
+  photos_.resize(place);
+  labels_.resize(place);
+  identities_.resize(place);
 }
 
 PhotoStore::~PhotoStore() = default;

@@ -59,14 +59,18 @@ class PhotoStore {
   const std::vector<int>& labels() const { return labels_; }
   const Photo& photo(std::size_t i) const { return photos_[i]; }
   const std::vector<Photo>& photos() const { return photos_; }
-  const std::string& digest(std::size_t i) const { return digests_[i]; }  ///< SHA-256 of the photo's file, hex
+  const PhotoIdentity& identity(std::size_t i) const { return identities_[i]; }
+  const std::vector<PhotoIdentity>& identities() const { return identities_; }
   const std::vector<BrokenPhoto>& broken() const { return broken_; }
+
+  /// Drops all photos but these, which are ascending.
+  void keep(const std::vector<std::uint32_t>& photos);
 
  private:
   Preprocessing preprocessing_;
   std::vector<Photo> photos_;
   std::vector<int> labels_;
-  std::vector<std::string> digests_;
+  std::vector<PhotoIdentity> identities_;
   std::vector<BrokenPhoto> broken_;
   std::unique_ptr<PixelBlock> block_;
 };

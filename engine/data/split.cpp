@@ -29,29 +29,35 @@ std::size_t test_count(std::size_t count, double test_fraction) {
 }  // namespace
 
 Split split_by_person(const std::vector<Photo>& photos, const std::vector<int>& labels, double test_fraction,
-                      std::uint64_t seed) {
+                      std::uint64_t seed, const std::vector<std::uint32_t>& originals) {
   if (photos.size() != labels.size())
     throw Error("split: " + std::to_string(photos.size()) + " photos, " + std::to_string(labels.size()) + " labels");
+  if (!originals.empty() && originals.size() != photos.size())
+    throw Error("split: " + std::to_string(photos.size()) + " photos, " + std::to_string(originals.size()) +
+                " originals");
   if (!(test_fraction >= 0.0 && test_fraction < 1.0))
     throw Error("split: test fraction is " + std::to_string(test_fraction) + ", expected 0 or more and less than 1");
   // Equal draws and even equal names are put in a fixed order by the name and the position.
   using Ranked = std::tuple<std::uint64_t, std::string, std::uint32_t>;
   std::map<int, std::vector<Ranked>> people;
-  for (std::size_t i = 0; i < photos.size(); ++i)
+  std::vector<bool> is_test(photos.size(), false);
+  const auto original = [&](std::size_t i) { return originals.empty() ? i : originals[i]; };
+  for (std::size_t i = 0; i < photos.size(); ++i) {
+    if (original(i) != i) continue;
     people[labels[i]].emplace_back(split_draw(photos[i], seed), photos[i].file, static_cast<std::uint32_t>(i));
+  }
   Split split;
   for (auto& [label, ranked] : people) {
     if (ranked.size() == 1 && test_fraction > 0.0) {
-      throw Error(photos[std::get<2>(ranked[0])].class_name +
-                  ": has 1 photo, at least 2 are needed: one to train on and one to test");
+      const bool copies = std::count(labels.begin(), labels.end(), label) > 1;
+      throw Error(photos[std::get<2>(ranked[0])].class_name + ": has 1 photo" + (copies ? " and copies of it" : "") +
+                  ", at least 2 are needed: one to train on and one to test");
     }
     std::sort(ranked.begin(), ranked.end());
     const std::size_t tests = test_count(ranked.size(), test_fraction);
-    for (std::size_t rank = 0; rank < ranked.size(); ++rank)
-      (rank < tests ? split.test : split.train).push_back(std::get<2>(ranked[rank]));
+    for (std::size_t rank = 0; rank < tests; ++rank) is_test[std::get<2>(ranked[rank])] = true;
   }
-  std::sort(split.train.begin(), split.train.end());
-  std::sort(split.test.begin(), split.test.end());
+  for (std::uint32_t i = 0; i < photos.size(); ++i) (is_test[original(i)] ? split.test : split.train).push_back(i);
   return split;
 }
 

@@ -46,6 +46,9 @@ struct Checkpoint {
   /// SHA-256 of each of these photos' files, in the same order; empty in compact checkpoints and in those of older
   /// versions.
   std::vector<std::string> train_digests, test_digests;
+  /// What they show, as to_print() says it (data/photo_identity.h), in the same order; "" where nobody saw it. Empty in
+  /// compact checkpoints and in those of older versions.
+  std::vector<std::string> train_prints, test_prints;
   TrainingProgress progress;
   std::vector<NamedTensor> parameters;  ///< float32, "conv1.weight", ...; weights have their outputs outermost
   std::vector<NamedTensor> statistics;  ///< float32, "bn1.running_mean", ...

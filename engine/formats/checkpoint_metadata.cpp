@@ -8,6 +8,7 @@
 #include "engine/core/sha256.h"
 #include "engine/core/text.h"
 #include "engine/data/photo.h"
+#include "engine/data/photo_identity.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
@@ -38,20 +39,36 @@ struct ListField {
 constexpr ListField kLists[] = {
     {"class_names", &Checkpoint::class_names, true},      {"personal_classes", &Checkpoint::personal_classes, true},
     {"train_photos", &Checkpoint::train_photos, false},   {"test_photos", &Checkpoint::test_photos, false},
-    {"train_digests", &Checkpoint::train_digests, false}, {"test_digests", &Checkpoint::test_digests, false}};
+    {"train_digests", &Checkpoint::train_digests, false}, {"test_digests", &Checkpoint::test_digests, false},
+    {"train_prints", &Checkpoint::train_prints, false},   {"test_prints", &Checkpoint::test_prints, false}};
+
+/// None, or one a photo; `what` they are.
+void check_count(const std::vector<std::string>& texts, const char* what, const std::vector<std::string>& photos,
+                 const std::string& place) {
+  if (!texts.empty() && texts.size() != photos.size())
+    throw Error(place + " has " + std::to_string(texts.size()) + " " + what + " of " + std::to_string(photos.size()) +
+                " photos, as many expected");
+}
 
 void check_digests(const std::vector<std::string>& digests, const std::vector<std::string>& photos,
                    const std::string& place) {
-  if (!digests.empty() && digests.size() != photos.size())
-    throw Error(place + " has " + std::to_string(digests.size()) + " digests of " + std::to_string(photos.size()) +
-                " photos, as many expected");
+  check_count(digests, "digests", photos, place);
   for (const std::string& digest : digests)
     if (!is_sha256_hex(digest)) throw Error(place + " holds " + shown(digest) + ", 64 lower-case hex digits expected");
 }
 
-void check_digests(const Checkpoint& checkpoint, const std::string& place) {
+void check_prints(const std::vector<std::string>& prints, const std::vector<std::string>& photos,
+                  const std::string& place) {
+  check_count(prints, "prints", photos, place);
+  for (const std::string& print : prints)
+    if (!print.empty()) (void)from_print(print, place);
+}
+
+void check_identities(const Checkpoint& checkpoint, const std::string& place) {
   check_digests(checkpoint.train_digests, checkpoint.train_photos, place + ": train_digests");
   check_digests(checkpoint.test_digests, checkpoint.test_photos, place + ": test_digests");
+  check_prints(checkpoint.train_prints, checkpoint.train_photos, place + ": train_prints");
+  check_prints(checkpoint.test_prints, checkpoint.test_photos, place + ": test_prints");
 }
 
 void check_classes(const Checkpoint& checkpoint, const std::string& place) {
@@ -81,7 +98,7 @@ const char* name_of(CheckpointKind kind) {
 
 std::map<std::string, std::string> format_metadata(const Checkpoint& checkpoint, CheckpointKind kind) {
   check_classes(checkpoint, "checkpoint");
-  check_digests(checkpoint, "checkpoint");
+  check_identities(checkpoint, "checkpoint");
   const bool full = kind == CheckpointKind::full;
   std::map<std::string, std::string> metadata{
       {"format", kFormat}, {"version", kVersion}, {"kind", name_of(kind)}, {"sha256", std::string(64, '0')}};
@@ -135,7 +152,7 @@ TensorCounts parse_metadata(const std::map<std::string, std::string>& metadata, 
     if (found != metadata.end()) checkpoint.*field.list = parse_json_texts(found->second, place + ": " + field.key);
   }
   check_classes(checkpoint, place);
-  check_digests(checkpoint, place);
+  check_identities(checkpoint, place);
   const Json position = parse_json_object(required(metadata, "progress", place), place + ": progress");
   const JsonValue progress(position, place + ": progress");
   checkpoint.progress.seed = progress.at("seed").whole<std::uint64_t>();

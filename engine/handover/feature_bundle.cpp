@@ -19,8 +19,6 @@ std::string text_of(const std::vector<std::int64_t>& extents) {
   return text;
 }
 
-std::string class_of(const std::string& file) { return file.substr(0, file.find('/')); }
-
 /// The arrays of a file, looked up by name; `place` opens every message.
 class Arrays {
  public:
@@ -193,7 +191,7 @@ FeatureSet feature_set(const BundledFeatures& features, const std::vector<std::s
       const auto found = std::find(class_names.begin(), class_names.end(), class_of(name));
       Sha256 digest;
       digest.update(set.rows.data() + row * set.shape.count(), variants * set.shape.count());
-      set.items.push_back({name, static_cast<int>(found - class_names.begin()), row, variants, digest.hex()});
+      set.items.push_back({name, static_cast<int>(found - class_names.begin()), row, variants, {digest.hex(), "", 0}});
       row += variants;
     }
   };

@@ -14,7 +14,7 @@ struct FeatureItem {
   std::string name;  ///< "<class>/<file>"
   int label = 0;
   std::uint32_t first_row = 0, variants = 1;
-  std::string digest;  ///< SampleSource::digest
+  PhotoIdentity identity;  ///< SampleSource::identity
 };
 
 /// Host memory. All rows share one table of levels.
@@ -38,7 +38,7 @@ class FeatureSource : public SampleSource {
   std::size_t size() const override { return set_.items.size(); }
   int label(std::size_t item) const override { return set_.items[item].label; }
   const std::string& name(std::size_t item) const override { return set_.items[item].name; }
-  const std::string& digest(std::size_t item) const override { return set_.items[item].digest; }
+  const PhotoIdentity& identity(std::size_t item) const override { return set_.items[item].identity; }
   SampleShape shape() const override { return set_.shape; }
 
   const std::uint8_t* rows() const override { return set_.rows.data(); }

@@ -157,6 +157,10 @@ void Handover::look_back() {
   if (!continued_) return measure_received();
   Checkpoint now;
   describe(now, start_.settings, preprocessing_, *material_->source, material_->split);
+  if (cut_ != nullptr) {  // activations are compared, not what they were made from
+    now.train_prints.clear();
+    now.test_prints.clear();
+  }
   check_same_photos(start_, now, "resume", request_.continue_from, observer_);
   history_ = continued_history(start_, request_.continue_from, request_.train.run.metrics, observer_.files);
 }

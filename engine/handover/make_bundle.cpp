@@ -6,6 +6,7 @@
 
 #include "engine/core/output_claim.h"
 #include "engine/core/text.h"
+#include "engine/train/known_photos.h"
 #include "engine/train/photo_source.h"
 
 namespace tsugi {
@@ -36,30 +37,29 @@ BundleMaker::BundleMaker(const BundleSource& source, const RunObserver& observer
   folder_ = scan_photos(source.photos, 1);
   if (source.only_known_people) folder_ = only_people(folder_, checkpoint.class_names, source.photos);
   folder_.labels = labels_among(folder_, checkpoint.class_names, source.photos);
-  split_ = split_as_trained(folder_.photos, folder_.labels, checkpoint, session_.settings.test_fraction,
-                            session_.settings.seed);
 }
 
 void BundleMaker::check_stop() const {
   if (observer_.should_stop && observer_.should_stop()) throw Error("bundle: stopped, nothing was written");
 }
 
-/// A photo that the device could not read would not be worth its bytes.
+/// A photo that the device could not read would not be worth its bytes, and what a photo shows says whether the
+/// checkpoint was trained on it.
 void BundleMaker::decode() {
   if (store_ != nullptr) return;
-  PhotoFolder training;
-  training.class_names = folder_.class_names;
-  training.ignored = folder_.ignored;
-  for (const std::uint32_t i : split_.train) {
-    training.photos.push_back(folder_.photos[i]);
-    training.labels.push_back(folder_.labels[i]);
-  }
   RunObserver observer = observer_;
   observer.decoding = [&](std::size_t done, std::size_t total) {
     check_stop();
     if (observer_.decoding) observer_.decoding(done, total);
   };
-  store_ = std::make_unique<PhotoStore>(load_photos(training, session_.preprocessing, source_.threads, observer));
+  PhotoStore store = load_photos(folder_, session_.preprocessing, source_.threads, observer);
+  const Split split = split_as_trained(store, session_.checkpoint, source_.checkpoint, session_.settings.test_fraction,
+                                       session_.settings.seed, observer_);
+  check_nobody_missing(split, store.labels(), session_.checkpoint.class_names, source_.photos,
+                       source_.allow_missing_people, observer_);
+  for (const std::uint32_t i : split.test) test_photos_.push_back(store.photo(i));
+  store.keep(split.train);
+  store_ = std::make_unique<PhotoStore>(std::move(store));
 }
 
 /// All photos of the store.
@@ -120,7 +120,7 @@ MadeBundle BundleMaker::make(const BundleRequest& request) {
       choose_subset(store_->labels(), request.fraction, request.strategy, request.seed, seen_.features);
   for (const std::size_t i : chosen) bundle.photos.push_back(bundle_photo(store_->photo(i), false));
   if (request.test_photos)
-    for (const std::uint32_t i : split_.test) bundle.photos.push_back(bundle_photo(folder_.photos[i], true));
+    for (const Photo& photo : test_photos_) bundle.photos.push_back(bundle_photo(photo, true));
   if (request.knowledge) bundle.tensors[kKnowledgeName] = statistics_of(chosen);
   MadeBundle made;
   if (request.features)

@@ -24,8 +24,9 @@ struct BundleSource {
   std::string photos;      ///< the folder of people that it was trained on
   bool only_known_people =
       false;  ///< leave out people of the folder that the checkpoint does not know, rather than refuse them
-  std::string device = "auto";  ///< computes logits and features
-  int threads = 0;              ///< 0 = all cores
+  bool allow_missing_people = false;  ///< people without a photo in the folder, whom the device will forget
+  std::string device = "auto";        ///< computes logits and features
+  int threads = 0;                    ///< 0 = all cores
 };
 
 struct BundleRequest {
@@ -53,7 +54,7 @@ class BundleMaker {
   /// from personal photos (naming the people), does not fit its own model, or does not know a person of the folder.
   BundleMaker(const BundleSource& source, const RunObserver& observer);
 
-  /// Writes a bundle. Training photos that cannot be read are reported and left out. Throws Error before anything is
+  /// Writes a bundle. Photos that cannot be read are reported and left out. Throws Error before anything is
   /// written when too many photos cannot be read, the fraction is outside 0..1, the output cannot be written, or the
   /// observer asks to stop.
   MadeBundle make(const BundleRequest& request);
@@ -70,7 +71,7 @@ class BundleMaker {
   RunObserver observer_;
   CheckpointSession session_;
   PhotoFolder folder_;
-  Split split_;
+  std::vector<Photo> test_photos_;     // that can be read
   std::unique_ptr<PhotoStore> store_;  // the training photos that can be read
   Predictions seen_;                   // logits and features of the store's photos as they are
   PeopleStatistics statistics_;        // without logits

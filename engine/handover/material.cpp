@@ -6,6 +6,7 @@
 
 #include "engine/handover/activate.h"
 #include "engine/train/dataset.h"
+#include "engine/train/known_photos.h"
 
 namespace tsugi {
 namespace {
@@ -25,23 +26,30 @@ void add_personal(const MaterialRequest& request, PhotoFolder& folder) {
   }
 }
 
-/// The personal photos among `store`'s by the usual split, the training ones capped.
-Split split_personal(const PhotoStore& store, const MaterialRequest& request) {
-  std::vector<Photo> photos;
-  std::vector<int> labels;
-  std::vector<std::uint32_t> positions;
-  for (std::uint32_t i = 0; i < store.size(); ++i) {
-    if (store.label(i) < request.first_new) continue;
-    photos.push_back(store.photo(i));
-    labels.push_back(store.label(i));
-    positions.push_back(i);
-  }
-  Split own = split_by_person(photos, labels, request.settings.test_fraction, request.settings.seed);
-  cap_training(own, labels, request.first_new, request.personal_photos);
-  Split split;
-  for (const std::uint32_t i : own.train) split.train.push_back(positions[i]);
-  for (const std::uint32_t i : own.test) split.test.push_back(positions[i]);
+/// The personal photos among `store`'s, which come last, by the usual split, the training ones capped.
+Split split_personal(const PhotoStore& store, const MaterialRequest& request, const RunObserver& observer) {
+  std::vector<std::uint32_t> originals = originals_in(store, observer);
+  const auto is_personal = [&](int label) { return label >= request.first_new; };
+  const auto first = std::find_if(store.labels().begin(), store.labels().end(), is_personal) - store.labels().begin();
+  const std::vector<Photo> photos(store.photos().begin() + first, store.photos().end());
+  const std::vector<int> labels(store.labels().begin() + first, store.labels().end());
+  originals.erase(originals.begin(), originals.begin() + first);
+  for (std::uint32_t& original : originals) original -= static_cast<std::uint32_t>(first);  // of the same person
+  Split split = split_by_person(photos, labels, request.settings.test_fraction, request.settings.seed, originals);
+  cap_training(split, labels, request.first_new, request.personal_photos);
+  for (std::vector<std::uint32_t>* role : {&split.train, &split.test})
+    for (std::uint32_t& photo : *role) photo += static_cast<std::uint32_t>(first);
   return split;
+}
+
+/// What the photos show that came as activations, by the names that the server's checkpoint has for them.
+void add_looks(const Checkpoint& checkpoint, std::vector<FeatureItem>& items) {
+  const PhotoIndex known = known_photos(checkpoint, "bundle");
+  for (FeatureItem& item : items)
+    if (const std::optional<std::size_t> found = known.find(item.name, {})) {
+      item.identity.pixels = known.identity(*found).pixels;
+      item.identity.look = known.identity(*found).look;
+    }
 }
 
 /// Says of whom there is little to learn from.
@@ -79,7 +87,7 @@ std::unique_ptr<Material> photo_material(Backend& backend, const MaterialRequest
   for (std::uint32_t i = 0; i < store.size(); ++i)
     if (store.label(i) < request.first_new)
       (is_test.at(store.photo(i).file) ? material->split.test : material->split.train).push_back(i);
-  const Split own = split_personal(store, request);
+  const Split own = split_personal(store, request, observer);
   warn_of_few(store, own, request, observer);
   append(material->split.train, own.train);
   append(material->split.test, own.test);
@@ -93,7 +101,7 @@ std::unique_ptr<Material> feature_material(Backend& backend, const MaterialReque
   add_personal(request, folder);
   const PhotoStore store = load_photos(folder, request.preprocessing, request.threads, observer, request.memory);
   check_readable(store, request.class_names, request.first_new, request.personal_place);
-  const Split own = split_personal(store, request);
+  const Split own = split_personal(store, request, observer);
   warn_of_few(store, own, request, observer);
 
   const Stopwatch clock;
@@ -113,13 +121,14 @@ std::unique_ptr<Material> feature_material(Backend& backend, const MaterialReque
   auto material = std::make_unique<Material>();
   FeatureSet& set = material->features;
   set = feature_set(cut.features, request.class_names);
+  add_looks(request.bundle.checkpoint, set.items);
   const auto sent = static_cast<std::uint32_t>(set.items.size()),
              sent_train = static_cast<std::uint32_t>(cut.features.train_files.size());
   auto row = static_cast<std::uint32_t>(set.rows.size() / set.shape.count());
   const auto add = [&](const std::vector<std::uint32_t>& items, std::uint32_t kept, std::vector<std::uint32_t>& role) {
     for (const std::uint32_t i : items) {
       role.push_back(static_cast<std::uint32_t>(set.items.size()));
-      set.items.push_back({store.photo(i).file, store.label(i), row, kept, store.digest(i)});
+      set.items.push_back({store.photo(i).file, store.label(i), row, kept, store.identity(i)});
       row += kept;
     }
   };

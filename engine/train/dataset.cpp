@@ -1,4 +1,4 @@
-// Decoding with a report of what was skipped, and splits that agree with a checkpoint.
+// Decoding with a report of what was skipped, and choices of people.
 #include "engine/train/dataset.h"
 
 #include <algorithm>
@@ -57,22 +57,6 @@ PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preproces
     say("skipped " + std::to_string(store.broken().size()) + " broken photos of " +
         std::to_string(folder.photos.size()));
   return store;
-}
-
-Split split_as_trained(const std::vector<Photo>& photos, const std::vector<int>& labels, const Checkpoint& checkpoint,
-                       double test_fraction, std::uint64_t seed) {
-  Split drawn = split_by_person(photos, labels, test_fraction, seed);
-  if (checkpoint.test_photos.empty()) return drawn;
-  const std::set<std::string> test(checkpoint.test_photos.begin(), checkpoint.test_photos.end());
-  const std::set<std::string> train(checkpoint.train_photos.begin(), checkpoint.train_photos.end());
-  const std::set<std::uint32_t> drawn_test(drawn.test.begin(), drawn.test.end());
-  Split split;
-  for (std::uint32_t i = 0; i < photos.size(); ++i) {
-    const bool listed = test.count(photos[i].file) != 0;
-    const bool is_new = !listed && train.count(photos[i].file) == 0;
-    (listed || (is_new && drawn_test.count(i) != 0) ? split.test : split.train).push_back(i);
-  }
-  return split;
 }
 
 namespace {

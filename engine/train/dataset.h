@@ -1,4 +1,4 @@
-// Photos decoded and split, as a run, an evaluation or a bundle needs them.
+// Who takes part, and their photos decoded: as a run, an evaluation or a bundle needs them.
 #pragma once
 
 #include <string>
@@ -7,7 +7,6 @@
 #include "engine/data/photo_store.h"
 #include "engine/data/scan.h"
 #include "engine/data/split.h"
-#include "engine/formats/checkpoint.h"
 #include "engine/train/run.h"
 
 namespace tsugi {
@@ -16,11 +15,6 @@ namespace tsugi {
 /// and for decoding, 0 = no limit; throws Error with both values when the pixels alone take more.
 PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preprocessing, int threads,
                        const RunObserver& observer, std::size_t memory = 0);
-
-/// The split that `checkpoint` was trained with: its own list where it has one (photos it never saw are split by name),
-/// else the draw of its settings again. Throws as split_by_person.
-Split split_as_trained(const std::vector<Photo>& photos, const std::vector<int>& labels, const Checkpoint& checkpoint,
-                       double test_fraction, std::uint64_t seed);
 
 /// labels of `folder` as indices into `class_names`. Throws Error naming `place` and the person for a person that is
 /// not among them.

@@ -19,7 +19,7 @@ class PhotoSource : public SampleSource {
   std::size_t size() const override { return store_.size(); }
   int label(std::size_t item) const override { return store_.label(item); }
   const std::string& name(std::size_t item) const override { return store_.photo(item).file; }
-  const std::string& digest(std::size_t item) const override { return store_.digest(item); }
+  const PhotoIdentity& identity(std::size_t item) const override { return store_.identity(item); }
   SampleShape shape() const override { return {store_.preprocessing().size, store_.preprocessing().size, 3}; }
 
   const std::uint8_t* rows() const override { return store_.pixels(); }  ///< [size,stored_size,stored_size,3]

@@ -2,11 +2,14 @@
 #include "engine/train/prepare.h"
 
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
 
 #include "engine/core/device.h"
 #include "engine/core/version.h"
+#include "engine/data/photo_identity.h"
+#include "engine/train/known_photos.h"
 
 namespace tsugi {
 
@@ -51,16 +54,17 @@ void describe(Checkpoint& checkpoint, const std::string& settings, const Preproc
   checkpoint.settings = settings;
   checkpoint.preprocessing = to_json(preprocessing);
   const auto list = [&](const std::vector<std::uint32_t>& items, std::vector<std::string>& names,
-                        std::vector<std::string>& digests) {
-    names.clear();
-    digests.clear();
+                        std::vector<std::string>& digests, std::vector<std::string>& prints) {
+    for (auto* texts : {&names, &digests, &prints}) texts->clear();
     for (const std::uint32_t i : items) {
+      const PhotoIdentity& identity = source.identity(i);
       names.push_back(source.name(i));
-      digests.push_back(source.digest(i));
+      digests.push_back(identity.file);
+      prints.push_back(identity.pixels.empty() ? "" : to_print(identity));
     }
   };
-  list(split.train, checkpoint.train_photos, checkpoint.train_digests);
-  list(split.test, checkpoint.test_photos, checkpoint.test_digests);
+  list(split.train, checkpoint.train_photos, checkpoint.train_digests, checkpoint.train_prints);
+  list(split.test, checkpoint.test_photos, checkpoint.test_digests, checkpoint.test_prints);
 }
 
 namespace {
@@ -72,18 +76,6 @@ void add_names(const std::vector<std::string>& names, const char* one, const cha
   text += (text.empty() ? "" : ", ") + std::to_string(names.size()) + (names.size() == 1 ? one : many) + " (";
   for (std::size_t i = 0; i < std::min(kNamed, names.size()); ++i) text += (i > 0 ? ", " : "") + names[i];
   text += names.size() > kNamed ? ", …)" : ")";
-}
-
-/// Of every photo its role and, where it is known and asked for, its digest.
-std::map<std::string, std::string> known_photos(const Checkpoint& checkpoint, bool contents) {
-  std::map<std::string, std::string> photos;
-  const auto add = [&](const char* role, const std::vector<std::string>& names,
-                       const std::vector<std::string>& digests) {
-    for (std::size_t i = 0; i < names.size(); ++i) photos[names[i]] = role + (contents ? digests[i] : std::string());
-  };
-  add("train ", checkpoint.train_photos, checkpoint.train_digests);
-  add("test ", checkpoint.test_photos, checkpoint.test_digests);
-  return photos;
 }
 
 }  // namespace
@@ -98,19 +90,29 @@ void check_same_photos(const Checkpoint& from, const Checkpoint& now, const std:
     observer.say(place +
                  ": holds no digests of its photos, an older tsugi wrote it: whether they are the same is not checked");
   if (!contents && from.progress.batch == 0) return;
-  const auto before = known_photos(from, contents), after = known_photos(now, contents);
-  std::vector<std::string> missing, added, changed;
-  for (const auto& [name, what] : before) {
-    const auto found = after.find(name);
-    if (found == after.end())
+  const PhotoIndex before = known_photos(from, place), after = known_photos(now, place);
+  const auto by_name = [](const PhotoIndex& photos, const std::string& name) { return photos.find(name, {}); };
+  std::vector<std::string> missing, renamed, added, changed;
+  std::set<std::size_t> new_names;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const std::string& name = before.name(i);
+    if (const std::optional<std::size_t> there = by_name(after, name)) {
+      const bool same_role = (i < from.train_photos.size()) == (*there < now.train_photos.size());
+      if (!same_role || (contents && !same_content(before.identity(i), after.identity(*there))))
+        changed.push_back(name);
+    } else if (const std::optional<std::size_t> moved = after.find(name, before.identity(i));
+               moved && !by_name(before, after.name(*moved))) {
+      renamed.push_back(name + " to " + after.name(*moved));
+      new_names.insert(*moved);
+    } else {
       missing.push_back(name);
-    else if (found->second != what)
-      changed.push_back(name);
+    }
   }
-  for (const auto& [name, what] : after)
-    if (before.count(name) == 0) added.push_back(name);
+  for (std::size_t i = 0; i < after.size(); ++i)
+    if (!by_name(before, after.name(i)) && new_names.count(i) == 0) added.push_back(after.name(i));
   std::string differs;
   add_names(missing, " is missing", " are missing", differs);
+  add_names(renamed, " was renamed", " were renamed", differs);
   add_names(added, " is new", " are new", differs);
   add_names(changed, " has other content", " have other content", differs);
   if (differs.empty()) return;

@@ -6,6 +6,7 @@
 #include "engine/core/device.h"
 #include "engine/core/text.h"
 #include "engine/train/dataset.h"
+#include "engine/train/known_photos.h"
 #include "engine/train/memory_share.h"
 #include "engine/train/photo_source.h"
 #include "engine/train/prepare.h"
@@ -117,12 +118,16 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   const MemoryShare share = share_memory(request.train.memory_budget, *backend, layout, settings.optimizer, held);
   const PhotoStore store = load_photos(folder, preprocessing, request.train.threads, observer, share.photos);
   if (!request.personal.empty()) check_readable(store, folder.class_names, general_people, request.personal);
-  Split split = split_as_trained(store.photos(), store.labels(), from, settings.test_fraction, settings.seed);
+  Split split = split_as_trained(store, from, request.continue_from, settings.test_fraction, settings.seed, observer);
   cap_training(split, store.labels(), general_people, request.personal_photos);
   PhotoSource source(*backend, store);
   Checkpoint now = from;  // what it will say of itself
   describe(now, to_json(settings), preprocessing, source, split);
-  if (continued) check_same_photos(from, now, "pretrain", request.continue_from, observer);
+  if (continued) {
+    check_same_photos(from, now, "pretrain", request.continue_from, observer);
+    check_nobody_missing(split, store.labels(), from.class_names, request.photos, request.allow_missing_people,
+                         observer);
+  }
 
   Network network(*backend, model, folder.class_names);
   if (!continued) network.initialise(settings.seed);

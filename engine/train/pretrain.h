@@ -27,6 +27,7 @@ struct PretrainRequest {
   int size = 0;                        ///< input pixels a side, 0 = as the model says
   double crop = 0.0;                   ///< centre square of the shorter side that the network sees, 0 = default
   std::string continue_from;           ///< checkpoint to go on from; "" = from nothing
+  bool allow_missing_people = false;   ///< people whom continue_from knows, without a photo in the folder
   std::vector<std::string> people;     ///< of the folder, whom to train on; empty = everyone
   std::string personal;  ///< personal people's photos, as resume takes them, trained on from the start: a device alone;
                          ///< "" = none

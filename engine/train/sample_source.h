@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/core/arena.h"
+#include "engine/data/photo.h"
 #include "engine/model/description.h"
 #include "engine/train/soft_labels.h"
 
@@ -36,8 +37,8 @@ class SampleSource {
   virtual std::size_t size() const = 0;
   virtual int label(std::size_t item) const = 0;
   virtual const std::string& name(std::size_t item) const = 0;  ///< "<class>/<file>"
-  /// SHA-256 of the photo's file, or of its activations where nothing else is there.
-  virtual const std::string& digest(std::size_t item) const = 0;
+  /// What the photo is known by. Where nothing but its activations is there, `file` is their digest.
+  virtual const PhotoIdentity& identity(std::size_t item) const = 0;
   virtual SampleShape shape() const = 0;  ///< of a sample, as the network reads it
 
   /// What is learnt beside the labels; of weight 0 unless it was set.

@@ -298,18 +298,16 @@ class MainJob(support.CommandLine):
         )
         self.tsugi("compact", "device.safetensors", "--as", "int8", "-o", "small")
         self.refuses(["bundle", "small", *refused], "small", self.new, "personal")
-        self.tsugi(
-            "pretrain", "people", "--continue", "small", "-o", "on", "--epochs", "3", "--augment", "1"
-        )  # general people only
+        more = ("--epochs", "3", "--augment", "1", "--allow-missing-people")
+        self.tsugi("pretrain", "people", "--continue", "small", "-o", "on", *more)  # general people only
         self.refuses(["bundle", "on", *refused], "on", self.new, "personal")
 
     def test_no_detour_makes_a_personal_checkpoint_general(self):
         self.tsugi("compact", "device.safetensors", "--as", "int8", "-o", "detour")
         self.refuses(["bundle", "detour", "--photos", "people", "-o", "leak.tar"], "detour", self.new, "personal")
         # Trained on with nothing but general photos: what was learnt before is still inside.
-        self.tsugi(
-            "pretrain", "people", "--continue", "device.safetensors", "--epochs", "9", "--augment", "1", "-o", "detour"
-        )
+        more = ("--epochs", "9", "--augment", "1", "--allow-missing-people")
+        self.tsugi("pretrain", "people", "--continue", "device.safetensors", "-o", "detour", *more)
         self.refuses(["bundle", "detour", "--photos", "people", "-o", "leak.tar"], "detour", self.new, "personal")
         self.assertEqual(self.result("inspect", "detour")["personal_classes"], [self.new])
 

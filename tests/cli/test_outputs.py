@@ -367,12 +367,17 @@ class Photos(support.CommandLine):
         )
         os.remove(self.path("people", self.first, "new.jpg"))
         self.exchange(first[0], last[0])
-        self.refuses(self.goes_on(), "2 have other content", in_people(first[0]), in_people(last[0]))
+        self.refuses(self.goes_on(), in_people(first[0]), in_people(last[0]), "another person's")
         self.exchange(first[0], last[0])
+        self.exchange(first[0], first[1])
+        self.refuses(self.goes_on(), "2 have other content", in_people(first[0]), in_people(first[1]))
+        self.exchange(first[0], first[1])
         os.rename(self.path(first[1]), self.path("people", self.first, "renamed.jpg"))
         os.remove(self.path(last[1]))
         self.refuses(
-            self.goes_on(), "2 are missing", in_people(first[1]), in_people(last[1]), "1 is new", "renamed.jpg"
+            self.goes_on(),
+            f"1 is missing ({in_people(last[1])})",
+            f"1 was renamed ({in_people(first[1])} to {self.first}/renamed.jpg)",
         )
 
     def test_personal_photos_and_bundles_too(self):
@@ -387,8 +392,10 @@ class Photos(support.CommandLine):
 
     def test_a_checkpoint_of_an_older_version_goes_on_and_says_what_is_not_checked(self):
         header, body = support.parse_safetensors(self.read("server"))
-        for digests in ("train_digests", "test_digests"):
-            self.assertEqual({len(digest) for digest in json.loads(header["__metadata__"].pop(digests))}, {64})
+        for role in ("train", "test"):
+            for texts, digits in (("digests", 64), ("prints", 80)):
+                listed = json.loads(header["__metadata__"].pop(f"{role}_{texts}"))
+                self.assertEqual({len(text) for text in listed}, {digits})
         header["__metadata__"]["sha256"] = "0" * 64
         self.write("old", support.build_safetensors(header, body))
         os.remove(self.path(self.photos(f"people/{self.first}")[0]))

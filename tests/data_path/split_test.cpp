@@ -133,6 +133,32 @@ TEST_CASE("a person with one photo is an error that names the person") {
   CHECK(split(0.0).test.empty());
 }
 
+TEST_CASE("copies go where their original goes, and do not count") {
+  People people;
+  people.add("Ann", 10);
+  people.add("Bob", 10);
+  const std::set<std::string> tests = test_files(people, 0.2, 5);
+  std::vector<std::uint32_t> originals(people.photos.size());
+  for (std::uint32_t i = 0; i < originals.size(); ++i) originals[i] = i;
+  for (std::uint32_t i = 0; i < 10; ++i) {  // a copy of each photo of Ann's
+    people.photos.push_back({"Ann", "Ann/copy_" + std::to_string(i) + ".jpg", "", nullptr});
+    people.labels.push_back(0);
+    originals.push_back(i);
+  }
+  const Split split = split_by_person(people.photos, people.labels, 0.2, 5, originals);
+  CHECK(split.train.size() + split.test.size() == people.photos.size());
+  for (const std::uint32_t i : split.test) CHECK(tests.count(people.photos[originals[i]].file) == 1);
+  CHECK(split.test.size() == 2 * 2 + 2);
+
+  People only;
+  only.add("Ann", 5);
+  only.add("Same", 3);
+  CHECK(error_of([&] {
+          split_by_person(only.photos, only.labels, 0.2, 1, {0, 1, 2, 3, 4, 5, 5, 5});
+        }) == "Same: has 1 photo and copies of it, at least 2 are needed: one to train on and one to test");
+  CHECK(error_of([&] { split_by_person(only.photos, only.labels, 0.2, 1, {0}); }) == "split: 8 photos, 1 originals");
+}
+
 TEST_CASE("the split refuses fractions outside 0 to 1 and labels that do not match") {
   People people;
   people.add("Ann", 5);

@@ -44,9 +44,11 @@ PhotoSet draw_people(Draw& draw, Look look, int people, int first, int least) {
   PhotoSet set;
   for (int person = first; person < first + people; ++person) {
     const PhotoSet one = make_photos(1, draw.whole(least, 8), person);
-    for (Photo photo : one.photos) {
+    for (std::size_t number = 0; number < one.photos.size(); ++number) {
+      Photo photo = one.photos[number];
       const auto grey = static_cast<std::uint8_t>(look == Look::alike ? 0 : 40 * person);
-      const std::vector<std::uint8_t> pixels(kSide * kSide * 3, grey);
+      std::vector<std::uint8_t> pixels(kSide * kSide * 3, grey);
+      pixels[0] = static_cast<std::uint8_t>(number);  // photos, not copies of one
       if (look != Look::drawn)
         photo.bytes = std::make_shared<const std::vector<std::uint8_t>>(encode_png({pixels.data(), kSide, kSide, 3}));
       set.photos.push_back(photo);

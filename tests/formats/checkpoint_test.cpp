@@ -67,6 +67,7 @@ TEST_CASE("a full checkpoint comes back bit for bit") {
     CHECK(in.metrics == out.metrics);
     CHECK(in.test_photos == out.test_photos);
     CHECK(in.test_digests == out.test_digests);
+    CHECK(in.test_prints == out.test_prints);
     CHECK(in.progress.seed == out.progress.seed);
     CHECK(in.progress.epoch == out.progress.epoch);
     CHECK(in.progress.batch == out.progress.batch);
@@ -181,6 +182,7 @@ TEST_CASE("metadata that is wrong under a right digest is refused by name") {
   CHECK(contains(refusal("[\\\"Tony_Blair\\\"]", "[\\\"Tony_Bloir\\\"]"), "personal class \"Tony_Bloir\""));
   CHECK(contains(refusal("[\\\"Tony_Blair\\\"]", "{\\\"Tony_Blair\\\"}"), "personal_classes"));
   CHECK(contains(refusal("\\\"aaaaa", "\\\"AAAAA"), "test_digests holds \"AAAAAaaa"));
+  CHECK(contains(refusal("\\\"bbbbb", "\\\"BBBBB"), "test_prints holds \"BBBBBbbb"));
   CHECK(contains(refusal("\"test_photos\"", "\"test_ph0t0s\""), "test_digests has 2 digests of 0 photos"));
 }
 
@@ -258,6 +260,7 @@ TEST_CASE("a checkpoint that could not be read back is not written") {
   CHECK(contains(refusal([](Checkpoint& c) { c.test_digests.pop_back(); }), "test_digests has 1 digests of 2 photos"));
   CHECK(contains(refusal([](Checkpoint& c) { c.train_digests = c.test_digests; }),
                  "train_digests has 2 digests of 0 photos"));
+  CHECK(contains(refusal([](Checkpoint& c) { c.test_prints.pop_back(); }), "test_prints has 1 prints of 2 photos"));
   CHECK(contains(refusal([](Checkpoint& c) { c.personal_classes = {"Nobody"}; }), "\"Nobody\" is not among the 3"));
   CHECK(contains(refusal([](Checkpoint& c) { c.moments["ema"].pop_back(); }), "\"ema\" has 2 tensors, 3 parameters"));
   CHECK(contains(refusal([](Checkpoint& c) { c.moments["ema"][1].shape = {2, 2}; }), "the same name and shape"));

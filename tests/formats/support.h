@@ -71,6 +71,7 @@ inline Checkpoint small_checkpoint(std::mt19937_64& random) {
   checkpoint.metrics = R"({"history":[{"epoch":1,"accuracy":0.5}]})";
   checkpoint.test_photos = {"Tony_Blair/a.jpg", "B\xc3\xb6rk/b \\ c.jpg"};
   checkpoint.test_digests = {std::string(64, 'a'), std::string(64, '0')};
+  checkpoint.test_prints = {std::string(80, 'b'), ""};
   checkpoint.progress = {0xfedcba9876543210u, 3, 7, 4000000000u};
   checkpoint.parameters = {random_tensor("conv1.weight", {4, 3, 3, 2}, random),
                            random_tensor("conv1.bias", {4}, random), random_tensor("bn1.weight", {4}, random)};

@@ -1,0 +1,36 @@
+// A folder's photos beside those that a checkpoint lists: which of them were trained on, which are copies, who is gone.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/data/photo_index.h"
+#include "engine/data/photo_store.h"
+#include "engine/data/split.h"
+#include "engine/formats/checkpoint.h"
+#include "engine/train/run.h"
+
+namespace tsugi {
+
+/// The photos that `checkpoint` lists, those that it was trained on first; none where it is compact. `place`, its name,
+/// opens messages.
+PhotoIndex known_photos(const Checkpoint& checkpoint, const std::string& place);
+
+/// The split that `checkpoint` was trained with: photos that it knows stay where they were, copies go with them, the
+/// others are drawn; a checkpoint without lists gets the draw of its settings again. The observer hears of copies, and
+/// of photos that are unknown or gone. Throws as split_by_person, and Error for a photo that the checkpoint knows as
+/// another person's.
+Split split_as_trained(const PhotoStore& store, const Checkpoint& checkpoint, const std::string& place,
+                       double test_fraction, std::uint64_t seed, const RunObserver& observer);
+
+/// first_copies() of a store. The observer hears how many photos are copies, and how many stand under two people.
+std::vector<std::uint32_t> originals_in(const PhotoStore& store, const RunObserver& observer);
+
+/// Somebody whom the checkpoint knows, and of whom there is no photo to train on, would be forgotten: throws Error
+/// naming `place`, how many such people there are, and the first ones; where that is `accepted`, the observer hears it.
+/// labels: of the photos that were split.
+void check_nobody_missing(const Split& split, const std::vector<int>& labels,
+                          const std::vector<std::string>& class_names, const std::string& place, bool accepted,
+                          const RunObserver& observer);
+
+}  // namespace tsugi
