@@ -6,6 +6,7 @@
 
 #include "engine/core/output_claim.h"
 #include "engine/core/text.h"
+#include "engine/handover/analytic_head.h"
 #include "engine/train/photo_source.h"
 
 namespace tsugi {
@@ -44,27 +45,25 @@ void BundleMaker::check_stop() const {
   if (observer_.should_stop && observer_.should_stop()) throw Error("bundle: stopped, nothing was written");
 }
 
-/// A photo that the device could not read would not be worth its bytes.
-void BundleMaker::decode() {
-  if (store_ != nullptr) return;
-  PhotoFolder training;
-  training.class_names = folder_.class_names;
-  training.ignored = folder_.ignored;
-  for (const std::uint32_t i : split_.train) {
-    training.photos.push_back(folder_.photos[i]);
-    training.labels.push_back(folder_.labels[i]);
+PhotoStore BundleMaker::decode(const std::vector<std::uint32_t>& photos) const {
+  PhotoFolder chosen;
+  chosen.class_names = folder_.class_names;
+  chosen.ignored = folder_.ignored;
+  for (const std::uint32_t i : photos) {
+    chosen.photos.push_back(folder_.photos[i]);
+    chosen.labels.push_back(folder_.labels[i]);
   }
   RunObserver observer = observer_;
   observer.decoding = [&](std::size_t done, std::size_t total) {
     check_stop();
     if (observer_.decoding) observer_.decoding(done, total);
   };
-  store_ = std::make_unique<PhotoStore>(load_photos(training, session_.preprocessing, source_.threads, observer));
+  return load_photos(chosen, session_.preprocessing, source_.threads, observer);
 }
 
 /// All photos of the store.
-Predictions BundleMaker::run(std::uint32_t variant, bool logits) {
-  const PhotoSource source(*session_.backend, *store_);
+Predictions BundleMaker::run(const PhotoStore& store, std::uint32_t variant, bool logits) {
+  const PhotoSource source(*session_.backend, store);
   Inference inference(*session_.network, kBatch);
   inference.before_each_batch([this] { check_stop(); });
   InferenceOptions options;
@@ -74,13 +73,13 @@ Predictions BundleMaker::run(std::uint32_t variant, bool logits) {
   options.variants = 1 + kStatisticsDraws;
   options.strength = session_.settings.augment;
   options.seed = session_.settings.seed;
-  std::vector<std::uint32_t> photos(store_->size());
+  std::vector<std::uint32_t> photos(store.size());
   std::iota(photos.begin(), photos.end(), std::uint32_t{0});
   return inference.run(source, photos, options);
 }
 
 void BundleMaker::look() {
-  if (seen_.features.empty()) seen_ = run(0, true);
+  if (seen_.features.empty()) seen_ = run(*store_, 0, true);
 }
 
 void BundleMaker::gather_statistics() {
@@ -90,8 +89,21 @@ void BundleMaker::gather_statistics() {
                                store_->labels());
   statistics.add(seen_.features, store_->labels());
   for (std::uint32_t draw = 1; draw <= kStatisticsDraws; ++draw)
-    statistics.add(run(draw, false).features, store_->labels());
+    statistics.add(run(*store_, draw, false).features, store_->labels());
   statistics.store(statistics_);
+  count_held_out();
+}
+
+/// How well the head of the statistics does on test photos tells the device how far from its mean a new photo lies.
+void BundleMaker::count_held_out() {
+  if (split_.test.empty()) return;
+  const PhotoStore store = decode(split_.test);
+  if (store.size() == 0) return;
+  const HeadSamples samples{run(store, 0, false).features, store.labels()};
+  const std::vector<int> predicted = predict_by_head(analytic_head(statistics_, 0.0).rows, samples);
+  for (std::size_t i = 0; i < predicted.size(); ++i)
+    statistics_.held_out_correct += predicted[i] == samples.labels[i] ? 1.0f : 0.0f;
+  statistics_.held_out_photos = static_cast<float>(predicted.size());
 }
 
 /// The device reads photos by class and file, and so did the scan: rows in the order of `chosen` are in the bundle's
@@ -107,7 +119,8 @@ SafetensorsFile BundleMaker::statistics_of(const std::vector<std::size_t>& chose
 
 MadeBundle BundleMaker::make(const BundleRequest& request) {
   const OutputClaim claim(request.output, {"bundle", observer_.files});
-  decode();
+  // A photo that the device could not read would not be worth its bytes.
+  if (store_ == nullptr) store_ = std::make_unique<PhotoStore>(decode(split_.train));
   if (request.knowledge || needs_features(request.strategy)) look();
   if (request.knowledge) gather_statistics();
   Bundle bundle;

@@ -59,10 +59,11 @@ class BundleMaker {
   MadeBundle make(const BundleRequest& request);
 
  private:
-  void decode();
+  PhotoStore decode(const std::vector<std::uint32_t>& photos) const;
   void look();
   void gather_statistics();
-  Predictions run(std::uint32_t variant, bool logits);
+  Predictions run(const PhotoStore& store, std::uint32_t variant, bool logits);
+  void count_held_out();
   SafetensorsFile statistics_of(const std::vector<std::size_t>& chosen) const;
   void check_stop() const;
 
