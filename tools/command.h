@@ -53,6 +53,7 @@ void add_synth(CLI::App& app, Run& run);
 void add_pretrain(CLI::App& app, Run& run, Audit& audit);
 void add_bundle(CLI::App& app, Run& run, Audit& audit);
 void add_resume(CLI::App& app, Run& run, Audit& audit);
+void add_forget(CLI::App& app, Run& run, Audit& audit);
 void add_eval(CLI::App& app, Run& run, Audit& audit);
 void add_predict(CLI::App& app, Run& run, Audit& audit);
 void add_compact(CLI::App& app, Run& run, Audit& audit);

@@ -124,6 +124,7 @@ int whole(int argc, char** argv) {
   add_pretrain(app, run, audit);
   add_bundle(app, run, audit);
   add_resume(app, run, audit);
+  add_forget(app, run, audit);
   add_eval(app, run, audit);
   add_predict(app, run, audit);
   add_compact(app, run, audit);

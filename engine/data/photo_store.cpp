@@ -147,36 +147,19 @@ PhotoStore::PhotoStore(const std::vector<Photo>& photos, const std::vector<int>&
   block_ = std::make_unique<PixelBlock>(photos.size() * photo_bytes(), options.resident_bytes, options.files);
   DecodePool pool(photos, options, block_->data());
   pool.wait(options.progress);
-<<<<<<< HEAD
-  for (std::size_t i = 0; i < photos.size(); ++i) {
-    if (!pool.reasons()[i].empty()) {
-      broken_.push_back({photos[i].file, pool.reasons()[i]});
-      continue;
-    }
-    const std::size_t place = photos_.size();
-    if (place != i)
-      std::memcpy(block_->data() + place * photo_bytes(), block_->data() + i * photo_bytes(), photo_bytes());
-    photos_.push_back(photos[i]);
-    labels_.push_back(labels[i]);
-    digests_.push_back(pool.digests()[i]);
-  }
-  if (!options.any_broken) check_broken(photos.size(), broken_, options.max_broken_fraction);
-=======
   photos_ = photos;
   labels_ = labels;
   identities_ = pool.identities();
   std::vector<std::uint32_t> readable;
   for (std::uint32_t i = 0; i < photos.size(); ++i) {
     const std::string& reason = pool.reasons()[i];
-    if (!reason.empty() && options.all_needed) throw Error(photos[i].file + ": " + reason);
     if (reason.empty())
       readable.push_back(i);
     else
       broken_.push_back({photos[i].file, reason});
   }
   keep(readable);
-  check_broken(photos.size(), broken_, options.max_broken_fraction);
->>>>>>> a69742969e814a58c58fab2bd1e033d7a4273c3e
+  if (!options.any_broken) check_broken(photos.size(), broken_, options.max_broken_fraction);
 }
 
 void PhotoStore::keep(const std::vector<std::uint32_t>& photos) {

@@ -49,9 +49,14 @@ struct Checkpoint {
   /// What they show, as to_print() says it (data/photo_identity.h), in the same order; "" where nobody saw it. Empty in
   /// compact checkpoints and in those of older versions.
   std::vector<std::string> train_prints, test_prints;
+  /// SHA-256 of the photos behind the personal people's rows of `people`, by name: {"Ann": ["00ab...", ...]}.
+  std::string people_photos = "{}";
   TrainingProgress progress;
   std::vector<NamedTensor> parameters;  ///< float32, "conv1.weight", ...; weights have their outputs outermost
   std::vector<NamedTensor> statistics;  ///< float32, "bn1.running_mean", ...
+  /// float32 in every kind: where the features of everybody that it knows lie, by which the head is made and remade
+  /// (see handover/people_statistics.h); empty where nobody asked for it, or where layers learnt since.
+  std::vector<NamedTensor> people;
   /// For each optimizer buffer ("momentum", "adam_m", "adam_v"), tensors of the parameters' names and shapes.
   std::map<std::string, std::vector<NamedTensor>> moments;
   CheckpointKind kind = CheckpointKind::full;  ///< set by reading: how the file stored it; writing ignores it

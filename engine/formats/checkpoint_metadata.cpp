@@ -29,6 +29,7 @@ constexpr TextField kTexts[] = {{"model", &Checkpoint::model, true},
                                 {"preprocessing", &Checkpoint::preprocessing, true},
                                 {"settings", &Checkpoint::settings, true},
                                 {"provenance", &Checkpoint::provenance, true},
+                                {"people_photos", &Checkpoint::people_photos, true},
                                 {"metrics", &Checkpoint::metrics, false}};
 
 struct ListField {
@@ -123,8 +124,9 @@ std::map<std::string, std::string> format_metadata(const Checkpoint& checkpoint,
     position["loss_scale_good_steps"] = progress.loss_scale_good_steps;
   }
   metadata["progress"] = position.dump();
-  metadata["tensors"] =
-      json{{"parameters", checkpoint.parameters.size()}, {"statistics", checkpoint.statistics.size()}}.dump();
+  json counts{{"parameters", checkpoint.parameters.size()}, {"statistics", checkpoint.statistics.size()}};
+  if (!checkpoint.people.empty()) counts["people"] = checkpoint.people.size();
+  metadata["tensors"] = counts.dump();
   return metadata;
 }
 
@@ -172,6 +174,7 @@ TensorCounts parse_metadata(const std::map<std::string, std::string>& metadata, 
   TensorCounts result;
   result.parameters = counts.at("parameters").whole<std::size_t>();
   result.statistics = counts.at("statistics").whole<std::size_t>();
+  if (counts.has("people")) result.people = counts.at("people").whole<std::size_t>();
   return result;
 }
 

@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "engine/handover/bundle.h"
-#include "engine/handover/new_classes.h"
 #include "engine/model/cut.h"
 
 namespace tsugi {
@@ -33,30 +32,27 @@ std::string default_freeze(const Model& model, int classes, bool old_photos) {
   return places.empty() ? "" : places.back().layer;
 }
 
-float default_new_class_scale(const Checkpoint& grown, const std::string& head, int first_new) {
-  const float ratio = new_class_length(grown, head, first_new);
-  return ratio > kNewClassLength ? std::max(kLeastNewClassScale, kNewClassLength / ratio) : 1.0f;
-}
-
 float default_weight_interpolation(double fraction) {
   return std::max(kLeastInterpolation, static_cast<float>(std::cbrt(fraction)));
 }
 
 TrainSettings chosen_settings(const HandoverRequest& request, const Bundle& bundle, const Model& model,
-                              const Checkpoint& checkpoint, const CutBundle* cut, const RunObserver& observer) {
+                              const Checkpoint& checkpoint, const CutBundle* cut, HandoverOrigin origin,
+                              const RunObserver& observer) {
   const bool continued = !request.continue_from.empty();
   TrainSettings settings;
   const NamedSettings sent = named_settings(checkpoint.settings, request.bundle + ": settings");
   sent.train.apply(settings, request.bundle + ": settings");
-  if (!continued) {
+  if (!continued && !origin.lives) {
     const std::string servers = unusual(sent.handover.values);
     if (!servers.empty() && observer.say)
       observer.say(request.bundle + ": its settings of the hand-over (" + servers +
                    ") are left aside: they are this device's to choose");
     apply_handover_defaults(settings);
-    settings.freeze_until = cut != nullptr ? ""
-                                           : default_freeze(model, static_cast<int>(checkpoint.class_names.size()),
-                                                            carries_training_photos(bundle));
+    const bool old_photos = cut != nullptr ? !cut->features.train_files.empty() : carries_training_photos(bundle);
+    if (!old_photos && origin.statistics) settings.epochs = 0;
+    settings.freeze_until =
+        cut != nullptr ? "" : default_freeze(model, static_cast<int>(checkpoint.class_names.size()), old_photos);
   }
   if (cut != nullptr) settings.variants = cut->features.variants;
   request.train.overrides.apply(settings, "command line");
@@ -70,13 +66,12 @@ TrainSettings chosen_settings(const HandoverRequest& request, const Bundle& bund
 }
 
 HandoverSettings chosen_own_settings(const HandoverRequest& request, const Bundle& bundle, const Checkpoint& start,
-                                     const Checkpoint& grown, const std::string& head, int first_new) {
+                                     bool lives) {
   HandoverSettings own;
-  if (request.continue_from.empty()) {
+  if (request.continue_from.empty() && !lives) {
     own.weight_interpolation = default_weight_interpolation(bundle.fraction);
-    own.new_class_scale = default_new_class_scale(grown, head, first_new);
   } else {
-    const std::string place = request.continue_from + ": settings";
+    const std::string place = (lives ? request.bundle : request.continue_from) + ": settings";
     named_settings(start.settings, place).handover.apply(own, place);
   }
   request.overrides.apply(own, "command line");

@@ -3,9 +3,15 @@
 
 #include "engine/handover/new_classes.h"
 #include "engine/handover/parts.h"
+#include "engine/handover/personal_people.h"
 #include "engine/handover/weight_interpolation.h"
 
 namespace tsugi {
+namespace {
+
+bool same_weights(const Checkpoint& a, const Checkpoint& b) { return weights_sha256(a) == weights_sha256(b); }
+
+}  // namespace
 
 RunEnding::Outcome HandoverEnding::conclude(Trainer& trainer,
                                             const std::function<void(const std::string&)>& say) const {
@@ -33,6 +39,14 @@ RunEnding::Outcome HandoverEnding::conclude(Trainer& trainer,
 }
 
 void HandoverEnding::complete(Checkpoint& checkpoint) const {
+  if (!same_weights(checkpoint, start_.weights)) {
+    checkpoint.people.clear();
+    checkpoint.people_photos = "{}";
+  } else if (!start_.weights.people.empty()) {
+    checkpoint.people = start_.weights.people;
+    checkpoint.people_photos = start_.weights.people_photos;
+    if (checkpoint.progress.step == 0) forget_training(checkpoint);
+  }
   if (start_.lower != nullptr) join_lower(checkpoint, *start_.lower);
 }
 

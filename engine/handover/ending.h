@@ -27,7 +27,8 @@ class HandoverEnding : public RunEnding {
   /// Interpolates the weights; then goes back to the start where that is not worse, or else adjusts new classes.
   Outcome conclude(Trainer& trainer, const std::function<void(const std::string&)>& say) const override;
 
-  /// Puts the tensors below the cut beneath those that learn.
+  /// Puts the tensors below the cut beneath those that learn. Statistics stay with the weights that they are of: where
+  /// those learnt, they go; where no step was taken, all of a run goes but its result.
   void complete(Checkpoint& checkpoint) const override;
 
  private:

@@ -8,10 +8,15 @@
 
 #include "engine/core/device.h"
 #include "engine/core/text.h"
+#include "engine/formats/file_kind.h"
 #include "engine/handover/bundle.h"
 #include "engine/handover/chosen_settings.h"
 #include "engine/handover/ending.h"
+#include "engine/handover/head_draws.h"
+#include "engine/handover/head_start.h"
 #include "engine/handover/material.h"
+#include "engine/handover/new_classes.h"
+#include "engine/handover/personal_people.h"
 #include "engine/handover/teacher.h"
 #include "engine/train/inference.h"
 #include "engine/train/memory_share.h"
@@ -35,7 +40,7 @@ class Handover {
   void prepare_device();
   void mix_photos();
   void look_back();
-  void imprint_new_people();
+  void start_head();
   void teach();
   RunSummary train_on();
 
@@ -43,9 +48,10 @@ class Handover {
   // What is trained, and the weights that it came with: with features, the part above the cut.
   const Model& trained() const { return cut_ != nullptr ? cut_->cut.upper : model_; }
   const Checkpoint& received() const { return cut_ != nullptr ? cut_->upper : bundle_.checkpoint; }
-  int first_new() const { return static_cast<int>(received().class_names.size()); }
+  int first_new() const { return static_cast<int>(statistics_ ? statistics_->classes : received().class_names.size()); }
   const std::string& head() const { return trained().layers.back().name; }
 
+  void take_checkpoint();
   Checkpoint interrupted();
   Checkpoint upper_part(const Checkpoint& whole, const std::string& place) const;
   void measure_received();
@@ -54,6 +60,7 @@ class Handover {
   const HandoverRequest& request_;
   const RunObserver& observer_;
   bool continued_;
+  bool lives_ = false;  // on a device already: a checkpoint with statistics takes the bundle's place
   Stopwatch clock_;
 
   Bundle bundle_;
@@ -75,18 +82,40 @@ class Handover {
   MetricsHistory history_;
   std::unique_ptr<Network> network_;
   std::optional<PeopleStatistics> statistics_;
+  double spread_ = kUsualSpread;  // of draws of the old people
 };
 
 void Handover::read_bundle() {
   validate(request_.overrides.values, "command line");
   if (observer_.files != nullptr) observer_.files->personal(request_.personal);
+  if (detect_file_kind(request_.bundle, observer_.files) == FileKind::safetensors) return take_checkpoint();
   BundleLimits limits;  // what does not fit --memory need not be read first
   if (request_.train.memory_budget != 0)
     limits.total_bytes = std::min<std::uint64_t>(limits.total_bytes, request_.train.memory_budget);
   bundle_ = tsugi::read_bundle(request_.bundle, limits, observer_.files);
+  bundle_.checkpoint.people.clear();  // a bundle's lie beside its checkpoint
+  bundle_.checkpoint.people_photos = "{}";
   received_sha256_ = weights_sha256(bundle_.checkpoint);
   model_ = parse_model(bundle_.checkpoint.model, request_.bundle + ": model");
   cut_ = cut_bundle(bundle_, model_, request_.bundle);
+  std::optional<std::size_t> training_photos;  // where the bundle does not carry them as photos
+  if (cut_ != nullptr) training_photos = cut_->features.train_files.size();
+  statistics_ = read_people_statistics(bundle_, model_, request_.bundle, training_photos);
+}
+
+/// A checkpoint that knows where everybody's features lie is a bundle without photos.
+void Handover::take_checkpoint() {
+  lives_ = true;
+  bundle_.checkpoint = read_checkpoint(request_.bundle, observer_.files);
+  bundle_.kind = bundle_.checkpoint.kind;
+  received_sha256_ = provenance_of(bundle_.checkpoint, "received");
+  model_ = parse_model(bundle_.checkpoint.model, request_.bundle + ": model");
+  statistics_ = read_people(bundle_.checkpoint, model_, request_.bundle);
+  if (!statistics_ || provenance_of(bundle_.checkpoint, "command") != "resume")
+    throw Error(
+        request_.bundle + ": is a checkpoint " +
+        (statistics_ ? "of no hand-over" : "without statistics of its people, because its layers learnt since") +
+        "; a bundle expected, or what a hand-over left that learnt the head alone");
 }
 
 void Handover::grow_head() {
@@ -128,7 +157,8 @@ Checkpoint Handover::upper_part(const Checkpoint& whole, const std::string& plac
 }
 
 void Handover::choose_settings() {
-  settings_ = chosen_settings(request_, bundle_, model_, start_, cut_.get(), observer_);
+  const bool statistics = statistics_ && request_.new_row == NewRow::imprint;
+  settings_ = chosen_settings(request_, bundle_, model_, start_, cut_.get(), {lives_, statistics}, observer_);
   (void)frozen_layers(trained(), settings_.freeze_until);  // a slip in its name shows before photos are decoded
   preprocessing_ = preprocessing_from_json(received().preprocessing, request_.bundle + ": preprocessing");
 }
@@ -163,6 +193,7 @@ void Handover::look_back() {
   }
   check_same_photos(start_, now, "resume", request_.continue_from, observer_);
   history_ = continued_history(start_, request_.continue_from, request_.train.run.metrics, observer_.files);
+  if (history_.before.empty()) measure_received();  // nothing is written of a run without a step
 }
 
 /// On the general test photos.
@@ -178,19 +209,17 @@ void Handover::measure_received() {
   history_.before = evaluation.per_class;
 }
 
-void Handover::imprint_new_people() {
+void Handover::start_head() {
   network_ = std::make_unique<Network>(*backend_, trained(), start_.class_names);
-  std::optional<std::size_t> training_photos;  // where the bundle does not carry them as photos
-  if (cut_ != nullptr) training_photos = cut_->features.train_files.size();
-  statistics_ = read_people_statistics(bundle_, model_, request_.bundle, training_photos);
   imprinted_ = received();
   tsugi::grow_head(imprinted_, trained(), personal_.class_names, request_.personal);
   imprinted_.progress = {settings_.seed, 0, 0, 0};
+  own_ = chosen_own_settings(request_, bundle_, start_, lives_);
   network_->load(imprinted_, request_.bundle);
-  start_new_classes(request_.new_row, *network_, first_new(), *material_->source, material_->split, statistics_,
-                    settings_);
-  network_->store(imprinted_);
-  own_ = chosen_own_settings(request_, bundle_, start_, imprinted_, head(), first_new());
+  spread_ = tsugi::start_head({request_.new_row, *network_, *material_->source, material_->split.train, first_new(),
+                               static_cast<double>(own_.general_loss), observer_.say},
+                              statistics_, imprinted_);
+  network_->load(imprinted_, request_.bundle);
   if (!continued_) start_ = imprinted_;
   if (history_.kept == "trained" && start_.progress.epoch < static_cast<std::uint32_t>(settings_.epochs)) {
     // It ended with settings that may not be today's: it trains on as it was before.
@@ -207,7 +236,7 @@ void Handover::teach() {
   Network network(*backend_, trained(), received().class_names);
   network.load(received(), request_.bundle);
   StoredLogits stored;  // by photo: a bundle of features has none
-  if (statistics_ && cut_ == nullptr) stored = stored_logits(bundle_, *statistics_);
+  if (statistics_ && !statistics_->logits.empty() && cut_ == nullptr) stored = stored_logits(bundle_, *statistics_);
   const std::vector<std::uint32_t>& photos = material_->split.train;
   SoftLabels teacher =
       make_teacher(network, *material_->source, photos, stored, own_.distillation_personal, request_.bundle);
@@ -222,12 +251,13 @@ void Handover::teach() {
 }
 
 std::optional<KeepBest> Handover::keep_best() const {
-  if (request_.keep == Keep::trained) return std::nullopt;
+  if (request_.keep == Keep::trained || settings_.epochs == 0) return std::nullopt;
   const bool only_head =
       frozen_layers(trained(), settings_.freeze_until) + 1 == static_cast<int>(trained().layers.size());
-  return KeepBest(*network_, *material_->source, material_->split.train, first_new(),
-                  statistics_ ? replay(*statistics_, settings_.seed + kKeepBestDraws) : HeadSamples{}, only_head,
-                  settings_);
+  return KeepBest(
+      *network_, *material_->source, material_->split.train, first_new(),
+      statistics_ ? HeadDraws(*statistics_, settings_.seed + kKeepBestDraws).samples(spread_) : HeadSamples{},
+      only_head, settings_);
 }
 
 RunSummary Handover::train_on() {
@@ -235,6 +265,7 @@ RunSummary Handover::train_on() {
   const Split& split = material_->split;
   const HandoverEnding ending({*network_, imprinted_, first_new(), cut_ != nullptr ? &cut_->lower : nullptr}, own_,
                               keep_best());
+  const Checkpoint before = lives_ ? std::move(bundle_.checkpoint) : Checkpoint();
   bundle_.checkpoint = {};  // nobody looks at the received weights from here on
   give_back_memory();
   Trainer trainer(*network_, source, split.train, settings_, {dtype_, share_.training, request_.train.graph});
@@ -242,8 +273,9 @@ RunSummary Handover::train_on() {
   announce(observer_, *backend_, *network_, trainer, split.train.size(), split.test.size());
   Run run{*network_, trainer, source, split.test, true, settings_, std::move(start_), history_, clock_, &ending};
   describe(run.checkpoint, to_json(settings_, own_), preprocessing_, source, split);
+  keep_photo_lists(run.checkpoint, before);
   run.checkpoint.provenance = provenance_json(run.checkpoint.class_names, run.checkpoint.personal_classes,
-                                              split.train.size(), "resume", received_sha256_);
+                                              run.checkpoint.train_photos.size(), "resume", received_sha256_);
   return run_training(run, request_.train.run, observer_);
 }
 
@@ -257,7 +289,7 @@ RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   handover.prepare_device();
   handover.mix_photos();
   handover.look_back();
-  handover.imprint_new_people();
+  handover.start_head();
   handover.teach();
   return handover.train_on();  // keeps the best, and writes it
 }

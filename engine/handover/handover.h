@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/handover/handover_settings.h"
-#include "engine/handover/new_classes.h"
+#include "engine/handover/head_start.h"
 #include "engine/train/pretrain.h"
 
 namespace tsugi {
@@ -19,7 +19,7 @@ enum class Keep : std::uint8_t {
 struct HandoverRequest {
   TrainRequest train;
   Overrides<HandoverSettings> overrides;  ///< what the command line names of a hand-over's own settings
-  std::string bundle;                     ///< .tar
+  std::string bundle;                     ///< .tar, or what an earlier hand-over left: a checkpoint with statistics
   std::string personal;                   ///< one person's folder of photos, or a folder of such folders
   std::string continue_from;        ///< an interrupted hand-over's checkpoint to go on from; "" = from the bundle's
   std::size_t personal_photos = 0;  ///< most training photos of a personal person, 0 = all
@@ -27,7 +27,8 @@ struct HandoverRequest {
   Keep keep = Keep::better;
 };
 
-/// Makes of a pretraining's settings those that a hand-over trains on with where nobody says otherwise.
+/// Makes of a pretraining's settings those that a hand-over trains on with where nobody says otherwise; where the head
+/// is made of statistics and no photo of the old people came along, it takes no epoch.
 void apply_handover_defaults(TrainSettings& settings);
 constexpr double kLearningRateShare = 0.2;  ///< of pretraining's: what that does with the rate
 /// The layer until which a hand-over freezes by default, of photos: none, "". Without photos of old people only the
@@ -36,13 +37,9 @@ std::string default_freeze(const Model& model, int classes, bool old_photos);
 /// The share of the trained weights in what it ends with, by the fraction (0 to 1) of the server's photos that came
 /// along: the fewer, the less of the old people does training see, and the nearer to the start it ends.
 float default_weight_interpolation(double fraction);
-/// What new people's rows of `head` are multiplied by at the end: what brings them to kNewClassLength times the old
-/// rows' mean length, kLeastNewClassScale to 1. grown: the network before the first step, its rows from first_new on
-/// fitted to new people.
-float default_new_class_scale(const Checkpoint& grown, const std::string& head, int first_new);
 
-/// Reads the bundle, grows the head, trains on. wall_s counts from just before the bundle is opened. Throws Error on
-/// unusable input before anything is written.
+/// Reads the bundle, grows the head, trains on where there is what to train on. wall_s counts from just before the
+/// bundle is opened. Throws Error on unusable input before anything is written.
 RunSummary resume(const HandoverRequest& request, const RunObserver& observer);
 
 }  // namespace tsugi

@@ -51,6 +51,9 @@ const std::vector<Setting<HandoverSettings>>& setting_rows() {
        TSUGI_HANDOVER(distillation_temperature), "Softens what it says, 1 = as it is", "", "", "--distill-temperature"},
       {"distillation_personal", "--distillation-personal", kAny, TSUGI_HANDOVER(distillation_personal),
        "Keep what it says of personal photos too: true or false", "", "distil_personal", "--distill-personal"},
+      {"general_loss", "--general-loss", between(0, 100), TSUGI_HANDOVER(general_loss),
+       "Most points of the old people's accuracy that the new people may cost, as far as the device can tell; more of "
+       "them and fewer old people are recognised with more"},
       {"weight_interpolation", "--weight-interpolation", between(0, 1), TSUGI_HANDOVER(weight_interpolation),
        "Share of the trained weights in the network that training ends with; the rest is the network before the first "
        "step",
@@ -59,9 +62,7 @@ const std::vector<Setting<HandoverSettings>>& setting_rows() {
       {"new_class_scale", "--new-class-scale", between(0.01, 100), TSUGI_HANDOVER(new_class_scale),
        "What new people's rows of the last layer, which few photos made, are multiplied by at the end: less favours "
        "the old people",
-       "what makes them " + number_text(kNewClassLength) + " times as long as old ones, " +
-           number_text(kLeastNewClassScale) + " to 1",
-       "new_row_scale", "--new-row-scale"},
+       "", "new_row_scale", "--new-row-scale"},
       {"new_class_bias_shift", "--new-class-bias-shift", between(0, 100), TSUGI_HANDOVER(new_class_bias_shift),
        "By how much new people must win beside that, in nats", "", "margin", "--margin"},
   };

@@ -14,6 +14,8 @@ struct HandoverSettings {
                                           ///< gets the rest; 0 = off
   float distillation_temperature = 2.0f;  ///< of both softmaxes: above 1, what it says of unlikely people counts more
   bool distillation_personal = false;     ///< personal photos too: what the received network takes those people for
+  float general_loss = 1.5f;  ///< points of the server's people's accuracy that personal people may cost, by draws
+                              ///< (see analytic_head.h)
   float weight_interpolation = 1.0f;  ///< share of the trained weights in what it ends with, the start's have the rest
   float new_class_scale = 1.0f;       ///< what new people's rows of the head are multiplied by at its end (see
                                       ///< new_classes.h)
@@ -23,10 +25,9 @@ struct HandoverSettings {
 template <>
 const std::vector<Setting<HandoverSettings>>& setting_rows();
 
-/// Where a hand-over chooses for itself (handover.h): the least share of the trained weights, the length of new
-/// people's rows in mean lengths of the old ones, and the least that they are multiplied by. Chosen as
+/// Where a hand-over chooses for itself (handover.h): the least share of the trained weights. Chosen as
 /// bench/results/handover-defaults.md says.
-constexpr float kLeastInterpolation = 0.3f, kNewClassLength = 2.0f, kLeastNewClassScale = 0.65f;
+constexpr float kLeastInterpolation = 0.3f;
 
 /// Throws Error naming `place`, the field and both values when a field is out of range.
 void validate(const HandoverSettings& settings, const std::string& place);

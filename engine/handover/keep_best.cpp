@@ -62,7 +62,7 @@ Recalls KeepBest::look(const DeviceBuffer* scratch) const {
       count(source_.label(train_photos_[i]), predictions.predicted[i]);
   }
   if (look_at_draws_) {
-    const std::vector<int> predicted = predict_by_head(network_, old_);
+    const std::vector<int> predicted = predict_by_head(fetch_head(network_), old_);
     for (std::size_t i = 0; i < predicted.size(); ++i) count(old_.labels[i], predicted[i]);
   }
   return {mean_recall(tallies, 0, first_new_), mean_recall(tallies, first_new_, network_.classes())};

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/handover/imprint.h"
+#include "engine/handover/head_rows.h"
 #include "engine/train/inference.h"
 #include "engine/train/settings.h"
 

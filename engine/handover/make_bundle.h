@@ -60,10 +60,12 @@ class BundleMaker {
   MadeBundle make(const BundleRequest& request);
 
  private:
+  PhotoStore load(const PhotoFolder& folder) const;
   void decode();
   void look();
   void gather_statistics();
-  Predictions run(std::uint32_t variant, bool logits);
+  Predictions run(const PhotoStore& store, std::uint32_t variant, bool logits);
+  void count_held_out();
   SafetensorsFile statistics_of(const std::vector<std::size_t>& chosen) const;
   void check_stop() const;
 
@@ -71,7 +73,7 @@ class BundleMaker {
   RunObserver observer_;
   CheckpointSession session_;
   PhotoFolder folder_;
-  std::vector<Photo> test_photos_;     // that can be read
+  PhotoFolder tests_;                  // the test photos that can be read
   std::unique_ptr<PhotoStore> store_;  // the training photos that can be read
   Predictions seen_;                   // logits and features of the store's photos as they are
   PeopleStatistics statistics_;        // without logits

@@ -58,7 +58,7 @@ void warn_of_few(const PhotoStore& store, const Split& own, const MaterialReques
   std::vector<std::size_t> photos(request.class_names.size(), 0);
   for (const std::uint32_t i : own.train) ++photos[static_cast<std::size_t>(store.label(i))];
   for (std::size_t person = static_cast<std::size_t>(request.first_new); person < photos.size(); ++person)
-    if (photos[person] < kFewPhotos && observer.say)
+    if (photos[person] > 0 && photos[person] < kFewPhotos && observer.say)
       observer.say(request.class_names[person] + ": " + std::to_string(photos[person]) + " training photo" +
                    (photos[person] == 1 ? "" : "s") + ", few to know somebody by: " + std::to_string(kFewPhotos) +
                    " at least are advised");
@@ -83,7 +83,7 @@ std::unique_ptr<Material> photo_material(Backend& backend, const MaterialRequest
   auto material = std::make_unique<Material>();
   material->store = load_photos(folder, request.preprocessing, request.threads, observer, request.memory);
   const PhotoStore& store = *material->store;
-  check_readable(store, request.class_names, request.first_new, request.personal_place);
+  check_readable(store, request.class_names, request.personal.class_names, request.personal_place);
   for (std::uint32_t i = 0; i < store.size(); ++i)
     if (store.label(i) < request.first_new)
       (is_test.at(store.photo(i).file) ? material->split.test : material->split.train).push_back(i);
@@ -100,7 +100,7 @@ std::unique_ptr<Material> feature_material(Backend& backend, const MaterialReque
   PhotoFolder folder;
   add_personal(request, folder);
   const PhotoStore store = load_photos(folder, request.preprocessing, request.threads, observer, request.memory);
-  check_readable(store, request.class_names, request.first_new, request.personal_place);
+  check_readable(store, request.class_names, request.personal.class_names, request.personal_place);
   const Split own = split_personal(store, request, observer);
   warn_of_few(store, own, request, observer);
 

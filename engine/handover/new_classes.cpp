@@ -1,18 +1,18 @@
-// Grows the head; gathers features of the training photos for imprinting, or draws rows; scales and shifts them.
+// Moves rows of the head, scales and shifts them.
 #include "engine/handover/new_classes.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
+#include <optional>
+
+#include "kernels/api/error.h"
 
 namespace tsugi {
 namespace {
 
-constexpr std::uint32_t kImprintDraws =
-    3;  // augmented variants of a personal photo that imprinting sees beside the photo
-
-void add_rows(std::vector<NamedTensor>& tensors, const std::string& name, std::size_t rows, std::size_t old_rows,
-              const std::string& place) {
+/// `from`: of each row of the result the row that it takes, or none.
+void move_rows(std::vector<NamedTensor>& tensors, const std::string& name,
+               const std::vector<std::optional<std::size_t>>& from, std::size_t old_rows, const std::string& place) {
   for (NamedTensor& tensor : tensors) {
     if (tensor.name != name) continue;
     if (tensor.shape.empty() || tensor.shape[0] != static_cast<std::int64_t>(old_rows) ||
@@ -21,75 +21,60 @@ void add_rows(std::vector<NamedTensor>& tensors, const std::string& name, std::s
                   (tensor.shape.empty() ? std::string("no") : std::to_string(tensor.shape[0])) + " rows for " +
                   std::to_string(old_rows) + " people");
     const std::size_t row_bytes = tensor.data.size() / old_rows;
-    tensor.shape[0] += static_cast<std::int64_t>(rows);
-    tensor.data.resize(tensor.data.size() + rows * row_bytes, 0);
+    std::vector<std::uint8_t> rows(from.size() * row_bytes, 0);
+    for (std::size_t row = 0; row < from.size(); ++row)
+      if (from[row]) std::memcpy(&rows[row * row_bytes], &tensor.data[*from[row] * row_bytes], row_bytes);
+    tensor.shape[0] = static_cast<std::int64_t>(from.size());
+    tensor.data = std::move(rows);
   }
 }
 
-/// Features of `photos` in their first `variants` variants.
-HeadSamples samples_of(const Network& network, const SampleSource& source, const std::vector<std::uint32_t>& photos,
-                       std::uint32_t variants, const TrainSettings& settings) {
-  Inference inference(network, kSmallBatch);
-  InferenceOptions options;
-  options.features = true;
-  options.variants = variants;
-  options.strength = settings.augment;
-  options.seed = settings.seed;
-  HeadSamples samples;
-  for (; options.variant < variants; ++options.variant) {
-    const std::vector<float> features = inference.run(source, photos, options).features;
-    samples.features.insert(samples.features.end(), features.begin(), features.end());
-    for (const std::uint32_t i : photos) samples.labels.push_back(source.label(i));
-  }
-  return samples;
-}
-
-void imprint(Network& network, int first_new, const SampleSource& source, const Split& split,
-             const std::optional<PeopleStatistics>& statistics, const TrainSettings& settings) {
-  std::vector<std::uint32_t> general, personal;
-  for (const std::uint32_t i : split.train) (source.label(i) < first_new ? general : personal).push_back(i);
-  const HeadSamples old =
-      statistics ? replay(*statistics, settings.seed) : samples_of(network, source, general, 1, settings);
-  imprint_rows(network, first_new, old,
-               samples_of(network, source, personal, std::min(settings.variants, 1 + kImprintDraws), settings));
-}
-
-void draw_rows(Network& network, int first_new, std::uint64_t seed) {
-  const ParameterInfo& info = *network.layout().find(static_cast<int>(network.model().layers.size()) - 1, "weight");
-  const auto width = static_cast<std::size_t>(info.shape[1]);
-  std::vector<float> rows(static_cast<std::size_t>(network.classes() - first_new) * width);
-  fill_normal(seed, static_cast<std::uint32_t>(first_new), 0.01f, rows.data(), rows.size());
-  network.backend().copy_to_device(network.parameters() + info.offset + static_cast<std::size_t>(first_new) * width,
-                                   rows.data(), rows.size() * sizeof(float));
+bool has(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 }  // namespace
 
-void grow_head(Checkpoint& checkpoint, const Model& model, const std::vector<std::string>& names,
-               const std::string& place) {
-  for (const std::string& name : names)
-    if (std::find(checkpoint.class_names.begin(), checkpoint.class_names.end(), name) != checkpoint.class_names.end())
-      throw Error(place + ": " + name + " is among the checkpoint's " + std::to_string(checkpoint.class_names.size()) +
-                  " people already; a personal person needs a name of their own");
-  const std::size_t old_rows = checkpoint.class_names.size();
-  if (old_rows == 0) throw Error(place + ": the checkpoint knows 0 people, expected at least 1");
+void set_people(Checkpoint& checkpoint, const Model& model, const std::vector<std::string>& names,
+                const std::string& place) {
+  const std::vector<std::string>& known = checkpoint.class_names;
+  if (known.empty()) throw Error(place + ": the checkpoint knows 0 people, expected at least 1");
+  std::vector<std::optional<std::size_t>> from;
+  for (const std::string& name : names) {
+    const auto found = std::find(known.begin(), known.end(), name);
+    from.push_back(found == known.end() ? std::nullopt
+                                        : std::optional<std::size_t>(static_cast<std::size_t>(found - known.begin())));
+  }
   for (const char* suffix : {".weight", ".bias"}) {
     const std::string tensor = model.layers.back().name + suffix;
-    add_rows(checkpoint.parameters, tensor, names.size(), old_rows, place);
+    move_rows(checkpoint.parameters, tensor, from, known.size(), place);
     for (auto& [moment, tensors] : checkpoint.moments)
-      add_rows(tensors, tensor, names.size(), old_rows, place + " (" + moment + ")");
+      move_rows(tensors, tensor, from, known.size(), place + " (" + moment + ")");
   }
-  checkpoint.class_names.insert(checkpoint.class_names.end(), names.begin(), names.end());
-  checkpoint.personal_classes.insert(checkpoint.personal_classes.end(), names.begin(), names.end());
+  checkpoint.class_names = names;
 }
 
-void start_new_classes(NewRow how, Network& network, int first_new, const SampleSource& source, const Split& split,
-                       const std::optional<PeopleStatistics>& statistics, const TrainSettings& settings) {
-  if (how == NewRow::imprint) {
-    imprint(network, first_new, source, split, statistics, settings);
-  } else {
-    draw_rows(network, first_new, settings.seed);
-  }
+void grow_head(Checkpoint& checkpoint, const Model& model, const std::vector<std::string>& names,
+               const std::string& place) {
+  // Without statistics personal people are as everybody else: only their rows are known.
+  std::vector<std::string> others, personal = names;
+  for (const std::string& name : checkpoint.class_names)
+    if (checkpoint.people.empty() || !has(checkpoint.personal_classes, name)) others.push_back(name);
+  for (const std::string& name : names)
+    if (has(others, name))
+      throw Error(place + ": " + name + " is among the checkpoint's " + std::to_string(checkpoint.class_names.size()) +
+                  " people already; a personal person needs a name of their own");
+  for (const std::string& name : checkpoint.personal_classes)
+    if (!has(others, name) && !has(personal, name)) personal.push_back(name);
+  std::sort(personal.begin(), personal.end());
+  std::vector<std::string> all = others;
+  all.insert(all.end(), personal.begin(), personal.end());
+  set_people(checkpoint, model, all, place);
+  auto& marked = checkpoint.personal_classes;
+  marked.erase(
+      std::remove_if(marked.begin(), marked.end(), [&](const std::string& name) { return has(personal, name); }),
+      marked.end());
+  marked.insert(marked.end(), personal.begin(), personal.end());
 }
 
 void adjust_new_classes(Checkpoint& checkpoint, const std::string& head, int first_new, float scale, float bias_shift) {
@@ -106,24 +91,6 @@ void adjust_new_classes(Checkpoint& checkpoint, const std::string& head, int fir
       values[i] = scale * values[i] + (is_bias ? bias_shift : 0.0f);
     std::memcpy(tensor.data.data(), values.data(), tensor.data.size());
   }
-}
-
-float new_class_length(const Checkpoint& checkpoint, const std::string& head, int first_new) {
-  const NamedTensor* weight = find_tensor(checkpoint.parameters, head + ".weight");
-  if (weight == nullptr || weight->shape.empty()) return 0.0f;
-  const std::vector<float> values = values_of(*weight);
-  const std::size_t rows = static_cast<std::size_t>(weight->shape[0]), old = static_cast<std::size_t>(first_new);
-  if (old == 0 || old >= rows) return 0.0f;
-  const std::size_t width = values.size() / rows;
-  double sums[2] = {0.0, 0.0};  // of lengths: old rows, new rows
-  for (std::size_t row = 0; row < rows; ++row) {
-    double squares = 0.0;
-    for (std::size_t i = row * width; i < (row + 1) * width; ++i)
-      squares += static_cast<double>(values[i]) * static_cast<double>(values[i]);
-    sums[row >= old ? 1 : 0] += std::sqrt(squares);
-  }
-  const double before = sums[0] / static_cast<double>(old), after = sums[1] / static_cast<double>(rows - old);
-  return before > 0.0 ? static_cast<float>(after / before) : 0.0f;
 }
 
 }  // namespace tsugi

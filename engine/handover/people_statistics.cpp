@@ -2,7 +2,11 @@
 #include "engine/handover/people_statistics.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "engine/core/json_value.h"
+#include "engine/core/sha256.h"
+#include "engine/core/text.h"
 #include "engine/formats/quantize.h"
 #include "engine/model/parameters.h"
 #include "kernels/api/error.h"
@@ -11,6 +15,12 @@ namespace tsugi {
 namespace {
 
 using Shape = std::vector<std::int64_t>;
+
+constexpr const char* kMean = "feature_mean";
+constexpr const char* kCovariance = "feature_covariance";
+constexpr const char* kCount = "feature_count";
+constexpr const char* kHeldOut = "held_out";
+constexpr const char* kPhotoFeatures = "photo_features";
 
 Shape shape_of(std::size_t a) { return {static_cast<std::int64_t>(a)}; }
 Shape shape_of(std::size_t a, std::size_t b) { return {static_cast<std::int64_t>(a), static_cast<std::int64_t>(b)}; }
@@ -33,9 +43,9 @@ NamedTensor array(const std::string& name, const Shape& shape, const std::vector
   return make_tensor(name, shape, values.data());
 }
 
-std::vector<float> read_array(const SafetensorsFile& file, const std::string& place, const std::string& name,
-                              const Shape& shape, bool half = false) {
-  const NamedTensor* tensor = find_tensor(file.tensors, name);
+std::vector<float> read_array(const std::vector<NamedTensor>& tensors, const std::string& place,
+                              const std::string& name, const Shape& shape, bool half = false) {
+  const NamedTensor* tensor = find_tensor(tensors, name);
   if (tensor == nullptr) throw Error(place + ": has no array " + name + ", one expected");
   const std::string where = place + ": " + name;
   if (tensor->dtype != DType::f32 && !(half && tensor->dtype == DType::f16))
@@ -61,11 +71,62 @@ void check_covariance(const PeopleStatistics& statistics, const std::string& pla
                     text(shape_of(i, j)) + " and " + std::to_string(c[j * width + i]) + " at " + text(shape_of(j, i)));
 }
 
+/// The lower triangle of a symmetric matrix, row by row, and back.
+std::vector<float> triangle_of(const std::vector<float>& matrix, std::size_t width) {
+  std::vector<float> triangle;
+  for (std::size_t i = 0; i < width; ++i)
+    triangle.insert(triangle.end(), matrix.begin() + static_cast<std::ptrdiff_t>(i * width),
+                    matrix.begin() + static_cast<std::ptrdiff_t>(i * width + i + 1));
+  return triangle;
+}
+
+std::vector<float> matrix_of(const std::vector<float>& triangle, std::size_t width) {
+  std::vector<float> matrix(width * width);
+  auto next = triangle.begin();
+  for (std::size_t i = 0; i < width; ++i)
+    for (std::size_t j = 0; j <= i; ++j) matrix[i * width + j] = matrix[j * width + i] = *next++;
+  return matrix;
+}
+
 void check_counts(const PeopleStatistics& statistics, const std::string& place) {
   for (std::size_t i = 0; i < statistics.classes; ++i)
     if (const float count = statistics.feature_count[i]; count < 0.0f || count != std::floor(count))
       throw Error(place + ": feature_count of class " + std::to_string(i) + " is " + std::to_string(count) +
                   ", a whole number from 0 expected");
+  const float correct = statistics.held_out_correct, photos = statistics.held_out_photos;
+  if (correct < 0.0f || correct > photos || correct != std::floor(correct) || photos != std::floor(photos))
+    throw Error(place + ": " + kHeldOut + " says " + std::to_string(correct) + " of " + std::to_string(photos) +
+                " photos, whole numbers from 0 expected, the first no larger");
+}
+
+void read_held_out(const std::vector<NamedTensor>& tensors, const std::string& place, PeopleStatistics& statistics) {
+  const std::vector<float> counts = read_array(tensors, place, kHeldOut, shape_of(2));
+  statistics.held_out_correct = counts[0];
+  statistics.held_out_photos = counts[1];
+}
+
+/// Whose photos a checkpoint's people_photos lists: the last of its classes, all of them personal.
+std::vector<PersonalPerson> personal_people(const Checkpoint& checkpoint, const std::string& place) {
+  const Json json = parse_json_object(checkpoint.people_photos, place + ": people_photos");
+  std::vector<PersonalPerson> personal;
+  for (const auto& [name, digests] : json.items())  // by name, ascending
+    personal.push_back({name, parse_json_texts(digests.dump(), place + ": people_photos: " + shown(name)), {}});
+  std::sort(personal.begin(), personal.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  const std::vector<std::string>& names = checkpoint.class_names;
+  const bool fits =
+      personal.size() < names.size() && personal.size() == checkpoint.personal_classes.size() &&
+      std::equal(personal.rbegin(), personal.rend(), names.rbegin(),
+                 [](const PersonalPerson& person, const std::string& name) { return person.name == name; });
+  if (!fits)
+    throw Error(place + ": people_photos lists " + std::to_string(personal.size()) + " people, the " +
+                std::to_string(checkpoint.personal_classes.size()) +
+                " personal ones expected, by name, as the last of " + std::to_string(names.size()));
+  for (const PersonalPerson& person : personal)
+    for (std::size_t i = 0; i < person.digests.size(); ++i)
+      if (!is_sha256_hex(person.digests[i]) || (i > 0 && person.digests[i] <= person.digests[i - 1]))
+        throw Error(place + ": people_photos: " + shown(person.name) + " has " + shown(person.digests[i]) +
+                    ", ascending digests of 64 lower-case hex digits expected");
+  return personal;
 }
 
 }  // namespace
@@ -82,9 +143,10 @@ SafetensorsFile write_people_statistics(const PeopleStatistics& statistics) {
                 std::to_string(classes) + " expected");
   SafetensorsFile file;
   file.tensors = {to_half(array("logits", shape_of(statistics.logits.size() / classes, classes), statistics.logits)),
-                  array("feature_mean", shape_of(classes, width), statistics.feature_mean),
-                  array("feature_covariance", covariance_shape(width), statistics.feature_covariance),
-                  array("feature_count", shape_of(classes), statistics.feature_count)};
+                  array(kMean, shape_of(classes, width), statistics.feature_mean),
+                  array(kCovariance, covariance_shape(width), statistics.feature_covariance),
+                  array(kCount, shape_of(classes), statistics.feature_count),
+                  array(kHeldOut, shape_of(2), {statistics.held_out_correct, statistics.held_out_photos})};
   return file;
 }
 
@@ -101,15 +163,76 @@ std::optional<PeopleStatistics> read_people_statistics(const Bundle& bundle, con
   const std::size_t classes = statistics.classes = bundle.checkpoint.class_names.size();
   const std::size_t width = statistics.width = feature_width(model, static_cast<int>(classes));
   statistics.only_variances = width > kLargestCovariance;
-  const SafetensorsFile& file = found->second;
-  statistics.logits = read_array(file, where, "logits", shape_of(photos, classes), true);
-  statistics.feature_mean = read_array(file, where, "feature_mean", shape_of(classes, width));
-  statistics.feature_covariance = read_array(file, where, "feature_covariance", covariance_shape(width));
-  statistics.feature_count = read_array(file, where, "feature_count", shape_of(classes));
-  if (file.tensors.size() != 4)
-    throw Error(where + ": has " + std::to_string(file.tensors.size()) + " arrays, 4 expected");
+  const std::vector<NamedTensor>& tensors = found->second.tensors;
+  statistics.logits = read_array(tensors, where, "logits", shape_of(photos, classes), true);
+  statistics.feature_mean = read_array(tensors, where, kMean, shape_of(classes, width));
+  statistics.feature_covariance = read_array(tensors, where, kCovariance, covariance_shape(width));
+  statistics.feature_count = read_array(tensors, where, kCount, shape_of(classes));
+  const bool counted = find_tensor(tensors, kHeldOut) != nullptr;  // not by older versions
+  if (counted) read_held_out(tensors, where, statistics);
+  const std::size_t arrays = counted ? 5 : 4;
+  if (tensors.size() != arrays)
+    throw Error(where + ": has " + std::to_string(tensors.size()) + " arrays, " + std::to_string(arrays) + " expected");
   check_covariance(statistics, where);
   check_counts(statistics, where);
+  return statistics;
+}
+
+void store_people(const PeopleStatistics& statistics, Checkpoint& checkpoint) {
+  const std::size_t classes = statistics.classes, width = statistics.width;
+  const bool whole = !statistics.only_variances;
+  const std::size_t covariances = whole ? width * (width + 1) / 2 : width;
+  if (whole && statistics.feature_covariance.size() != width * width)
+    throw Error("people: feature_covariance has " + std::to_string(statistics.feature_covariance.size()) + " values, " +
+                std::to_string(width * width) + " expected");
+  checkpoint.people = {array(kMean, shape_of(classes, width), statistics.feature_mean),
+                       array(kCovariance, shape_of(covariances),
+                             whole ? triangle_of(statistics.feature_covariance, width) : statistics.feature_covariance),
+                       array(kCount, shape_of(classes), statistics.feature_count),
+                       array(kHeldOut, shape_of(2), {statistics.held_out_correct, statistics.held_out_photos})};
+  Json photos = Json::object();
+  std::vector<float> features;
+  for (const PersonalPerson& person : statistics.personal) {
+    photos[person.name] = person.digests;
+    features.insert(features.end(), person.features.begin(), person.features.end());
+  }
+  checkpoint.people_photos = photos.dump();
+  if (!statistics.personal.empty())
+    checkpoint.people.push_back(array(kPhotoFeatures, shape_of(features.size() / width, width), features));
+}
+
+std::optional<PeopleStatistics> read_people(const Checkpoint& checkpoint, const Model& model,
+                                            const std::string& place) {
+  const std::vector<NamedTensor>& tensors = checkpoint.people;
+  if (tensors.empty()) return std::nullopt;
+  PeopleStatistics statistics;
+  statistics.personal = personal_people(checkpoint, place);
+  const std::size_t classes = statistics.classes = checkpoint.class_names.size() - statistics.personal.size();
+  const std::size_t width = statistics.width = feature_width(model, static_cast<int>(checkpoint.class_names.size()));
+  const bool only_variances = statistics.only_variances = width > kLargestCovariance;
+  statistics.feature_mean = read_array(tensors, place, kMean, shape_of(classes, width));
+  const std::vector<float> covariance =
+      read_array(tensors, place, kCovariance, shape_of(only_variances ? width : width * (width + 1) / 2));
+  statistics.feature_covariance = only_variances ? covariance : matrix_of(covariance, width);
+  statistics.feature_count = read_array(tensors, place, kCount, shape_of(classes));
+  read_held_out(tensors, place, statistics);
+  std::size_t photos = 0;
+  for (const PersonalPerson& person : statistics.personal) photos += person.digests.size();
+  if (!statistics.personal.empty()) {
+    const std::vector<float> features = read_array(tensors, place, kPhotoFeatures, shape_of(photos, width));
+    auto next = features.begin();
+    for (PersonalPerson& person : statistics.personal) {
+      const auto end = next + static_cast<std::ptrdiff_t>(person.digests.size() * width);
+      person.features.assign(next, end);
+      next = end;
+    }
+  }
+  const std::size_t expected = statistics.personal.empty() ? 4 : 5;
+  if (tensors.size() != expected)
+    throw Error(place + ": has " + std::to_string(tensors.size()) + " arrays of its people, " +
+                std::to_string(expected) + " expected");
+  check_covariance(statistics, place);
+  check_counts(statistics, place);
   return statistics;
 }
 

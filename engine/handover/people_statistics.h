@@ -1,9 +1,9 @@
-// Statistics of the server's people, which the device cannot compute without their photos. They travel in a bundle as
-// tensors/knowledge.safetensors, so that even a hand-over with 0 % of the photos has something to hold on to: logits of
-// the photos that are sent (distillation), and where each person's features lie (imprinting, replay of features drawn
-// from Gaussians). Sources: Hayes & Kanan, "Lifelong machine learning with deep streaming linear discriminant
-// analysis", CVPRW 2020; Zhu et al., "Prototype augmentation and self-supervision for incremental learning" (PASS),
-// CVPR 2021; Hinton et al., "Distilling the knowledge in a neural network", 2015.
+// Statistics of people. Those of the server's, which the device cannot compute without their photos, travel in a bundle
+// as tensors/knowledge.safetensors, so that even a hand-over with 0 % of the photos has something to hold on to: logits
+// of the photos that are sent (distillation), and where each person's features lie, which is all that a head is made of
+// (analytic_head.h). The device's checkpoint keeps the latter, with those of the personal people, for life: it adds
+// people and forgets them without the bundle. Sources: Hayes & Kanan, "Lifelong machine learning with deep streaming
+// linear discriminant analysis", CVPRW 2020; Hinton et al., "Distilling the knowledge in a neural network", 2015.
 #pragma once
 
 #include <cstddef>
@@ -22,9 +22,18 @@ inline constexpr const char* kKnowledgeName = "knowledge";
 /// Up to this many features the covariance is whole; above, only its diagonal travels: a whole one of 512 takes 1 MB.
 inline constexpr std::size_t kLargestCovariance = 512;
 
-/// A feature is an output of the layer that the model's last one reads. Bytes: 2 * classes a photo that is sent, and
-/// 4 * (classes * (width + 1) + width * width): 81 kB for 30 people and faces-resnet's 128 features, 293 kB for
-/// faces-cnn's 256.
+/// A person of the device: the photos that they were learnt from, by digest, so that a photo that comes again changes
+/// nothing and the order in which photos came does not show.
+struct PersonalPerson {
+  std::string name;
+  std::vector<std::string> digests;  ///< SHA-256 of the photos' files, ascending, none twice
+  std::vector<float> features;       ///< [digests, width]: of each photo as it is
+};
+
+/// A feature is an output of the layer that the model's last one reads. Bytes in a bundle: 2 * classes a photo that is
+/// sent, and 4 * (classes * (width + 1) + width * width): 81 kB for 30 people and faces-resnet's 128 features, 293 kB
+/// for faces-cnn's 256. A checkpoint has half of the covariance: 49 kB for the former, and 4 * width + 67 a photo of a
+/// personal person.
 struct PeopleStatistics {
   std::size_t classes = 0, width = 0;
   std::vector<float> logits;        ///< [training photos, classes], in the bundle's order of them; stored as float16
@@ -34,20 +43,33 @@ struct PeopleStatistics {
   std::vector<float>
       feature_count;            ///< [classes] samples behind each mean: the server's training photos and draws of them
   bool only_variances = false;  ///< width is above kLargestCovariance
+  /// How many of the server's test photos the head of these statistics names right; 0 of 0 where nobody counted.
+  float held_out_correct = 0.0f, held_out_photos = 0.0f;
+  std::vector<PersonalPerson> personal;  ///< by name, ascending; a bundle has none
 };
 
-/// As arrays "logits", "feature_mean", "feature_covariance" and "feature_count". Throws Error on sizes that do not fit
-/// each other and on values that are not finite.
+/// As arrays "logits", "feature_mean", "feature_covariance", "feature_count" and "held_out" (right, photos). Throws
+/// Error on sizes that do not fit each other and on values that are not finite.
 SafetensorsFile write_people_statistics(const PeopleStatistics& statistics);
 
 /// The statistics of a bundle, whose model is `model`; nothing when it carries none. `place`, the bundle's name, opens
-/// every message. Throws Error naming the array and both values on anything but the four arrays in the types and shapes
-/// that the bundle's classes, training photos and model need, with finite values, a symmetric covariance without
-/// negative variances, and whole counts. The covariance may be singular. `training_photos`: how many there are where
-/// the bundle does not carry them as photos (see feature_bundle.h).
+/// every message; older versions' lack the last array. Throws Error naming the array and both values on anything but
+/// these arrays in the types and shapes that the bundle's classes, training photos and model need, with finite values,
+/// a symmetric covariance without negative variances, and whole counts. The covariance may be singular.
+/// `training_photos`: how many there are where the bundle does not carry them as photos (see feature_bundle.h).
 std::optional<PeopleStatistics> read_people_statistics(const Bundle& bundle, const Model& model,
                                                        const std::string& place,
                                                        std::optional<std::size_t> training_photos = std::nullopt);
+
+/// Puts the statistics into a checkpoint. Throws Error on sizes that do not fit each other and on values that are not
+/// finite.
+void store_people(const PeopleStatistics& statistics, Checkpoint& checkpoint);
+
+/// The statistics of a checkpoint, whose model is `model`; nothing when it carries none. `place`, its file's name,
+/// opens every message. Throws Error naming the array and both values on arrays of types and shapes other than the
+/// people and the model need, values that are not finite, negative variances, counts that are not whole, and personal
+/// people that are not its last classes. The covariance may be singular.
+std::optional<PeopleStatistics> read_people(const Checkpoint& checkpoint, const Model& model, const std::string& place);
 
 /// Features of a sample of `model`: what its last layer reads.
 std::size_t feature_width(const Model& model, int classes);

@@ -119,12 +119,13 @@ PhotoFolder with_personal(const PhotoFolder& general, const PhotoFolder& persona
   return both;
 }
 
-void check_readable(const PhotoStore& store, const std::vector<std::string>& class_names, int first_class,
-                    const std::string& place) {
-  for (int label = first_class; label < static_cast<int>(class_names.size()); ++label)
-    if (std::count(store.labels().begin(), store.labels().end(), label) == 0)
-      throw Error(place + ": " + class_names[static_cast<std::size_t>(label)] +
-                  " has 0 photos that can be read, at least 2 are needed");
+void check_readable(const PhotoStore& store, const std::vector<std::string>& class_names,
+                    const std::vector<std::string>& people, const std::string& place) {
+  for (const std::string& name : people) {
+    const auto label = std::find(class_names.begin(), class_names.end(), name) - class_names.begin();
+    if (std::count(store.labels().begin(), store.labels().end(), static_cast<int>(label)) == 0)
+      throw Error(place + ": " + name + " has 0 photos that can be read, at least 2 are needed");
+  }
 }
 
 void cap_training(Split& split, const std::vector<int>& labels, int first_class, std::size_t most) {

@@ -29,9 +29,9 @@ PhotoFolder only_people(const PhotoFolder& folder, const std::vector<std::string
 PhotoFolder with_personal(const PhotoFolder& general, const PhotoFolder& personal, const std::string& place);
 
 /// Broken photos are skipped, but a person of whom nothing is left cannot be learnt: throws Error naming `place` and
-/// the first such person among the classes from `first_class` on.
-void check_readable(const PhotoStore& store, const std::vector<std::string>& class_names, int first_class,
-                    const std::string& place);
+/// the first such person of `people`, who are among the classes.
+void check_readable(const PhotoStore& store, const std::vector<std::string>& class_names,
+                    const std::vector<std::string>& people, const std::string& place);
 
 /// Leaves each class from `first_class` on its first `most` training photos; 0 = all. labels: of the photos that were
 /// split.

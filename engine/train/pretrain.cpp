@@ -102,8 +102,10 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   PhotoFolder folder = scan_photos(request.photos);
   if (!request.people.empty()) folder = only_people(folder, request.people, request.photos);
   const auto general_people = static_cast<int>(folder.class_names.size());
+  std::vector<std::string> personal_people;
   if (!request.personal.empty()) {
     const PhotoFolder personal = scan_person(request.personal);
+    personal_people = personal.class_names;
     folder = with_personal(folder, personal, request.personal);
     mark_personal(from, personal.class_names);
   }
@@ -117,11 +119,13 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
       continued ? layout.count() * sizeof(float) + Optimizer::bytes(settings.optimizer, layout.count()) : 0;
   const MemoryShare share = share_memory(request.train.memory_budget, *backend, layout, settings.optimizer, held);
   const PhotoStore store = load_photos(folder, preprocessing, request.train.threads, observer, share.photos);
-  if (!request.personal.empty()) check_readable(store, folder.class_names, general_people, request.personal);
+  check_readable(store, folder.class_names, personal_people, request.personal);
   Split split = split_as_trained(store, from, request.continue_from, settings.test_fraction, settings.seed, observer);
   cap_training(split, store.labels(), general_people, request.personal_photos);
   PhotoSource source(*backend, store);
   Checkpoint now = from;  // what it will say of itself
+  now.people.clear();     // layers learn: features of before say nothing
+  now.people_photos = "{}";
   describe(now, to_json(settings), preprocessing, source, split);
   if (continued) {
     check_same_photos(from, now, "pretrain", request.continue_from, observer);

@@ -219,11 +219,11 @@ class Runner {
     if (options_.output.empty() || (saved_once_ && saved_.step == now.step && saved_.epoch == now.epoch)) return;
     const Profile::Span span(profile_.get(), "checkpoint");
     run_.trainer.store(run_.checkpoint);
+    run_.checkpoint.metrics = to_json(run_.history);
     if (run_.ending != nullptr) run_.ending->complete(run_.checkpoint);
     check_finite(run_.checkpoint.parameters, now.step);
     check_finite(run_.checkpoint.statistics, now.step);
     for (const auto& [buffer, tensors] : run_.checkpoint.moments) check_finite(tensors, now.step);
-    run_.checkpoint.metrics = to_json(run_.history);
     write_checkpoint(options_.output, run_.checkpoint, options_.output_kind, observer_.files);
     saved_ = now;
     saved_once_ = true;

@@ -9,7 +9,8 @@ namespace tsugi {
 template <>
 const std::vector<Setting<TrainSettings>>& setting_rows() {
   static const std::vector<Setting<TrainSettings>> rows = {
-      {"epochs", "--epochs", between(0, 1e6), TSUGI_TRAIN(epochs), "Passes over the training samples"},
+      {"epochs", "--epochs", between(0, 1e6), TSUGI_TRAIN(epochs),
+       "Passes over the training samples; a hand-over by statistics alone takes none"},
       {"batch", "--batch", between(1, 65536), TSUGI_TRAIN(batch), "Samples a step"},
       {"variants", "--augment", between(1, 10000), TSUGI_TRAIN(variants),
        "Variants of each photo an epoch; 1 = the photo alone"},

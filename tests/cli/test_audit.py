@@ -16,6 +16,7 @@ AUDITED = (
     "pretrain",
     "bundle",
     "resume",
+    "forget",
     "eval",
     "predict",
     "compact",
@@ -89,7 +90,9 @@ class Audit(support.CommandLine):
         audit = self.audit(
             "resume", "handover.tar", "--personal", "tony", "-o", "new", "--metrics", "m.jsonl", *support.TINY[2:]
         )
-        self.check(self.one(audit["read"], "handover.tar"), "bundle", False, 1)
+        looked, whole = [entry for entry in audit["read"] if entry["path"] == "handover.tar"]
+        self.assertEqual(looked["role"], "first bytes")
+        self.check(whole, "bundle", False, 1)
         self.check_photos(audit["read"], {f"tony/{self.tony}": True})
         self.check(self.one(audit["written"], "new"), "checkpoint", True)
         self.check(self.one(audit["written"], "m.jsonl"), "metrics", True)
@@ -99,8 +102,8 @@ class Audit(support.CommandLine):
         self.assertEqual(
             audit["totals"]["read"],
             {
-                "files": 7,
-                "bytes": photo_bytes + len(self.read("handover.tar")),
+                "files": 8,
+                "bytes": photo_bytes + looked["bytes"] + len(self.read("handover.tar")),
                 "personal_files": 6,
                 "personal_bytes": photo_bytes,
             },
@@ -149,6 +152,15 @@ class Audit(support.CommandLine):
         audit = self.audit("compact", "device", "-o", "small")
         self.check(self.one(audit["read"], "device"), "checkpoint", True)
         self.check(self.one(audit["written"], "small"), "checkpoint", True)
+
+    def test_forget(self):
+        self.tsugi("bundle", "server", "--photos", "people", "--fraction", "0", "-o", "none.tar")
+        self.tsugi("resume", "none.tar", "--personal", f"tony/{self.tony}", "-o", "alive")
+        audit = self.audit("forget", "alive", self.tony, "-o", "left")
+        self.check(self.one(audit["read"], "alive"), "checkpoint", True)
+        self.check(self.one(audit["written"], "left"), "checkpoint", True)
+
+    def test_inspect(self):
         for name, role, personal in (
             ("device", "checkpoint", True),
             ("handover.tar", "bundle", False),

@@ -9,6 +9,7 @@ COMMANDS = (
     "pretrain",
     "bundle",
     "resume",
+    "forget",
     "eval",
     "predict",
     "compact",

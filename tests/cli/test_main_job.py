@@ -179,6 +179,7 @@ class MainJob(support.CommandLine):
                 "feature_mean": ("F32", [3, width]),
                 "feature_covariance": ("F32", [width, width]),
                 "feature_count": ("F32", [3]),
+                "held_out": ("F32", [2]),
             },
         )
 

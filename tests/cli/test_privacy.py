@@ -275,6 +275,11 @@ class Privacy(support.CommandLine):
         )
         self.check(["new", "m.jsonl"], "resume", "f.tar", "--personal", f"tony/{self.tony}", "-o", "new", *self.train)
 
+    def test_forget(self):
+        self.tsugi("bundle", "server", "--photos", "people", "--fraction", "0", "-o", "none.tar")
+        self.check(["alive"], "resume", "none.tar", "--personal", f"tony/{self.tony}", "-o", "alive")
+        self.check(["left"], "forget", "alive", self.tony, "-o", "left")
+
     def test_compact_and_inspect(self):
         self.check(["small"], "compact", "device", "-o", "small", "--as", "int8")
         for name in ("device", "handover.tar", "tiny.json"):

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/handover/handover.h"
+#include "engine/handover/new_classes.h"
 #include "tests/engine/photos.h"
 #include "tests/engine/support.h"
 

@@ -49,6 +49,8 @@ PeopleStatistics some_knowledge() {
   std::mt19937_64 random(7);
   PeopleStatistics knowledge = statistics_of(draw_samples(20, kWidth, 1.0f, random), kWidth);
   knowledge.logits = {0.5f, -1.25f, 3.0f, 1000.0f, 0.0f, -7.5f};  // of two photos; exact in float16
+  knowledge.held_out_correct = 3.0f;
+  knowledge.held_out_photos = 4.0f;
   return knowledge;
 }
 
@@ -165,7 +167,12 @@ TEST_CASE("knowledge comes back from its arrays") {
   CHECK(in->feature_mean == out.feature_mean);
   CHECK(in->feature_covariance == out.feature_covariance);
   CHECK(in->feature_count == out.feature_count);
+  CHECK(in->held_out_correct == 3.0f);
+  CHECK(in->held_out_photos == 4.0f);
   CHECK_FALSE(in->only_variances);
+  SafetensorsFile older = write_people_statistics(out);
+  older.tensors.pop_back();
+  CHECK(read_people_statistics(bundle_of(older), narrow_model(), "b.tar")->held_out_photos == 0.0f);
   Bundle without = bundle_of({});
   without.tensors.clear();
   CHECK_FALSE(read_people_statistics(without, narrow_model(), "b.tar").has_value());
@@ -185,7 +192,7 @@ TEST_CASE("knowledge that does not fit its bundle is refused with both values") 
   expect_parts(refusal([](SafetensorsFile& f) { f.tensors[3].name = "x"; }), {"has no array feature_count"});
   expect_parts(
       refusal([](SafetensorsFile& f) { f.tensors.push_back(make_tensor("x", {}, std::vector<float>{1}.data())); }),
-      {"has 5 arrays, 4 expected"});
+      {"has 6 arrays, 5 expected"});
   expect_parts(refusal([](SafetensorsFile& f) {
                  f.tensors[0].shape = {3, 2};
                }),
@@ -223,6 +230,7 @@ TEST_CASE("knowledge with impossible values is refused with the place and the va
                {"not symmetric", "[1, 2]", "[2, 1]", "9"});
   expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 3, 2, -1.0f); }), {"feature_count of class 2 is -1"});
   expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 3, 0, 0.5f); }), {"feature_count of class 0 is 0.5"});
+  expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 4, 0, 5.0f); }), {"held_out says 5", "of 4"});
 }
 
 TEST_CASE("knowledge that no reader would accept is not written") {

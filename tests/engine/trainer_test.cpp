@@ -24,7 +24,7 @@ void expect_same_totals(const StepTotals& a, const StepTotals& b) {
 
 /// N steps against n steps, a checkpoint as bytes, new objects and N - n steps.
 void expect_continues(const Model& model, const TrainSettings& settings, DType dtype, const std::vector<int>& cuts) {
-  constexpr int kSteps = 5;  // 24 samples in batches of 7 are 3 steps an epoch
+  constexpr int kTaken = 5;  // 24 samples in batches of 7 are 3 steps an epoch
   const PhotoSet set = make_photos(3, 4);
   // Two threads compute where it is cheap; on a busy machine they wait for each other at every op.
   const int threads = model.name == "faces-cnn" ? 2 : 1;
@@ -33,7 +33,7 @@ void expect_continues(const Model& model, const TrainSettings& settings, DType d
   options.trainer.dtype = dtype;
   Training whole(*backend, model, set, settings, options);
   REQUIRE(whole.trainer.steps_per_epoch() == 3);
-  const std::vector<StepTotals> expected = whole.steps(kSteps);
+  const std::vector<StepTotals> expected = whole.steps(kTaken);
   for (const int cut : cuts) {
     CAPTURE(cut);
     Training first(*backend, model, set, settings, options);
@@ -44,8 +44,8 @@ void expect_continues(const Model& model, const TrainSettings& settings, DType d
     Training second(*other, model, set, settings, options);
     options.initial_seed = 5;
     second.load(saved);
-    const std::vector<StepTotals> totals = second.steps(kSteps - cut);
-    for (int i = cut; i < kSteps; ++i)
+    const std::vector<StepTotals> totals = second.steps(kTaken - cut);
+    for (int i = cut; i < kTaken; ++i)
       expect_same_totals(totals[static_cast<std::size_t>(i - cut)], expected[static_cast<std::size_t>(i)]);
     CHECK(second.saved() == whole.saved());
   }

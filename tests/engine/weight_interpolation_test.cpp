@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "engine/handover/handover.h"
+#include "engine/handover/new_classes.h"
 #include "tests/engine/support.h"
 
 namespace tsugi::test {
@@ -39,20 +39,6 @@ TEST_CASE("new classes are scaled, the shift moves their biases only, and old ro
   checkpoint.parameters.pop_back();  // a head without biases
   adjust_new_classes(checkpoint, "head", 1, 2.0f, -1.5f);
   CHECK(values_of(checkpoint.parameters[0]) == std::vector<float>{0, 1, 2, 3});
-}
-
-TEST_CASE("how long new rows are beside old ones decides what a hand-over multiplies them by") {
-  const auto scale_of = [](std::vector<float> weight) {
-    return default_new_class_scale(checkpoint_of(std::move(weight), {4, 6}, {8}), "head", 1);
-  };
-  CHECK(new_class_length(checkpoint_of({3, 4, 0, 15}, {4, 6}, {8}), "head", 1) == doctest::Approx(3.0));
-  CHECK(scale_of({3, 4, 0, 5}) == 1.0f);
-  CHECK(scale_of({3, 4, 10, 0}) == doctest::Approx(1.0));
-  CHECK(scale_of({3, 4, 0, 12.5f}) == doctest::Approx(0.8));
-  CHECK(scale_of({3, 4, 0, 50}) == doctest::Approx(0.65));
-  CHECK(scale_of({0, 0, 0, 50}) == 1.0f);
-  CHECK(default_new_class_scale(checkpoint_of({3, 4, 0, 15}, {4, 6}, {8}), "head", 2) == 1.0f);  // nobody is new
-  CHECK(default_new_class_scale(checkpoint_of({3, 4, 0, 15}, {4, 6}, {8}), "other", 1) == 1.0f);
 }
 
 TEST_CASE("networks that differ, shares out of range and rows that are not there are refused") {

@@ -74,6 +74,8 @@ TEST_CASE("a full checkpoint comes back bit for bit") {
     CHECK(in.progress.step == out.progress.step);
     CHECK(same(in.parameters, out.parameters));
     CHECK(same(in.statistics, out.statistics));
+    CHECK(same(in.people, out.people));
+    CHECK(in.people_photos == out.people_photos);
     REQUIRE(in.moments.size() == 2);
     CHECK(same(in.moments.at("adam_m"), out.moments.at("adam_m")));
     CHECK(same(in.moments.at("ema"), out.moments.at("ema")));
@@ -193,7 +195,7 @@ TEST_CASE("an int8 checkpoint is one packed tensor, and its size is checked befo
   const auto unpacked = std::stoull(file.metadata.at("packed_from"));
   const auto inner = tsugi::gunzip(file.tensors[0].data, unpacked, "file");
   const auto tensors = tsugi::decode_safetensors(inner.data(), inner.size(), "inner").tensors;
-  REQUIRE(tensors.size() == 5);
+  REQUIRE(tensors.size() == 7);
   CHECK(tensors[0].name == "conv1.weight");
   CHECK(tensors[0].dtype == tsugi::DType::i8);
   CHECK(tensors[1].name == "conv1.weight.scale");

@@ -63,6 +63,7 @@ TEST_CASE("fp16 stores the nearest float16 of every value") {
   };
   for (std::size_t i = 0; i < in.parameters.size(); ++i) check(in.parameters[i], out.parameters[i]);
   check(in.statistics[0], out.statistics[0]);
+  CHECK(tsugi::test::same(in.people, out.people));  // as they are in every kind
 }
 
 TEST_CASE("int8 is off by at most half a step of its channel's scale, and zero channels stay zero") {

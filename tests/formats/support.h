@@ -76,6 +76,9 @@ inline Checkpoint small_checkpoint(std::mt19937_64& random) {
   checkpoint.parameters = {random_tensor("conv1.weight", {4, 3, 3, 2}, random),
                            random_tensor("conv1.bias", {4}, random), random_tensor("bn1.weight", {4}, random)};
   checkpoint.statistics = {random_tensor("bn1.running_mean", {4}, random)};
+  checkpoint.people_photos = R"({"Eve":["00"]})";
+  checkpoint.people = {random_tensor("people.feature_mean", {3, 4}, random),
+                       random_tensor("people.count", {3}, random)};
   checkpoint.moments["adam_m"] = like(checkpoint.parameters, random);
   checkpoint.moments["ema"] = like(checkpoint.parameters, random);
   return checkpoint;

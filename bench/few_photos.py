@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""How a hand-over with no photo sent does by how few photos there are of the new person, one held-back person at a time.
+
+    bench/few_photos.py BUNDLE.tar... --people FOLDER... [--photos 5 10 20] [--tsugi PATH] [--options "--general-loss 2"] -o bench/results/FILE.csv
+
+Everybody in the folders whom a bundle's checkpoint does not know and who has two photos more than asked for is handed over alone: so many photos
+teach, the others test. A line a bundle, number of photos and person: change of the general people in points (against the checkpoint as it came), the
+person's recall, both in percent, and their test photos. Means and 95 % intervals over lines are printed; the test photos of a bundle's general people
+are the same for all its lines, so that the interval of their change is too small.
+"""
+
+import argparse
+import csv
+import math
+import os
+import shlex
+import statistics
+import tempfile
+
+from running import BUILD, result_of
+
+
+def mean_text(values):
+    spread = 1.96 * statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return "%.1f ± %.1f" % (statistics.mean(values), spread)
+
+
+def hand_over(arguments, bundle, folder, count, output):
+    photos = len(os.listdir(folder))
+    return result_of(
+        arguments.tsugi,
+        "resume",
+        bundle,
+        *shlex.split(arguments.options),
+        personal=folder,
+        test_fraction="%.6f" % ((photos - count) / photos),
+        threads=arguments.threads,
+        o=output,
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundles", nargs="+")
+    parser.add_argument("--people", nargs="+", required=True)
+    parser.add_argument("--photos", nargs="+", type=int, default=[5, 10, 20])
+    parser.add_argument("--most", type=int, default=0, help="people a bundle and number of photos, 0 = all")
+    parser.add_argument("--tsugi", default=os.path.join(BUILD, "tsugi"))
+    parser.add_argument("--options", default="", help="of tsugi resume")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("-o", "--output")
+    arguments = parser.parse_args()
+    rows = []
+    for bundle in arguments.bundles:
+        known = result_of(arguments.tsugi, "inspect", bundle)["class_names"]
+        folders = [os.path.join(root, name) for root in arguments.people for name in sorted(os.listdir(root))]
+        folders = [folder for folder in folders if os.path.basename(folder) not in known]
+        for count in arguments.photos:
+            able = [folder for folder in folders if len(os.listdir(folder)) >= count + 2]
+            for folder in able[: arguments.most or None]:
+                with tempfile.TemporaryDirectory() as scratch:
+                    done = hand_over(arguments, bundle, folder, count, os.path.join(scratch, "device.safetensors"))
+                general = 100 * (done["accuracy_general"] - done["accuracy_general_before"])
+                personal = 100 * done["accuracy_personal"]
+                tests = len(os.listdir(folder)) - count
+                name = os.path.splitext(os.path.basename(bundle))[0]
+                rows.append((name, count, os.path.basename(folder), "%.2f" % general, "%.2f" % personal, tests))
+    for count in arguments.photos:
+        those = [row for row in rows if row[1] == count]
+        if those:
+            general, personal = ([float(row[column]) for row in those] for column in (3, 4))
+            print(
+                "%d photos: general %s points, recall %s %%, n %d"
+                % (count, mean_text(general), mean_text(personal), len(those))
+            )
+    if arguments.output:
+        with open(arguments.output, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("bundle", "photos", "person", "general_points", "recall", "test_photos"))
+            writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+// A checkpoint that lives without its bundle: people join and leave, and no trace of the way is left.
+#include "engine/handover/personal_people.h"
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "engine/core/input_file.h"
+#include "engine/handover/make_bundle.h"
+#include "tests/engine/overrides.h"
+#include "tests/engine/small_server.h"
+#include "tests/engine/support.h"
+
+namespace tsugi::test {
+namespace {
+
+/// A small server, its bundle without a training photo, and folders of people p3, p4, p5 of 6, 5, 4 photos.
+struct Alive : SmallServer {
+  const std::string bundle = folder / "handover.tar";
+
+  Alive() : SmallServer(kTinyLayers) {
+    BundleRequest request;
+    request.output = bundle;
+    request.fraction = 0.0;
+    BundleSource source;
+    source.checkpoint = folder / "server.safetensors";
+    source.photos = folder / "general";
+    source.device = "cpu";
+    source.threads = 1;
+    make_bundle(source, request, {});
+    write_photos(make_photos(1, 5, 4), folder / "personal");
+    write_photos(make_photos(1, 4, 5), folder / "personal");
+  }
+
+  /// Hands `from`, a bundle or a checkpoint, over to what is written as `to`.
+  RunSummary add(const std::string& from, const std::string& people, const std::string& to,
+                 const std::string& overrides = "{}", RunObserver observer = {}) const {
+    HandoverRequest request = SmallServer::request(folder / from, to);
+    request.keep = Keep::better;
+    request.personal = folder / people;
+    request.train.overrides = {};
+    set_overrides(request, overrides);
+    return resume(request, observer);
+  }
+
+  void forget(const std::string& from, const std::vector<std::string>& people, const std::string& to) const {
+    Checkpoint left = read_checkpoint(folder / from);
+    forget_people(left, people, from);
+    write_checkpoint(folder / to, left, left.kind);
+  }
+
+  void expect_same(const std::string& a, const std::string& b) const {
+    CAPTURE(a);
+    CAPTURE(b);
+    const Checkpoint one = read_checkpoint(folder / a), other = read_checkpoint(folder / b);
+    CHECK(one.class_names == other.class_names);
+    CHECK(one.personal_classes == other.personal_classes);
+    CHECK(one.people_photos == other.people_photos);
+    CHECK(one.train_photos == other.train_photos);
+    CHECK(one.test_photos == other.test_photos);
+    CHECK(one.settings == other.settings);
+    CHECK(one.provenance == other.provenance);
+    CHECK(read_file(folder / a) == read_file(folder / b));
+  }
+};
+
+TEST_CASE("with no photo of the old people nothing is trained, and the checkpoint keeps everybody's statistics") {
+  const Alive alive;
+  std::string said;
+  RunObserver observer;
+  observer.say = [&](const std::string& line) { said += line + "\n"; };
+  const RunSummary summary = alive.add("handover.tar", "personal/p3", "device", "{}", observer);
+  CHECK(summary.progress.step == 0);
+  expect_parts(said, {"each left out", "recognised", "--general-loss"});
+  const Checkpoint device = read_checkpoint(alive.folder / "device"), server = alive.checkpoint;
+  CHECK(device.class_names == std::vector<std::string>{"p0", "p1", "p2", "p3"});
+  for (const NamedTensor& tensor : device.parameters)
+    if (tensor.name.rfind("head.", 0) != 0) CHECK(tensor.data == find_tensor(server.parameters, tensor.name)->data);
+  const std::optional<PeopleStatistics> known = read_people(device, parse_model(device.model, "device"), "device");
+  REQUIRE(known.has_value());
+  CHECK(known->classes == 3);
+  CHECK(known->held_out_photos == 3.0f);
+  REQUIRE(known->personal.size() == 1);
+  CHECK(known->personal[0].digests.size() == 5);
+  CHECK(device.moments.empty());
+}
+
+TEST_CASE("people who come one by one, in any order and without the bundle, leave what all at once leave") {
+  const Alive alive;
+  alive.add("handover.tar", "personal", "all");
+  alive.add("handover.tar", "personal/p4", "one");
+  std::filesystem::remove(alive.folder / "handover.tar");
+  alive.add("one", "personal/p5", "two");
+  alive.add("two", "personal/p3", "three");
+  alive.expect_same("all", "three");
+  alive.add("three", "personal/p4", "again");  // photos that it knows
+  alive.expect_same("all", "again");
+  CHECK(read_checkpoint(alive.folder / "all").class_names ==
+        std::vector<std::string>{"p0", "p1", "p2", "p3", "p4", "p5"});
+}
+
+TEST_CASE("photos of a known person that come later leave what all of them at once leave") {
+  const Alive alive;
+  const std::string all = R"({"test_fraction": 0})";
+  alive.add("handover.tar", "personal/p3", "whole", all);
+  std::filesystem::create_directories(alive.folder / "later/p3");
+  for (const char* name : {"1.png", "4.png"})
+    std::filesystem::rename(alive.folder / ("personal/p3/" + std::string(name)),
+                            alive.folder / ("later/p3/" + std::string(name)));
+  alive.add("handover.tar", "personal/p3", "first", all);
+  CHECK(read_file(alive.folder / "first") != read_file(alive.folder / "whole"));
+  alive.add("first", "later/p3", "second");
+  alive.expect_same("whole", "second");
+}
+
+TEST_CASE("who is forgotten leaves the checkpoint that never saw them, byte for byte") {
+  const Alive alive;
+  alive.add("handover.tar", "personal", "all");
+  alive.add("handover.tar", "personal/p4", "p4");
+  alive.forget("all", {"p3", "p5"}, "left");
+  alive.expect_same("p4", "left");
+  alive.forget("left", {"p4"}, "none");
+  CHECK(read_checkpoint(alive.folder / "none").personal_classes.empty());
+  alive.add("none", "personal/p4", "back");
+  alive.expect_same("p4", "back");
+}
+
+TEST_CASE("a compact checkpoint lives on, too") {
+  const Alive alive;
+  alive.add("handover.tar", "personal/p4", "device");
+  write_checkpoint(alive.folder / "small", read_checkpoint(alive.folder / "device"), CheckpointKind::int8);
+  alive.add("small", "personal/p3", "both");
+  CHECK(read_checkpoint(alive.folder / "both").class_names == std::vector<std::string>{"p0", "p1", "p2", "p3", "p4"});
+}
+
+TEST_CASE("what cannot be added to or forgotten is refused with the reason") {
+  const Alive alive;
+  alive.add("handover.tar", "personal/p4", "device");
+  expect_parts(error_of([&] { alive.forget("device", {"p9"}, "out"); }), {"device", "p9", "p4"});
+  expect_parts(error_of([&] { alive.forget("device", {"p0"}, "out"); }), {"device", "p0", "personal"});
+  expect_parts(error_of([&] { alive.add("device", "general/p1", "out"); }), {"p1", "4 people"});
+  expect_parts(error_of([&] { alive.add("server.safetensors", "personal/p3", "out"); }),
+               {"server.safetensors", "statistics"});
+  // Weights that learnt of photos hold what no statistics say.
+  write_bundle(alive.folder / "photos.tar", alive.photos);
+  HandoverRequest request = alive.request(alive.folder / "photos.tar", "trained");
+  resume(request, {});
+  CHECK(read_checkpoint(alive.folder / "trained").people.empty());
+  expect_parts(error_of([&] { alive.forget("trained", {"p3"}, "out"); }), {"trained", "p3", "learnt"});
+  expect_parts(error_of([&] { alive.add("trained", "personal/p4", "out"); }), {"trained", "learnt"});
+  CHECK_FALSE(std::filesystem::exists(alive.folder / "out"));
+}
+
+TEST_CASE("statistics that do not fit their checkpoint are refused with both values") {
+  const Alive alive;
+  alive.add("handover.tar", "personal", "device");
+  const Checkpoint device = read_checkpoint(alive.folder / "device");
+  const Model model = parse_model(device.model, "device");
+  const auto refusal = [&](const auto& change) {
+    Checkpoint changed = device;
+    change(changed);
+    return error_of([&] { read_people(changed, model, "device"); });
+  };
+  expect_parts(refusal([](Checkpoint& c) { c.people.pop_back(); }), {"device", "has no array photo_features"});
+  expect_parts(refusal([](Checkpoint& c) {
+                 c.people[0].shape = {6, 3};
+               }),
+               {"feature_mean has shape [6, 3], [3, 6] expected"});
+  expect_parts(refusal([](Checkpoint& c) {
+                 c.people[3] = make_tensor("held_out", {2}, std::vector<float>{3, 2}.data());
+               }),
+               {"held_out says 3", "of 2"});
+  expect_parts(
+      refusal([](Checkpoint& c) { c.people.push_back(make_tensor("more", {1}, std::vector<float>{3}.data())); }),
+      {"6 arrays", "5 expected"});
+  expect_parts(refusal([](Checkpoint& c) { c.people_photos = R"({"p4": []})"; }), {"lists 1 people", "3 personal"});
+  expect_parts(refusal([](Checkpoint& c) { c.people_photos = R"({"p3": ["x"], "p4": [], "p5": []})"; }),
+               {"\"p3\"", "\"x\"", "64"});
+  expect_parts(refusal([](Checkpoint& c) { std::swap(c.class_names[3], c.class_names[4]); }), {"by name"});
+}
+
+}  // namespace
+}  // namespace tsugi::test
