@@ -85,7 +85,7 @@ double start_head(const HeadStart& start, std::optional<PeopleStatistics>& stati
   std::vector<std::string> names, digests;
   for (const std::uint32_t i : personal) {
     names.push_back(start.network.class_names()[static_cast<std::size_t>(start.source.label(i))]);
-    digests.push_back(start.source.digest(i));
+    digests.push_back(start.source.identity(i).file);
   }
   add_photos(*statistics, names, digests, features_of(start, personal));
   const AnalyticHead made = remake_head(checkpoint, start.network.model(), *statistics, start.general_loss);

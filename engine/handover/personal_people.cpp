@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/core/text.h"
+#include "engine/data/photo.h"
 #include "engine/handover/handover_settings.h"
 #include "engine/handover/new_classes.h"
 #include "engine/train/prepare.h"
@@ -19,53 +20,66 @@ PersonalPerson& person_of(PeopleStatistics& statistics, const std::string& name)
   return at != people.end() && at->name == name ? *at : *people.insert(at, {name, {}, {}});
 }
 
-std::string class_of(const std::string& photo) { return photo.substr(0, photo.find('/')); }
-
 bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// The photos of a list that are `kept`, with their digests where it has any.
+/// A list of a checkpoint's photos, and what they are known by where it says so.
 struct PhotoList {
-  std::vector<std::string>&photos, &digests;
+  std::vector<std::string>&photos, &digests, &prints;
 
   template <class Kept>
   void keep(const Kept& kept) {
     std::size_t left = 0;
-    const bool with_digests = !digests.empty();
     for (std::size_t i = 0; i < photos.size(); ++i) {
       if (!kept(photos[i])) continue;
-      photos[left] = photos[i];
-      if (with_digests) digests[left] = digests[i];
-      ++left;
+      for (std::vector<std::string>* list : {&digests, &prints})
+        if (!list->empty()) (*list)[left] = (*list)[i];
+      photos[left++] = photos[i];
     }
+    for (std::vector<std::string>* list : {&digests, &prints})
+      if (!list->empty()) list->resize(left);
     photos.resize(left);
-    if (with_digests) digests.resize(left);
   }
 };
 
-void join_lists(const std::vector<std::string>& personal, std::vector<std::string> before,
-                std::vector<std::string> before_digests, PhotoList now) {
-  PhotoList{before, before_digests}.keep([&](const std::string& photo) { return !contains(now.photos, photo); });
-  if (before.size() != before_digests.size() || now.photos.size() != now.digests.size()) return;
-  struct Row {
-    std::string photo, digest;
-  };
-  std::vector<Row> rows;
-  for (std::size_t i = 0; i < before.size(); ++i) rows.push_back({before[i], before_digests[i]});
-  for (std::size_t i = 0; i < now.photos.size(); ++i) rows.push_back({now.photos[i], now.digests[i]});
-  const auto general = std::stable_partition(rows.begin(), rows.end(),
-                                             [&](const Row& row) { return !contains(personal, class_of(row.photo)); });
-  std::sort(general, rows.end(), [](const Row& a, const Row& b) {
+struct ListedPhoto {
+  std::string photo, digest, print;
+};
+
+void append(const PhotoList& list, std::vector<ListedPhoto>& to) {
+  for (std::size_t i = 0; i < list.photos.size(); ++i)
+    to.push_back({list.photos[i], list.digests[i], list.prints.empty() ? "" : list.prints[i]});
+}
+
+void join_lists(const std::vector<std::string>& personal, PhotoList before, PhotoList now) {
+  before.keep([&](const std::string& photo) { return !contains(now.photos, photo); });
+  if (before.photos.size() != before.digests.size() || now.photos.size() != now.digests.size()) return;
+  const bool with_prints = !before.prints.empty() || !now.prints.empty();
+  std::vector<ListedPhoto> all;
+  append(before, all);
+  append(now, all);
+  const auto general = std::stable_partition(
+      all.begin(), all.end(), [&](const ListedPhoto& one) { return !contains(personal, class_of(one.photo)); });
+  std::sort(general, all.end(), [](const ListedPhoto& a, const ListedPhoto& b) {
     const std::string of_a = class_of(a.photo), of_b = class_of(b.photo);
     return of_a != of_b ? of_a < of_b : a.photo < b.photo;
   });
   now.photos.clear();
   now.digests.clear();
-  for (Row& row : rows) {
-    now.photos.push_back(std::move(row.photo));
-    now.digests.push_back(std::move(row.digest));
+  now.prints.clear();
+  for (ListedPhoto& one : all) {
+    now.photos.push_back(std::move(one.photo));
+    now.digests.push_back(std::move(one.digest));
+    if (with_prints) now.prints.push_back(std::move(one.print));
   }
+}
+
+PhotoList training_list(Checkpoint& checkpoint) {
+  return {checkpoint.train_photos, checkpoint.train_digests, checkpoint.train_prints};
+}
+PhotoList test_list(Checkpoint& checkpoint) {
+  return {checkpoint.test_photos, checkpoint.test_digests, checkpoint.test_prints};
 }
 
 }  // namespace
@@ -102,8 +116,9 @@ void forget_training(Checkpoint& checkpoint) {
 
 void keep_photo_lists(Checkpoint& checkpoint, const Checkpoint& before) {
   const std::vector<std::string>& personal = checkpoint.personal_classes;
-  join_lists(personal, before.train_photos, before.train_digests, {checkpoint.train_photos, checkpoint.train_digests});
-  join_lists(personal, before.test_photos, before.test_digests, {checkpoint.test_photos, checkpoint.test_digests});
+  Checkpoint old = before;
+  join_lists(personal, training_list(old), training_list(checkpoint));
+  join_lists(personal, test_list(old), test_list(checkpoint));
 }
 
 void forget_people(Checkpoint& checkpoint, const std::vector<std::string>& names, const std::string& place) {
@@ -126,8 +141,7 @@ void forget_people(Checkpoint& checkpoint, const std::vector<std::string>& names
   set_people(checkpoint, model, left, place);
   auto& personal = checkpoint.personal_classes;
   personal.erase(std::remove_if(personal.begin(), personal.end(), forgotten), personal.end());
-  for (PhotoList list : {PhotoList{checkpoint.train_photos, checkpoint.train_digests},
-                         PhotoList{checkpoint.test_photos, checkpoint.test_digests}})
+  for (PhotoList list : {training_list(checkpoint), test_list(checkpoint)})
     list.keep([&](const std::string& photo) { return !forgotten(class_of(photo)); });
   const HandoverSettings settings = named_settings(checkpoint.settings, place + ": settings").handover.values;
   remake_head(checkpoint, model, *statistics, static_cast<double>(settings.general_loss));
