@@ -112,12 +112,10 @@ class Bombs(support.CommandLine):
         )
         if MEASURED:
             self.assertLess(taken, budget)
-        middle = png(
-            2000, 2000, (b"\0" + bytes([x % 251 for x in range(3 * 2000)]) for _ in range(2000))
-        )  # 40 MiB each: two at a time
-        for person in ("a", "b"):
-            for i in range(4):
-                self.write(f"middle/{person}/{i}.png", middle)
+        for i in range(4):  # 40 MiB each: two at a time
+            row = b"\0" + bytes([x % (251 - i) for x in range(3 * 2000)])
+            for person in ("a", "b"):
+                self.write(f"middle/{person}/{i}.png", png(2000, 2000, (row for _ in range(2000))))
         budget = 150 * MIB
         taken = self.peak("pretrain", "middle", "-o", "out", *support.TINY[:-2], "--memory", "150M", "--threads", 8)
         if MEASURED:
