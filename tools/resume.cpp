@@ -106,9 +106,13 @@ int resume_command(const ResumeOptions& options, FileLog* files) {
 
 void add_resume(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<ResumeOptions>();
-  CLI::App* command = app.add_subcommand("resume", "Take a bundle over, or a device's checkpoint: add personal people and train on");
-  command->add_option("BUNDLE", options->request.bundle, "Bundle that tsugi bundle wrote (.tar), or a checkpoint that a hand-over left, of whose weights only the head "
-                      "learnt: people and photos join those that it knows")->required();
+  CLI::App* command =
+      app.add_subcommand("resume", "Take a bundle over, or a device's checkpoint: add personal people and train on");
+  command
+      ->add_option("BUNDLE", options->request.bundle,
+                   "Bundle that tsugi bundle wrote (.tar), or a checkpoint that a hand-over left, of whose weights "
+                   "only the head learnt: people and photos join those that it knows")
+      ->required();
   command
       ->add_option("--personal", options->request.personal,
                    "One person's folder of photos, or a folder of such folders")

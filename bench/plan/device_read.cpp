@@ -52,8 +52,8 @@ void read_share(const JsonValue& object, Efficiency& e) {
     for (const JsonValue& value : share.items(wanted, wanted)) e.share.push_back(value.number(1e-6, 1e3));
 }
 
-/// A tile [rows, columns, share], or the registry's kernels of an algorithm by the speed table of the chip that `kernels`
-/// names: "gemm", "depthwise DepthwiseFilter(3, 2)".
+/// A tile [rows, columns, share], or the registry's kernels of an algorithm by the speed table of the chip that
+/// `kernels` names: "gemm", "depthwise DepthwiseFilter(3, 2)".
 void read_tile(const JsonValue& tile, const std::string& kernels, Efficiency& e) {
   if (!tile.json().is_string()) {
     const std::vector<JsonValue> figures = tile.items(3, 3);

@@ -8,6 +8,7 @@
 
 #include "engine/core/device.h"
 #include "engine/core/text.h"
+#include "engine/train/memory_share.h"
 
 namespace tsugi {
 namespace {
@@ -180,6 +181,7 @@ class Runner {
   void conclude() {
     saved_once_ = false;
     const RunEnding::Outcome outcome = run_.ending->conclude(run_.trainer, observer_.say);
+    give_back_memory();  // copies of the weights, before the checkpoint needs as much again
     run_.history.kept = outcome.kept;
     if (outcome.changed) evaluate_between(true);
   }

@@ -399,7 +399,8 @@ class Outputs(support.CommandLine):
             self.refuses(command, "handover.tar: looks like a bundle, a checkpoint (.safetensors) expected")
         self.refuses(
             ["resume", "c.safetensors", "--personal", "new", "-o", "out"],
-            "c.safetensors: looks like a checkpoint, a bundle",
+            "c.safetensors: is a checkpoint without statistics of its people",
+            "a bundle expected",
         )
 
     def test_pipes_and_devices_in_place_of_files(self):

@@ -63,10 +63,10 @@ class BytesAFlop(unittest.TestCase):
             if not kernel or not kernel.tile:
                 continue
             found, tile = figures(name, arch), kernel.tile
-            if kernel.variant == "mma":
+            if kernel.algorithm == "mma":
                 self.assertEqual(found["global_from"], "tile")
                 continue
-            width = 8 if kernel.variant == "half2" else int(name.split(" by ")[1].split()[0])
+            width = 8 if kernel.algorithm == "half2" else int(name.split(" by ")[1].split()[0])
             rows_at_once = ROWS[name, arch]["threads"] * width // tile.k
             if (
                 tile.m % rows_at_once or tile.n % rows_at_once
@@ -92,7 +92,7 @@ class Predicted(unittest.TestCase):
     def test_on_sm_53_slots_decide_and_on_sm_75_half_of_them_suffice(self):
         for name, arch in ROWS:
             kernel, hot = registry.kernel_of(name), ROWS[name, arch]["hot"]
-            if not kernel or kernel.dtype != "f32" or kernel.variant == "winograd":
+            if not kernel or kernel.dtype != "f32" or kernel.algorithm == "winograd":
                 continue
             share = hot["counts"]["FFMA"] / hot["slots"]
             self.assertAlmostEqual(

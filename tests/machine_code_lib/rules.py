@@ -2,9 +2,10 @@
 
 from rows import ARCHITECTURES, WIDE, is_convolution
 
-MINIMUM_SHARE = 85.0  # percent FFMA of the best float32 tile of each convolution, which are these (op and algorithm). Not
-# among them: depthwise, which waits for memory (one multiply-add an element it loads and tap), and Winograd, which buys fewer
-# multiply-adds with additions.
+# Percent FFMA of the best float32 tile of each convolution, which are these (op and algorithm). Not among them: depthwise,
+# which waits for memory (one multiply-add an element it loads and tap), and Winograd, which buys fewer multiply-adds with
+# additions.
+MINIMUM_SHARE = 85.0
 CONVOLUTIONS = (
     "conv2d_forward gemm",
     "conv2d_forward gemm_1x1",
