@@ -32,9 +32,10 @@ void tell(const AnalyticHead& head, const std::function<void(const std::string&)
   say("by --general-loss " + curve);
 }
 
-/// Features of photos as they are: one by one, so that which others come along does not show in a single bit.
+/// Features of photos as they are, always in batches of one size: a row of a batch is computed as any other, so that
+/// which photos come along does not show in a single bit.
 HeadSamples features_of(const HeadStart& start, const std::vector<std::uint32_t>& photos) {
-  Inference inference(start.network, 1);
+  Inference inference(start.network, kSmallBatch);
   InferenceOptions options;
   options.features = true;
   HeadSamples samples;
