@@ -107,9 +107,9 @@ void read_held_out(const std::vector<NamedTensor>& tensors, const std::string& p
 
 /// Whose photos a checkpoint's people_photos lists: the last of its classes, all of them personal.
 std::vector<PersonalPerson> personal_people(const Checkpoint& checkpoint, const std::string& place) {
-  const Json json = parse_json_object(checkpoint.people_photos, place + ": people_photos");
+  const Json listed = parse_json_object(checkpoint.people_photos, place + ": people_photos");
   std::vector<PersonalPerson> personal;
-  for (const auto& [name, digests] : json.items())  // by name, ascending
+  for (const auto& [name, digests] : listed.items())  // by name, ascending
     personal.push_back({name, parse_json_texts(digests.dump(), place + ": people_photos: " + shown(name)), {}});
   std::sort(personal.begin(), personal.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   const std::vector<std::string>& names = checkpoint.class_names;

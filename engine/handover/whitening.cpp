@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace tsugi {
 namespace {
@@ -10,12 +11,6 @@ namespace {
 using Vector = std::vector<double>;
 
 constexpr double kShrinkage = 0.1;  // 0.05 to 0.3 do the same within chance; less is worse
-
-double dot(const double* a, const double* b, std::size_t count) {
-  double sum = 0.0;
-  for (std::size_t i = 0; i < count; ++i) sum += a[i] * b[i];
-  return sum;
-}
 
 }  // namespace
 
@@ -39,12 +34,14 @@ Vector Whitening::row(const Vector& mean) const {
   if (largest == 0.0) return row;
   for (double& value : apart) value /= largest;  // the row has no length of its own: no square overflows
   row = solve(apart);
-  const double length = std::sqrt(std::max(dot(apart.data(), row.data(), width_), 0.0));
+  const double length = std::sqrt(std::max(std::inner_product(apart.begin(), apart.end(), row.begin(), 0.0), 0.0));
   for (double& value : row) value = length > 0.0 ? value / length : 0.0;
   return row;
 }
 
-double Whitening::at_centre(const Vector& row) const { return dot(row.data(), centre_.data(), width_); }
+double Whitening::at_centre(const Vector& row) const {
+  return std::inner_product(row.begin(), row.end(), centre_.begin(), 0.0);
+}
 
 /// False where S has no root.
 bool Whitening::factorise(const PeopleStatistics& statistics, double shrinkage) {
@@ -64,7 +61,8 @@ bool Whitening::factorise(const PeopleStatistics& statistics, double shrinkage) 
     for (std::size_t j = 0; j <= i; ++j) {
       const double entry =
           (1.0 - share) * static_cast<double>(covariance[i * width_ + j]) + (i == j ? share * mean : 0.0);
-      const double left = entry - dot(&root_[i * width_], &root_[j * width_], j);
+      const double left =
+          entry - std::inner_product(&root_[i * width_], &root_[i * width_] + j, &root_[j * width_], 0.0);
       if (i == j && !(left > 1e-9 * mean)) return false;
       root_[i * width_ + j] = i == j ? std::sqrt(left) : left / root_[j * width_ + j];
     }
@@ -77,7 +75,9 @@ Vector Whitening::solve(Vector x) const {
     for (std::size_t j = 0; j < width_; ++j) x[j] /= root_[j] * root_[j];
     return x;
   }
-  for (std::size_t i = 0; i < width_; ++i) x[i] = (x[i] - dot(&root_[i * width_], x.data(), i)) / root_[i * width_ + i];
+  for (std::size_t i = 0; i < width_; ++i)
+    x[i] =
+        (x[i] - std::inner_product(&root_[i * width_], &root_[i * width_] + i, x.begin(), 0.0)) / root_[i * width_ + i];
   for (std::size_t i = width_; i-- > 0;) {
     for (std::size_t k = i + 1; k < width_; ++k) x[i] -= root_[k * width_ + i] * x[k];
     x[i] /= root_[i * width_ + i];
