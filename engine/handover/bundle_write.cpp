@@ -98,7 +98,7 @@ class TarWriter {
     archive_entry_set_mtime(entry.get(), 0, 0);
     check(archive_write_header(archive_.get(), entry.get()));
     const la_ssize_t written = size == 0 ? 0 : archive_write_data(archive_.get(), bytes, size);
-    if (written < 0) check(ARCHIVE_FATAL);
+    check(written < 0 ? ARCHIVE_FATAL : ARCHIVE_OK);
     if (static_cast<std::size_t>(written) != size)
       throw Error(path_ + ": " + std::to_string(written) + " bytes of " + shown(name) + " were written, " +
                   std::to_string(size) + " expected");
@@ -111,20 +111,21 @@ class TarWriter {
   }
 
  private:
+  /// Never fails: an archive that was told of a failure is not closed any more, and keeps its buffer for good. check()
+  /// tells.
   static la_ssize_t write(struct archive*, void* self, const void* bytes, std::size_t size) {
     auto& writer = *static_cast<TarWriter*>(self);
     try {
-      writer.file_.write(bytes, size);
-      return static_cast<la_ssize_t>(size);
+      if (!writer.failure_) writer.file_.write(bytes, size);
     } catch (...) {  // must not pass through C code
       writer.failure_ = std::current_exception();
-      return -1;
     }
+    return static_cast<la_ssize_t>(size);
   }
 
   void check(int status) {
-    if (status == ARCHIVE_OK) return;
     if (failure_) std::rethrow_exception(failure_);
+    if (status == ARCHIVE_OK) return;
     const char* text = archive_error_string(archive_.get());
     throw Error(path_ + ": cannot be written: " + (text == nullptr ? "unknown reason" : text));
   }
