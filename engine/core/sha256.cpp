@@ -3,6 +3,8 @@
 
 #include <openssl/evp.h>
 
+#include <new>
+
 #include "kernels/api/error.h"
 
 namespace tsugi {
@@ -13,8 +15,9 @@ struct Sha256::State {
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {
+  // OpenSSL always has SHA-256: what may be missing is memory, which is not the fault of what is to be digested.
   if (state_->context == nullptr || EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) != 1)
-    throw Error("sha256: OpenSSL cannot start a digest, SHA-256 expected to be available");
+    throw std::bad_alloc();
 }
 
 Sha256::~Sha256() = default;

@@ -22,6 +22,8 @@ namespace {
 /// them.
 thread_local std::uint64_t decoder_left = 0;
 thread_local bool decoder_over = false;
+/// Memory ran out, which the decoder may report as a file of no known type: it tries one format after the other.
+thread_local bool decoder_starved = false;
 
 /// Before each block lies its size.
 constexpr std::size_t kBlockHeader = alignof(std::max_align_t);
@@ -37,7 +39,10 @@ void* resize_block(void* block, std::size_t size) {
   // Zeroed: of damaged JPEGs stb_image 2.27 reads tables, and hands out samples, that the file never gave.
   auto* grown =
       static_cast<char*>(old == nullptr ? std::calloc(1, size + kBlockHeader) : std::realloc(old, size + kBlockHeader));
-  if (grown == nullptr) return nullptr;
+  if (grown == nullptr) {
+    decoder_starved = true;
+    return nullptr;
+  }
   const std::uint64_t now = size;
   std::memcpy(grown, &now, sizeof now);
   decoder_left = decoder_left + held - now;
@@ -84,16 +89,17 @@ Decoded decode_checked(const std::vector<std::uint8_t>& bytes, const std::string
   const std::uint64_t most = header.decode_bytes(bytes.size());
   int w = 0, h = 0, in_file = 0;
   decoder_left = most;
-  decoder_over = false;
-  if (!stbi_info_from_memory(bytes.data(), length, &w, &h, &in_file) && !decoder_over)
-    throw Error(file + ": header is broken: " + stbi_failure_reason());
+  decoder_over = decoder_starved = false;
+  const bool has_header = stbi_info_from_memory(bytes.data(), length, &w, &h, &in_file) != 0;
+  if (decoder_starved) throw std::bad_alloc();
+  if (!has_header && !decoder_over) throw Error(file + ": header is broken: " + stbi_failure_reason());
   Decoded decoded{{stbi_load_from_memory(bytes.data(), length, &w, &h, &in_file, channels), stbi_image_free}, w, h};
+  if (decoder_starved) throw std::bad_alloc();
   if (decoded.data && static_cast<std::uint64_t>(w) * static_cast<std::uint64_t>(h) == header.w * header.h)
     return decoded;
   if (decoded.data || decoder_over)
     throw Error(file + ": unpacks to more than the " + std::to_string(header.w) + " x " + std::to_string(header.h) +
                 " pixels of its header need, " + std::to_string(most) + " bytes");
-  if (std::strcmp(stbi_failure_reason(), "Out of memory") == 0) throw std::bad_alloc();
   throw Error(file + ": cannot be decoded: " + stbi_failure_reason());
 }
 
