@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <system_error>
 
 #include "engine/core/text.h"
@@ -124,11 +125,10 @@ std::string folder_name(const fs::path& dir) {
   return path.filename().string();
 }
 
-/// outer: the folders around `dir`, without links.
-void add_below(const fs::path& dir, std::vector<fs::path>& outer, PhotosBelow& found) {
+/// seen: the folders that were listed, without links: links to one another must not multiply them.
+void add_below(const fs::path& dir, std::set<fs::path>& seen, PhotosBelow& found) {
   std::error_code error;
-  const fs::path real = fs::canonical(dir, error);
-  if (std::find(outer.begin(), outer.end(), real) != outer.end()) return;
+  if (!seen.insert(fs::canonical(dir, error)).second) return;
   Listing listing;
   try {
     listing = list_folder(dir);
@@ -137,9 +137,7 @@ void add_below(const fs::path& dir, std::vector<fs::path>& outer, PhotosBelow& f
     return;
   }
   for (const std::string& name : listing.photos) found.photos.push_back((dir / name).string());
-  outer.push_back(real);
-  for (const std::string& name : listing.folders) add_below(dir / name, outer, found);
-  outer.pop_back();
+  for (const std::string& name : listing.folders) add_below(dir / name, seen, found);
 }
 
 }  // namespace
@@ -157,8 +155,8 @@ PhotoFolder scan_photos(const std::string& dir, int min_classes) {
 
 PhotosBelow photos_below(const std::string& dir) {
   PhotosBelow found;
-  std::vector<fs::path> outer;
-  add_below(dir, outer, found);
+  std::set<fs::path> seen;
+  add_below(dir, seen, found);
   return found;
 }
 

@@ -28,17 +28,11 @@ void add_personal(const MaterialRequest& request, PhotoFolder& folder) {
 
 /// The personal photos among `store`'s, which come last, by the usual split, the training ones capped.
 Split split_personal(const PhotoStore& store, const MaterialRequest& request, const RunObserver& observer) {
-  std::vector<std::uint32_t> originals = originals_in(store, observer);
   const auto is_personal = [&](int label) { return label >= request.first_new; };
   const auto first = std::find_if(store.labels().begin(), store.labels().end(), is_personal) - store.labels().begin();
-  const std::vector<Photo> photos(store.photos().begin() + first, store.photos().end());
-  const std::vector<int> labels(store.labels().begin() + first, store.labels().end());
-  originals.erase(originals.begin(), originals.begin() + first);
-  for (std::uint32_t& original : originals) original -= static_cast<std::uint32_t>(first);  // of the same person
-  Split split = split_by_person(photos, labels, request.settings.test_fraction, request.settings.seed, originals);
-  cap_training(split, labels, request.first_new, request.personal_photos);
-  for (std::vector<std::uint32_t>* role : {&split.train, &split.test})
-    for (std::uint32_t& photo : *role) photo += static_cast<std::uint32_t>(first);
+  Split split = split_as_trained(store, request.known, request.personal_place, request.settings.test_fraction,
+                                 request.settings.seed, observer, static_cast<std::size_t>(first));
+  cap_training(split, store.labels(), request.first_new, request.personal_photos);
   return split;
 }
 

@@ -30,6 +30,7 @@ struct MaterialRequest {
   int first_new = 0;                     ///< index of the first personal one
   Preprocessing preprocessing;
   const TrainSettings& settings;
+  const Checkpoint& known;          ///< whose personal photos keep the roles that it lists
   std::size_t personal_photos = 0;  ///< most training photos of a personal person, 0 = all
   int threads = 0;                  ///< of decoding
   std::size_t memory = 0;           ///< bytes for pixels and decoding, 0 = no limit

@@ -1,6 +1,7 @@
 // Splits that agree with a checkpoint, and what to say where they can't.
 #include "engine/train/known_photos.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -12,11 +13,11 @@
 namespace tsugi {
 namespace {
 
-/// Of each photo of the store, whether `checkpoint` tested on it; nothing of those that it does not know.
-std::vector<std::optional<bool>> known_roles(const PhotoStore& store, const Checkpoint& checkpoint,
+/// Of the store's photos from `first` on, whether `checkpoint` tested on them; nothing of those that it does not know.
+std::vector<std::optional<bool>> known_roles(const PhotoStore& store, std::size_t first, const Checkpoint& checkpoint,
                                              const PhotoIndex& known, const std::string& place) {
   std::vector<std::optional<bool>> tested(store.size());
-  for (std::size_t i = 0; i < store.size(); ++i) {
+  for (std::size_t i = first; i < store.size(); ++i) {
     const std::optional<std::size_t> found = known.find(store.photo(i).file, store.identity(i));
     if (!found) continue;
     if (class_of(known.name(*found)) != store.photo(i).class_name)
@@ -90,19 +91,28 @@ std::vector<std::uint32_t> originals_in(const PhotoStore& store, const RunObserv
 }
 
 Split split_as_trained(const PhotoStore& store, const Checkpoint& checkpoint, const std::string& place,
-                       double test_fraction, std::uint64_t seed, const RunObserver& observer) {
+                       double test_fraction, std::uint64_t seed, const RunObserver& observer, std::size_t first) {
   const std::vector<std::uint32_t> originals = originals_in(store, observer);
-  Split drawn = split_by_person(store.photos(), store.labels(), test_fraction, seed, originals);
   const PhotoIndex known = known_photos(checkpoint, place);
-  if (known.size() == 0) return drawn;
-  const std::vector<std::optional<bool>> tested = known_roles(store, checkpoint, known, place);
-  say_differences(store, tested, known, place, observer);
+  const std::vector<std::optional<bool>> tested = known_roles(store, first, checkpoint, known, place);
+  if (first == 0 && known.size() > 0) say_differences(store, tested, known, place, observer);
   std::vector<std::optional<bool>> group(store.size());  // of an original: whether none of its copies was trained on
-  for (std::size_t i = 0; i < store.size(); ++i)
+  for (std::size_t i = first; i < store.size(); ++i)
     if (tested[i]) group[originals[i]] = *tested[i] && group[originals[i]].value_or(true);
-  const std::set<std::uint32_t> drawn_test(drawn.test.begin(), drawn.test.end());
+  std::set<std::uint32_t> drawn_test;
+  if (!std::all_of(tested.begin() + static_cast<std::ptrdiff_t>(first), tested.end(),
+                   [](const std::optional<bool>& role) { return role.has_value(); })) {
+    const auto begin = static_cast<std::ptrdiff_t>(first);
+    const std::vector<Photo> photos(store.photos().begin() + begin, store.photos().end());
+    const std::vector<int> labels(store.labels().begin() + begin, store.labels().end());
+    std::vector<std::uint32_t> copies(originals.begin() + begin,
+                                      originals.end());  // of the same person, so behind first
+    for (std::uint32_t& original : copies) original -= static_cast<std::uint32_t>(first);
+    for (const std::uint32_t i : split_by_person(photos, labels, test_fraction, seed, copies).test)
+      drawn_test.insert(i + static_cast<std::uint32_t>(first));
+  }
   Split split;
-  for (std::uint32_t i = 0; i < store.size(); ++i) {
+  for (auto i = static_cast<std::uint32_t>(first); i < store.size(); ++i) {
     const bool test = tested[i].value_or(group[originals[i]].value_or(drawn_test.count(i) != 0));
     (test ? split.test : split.train).push_back(i);
   }

@@ -16,12 +16,12 @@ namespace tsugi {
 /// opens messages.
 PhotoIndex known_photos(const Checkpoint& checkpoint, const std::string& place);
 
-/// The split that `checkpoint` was trained with: photos that it knows stay where they were, copies go with them, the
-/// others are drawn; a checkpoint without lists gets the draw of its settings again. The observer hears of copies, and
-/// of photos that are unknown or gone. Throws as split_by_person, and Error for a photo that the checkpoint knows as
-/// another person's.
+/// The split, of the photos from `first` on, that `checkpoint` was trained with: photos that it knows stay where they
+/// were, copies go with them, the others are drawn; without lists all are. Nobody's copies stand on both sides of
+/// `first`. The observer hears of copies and, of a whole store, of photos that are unknown or gone. Throws as
+/// split_by_person where there is one to draw, and Error for a photo that the checkpoint knows as another person's.
 Split split_as_trained(const PhotoStore& store, const Checkpoint& checkpoint, const std::string& place,
-                       double test_fraction, std::uint64_t seed, const RunObserver& observer);
+                       double test_fraction, std::uint64_t seed, const RunObserver& observer, std::size_t first = 0);
 
 /// first_copies() of a store. The observer hears how many photos are copies, and how many stand under two people.
 std::vector<std::uint32_t> originals_in(const PhotoStore& store, const RunObserver& observer);
