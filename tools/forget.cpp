@@ -20,8 +20,8 @@ struct ForgetOptions {
 int forget_command(const ForgetOptions& options, FileLog* files) {
   install_stop_signals();  // not asked for: writing is short, and a temporary must not stay behind
   Checkpoint checkpoint = read_checkpoint(options.checkpoint, files);
-  const OutputClaim claim(options.output, {"checkpoint", files, true});
   forget_people(checkpoint, options.names, options.checkpoint);
+  const OutputClaim claim(options.output, {"checkpoint", files, !checkpoint.personal_classes.empty()});
   write_checkpoint(options.output, checkpoint, checkpoint.kind, files);
   if (!options.common.quiet)
     print_line(

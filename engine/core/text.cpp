@@ -171,6 +171,10 @@ std::string csv_field(const std::string& text) {
 
 std::string gnuplot_text(const std::string& text) { return in_quotes(printable(text), '\''); }
 
+bool contains(const std::vector<std::string>& texts, const std::string& text) {
+  return std::find(texts.begin(), texts.end(), text) != texts.end();
+}
+
 std::string joined(const std::vector<std::string>& texts, const std::string& separator) {
   std::string all;
   for (const std::string& text : texts) all += (all.empty() ? "" : separator) + text;

@@ -36,6 +36,8 @@ std::string csv_field(const std::string& text);
 /// must be "noenhanced", or gnuplot takes ^ _ { } @ & for markup.
 std::string gnuplot_text(const std::string& text);
 
+bool contains(const std::vector<std::string>& texts, const std::string& text);
+
 /// All of them, with `separator` in between; and the texts between separators, at least one, empty ones too.
 std::string joined(const std::vector<std::string>& texts, const std::string& separator = ", ");
 std::vector<std::string> separated(const std::string& text, char separator);

@@ -49,6 +49,8 @@ TrainSettings chosen_settings(const HandoverRequest& request, const Bundle& bund
       observer.say(request.bundle + ": its settings of the hand-over (" + servers +
                    ") are left aside: they are this device's to choose");
     apply_handover_defaults(settings);
+  }
+  if (!continued) {  // what a device learnt from photos before is no reason to train without them
     const bool old_photos = cut != nullptr ? !cut->features.train_files.empty() : carries_training_photos(bundle);
     if (!old_photos && origin.statistics) settings.epochs = 0;
     settings.freeze_until =

@@ -23,7 +23,7 @@ RunEnding::Outcome HandoverEnding::conclude(Trainer& trainer,
     trainer.restore(weights, "the end of the run");
     outcome.changed = true;
   };
-  if (settings_.weight_interpolation < 1.0f)
+  if (settings_.weight_interpolation < 1.0f && trainer.progress().step > 0)
     change([&](Checkpoint& trained) { interpolate_weights(trained, start_.weights, settings_.weight_interpolation); });
   if (best_ && !best_->better_now(trainer.arena())) {
     trainer.restore(start_.weights, "the start of the run");

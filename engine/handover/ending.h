@@ -1,5 +1,4 @@
-// How a hand-over ends: between what it began with and what it learnt, only if that is better, and with shorter rows of
-// new people.
+// How a hand-over ends: between what it began with and what it learnt, and only if that is better.
 #pragma once
 
 #include <optional>

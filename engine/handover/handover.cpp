@@ -73,6 +73,7 @@ class Handover {
   Checkpoint imprinted_;  // where training begins or, continued, began long ago
   TrainSettings settings_;
   HandoverSettings own_;
+  const Checkpoint unknown_;  // knows no photo
   Preprocessing preprocessing_;
   std::vector<OutputClaim> claims_;
   std::unique_ptr<Backend> backend_;
@@ -111,10 +112,11 @@ void Handover::take_checkpoint() {
   received_sha256_ = provenance_of(bundle_.checkpoint, "received");
   model_ = parse_model(bundle_.checkpoint.model, request_.bundle + ": model");
   statistics_ = read_people(bundle_.checkpoint, model_, request_.bundle);
-  if (!statistics_ || provenance_of(bundle_.checkpoint, "command") != "resume")
+  const bool handed_over = provenance_of(bundle_.checkpoint, "command") == "resume";
+  if (!statistics_ || !handed_over)
     throw Error(
         request_.bundle + ": is a checkpoint " +
-        (statistics_ ? "of no hand-over" : "without statistics of its people, because its layers learnt since") +
+        (handed_over ? "without statistics of its people, because its layers learnt since" : "that no hand-over left") +
         "; a bundle expected, or what a hand-over left that learnt the head alone");
 }
 
@@ -175,9 +177,17 @@ void Handover::prepare_device() {
 }
 
 void Handover::mix_photos() {
-  const MaterialRequest wanted{
-      bundle_,        personal_, request_.personal,        start_.class_names,     first_new(),
-      preprocessing_, settings_, request_.personal_photos, request_.train.threads, share_.photos};
+  const MaterialRequest wanted{bundle_,
+                               personal_,
+                               request_.personal,
+                               start_.class_names,
+                               first_new(),
+                               preprocessing_,
+                               settings_,
+                               continued_ || lives_ ? start_ : unknown_,
+                               request_.personal_photos,
+                               request_.train.threads,
+                               share_.photos};
   material_ = cut_ != nullptr ? feature_material(*backend_, wanted, *cut_, observer_)
                               : photo_material(*backend_, wanted, observer_);
 }
@@ -187,6 +197,10 @@ void Handover::look_back() {
   if (!continued_) return measure_received();
   Checkpoint now;
   describe(now, start_.settings, preprocessing_, *material_->source, material_->split);
+  if (lives_) {
+    now.personal_classes = start_.personal_classes;
+    keep_photo_lists(now, bundle_.checkpoint);
+  }
   if (cut_ != nullptr) {  // activations are compared, not what they were made from
     now.train_prints.clear();
     now.test_prints.clear();
@@ -265,7 +279,7 @@ RunSummary Handover::train_on() {
   const Split& split = material_->split;
   const HandoverEnding ending({*network_, imprinted_, first_new(), cut_ != nullptr ? &cut_->lower : nullptr}, own_,
                               keep_best());
-  const Checkpoint before = lives_ ? std::move(bundle_.checkpoint) : Checkpoint();
+  Checkpoint before = lives_ ? std::move(bundle_.checkpoint) : Checkpoint();
   bundle_.checkpoint = {};  // nobody looks at the received weights from here on
   give_back_memory();
   Trainer trainer(*network_, source, split.train, settings_, {dtype_, share_.training, request_.train.graph});
@@ -273,7 +287,7 @@ RunSummary Handover::train_on() {
   announce(observer_, *backend_, *network_, trainer, split.train.size(), split.test.size());
   Run run{*network_, trainer, source, split.test, true, settings_, std::move(start_), history_, clock_, &ending};
   describe(run.checkpoint, to_json(settings_, own_), preprocessing_, source, split);
-  keep_photo_lists(run.checkpoint, before);
+  keep_photo_lists(run.checkpoint, std::move(before));
   run.checkpoint.provenance = provenance_json(run.checkpoint.class_names, run.checkpoint.personal_classes,
                                               run.checkpoint.train_photos.size(), "resume", received_sha256_);
   return run_training(run, request_.train.run, observer_);

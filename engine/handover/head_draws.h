@@ -22,8 +22,7 @@ class HeadDraws {
   /// The same seed gives the same draws.
   HeadDraws(const PeopleStatistics& statistics, std::uint64_t seed);
 
-  /// People with samples, and draws of each, person by person.
-  std::size_t size() const { return labels_.size(); }
+  /// Of people with samples, person by person.
   const std::vector<int>& labels() const { return labels_; }
 
   /// The draws, their deviation `spread` times the people's own.

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "engine/core/text.h"
 #include "engine/handover/head_draws.h"
 #include "engine/handover/imprint.h"
 #include "engine/handover/personal_people.h"
@@ -18,22 +19,18 @@ std::string text_of(const HeadTrade& trade) {
 
 /// What the head is expected to do, and what other choices of --general-loss would.
 void tell(const AnalyticHead& head, const std::function<void(const std::string&)>& say) {
-  const auto points = [](double loss) {
-    const std::string text = std::to_string(loss);
-    return text.substr(0, text.find('.') + 2);
-  };
   if (head.chosen.personal.photos == 0) return;
   say("personal photos, each left out of what its person is known by: " + text_of(head.chosen) + " of " +
-      std::to_string(head.chosen.personal.photos) + " recognised, at a loss of " + points(head.chosen.general_loss) +
-      " general points at most");
+      std::to_string(head.chosen.personal.photos) + " recognised, at a loss of " +
+      number_text(head.chosen.general_loss) + " general points at most");
   std::string curve;
   for (const HeadTrade& trade : head.curve)
-    curve += (curve.empty() ? "" : ", ") + points(trade.general_loss) + ": " + text_of(trade);
+    curve += (curve.empty() ? "" : ", ") + number_text(trade.general_loss) + ": " + text_of(trade);
   say("by --general-loss " + curve);
 }
 
-/// Features of photos as they are, always in batches of one size: a row of a batch is computed as any other, so that
-/// which photos come along does not show in a single bit.
+/// Features of photos as they are, always in batches of one size: on one backend a row of a batch is computed as any
+/// other, so that which photos come along does not show in a single bit.
 HeadSamples features_of(const HeadStart& start, const std::vector<std::uint32_t>& photos) {
   Inference inference(start.network, kSmallBatch);
   InferenceOptions options;
@@ -70,6 +67,8 @@ void start_new_rows(const HeadStart& start, const std::vector<std::uint32_t>& pe
     imprint_rows(rows, start.first_new, features_of(start, personal));
   }
   store_head(rows, name, checkpoint);
+  checkpoint.people.clear();  // what it knows of them would not be all of them
+  checkpoint.people_photos = "{}";
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 
+#include "engine/core/text.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
@@ -27,10 +28,6 @@ void move_rows(std::vector<NamedTensor>& tensors, const std::string& name,
     tensor.shape[0] = static_cast<std::int64_t>(from.size());
     tensor.data = std::move(rows);
   }
-}
-
-bool has(const std::vector<std::string>& names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 }  // namespace
@@ -59,20 +56,20 @@ void grow_head(Checkpoint& checkpoint, const Model& model, const std::vector<std
   // Without statistics personal people are as everybody else: only their rows are known.
   std::vector<std::string> others, personal = names;
   for (const std::string& name : checkpoint.class_names)
-    if (checkpoint.people.empty() || !has(checkpoint.personal_classes, name)) others.push_back(name);
+    if (checkpoint.people.empty() || !contains(checkpoint.personal_classes, name)) others.push_back(name);
   for (const std::string& name : names)
-    if (has(others, name))
+    if (contains(others, name))
       throw Error(place + ": " + name + " is among the checkpoint's " + std::to_string(checkpoint.class_names.size()) +
                   " people already; a personal person needs a name of their own");
   for (const std::string& name : checkpoint.personal_classes)
-    if (!has(others, name) && !has(personal, name)) personal.push_back(name);
+    if (!contains(others, name) && !contains(personal, name)) personal.push_back(name);
   std::sort(personal.begin(), personal.end());
   std::vector<std::string> all = others;
   all.insert(all.end(), personal.begin(), personal.end());
   set_people(checkpoint, model, all, place);
   auto& marked = checkpoint.personal_classes;
   marked.erase(
-      std::remove_if(marked.begin(), marked.end(), [&](const std::string& name) { return has(personal, name); }),
+      std::remove_if(marked.begin(), marked.end(), [&](const std::string& name) { return contains(personal, name); }),
       marked.end());
   marked.insert(marked.end(), personal.begin(), personal.end());
 }

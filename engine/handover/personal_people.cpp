@@ -2,6 +2,7 @@
 #include "engine/handover/personal_people.h"
 
 #include <algorithm>
+#include <set>
 
 #include "engine/core/text.h"
 #include "engine/data/photo.h"
@@ -18,10 +19,6 @@ PersonalPerson& person_of(PeopleStatistics& statistics, const std::string& name)
   const auto at = std::lower_bound(people.begin(), people.end(), name,
                                    [](const PersonalPerson& person, const std::string& n) { return person.name < n; });
   return at != people.end() && at->name == name ? *at : *people.insert(at, {name, {}, {}});
-}
-
-bool contains(const std::vector<std::string>& names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 /// A list of a checkpoint's photos, and what they are known by where it says so.
@@ -53,7 +50,6 @@ void append(const PhotoList& list, std::vector<ListedPhoto>& to) {
 }
 
 void join_lists(const std::vector<std::string>& personal, PhotoList before, PhotoList now) {
-  before.keep([&](const std::string& photo) { return !contains(now.photos, photo); });
   if (before.photos.size() != before.digests.size() || now.photos.size() != now.digests.size()) return;
   const bool with_prints = !before.prints.empty() || !now.prints.empty();
   std::vector<ListedPhoto> all;
@@ -114,16 +110,21 @@ void forget_training(Checkpoint& checkpoint) {
   checkpoint.progress = {checkpoint.progress.seed, 0, 0, 0};
 }
 
-void keep_photo_lists(Checkpoint& checkpoint, const Checkpoint& before) {
+void keep_photo_lists(Checkpoint& checkpoint, Checkpoint before) {
   const std::vector<std::string>& personal = checkpoint.personal_classes;
-  Checkpoint old = before;
-  join_lists(personal, training_list(old), training_list(checkpoint));
-  join_lists(personal, test_list(old), test_list(checkpoint));
+  std::set<std::string> now(checkpoint.train_photos.begin(), checkpoint.train_photos.end());
+  now.insert(checkpoint.test_photos.begin(), checkpoint.test_photos.end());
+  for (PhotoList list : {training_list(before), test_list(before)})
+    list.keep([&](const std::string& photo) { return now.count(photo) == 0; });
+  join_lists(personal, training_list(before), training_list(checkpoint));
+  join_lists(personal, test_list(before), test_list(checkpoint));
 }
 
 void forget_people(Checkpoint& checkpoint, const std::vector<std::string>& names, const std::string& place) {
   const Model model = parse_model(checkpoint.model, place + ": model");
   std::optional<PeopleStatistics> statistics = read_people(checkpoint, model, place);
+  if (checkpoint.personal_classes.empty())
+    throw Error(place + ": knows no personal people, " + joined(names) + " expected");
   for (const std::string& name : names)
     if (!contains(checkpoint.personal_classes, name))
       throw Error(place + ": " + shown(name) + " is none of its " + std::to_string(checkpoint.personal_classes.size()) +
@@ -132,7 +133,11 @@ void forget_people(Checkpoint& checkpoint, const std::vector<std::string>& names
     throw Error(place + ": holds no statistics of its people: its layers learnt of " + joined(names) +
                 " (or an older tsugi wrote it), and no row tells what. Hand over again from the bundle without them");
   const auto forgotten = [&](const std::string& name) { return contains(names, name); };
+  const bool listed = !checkpoint.train_photos.empty();  // not in a compact one
+  const std::size_t taught = training_photos_of(checkpoint);
+  std::size_t forgotten_photos = 0;
   auto& people = statistics->personal;
+  for (const PersonalPerson& person : people) forgotten_photos += forgotten(person.name) ? person.digests.size() : 0;
   people.erase(std::remove_if(people.begin(), people.end(),
                               [&](const PersonalPerson& person) { return forgotten(person.name); }),
                people.end());
@@ -146,7 +151,8 @@ void forget_people(Checkpoint& checkpoint, const std::vector<std::string>& names
   const HandoverSettings settings = named_settings(checkpoint.settings, place + ": settings").handover.values;
   remake_head(checkpoint, model, *statistics, static_cast<double>(settings.general_loss));
   forget_training(checkpoint);
-  checkpoint.provenance = provenance_json(checkpoint.class_names, personal, checkpoint.train_photos.size(),
+  const std::size_t left_photos = listed ? checkpoint.train_photos.size() : taught - std::min(taught, forgotten_photos);
+  checkpoint.provenance = provenance_json(checkpoint.class_names, personal, left_photos,
                                           provenance_of(checkpoint, "command"), provenance_of(checkpoint, "received"));
 }
 

@@ -23,7 +23,7 @@ AnalyticHead remake_head(Checkpoint& checkpoint, const Model& model, const Peopl
 void forget_training(Checkpoint& checkpoint);
 
 /// The photos that `checkpoint` was made of, and those that `before` was: the server's, then personal ones by name.
-void keep_photo_lists(Checkpoint& checkpoint, const Checkpoint& before);
+void keep_photo_lists(Checkpoint& checkpoint, Checkpoint before);
 
 /// Removes personal people: their rows, statistics, names and photos. What is left equals, byte for byte when it is
 /// written, the checkpoint that never saw them. Throws Error naming `place` when somebody is not a personal person of

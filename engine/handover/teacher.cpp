@@ -4,8 +4,6 @@
 #include <algorithm>
 
 namespace tsugi {
-namespace {}  // namespace
-
 StoredLogits stored_logits(const Bundle& bundle, const PeopleStatistics& statistics) {
   StoredLogits stored;
   auto row = statistics.logits.begin();

@@ -140,6 +140,13 @@ std::string provenance_json(const std::vector<std::string>& class_names,
   return json.dump();
 }
 
+std::size_t training_photos_of(const Checkpoint& checkpoint) {
+  if (!checkpoint.train_photos.empty()) return checkpoint.train_photos.size();
+  const auto json = nlohmann::json::parse(checkpoint.provenance, nullptr, false);
+  const auto found = json.find("training_photos");  // the end of what is no object
+  return found != json.end() && found->is_number_unsigned() ? found->get<std::size_t>() : 0;
+}
+
 std::string provenance_of(const Checkpoint& checkpoint, const char* name) {
   const auto json = nlohmann::json::parse(checkpoint.provenance, nullptr, false);
   const auto found = json.find(name);  // the end of what is no object

@@ -43,4 +43,7 @@ std::string provenance_json(const std::vector<std::string>& class_names,
 /// What the checkpoint's provenance says under `name`; empty where it does not say.
 std::string provenance_of(const Checkpoint& checkpoint, const char* name);
 
+/// How many photos a checkpoint was trained on: those that it lists, of a compact one what its provenance says.
+std::size_t training_photos_of(const Checkpoint& checkpoint);
+
 }  // namespace tsugi

@@ -399,7 +399,7 @@ class Outputs(support.CommandLine):
             self.refuses(command, "handover.tar: looks like a bundle, a checkpoint (.safetensors) expected")
         self.refuses(
             ["resume", "c.safetensors", "--personal", "new", "-o", "out"],
-            "c.safetensors: is a checkpoint without statistics of its people",
+            "c.safetensors: is a checkpoint that no hand-over left",
             "a bundle expected",
         )
 
@@ -417,7 +417,8 @@ class Outputs(support.CommandLine):
                 ["bundle", path, "--photos", "people", "-o", "b.tar"],
                 ["eval", path, "--photos", "people"],
                 ["predict", path, "x.jpg"],
-                ["predict", "c.safetensors", path] if path != "people" else ["inspect", path],
+                *([["predict", "c.safetensors", path]] if path != "people" else []),  # folders are welcome
+                ["forget", path, "somebody", "-o", "out"],
                 ["inspect", path],
                 ["compact", path, "-o", "small"],
                 ["pretrain", "people", "-o", "out", "--continue", path],
