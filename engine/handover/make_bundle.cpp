@@ -44,35 +44,31 @@ void BundleMaker::check_stop() const {
   if (observer_.should_stop && observer_.should_stop()) throw Error("bundle: stopped, nothing was written");
 }
 
-PhotoStore BundleMaker::load(const PhotoFolder& folder) const {
+/// A photo that the device could not read would not be worth its bytes, and what a photo shows says whether the
+/// checkpoint was trained on it. Of test photos the features stay, not the pixels.
+void BundleMaker::decode() {
+  if (store_ != nullptr) return;
   RunObserver observer = observer_;
   observer.decoding = [&](std::size_t done, std::size_t total) {
     check_stop();
     if (observer_.decoding) observer_.decoding(done, total);
   };
-  return load_photos(folder, session_.preprocessing, source_.threads, observer);
-}
-
-/// A photo that the device could not read would not be worth its bytes, and what a photo shows says whether the
-/// checkpoint was trained on it.
-void BundleMaker::decode() {
-  if (store_ != nullptr) return;
-  PhotoStore store = load(folder_);
+  PhotoStore store = load_photos(folder_, session_.preprocessing, source_.threads, observer);
   const Split split = split_as_trained(store, session_.checkpoint, source_.checkpoint, session_.settings.test_fraction,
                                        session_.settings.seed, observer_);
   check_nobody_missing(split, store.labels(), session_.checkpoint.class_names, source_.photos,
                        source_.allow_missing_people, observer_);
-  tests_.class_names = folder_.class_names;
   for (const std::uint32_t i : split.test) {
-    tests_.photos.push_back(store.photo(i));
+    test_photos_.push_back(store.photo(i));
     tests_.labels.push_back(store.label(i));
   }
+  if (!split.test.empty()) tests_.features = run(store, split.test, 0, false).features;
   store.keep(split.train);
   store_ = std::make_unique<PhotoStore>(std::move(store));
 }
 
-/// All photos of the store.
-Predictions BundleMaker::run(const PhotoStore& store, std::uint32_t variant, bool logits) {
+Predictions BundleMaker::run(const PhotoStore& store, const std::vector<std::uint32_t>& photos, std::uint32_t variant,
+                             bool logits) {
   const PhotoSource source(*session_.backend, store);
   Inference inference(*session_.network, kBatch);
   inference.before_each_batch([this] { check_stop(); });
@@ -83,13 +79,18 @@ Predictions BundleMaker::run(const PhotoStore& store, std::uint32_t variant, boo
   options.variants = 1 + kStatisticsDraws;
   options.strength = session_.settings.augment;
   options.seed = session_.settings.seed;
-  std::vector<std::uint32_t> photos(store.size());
-  std::iota(photos.begin(), photos.end(), std::uint32_t{0});
   return inference.run(source, photos, options);
 }
 
+/// All training photos.
+Predictions BundleMaker::run(std::uint32_t variant, bool logits) {
+  std::vector<std::uint32_t> photos(store_->size());
+  std::iota(photos.begin(), photos.end(), std::uint32_t{0});
+  return run(*store_, photos, variant, logits);
+}
+
 void BundleMaker::look() {
-  if (seen_.features.empty()) seen_ = run(*store_, 0, true);
+  if (seen_.features.empty()) seen_ = run(0, true);
 }
 
 void BundleMaker::gather_statistics() {
@@ -99,20 +100,18 @@ void BundleMaker::gather_statistics() {
                                store_->labels());
   statistics.add(seen_.features, store_->labels());
   for (std::uint32_t draw = 1; draw <= kStatisticsDraws; ++draw)
-    statistics.add(run(*store_, draw, false).features, store_->labels());
+    statistics.add(run(draw, false).features, store_->labels());
   statistics.store(statistics_);
   count_held_out();
 }
 
 /// How well the head of the statistics does on test photos tells the device how far from its mean a new photo lies.
 void BundleMaker::count_held_out() {
-  if (tests_.photos.empty()) return;
-  const PhotoStore store = load(tests_);
-  if (store.size() == 0) return;
-  const HeadSamples samples{run(store, 0, false).features, store.labels()};
-  const std::vector<int> predicted = predict_by_head(analytic_head(statistics_, 0.0).rows, samples);
+  if (tests_.labels.empty()) return;
+  const bool bias = find_tensor(session_.checkpoint.parameters, session_.model.layers.back().name + ".bias") != nullptr;
+  const std::vector<int> predicted = predict_by_head(analytic_head(statistics_, 0.0, bias).rows, tests_);
   for (std::size_t i = 0; i < predicted.size(); ++i)
-    statistics_.held_out_correct += predicted[i] == samples.labels[i] ? 1.0f : 0.0f;
+    statistics_.held_out_correct += predicted[i] == tests_.labels[i] ? 1.0f : 0.0f;
   statistics_.held_out_photos = static_cast<float>(predicted.size());
 }
 
@@ -129,12 +128,13 @@ SafetensorsFile BundleMaker::statistics_of(const std::vector<std::size_t>& chose
 
 MadeBundle BundleMaker::make(const BundleRequest& request) {
   const OutputClaim claim(request.output, {"bundle", observer_.files});
-  // A photo that the device could not read would not be worth its bytes.
   decode();
   if (request.knowledge || needs_features(request.strategy)) look();
   if (request.knowledge) gather_statistics();
   Bundle bundle;
   bundle.checkpoint = session_.checkpoint;
+  bundle.checkpoint.people.clear();  // they lie beside it
+  bundle.checkpoint.people_photos = "{}";
   bundle.kind = request.kind.value_or(session_.checkpoint.kind);
   bundle.strategy = name_of(request.strategy);
   bundle.fraction = request.fraction;
@@ -143,7 +143,7 @@ MadeBundle BundleMaker::make(const BundleRequest& request) {
       choose_subset(store_->labels(), request.fraction, request.strategy, request.seed, seen_.features);
   for (const std::size_t i : chosen) bundle.photos.push_back(bundle_photo(store_->photo(i), false));
   if (request.test_photos)
-    for (const Photo& photo : tests_.photos) bundle.photos.push_back(bundle_photo(photo, true));
+    for (const Photo& photo : test_photos_) bundle.photos.push_back(bundle_photo(photo, true));
   if (request.knowledge) bundle.tensors[kKnowledgeName] = statistics_of(chosen);
   MadeBundle made;
   if (request.features)

@@ -9,6 +9,7 @@
 
 #include "engine/data/scan.h"
 #include "engine/handover/bundle.h"
+#include "engine/handover/head_rows.h"
 #include "engine/handover/pack_features.h"
 #include "engine/handover/people_statistics.h"
 #include "engine/handover/subset.h"
@@ -60,11 +61,12 @@ class BundleMaker {
   MadeBundle make(const BundleRequest& request);
 
  private:
-  PhotoStore load(const PhotoFolder& folder) const;
   void decode();
   void look();
   void gather_statistics();
-  Predictions run(const PhotoStore& store, std::uint32_t variant, bool logits);
+  Predictions run(const PhotoStore& store, const std::vector<std::uint32_t>& photos, std::uint32_t variant,
+                  bool logits);
+  Predictions run(std::uint32_t variant, bool logits);
   void count_held_out();
   SafetensorsFile statistics_of(const std::vector<std::size_t>& chosen) const;
   void check_stop() const;
@@ -73,7 +75,8 @@ class BundleMaker {
   RunObserver observer_;
   CheckpointSession session_;
   PhotoFolder folder_;
-  PhotoFolder tests_;                  // the test photos that can be read
+  std::vector<Photo> test_photos_;     // that can be read
+  HeadSamples tests_;                  // what the network's head sees of them
   std::unique_ptr<PhotoStore> store_;  // the training photos that can be read
   Predictions seen_;                   // logits and features of the store's photos as they are
   PeopleStatistics statistics_;        // without logits
