@@ -50,9 +50,10 @@ void add_handover(CLI::App& command, PlanOptions& o) {
   command.add_flag("--no-knowledge", o.no_knowledge, "What the server knows of its photos does not travel");
   add_option(command, "--compact", o.compact, "The checkpoint in the bundle: none, fp16 or int8",
              {"none", "fp16", "int8"});
-  command.add_flag("--resume", o.resume,
-                   "With the defaults of tsugi resume; without photos of others the head alone learns. Otherwise with "
-                   "those of tsugi pretrain");
+  command.add_flag(
+      "--resume", o.resume,
+      "With the defaults of tsugi resume: without photos of others nothing is trained, or without what the server "
+      "knows of them the head alone. Otherwise with those of tsugi pretrain");
   command.add_option("--link", o.link, "Speed of the way to the device: 10Mbit/s, 1.5MB/s");
   command.add_option("--max-time", o.max_time,
                      "Find the largest fraction that trains within this time: 90s, 30min, 2h");
@@ -157,6 +158,7 @@ bench::PlanRequest request_of(const PlanOptions& o, FileLog* files) {
   request.fraction = o.fraction;
   request.personal_photos = static_cast<std::size_t>(o.personal);
   request.as_resume = o.resume;
+  request.own_epochs = o.settings.names(train_setting("--epochs"));
   if (!o.link.empty()) request.link_bytes_per_s = bench::parse_link(o.link, "--link");
   return request;
 }

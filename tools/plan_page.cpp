@@ -57,11 +57,11 @@ std::string span_text(double seconds) {
   return seconds < kLong ? time_text(seconds) : duration(seconds);
 }
 
-void print_handover(const bench::PlanRequest& request, const PlanOutcome& outcome) {
+void print_handover(const PlanOutcome& outcome) {
   const bench::Plan& plan = outcome.plan;
   const bench::BundleSize& bundle = plan.bundle;
   print_line(format("epoch: %u steps, %s; %d epochs: %s (steps alone: no decoding, no evaluation)",
-                    plan.prediction.steps_per_epoch, span_text(plan.epoch_s).c_str(), request.step.settings.epochs,
+                    plan.prediction.steps_per_epoch, span_text(plan.epoch_s).c_str(), plan.epochs,
                     span_text(plan.training_s).c_str()));
   const std::string sent = format("bundle: %s (checkpoint %s, %zu photos %s, test photos %s, knowledge %s)",
                                   bytes_text(bundle.total).c_str(), bytes_text(bundle.checkpoint).c_str(), plan.sent,
@@ -90,7 +90,7 @@ void print_plan(const bench::DeviceDescription& device, const bench::PlanRequest
              device.process_bytes > 0 ? bytes_text(static_cast<double>(device.process_bytes)).c_str() : "unknown");
   print_line(memory + (device.memory_bytes > 0 ? " of " + bytes_text(static_cast<double>(device.memory_bytes)) : "") +
              (step.micro_batch < step.batch ? ", in micro-batches of " + std::to_string(step.micro_batch) : ""));
-  if (outcome.handover) print_handover(request, outcome);
+  if (outcome.handover) print_handover(outcome);
   if (!outcome.backwards) return;
   print_line();
   print_line(format(
@@ -120,7 +120,7 @@ Json plan_json(const bench::DeviceDescription& device, const bench::PlanRequest&
   if (!outcome.handover) return json;
   json["steps_per_epoch"] = plan.prediction.steps_per_epoch;
   json["epoch_s"] = number(plan.epoch_s);
-  json["epochs"] = request.step.settings.epochs;
+  json["epochs"] = plan.epochs;
   json["training_s"] = number(plan.training_s);
   json["fraction"] = plan.fraction;
   json["photos_sent"] = plan.sent;

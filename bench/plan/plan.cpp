@@ -26,17 +26,20 @@ class Planner {
       throw Error("plan: a fraction of " + text(request_.fraction) + " sends 0 of " +
                   std::to_string(request_.bundle.train_photos) +
                   " photos, and there are 0 personal ones: at least 1 photo is needed to train");
+    if (request_.as_resume && sent == 0 && request_.bundle.knowledge && !request_.own_epochs)
+      step.settings.epochs = 0;  // the head is made of statistics
     if (request_.as_resume) step.settings.freeze_until = default_freeze(step.list.model, step.list.classes, sent > 0);
     Plan plan;
     plan.sent = sent;
     plan.trained = step.photos;
     plan.freeze_until = step.settings.freeze_until;
+    plan.epochs = step.settings.epochs;
     plan.fraction = request_.bundle.train_photos > 0
                         ? static_cast<double>(sent) / static_cast<double>(request_.bundle.train_photos)
                         : 0.0;
     plan.prediction = steps_(step);
     plan.epoch_s = plan.prediction.steps_per_epoch * plan.prediction.step.step_s;
-    plan.training_s = plan.epoch_s * step.settings.epochs;
+    plan.training_s = plan.epoch_s * plan.epochs;
     plan.bundle = sizes_.with(sent);
     if (request_.link_bytes_per_s > 0.0) plan.transfer_s = plan.bundle.total / request_.link_bytes_per_s;
     plan.peak_memory_bytes = process_bytes(device_, plan.prediction.memory, kept_bytes(step, plan.bundle));

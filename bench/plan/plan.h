@@ -16,7 +16,8 @@ struct PlanRequest {
   BundleRequestSize bundle;         ///< the server's photos
   double fraction = 0.3;            ///< of the server's training photos that is sent
   std::size_t personal_photos = 0;  ///< training photos that the device has itself
-  bool as_resume = false;           ///< layers freeze as `tsugi resume` freezes them by default
+  bool as_resume = false;           ///< what learns, and whether anything does, is as `tsugi resume` has it by default
+  bool own_epochs = false;          ///< the settings' epochs were asked for: a hand-over by statistics takes them, too
   double link_bytes_per_s = 0.0;    ///< 0 = nobody asked how long sending takes
 };
 
@@ -32,6 +33,7 @@ struct Plan {
   double fraction = 0.0;
   std::size_t sent = 0, trained = 0;  ///< photos sent to train on; photos trained on, personal ones among them
   std::string freeze_until;           ///< this layer and all before it stay as they are; "" = everything learns
+  int epochs = 0;
   StepPrediction prediction;
   double epoch_s = 0.0, training_s = 0.0;  ///< steps alone: no evaluation, no decoding
   BundleSize bundle;

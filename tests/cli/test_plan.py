@@ -56,6 +56,11 @@ class Predicting(support.CommandLine):
         head = self.result(*NANO, "--photos", "979", "--personal", "86", "--fraction", "0", "--resume", "--quiet")
         self.assertNotEqual(head["freeze_until"], "")
         self.assertLess(head["step_s"], resumed["step_s"] / 2)
+        self.assertEqual((head["epochs"], head["training_s"]), (0, 0))  # statistics make the head
+        for more, epochs in ((("--no-knowledge",), 4), (("--epochs", "3"), 3)):
+            trained = self.result(*NANO, "--photos", "979", "--personal", "86", "--fraction", "0", "--resume", *more)
+            self.assertEqual(trained["epochs"], epochs)
+            self.assertGreater(trained["training_s"], 0)
         fast = self.result("plan", "--device", "rtx-2080ti", "--model", "faces-resnet", "--quiet")
         self.assertLess(20 * fast["step_s"], result["step_s"])
         self.assertLess(self.result(*NANO, "--precision", "fp16", "--quiet")["step_s"], result["step_s"])
