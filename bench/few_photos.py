@@ -20,12 +20,31 @@ import tempfile
 from running import BUILD, result_of
 
 
+# Student's t, two-sided 95 %, by degrees of freedom; of those between, the fewer.
+T95 = {
+    3: 3.182,
+    4: 2.776,
+    5: 2.571,
+    6: 2.447,
+    7: 2.365,
+    9: 2.262,
+    14: 2.145,
+    19: 2.093,
+    23: 2.069,
+    39: 2.023,
+    119: 1.980,
+}
+
+
 def mean_text(values):
-    spread = 1.96 * statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
-    return "%.1f ± %.1f" % (statistics.mean(values), spread)
+    if len(values) < 4:
+        return "%.1f" % statistics.mean(values)
+    t = T95[max(freedom for freedom in T95 if freedom < len(values))]
+    return "%.1f ± %.1f" % (statistics.mean(values), t * statistics.stdev(values) / math.sqrt(len(values)))
 
 
 def hand_over(arguments, bundle, folder, count, output):
+    """All photos but `count` are tested, at most nine of ten; those between are in neither."""
     photos = len(os.listdir(folder))
     return result_of(
         arguments.tsugi,
@@ -33,7 +52,8 @@ def hand_over(arguments, bundle, folder, count, output):
         bundle,
         *shlex.split(arguments.options),
         personal=folder,
-        test_fraction="%.6f" % ((photos - count) / photos),
+        test_fraction="%.6f" % min((photos - count) / photos, 0.9),
+        personal_photos=count,
         threads=arguments.threads,
         o=output,
     )
@@ -62,7 +82,7 @@ def main():
                     done = hand_over(arguments, bundle, folder, count, os.path.join(scratch, "device.safetensors"))
                 general = 100 * (done["accuracy_general"] - done["accuracy_general_before"])
                 personal = 100 * done["accuracy_personal"]
-                tests = len(os.listdir(folder)) - count
+                tests = min(len(os.listdir(folder)) - count, round(0.9 * len(os.listdir(folder))))
                 name = os.path.splitext(os.path.basename(bundle))[0]
                 rows.append((name, count, os.path.basename(folder), "%.2f" % general, "%.2f" % personal, tests))
     for count in arguments.photos:
