@@ -12,7 +12,6 @@
 #include <csignal>
 #include <cstdarg>
 #include <cstdio>
-#include <cwchar>
 
 #include "engine/core/posix_file.h"
 #include "engine/core/text.h"

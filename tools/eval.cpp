@@ -1,5 +1,6 @@
 // tsugi eval: accuracy of a checkpoint on photos that it was not trained on.
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -140,11 +141,12 @@ int eval_command(const EvalOptions& options, FileLog* files) {
         std::count(session.checkpoint.personal_classes.begin(), session.checkpoint.personal_classes.end(), name) > 0);
   for (const BrokenPhoto& broken : store.broken())
     if (options.common.json_lines)
-      print_line_now(json_line({{"photo", options.photos + "/" + broken.file}, {"error", broken.reason}}));
+      print_line_now(json_line(
+          {{"photo", (std::filesystem::path(options.photos) / broken.file).string()}, {"error", broken.reason}}));
   const auto print_photo = [&](std::uint32_t i, int predicted, double probability) {
     const Photo& photo = store.photo(i);
     const std::string& taken_for = names[static_cast<std::size_t>(predicted)];
-    print_line_now(json_line({{"photo", options.photos + "/" + photo.file},
+    print_line_now(json_line({{"photo", (std::filesystem::path(options.photos) / photo.file).string()},
                               {"person", photo.class_name},
                               {"predicted", taken_for},
                               {"probability", probability},

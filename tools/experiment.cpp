@@ -160,14 +160,13 @@ void add_training_options(CLI::App& command, ExperimentOptions& options) {
   add_option(command, "--model", s.model, "Built-in model or a JSON file");
   command.add_option("--size", s.size, "Pixels a side that the network sees, 0 = as the model says")
       ->check(CLI::Range(0, 1024));
-  const auto add = [&](const char* option, int& value, const char* flag, const char* remark) {
-    const Setting<TrainSettings>& row = train_setting(flag);
-    const CLI::Range range(0, static_cast<int>(row.range.high));
-    command.add_option(option, value, described(row) + remark)->check(range.description(""));  // the row says it
+  const auto add = [&](const char* option, int& value, const char* flag, const char* help) {
+    const SettingRange range = train_setting(flag).range;
+    command.add_option(option, value, help)->check(CLI::Range(0, static_cast<int>(range.high)));
   };
-  add("--epochs", s.epochs, "--epochs", "; of pretraining and of the device alone, 0 = default");
-  add("--handover-epochs", s.handover_epochs, "--epochs", "; after the hand-over, 0 = default");
-  add("--augment", s.variants, "--augment", "; 0 = default");
+  add("--epochs", s.epochs, "--epochs", "Of pretraining and of the device alone, 0 = pretrain's default");
+  add("--handover-epochs", s.handover_epochs, "--epochs", "After the hand-over, 0 = resume's default");
+  add("--augment", s.variants, "--augment", "Variants of each photo an epoch, 0 = default");
   add_option(command, "--personal-photos", s.personal_photos, "Most training photos of a personal person, 0 = all");
   add_option(command, "--device", s.device, "As of pretrain");
   add_precision(command, s.precision);

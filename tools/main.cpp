@@ -5,12 +5,10 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <exception>
 #include <memory>
 #include <new>
 
-#include "engine/core/posix_file.h"
 #include "engine/core/text.h"
 #include "engine/core/version.h"
 #include "kernels/api/error.h"

@@ -1,6 +1,8 @@
 """Every command that writes, as small as it gets: what the campaigns run, in a folder of their own (world.py).
 Outputs lie below out/; inputs, which never change, below in/."""
 
+FIFTH = "Tiji_Vejile"  # whom `synth --first 5` draws
+
 MODEL = {
     "name": "small",
     "training": {"lr": 0.05},
@@ -36,6 +38,8 @@ INPUTS = (
     f"{PRETRAIN} {SHORT} --seed 9 -o in/other --metrics in/other.jsonl",
     "bundle in/server --photos in/people --fraction 0.5 --seed 3 -o in/photos.tar",
     f"{FEATURES} -o in/features.tar",
+    "bundle in/server --photos in/people --fraction 0 -o in/none.tar",
+    "resume in/none.tar --personal in/new --threads 1 -o in/alive",
     "bench --smoke --threads 1 --device cpu --no-peer -o in/ops.json",
     "bench --smoke --threads 1 --device cpu --no-peer -o in/ops2.json",
 )
@@ -69,6 +73,13 @@ def jobs():
         Job("features", f"{FEATURES} -o out/bundle.tar", "out/bundle.tar", bundle),
         Job("resume", f"resume in/photos.tar {HAND_OVER} --checkpoint-every 1 {train}", trained, old),
         Job("resume-features", f"resume in/features.tar {HAND_OVER} {train}", trained, old),
+        Job(
+            "resume-checkpoint",
+            "resume in/alive --personal in/one --threads 1 -o out/new",
+            "out/new",
+            {"out/new": "in/other"},
+        ),
+        Job("forget", f"forget in/alive {FIFTH} -o out/new", "out/new", {"out/new": "in/other"}),
         Job("compact", "compact in/server --as int8 -o out/new", "out/new", {"out/new": "in/other"}),
         Job("synth", "synth out/people --people 2 --photos 2 --size 32", "out/people", once=True, audit=False),
         Job("experiment", GRID, "out/report", audit=False),

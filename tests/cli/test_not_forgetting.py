@@ -33,19 +33,8 @@ class NotForgetting(support.CommandLine):
         for name in lower:
             self.assertEqual(more[name], server[name], name)
         self.assertNotEqual(more["head.weight"], frozen["head.weight"])
-        self.tsugi(
-            *self.resume,
-            "--continue",
-            "frozen",
-            "-o",
-            "thawed",
-            "--epochs",
-            "2",
-            "--freeze-until",
-            "",
-            "--keep",
-            "trained",
-        )
+        thaw = ("--continue", "frozen", "-o", "thawed", "--epochs", "2", "--freeze-until", "", "--keep", "trained")
+        self.tsugi(*self.resume, *thaw)
         self.assertNotEqual(support.tensors(self.read("thawed"))["conv1.weight"], server["conv1.weight"])
 
     def test_distillation_is_on_where_asked_and_remembered(self):

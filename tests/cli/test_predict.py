@@ -92,17 +92,21 @@ class Album(support.CommandLine):
             self.assertRegex(line, rf"  ({'|'.join(self.names)}) +\d+\.\d %  ({'|'.join(self.names)}) +\d+\.\d %$")
         self.assertEqual(len({len(line) for line in lines}), 1, lines)
 
-    def test_lines_come_before_the_last_photo_is_read(self):
-        last = self.path("long/1999.jpg")
-        self.addCleanup(os.link, self.path("long/0000.jpg"), last)
-        with subprocess.Popen(
+    def reading_long(self):
+        """`predict` at work on 2,000 photos, its output for the test to read."""
+        return subprocess.Popen(
             [support.BINARY, "predict", "server", "long", "--json-lines", "--quiet"],
             cwd=self.folder,
             env=support.environment(),
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-        ) as process:
+        )
+
+    def test_lines_come_before_the_last_photo_is_read(self):
+        last = self.path("long/1999.jpg")
+        self.addCleanup(os.link, self.path("long/0000.jpg"), last)
+        with self.reading_long() as process:
             first = json.loads(process.stdout.readline())
             os.remove(last)  # what is read later than the first line was printed is missing
             rest, said = process.stdout.read(), process.stderr.read()
@@ -112,14 +116,7 @@ class Album(support.CommandLine):
         self.assertEqual((process.returncode, said.count("\n")), (1, 1), said)
 
     def test_a_reader_that_goes_away_ends_it(self):
-        with subprocess.Popen(
-            [support.BINARY, "predict", "server", "long", "--json-lines", "--quiet"],
-            cwd=self.folder,
-            env=support.environment(),
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as process:
+        with self.reading_long() as process:
             process.stdout.readline()
             process.stdout.close()
             self.assertEqual(process.wait(), 1)
@@ -171,14 +168,7 @@ class Album(support.CommandLine):
         self.refuses(["eval", "server", "--photos", "people", "--confusion", "--json-lines"], "--confusion", status=2)
 
     def test_a_stop_says_how_far_it_came(self):
-        with subprocess.Popen(
-            [support.BINARY, "predict", "server", "long", "--quiet", "--json-lines"],
-            cwd=self.folder,
-            env=support.environment(),
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as process:
+        with self.reading_long() as process:
             process.stdout.readline()
             process.send_signal(signal.SIGINT)
             rest, said = process.stdout.read(), process.stderr.read()
