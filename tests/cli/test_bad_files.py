@@ -274,6 +274,44 @@ class Checkpoints(support.CommandLine):
                 self.refuses(["eval", "bad", "--photos", "people"], "bad", "pack")
 
 
+class LivingCheckpoints(support.CommandLine):
+    """What a device lives on with: statistics of its people, by which people join and leave."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.random = random.Random(SEED)
+        cls.people("people", 2)
+        cls.people("anna", 1, first=12)
+        cls.tony = cls.people("tony", 1, first=9)[0]
+        cls.write("tiny.json", json.dumps(support.TINY_MODEL))
+        cls.tsugi("pretrain", "people", "-o", "server", *support.TINY)
+        cls.tsugi("bundle", "server", "--photos", "people", "--fraction", "0", "-o", "none.tar")
+        cls.tsugi("resume", "none.tar", "--personal", "tony", "-o", "good", "--threads", "1")
+        cls.data = cls.read("good")
+
+    def readers(self):
+        return (
+            ["forget", "bad", self.tony, "-o", "out"],
+            ["resume", "bad", "--personal", "anna", "-o", "out", "--threads", "1"],
+        )
+
+    def test_a_file_that_was_cut_or_changed_is_refused(self):
+        self.write("bad", self.data)
+        for command in self.readers():
+            self.tsugi(*command)
+        os.remove(self.path("out"))
+        for _ in range(DRAWS):
+            place = self.random.randrange(len(self.data))
+            changed = bytearray(self.data)
+            changed[place] ^= 1 << self.random.randrange(8)
+            for content in (self.data[:place], bytes(changed)):
+                self.write("bad", content)
+                for command in self.readers()[: 2 if place > 8 else 0]:
+                    with self.subTest(command[0], place=place, bytes=len(content)):
+                        self.refuses(command, "bad")
+
+
 class Bundles(support.CommandLine):
     @classmethod
     def setUpClass(cls):

@@ -120,9 +120,14 @@ class Hostile(support.CommandLine):
             ["predict", "device", self.photo],
             ["bundle", "server", "--photos", "people", "-o", "b.tar", "--as", "features"],
             ["compact", "server", "-o", "small"],
+            ["bundle", "server", "--photos", "people", "--fraction", "0", "-o", "none.tar"],
+            ["resume", "none.tar", "--personal", f"new/{NAME}new", "-o", "alive", "--threads", "1"],
+            ["resume", "alive", "--personal", f"new/{NAME}new", "-o", "alive", "--threads", "1"],
+            ["forget", "alive", f"{NAME}new", "-o", "left"],
         ):
-            with self.subTest(command[0]):
+            with self.subTest(command):
                 self.prints(*command)
+        self.prints("forget", "alive", f"{NAME}people", "-o", "left", status=1, words=("\\u{202e}",))
         self.prints("bundle", "device", "--photos", "people", "-o", "b.tar", status=1, words=("\\u{202e}",))
         shutil.copytree(self.path("people"), self.path("broken"))
         for person in os.listdir(self.path("broken")):

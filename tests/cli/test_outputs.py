@@ -273,6 +273,7 @@ class Outputs(support.CommandLine):
     # -- the same bytes ---------------------------------------------------------------------------------------------------
 
     def test_the_same_input_leaves_the_same_bytes(self):
+        anna = self.people("anna", 1, first=12)[0]
         made = {}
         for turn in range(3):
             time.sleep(0.01)
@@ -290,9 +291,14 @@ class Outputs(support.CommandLine):
                 ),
                 "d": ("compact", "b", "--as", "int8"),
                 "e": ("pretrain", "people", "--continue", "a", "--epochs", "2", "--threads", "1"),
+                "none.tar": ("bundle", "a", "--photos", "people", "--fraction", "0"),
+                "g": ("resume", "none.tar", "--personal", "tony", "--threads", "1"),
+                "h": ("resume", "g", "--personal", "anna", "--threads", "1"),
+                "i": ("forget", "h", anna),
             }.items():
                 self.tsugi(*arguments, "-o", name, "--quiet")
                 self.assertEqual(self.read(name), made.setdefault(name, self.read(name)), f"{name}, turn {turn}")
+        self.assertEqual(made["g"], made["i"])
 
 
 class Photos(support.CommandLine):

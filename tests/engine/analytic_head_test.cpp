@@ -138,6 +138,66 @@ TEST_CASE("draws are as hard to name as the server's test photos, and their soft
   CHECK(analytic_head(server.known, 1.0).spread == kUsualSpread);
 }
 
+TEST_CASE("photos that nobody has seen are named: the new person's where they may cost, the others' where not") {
+  const std::uint64_t seed = fresh_seed();
+  CAPTURE(seed);
+  double personal = 0.0, old = 0.0;
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    Server server(seed + i), unseen(seed + i);
+    server.known.held_out_correct = 95.0f;
+    server.known.held_out_photos = 100.0f;
+    server.add(seed + i, "new", 6, 1.0f);
+    unseen.add(seed + i, "new", 26, 1.0f);  // the same six, then twenty more
+    std::vector<float>& features = unseen.known.personal[0].features;
+    features.erase(features.begin(), features.begin() + 6 * static_cast<std::ptrdiff_t>(Server::kFeatures));
+    const HeadSamples more{features, std::vector<int>(20, static_cast<int>(Server::kPeople))};
+    personal += share(analytic_head(server.known, 15.0).rows, more) / 5.0;
+    HeadSamples others;
+    for (std::size_t photo = 0; photo < 240; ++photo) {
+      const std::size_t person = photo % Server::kPeople;
+      const std::vector<float> drawn =
+          Server::drawn(seed + i, 200000 + photo, &server.known.feature_mean[person * Server::kFeatures]);
+      others.features.insert(others.features.end(), drawn.begin(), drawn.end());
+      others.labels.push_back(static_cast<int>(person));
+    }
+    old += share(analytic_head(server.known, 0.0).rows, others) / 5.0;
+  }
+  CHECK(personal > 0.8);
+  CHECK(old > 0.95);
+}
+
+TEST_CASE("draws lie around their person's mean and vary as the covariance says, off its diagonal, too") {
+  const std::uint64_t seed = fresh_seed();
+  CAPTURE(seed);
+  const Server server(seed);
+  const double spread = 2.0;
+  const HeadSamples draws = HeadDraws(server.known, seed).samples(spread);
+  const std::size_t width = Server::kFeatures, count = draws.labels.size();
+  REQUIRE(count == 12 * 60);
+  const auto apart = [&](std::size_t i, std::size_t j) {
+    const auto person = static_cast<std::size_t>(draws.labels[i]);
+    return static_cast<double>(draws.features[i * width + j]) -
+           static_cast<double>(server.known.feature_mean[person * width + j]);
+  };
+  const auto covariance = [&](std::size_t j, std::size_t k) {
+    return static_cast<double>(server.known.feature_covariance[j * width + k]) * spread * spread;
+  };
+  // Of 720 draws: six standard errors.
+  const double errors = 6.0 / std::sqrt(static_cast<double>(count));
+  for (std::size_t j = 0; j < width; ++j) {
+    double mean = 0.0;
+    for (std::size_t i = 0; i < count; ++i) mean += apart(i, j) / static_cast<double>(count);
+    CHECK(std::abs(mean) <= errors * std::sqrt(covariance(j, j)));
+    for (std::size_t k = 0; k <= j; ++k) {
+      double product = 0.0;
+      for (std::size_t i = 0; i < count; ++i) product += apart(i, j) * apart(i, k) / static_cast<double>(count);
+      const double variances = covariance(j, j) * covariance(k, k);
+      CHECK(std::abs(product - covariance(j, k)) <=
+            errors * std::sqrt(variances + covariance(j, k) * covariance(j, k)));
+    }
+  }
+}
+
 TEST_CASE("what may be lost of the old people is what new people win by") {
   const std::uint64_t seed = fresh_seed();
   CAPTURE(seed);

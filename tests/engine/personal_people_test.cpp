@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/core/input_file.h"
+#include "engine/core/text.h"
 #include "engine/handover/make_bundle.h"
 #include "tests/engine/overrides.h"
 #include "tests/engine/small_server.h"
@@ -125,12 +126,81 @@ TEST_CASE("who is forgotten leaves the checkpoint that never saw them, byte for 
   alive.expect_same("p4", "back");
 }
 
-TEST_CASE("a compact checkpoint lives on, too") {
+TEST_CASE("a compact checkpoint lives on, too, and forgets as if it never had seen") {
   const Alive alive;
   alive.add("handover.tar", "personal/p4", "device");
-  write_checkpoint(alive.folder / "small", read_checkpoint(alive.folder / "device"), CheckpointKind::int8);
-  alive.add("small", "personal/p3", "both");
+  alive.add("device", "personal/p5", "two");
+  for (const char* name : {"device", "two"})
+    write_checkpoint(alive.folder / ("small-" + std::string(name)), read_checkpoint(alive.folder / name),
+                     CheckpointKind::int8);
+  alive.forget("small-two", {"p5"}, "left");
+  alive.expect_same("small-device", "left");
+  alive.add("small-device", "personal/p3", "both");
   CHECK(read_checkpoint(alive.folder / "both").class_names == std::vector<std::string>{"p0", "p1", "p2", "p3", "p4"});
+}
+
+TEST_CASE("photos that join move no other from training to test, nor back") {
+  const Alive alive;
+  const std::string half = R"({"test_fraction": 0.5})";
+  alive.add("handover.tar", "personal/p3", "device", half);
+  const Checkpoint before = read_checkpoint(alive.folder / "device");
+  for (int more = 6; more < 10; ++more) {
+    write_photos(make_photos(1, more + 1, 3), alive.folder / "more");
+    std::filesystem::copy(alive.folder / ("more/p3/" + std::to_string(more) + ".png"), alive.folder / "personal/p3");
+    alive.add("device", "personal/p3", "after", half);
+    const Checkpoint after = read_checkpoint(alive.folder / "after");
+    CHECK(after.train_photos.size() + after.test_photos.size() ==
+          before.train_photos.size() + before.test_photos.size() + static_cast<std::size_t>(more) - 5);
+    for (const std::string& photo : before.train_photos) CHECK(contains(after.train_photos, photo));
+    for (const std::string& photo : before.test_photos) CHECK(contains(after.test_photos, photo));
+  }
+}
+
+TEST_CASE("a hand-over that trains a living checkpoint goes on after a stop as if nothing had happened") {
+  const Alive alive;
+  const std::string trained = R"({"epochs": 2, "test_fraction": 0.3})";
+  alive.add("handover.tar", "personal/p4", "device");
+  alive.add("device", "personal/p3", "whole", trained);
+  const Checkpoint whole = read_checkpoint(alive.folder / "whole");
+  CHECK(whole.progress.step > 1);
+  HandoverRequest request = alive.SmallServer::request(alive.folder / "device", "part");
+  request.keep = Keep::better;
+  request.personal = alive.folder / "personal/p3";
+  set_overrides(request, trained);
+  RunObserver observer;
+  int taken = 0;
+  observer.should_stop = [&] { return ++taken == 1; };
+  resume(request, observer);
+  CHECK(read_checkpoint(alive.folder / "part").progress.step == 1);
+  request.continue_from = alive.folder / "part";
+  request.train.run.output = alive.folder / "rest";
+  resume(request, {});
+  alive.expect_same("whole", "rest");
+}
+
+TEST_CASE("whatever epochs a living checkpoint's settings name, without old photos none is trained unless asked for") {
+  const Alive alive;
+  alive.add("handover.tar", "personal/p4", "device");
+  Checkpoint edited = read_checkpoint(alive.folder / "device");
+  nlohmann::json settings = nlohmann::json::parse(edited.settings);
+  settings["epochs"] = 4;
+  settings["freeze_until"] = "";
+  edited.settings = settings.dump();
+  write_checkpoint(alive.folder / "edited", edited, edited.kind);
+  CHECK(alive.add("edited", "personal/p3", "both").progress.step == 0);
+  CHECK_FALSE(read_checkpoint(alive.folder / "both").people.empty());
+}
+
+TEST_CASE("rows that were drawn leave no statistics, which would not hold everybody") {
+  const Alive alive;
+  HandoverRequest request = alive.SmallServer::request(alive.folder / "handover.tar", "drawn");
+  request.personal = alive.folder / "personal/p3";
+  request.new_row = NewRow::random;
+  set_overrides(request, R"({"epochs": 0})");
+  resume(request, {});
+  const Checkpoint drawn = read_checkpoint(alive.folder / "drawn");
+  CHECK(drawn.people.empty());
+  CHECK(drawn.class_names.size() == 4);
 }
 
 TEST_CASE("what cannot be added to or forgotten is refused with the reason") {
@@ -140,7 +210,7 @@ TEST_CASE("what cannot be added to or forgotten is refused with the reason") {
   expect_parts(error_of([&] { alive.forget("device", {"p0"}, "out"); }), {"device", "p0", "personal"});
   expect_parts(error_of([&] { alive.add("device", "general/p1", "out"); }), {"p1", "4 people"});
   expect_parts(error_of([&] { alive.add("server.safetensors", "personal/p3", "out"); }),
-               {"server.safetensors", "statistics"});
+               {"server.safetensors", "no hand-over"});
   // Weights that learnt of photos hold what no statistics say.
   write_bundle(alive.folder / "photos.tar", alive.photos);
   HandoverRequest request = alive.request(alive.folder / "photos.tar", "trained");
