@@ -122,7 +122,7 @@ class Hostile(support.CommandLine):
             ["compact", "server", "-o", "small"],
             ["bundle", "server", "--photos", "people", "--fraction", "0", "-o", "none.tar"],
             ["resume", "none.tar", "--personal", f"new/{NAME}new", "-o", "alive", "--threads", "1"],
-            ["resume", "alive", "--personal", f"new/{NAME}new", "-o", "alive", "--threads", "1"],
+            ["resume", "alive", "--personal", f"new/{NAME}new", "-o", "again", "--threads", "1"],
             ["forget", "alive", f"{NAME}new", "-o", "left"],
         ):
             with self.subTest(command):
