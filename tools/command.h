@@ -46,6 +46,13 @@ void finish(const Common& common, const Json& result);
 /// goes on in place and is fine.
 void check_outputs(const CLI::App& command);
 
+/// The command line of `command` again, as the user would type it; name: "tsugi ...".
+std::string command_line(const CLI::App& command, const std::string& name);
+
+/// An experiment is about somebody's personal photos, and gnuplot writes some of its files: the whole process makes
+/// them for its user alone.
+void keep_private();
+
 /// Each adds one command to `app`; `run` gets what to do when that command was chosen: a function that returns the exit
 /// status. Those that touch photos or checkpoints add --audit and tell `audit` of the files that they open.
 using Run = std::function<int()>;
@@ -59,6 +66,7 @@ void add_predict(CLI::App& app, Run& run, Audit& audit);
 void add_compact(CLI::App& app, Run& run, Audit& audit);
 void add_inspect(CLI::App& app, Run& run, Audit& audit);
 void add_experiment(CLI::App& app, Run& run, Audit& audit);
+void add_experiment_life(CLI::App& experiment, Run& run, Audit& audit);
 void add_bench(CLI::App& app, Run& run);
 void add_plan(CLI::App& app, Run& run, Audit& audit);
 void add_tune(CLI::App& app, Run& run);

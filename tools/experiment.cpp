@@ -1,4 +1,5 @@
-// tsugi experiment: the source paper's experiment over a grid of people, seeds, methods and fractions.
+// tsugi experiment: the source paper's experiment over a grid of people, seeds, methods and fractions. (A device's
+// life: experiment_life.cpp.)
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -66,19 +67,6 @@ void collect(ExperimentOptions& options) {
   }
 }
 
-/// The command line again, as the user would type it.
-std::string command_line(const CLI::App& command) {
-  std::string text = "tsugi experiment handover";
-  for (const CLI::Option* option : command.get_options()) {
-    const std::string name = option->get_name();
-    if (option->count() == 0 || name == "--json" || name == "--quiet") continue;
-    text += " " + name;
-    if (option->get_items_expected_max() == 0) continue;
-    text += " " + shell_word(joined(option->results(), ","));
-  }
-  return text;
-}
-
 ReportSummary make_report(const std::string& out, const Common& common, FileLog* files) {
   Console console(common.quiet);
   const ReportSummary report = write_report(
@@ -91,10 +79,6 @@ void add_report(const ReportSummary& report, Json& json) {
   json["report"] = report.page;
   json["figures"] = report.figures;
 }
-
-/// An experiment is about somebody's personal photos, and gnuplot writes some of its files: the whole process makes
-/// them for its user alone.
-void keep_private() { ::umask(::umask(0) | 077); }
 
 int report_command(const std::string& out, const Common& common, FileLog* files) {
   keep_private();
@@ -110,7 +94,7 @@ int report_command(const std::string& out, const Common& common, FileLog* files)
 int handover_command(const ExperimentOptions& options, FileLog* files) {
   keep_private();
   install_stop_signals();
-  const std::string command = command_line(*options.command), &out = options.settings.out;
+  const std::string command = command_line(*options.command, "tsugi experiment handover"), &out = options.settings.out;
   GridSummary summary;
   {
     Console console(options.common.quiet);
@@ -176,10 +160,24 @@ void add_training_options(CLI::App& command, ExperimentOptions& options) {
 
 }  // namespace
 
+std::string command_line(const CLI::App& command, const std::string& name) {
+  std::string text = name;
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string option_name = option->get_name();
+    if (option->count() == 0 || option_name == "--json" || option_name == "--quiet") continue;
+    text += " " + option_name;
+    if (option->get_items_expected_max() == 0) continue;
+    text += " " + shell_word(joined(option->results(), ","));
+  }
+  return text;
+}
+
+void keep_private() { ::umask(::umask(0) | 077); }
+
 void add_experiment(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<ExperimentOptions>();
   CLI::App* experiment =
-      app.add_subcommand("experiment", "Repeat the source paper's experiment on photos of yours, as a report");
+      app.add_subcommand("experiment", "Repeat the experiments of this project on photos of yours, as a report");
   experiment->require_subcommand(1);
   add_common(*experiment, options->common, "tsugi experiment handover --help");
   CLI::App* command = experiment->add_subcommand(
@@ -196,6 +194,7 @@ void add_experiment(CLI::App& app, Run& run, Audit& audit) {
     collect(*options);
     run = [options, &audit] { return handover_command(*options, audit.files()); };
   });
+  add_experiment_life(*experiment, run, audit);
   auto out = std::make_shared<std::string>();
   CLI::App* report =
       experiment->add_subcommand("report", "Make tables, figures and the page again from the cells that are there");

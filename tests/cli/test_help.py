@@ -20,7 +20,7 @@ COMMANDS = (
     "tune",
     "doctor",
 )
-NESTED = (("experiment", "handover"), ("experiment", "report"))
+NESTED = (("experiment", "handover"), ("experiment", "life"), ("experiment", "report"))
 
 
 class Help(support.CommandLine):
