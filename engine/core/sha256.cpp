@@ -8,6 +8,27 @@
 #include "kernels/api/error.h"
 
 namespace tsugi {
+namespace {
+
+/// OpenSSL always has SHA-256: what may be missing is memory, which is not the fault of what is to be digested.
+[[noreturn]] void no_memory() { throw std::bad_alloc(); }
+
+/// Looked up once in a process. OpenSSL 3 looks up again in each digest that is given EVP_sha256(), in tables that it
+/// guards by means that ThreadSanitizer cannot see.
+const EVP_MD* sha256() {
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+  static const EVP_MD* const found = [] {
+    const EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    if (fetched == nullptr) no_memory();
+    return fetched;
+  }();
+  return found;
+#else
+  return EVP_sha256();
+#endif
+}
+
+}  // namespace
 
 struct Sha256::State {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
@@ -15,9 +36,7 @@ struct Sha256::State {
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {
-  // OpenSSL always has SHA-256: what may be missing is memory, which is not the fault of what is to be digested.
-  if (state_->context == nullptr || EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) != 1)
-    throw std::bad_alloc();
+  if (state_->context == nullptr || EVP_DigestInit_ex(state_->context, sha256(), nullptr) != 1) no_memory();
 }
 
 Sha256::~Sha256() = default;
