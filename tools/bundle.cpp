@@ -124,6 +124,9 @@ void add_bundle(CLI::App& app, Run& run, Audit& audit) {
                     "Leave out what lets a device keep what it knows with few photos or none: the checkpoint's logits "
                     "of the photos sent, and "
                     "the mean and spread of everyone's features (about 0.1 MB)");
+  command->add_option("--previous", request.previous,
+                      "The checkpoint of the release before, as devices have it: what they know of their people can "
+                      "then be carried over without photos (tsugi resume --from)");
   command->add_option("-o,--output", request.output, "Bundle to write (.tar)")->required();
   add_device(*command, source.device);
   add_threads(*command, source.threads);
@@ -134,6 +137,8 @@ void add_bundle(CLI::App& app, Run& run, Audit& audit) {
     for (const CLI::Option* option : {cut, variants})
       if (option->count() > 0 && options->as != "features")
         throw CLI::ValidationError(option->get_name() + " is for --as features");
+    if (!options->request.previous.empty() && (options->no_knowledge || options->as == "features"))
+      throw CLI::ValidationError("--previous is for bundles of photos with what the server knows of them");
     run = [options, &audit] { return bundle_command(*options, audit.files()); };
   });
 }

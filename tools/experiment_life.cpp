@@ -27,6 +27,7 @@ void apply_quick_life(LifeOptions& options) {
   quick("--seeds", options.settings.seeds, 1);
   quick("--servers", options.settings.servers, 1);
   quick("--epochs", options.settings.epochs, 6);
+  quick("--release-epochs", options.settings.release_epochs, 2);
   quick("--photos", options.settings.photos, std::vector<int>{5, 10});
 }
 
@@ -76,6 +77,9 @@ void add_experiment_life(CLI::App& experiment, Run& run, Audit& audit) {
   add_option(*command, "--general-loss", s.general_loss, "As of resume", 0.0, 100.0);
   add_option(*command, "--model", s.model, "Built-in model or a JSON file");
   add_option(*command, "--epochs", s.epochs, "Of pretraining, 0 = pretrain's default", 0, 1000000);
+  add_option(*command, "--release-epochs", s.release_epochs,
+             "Epochs that the server's next release trains on, to which all are carried over; 0 = no next release", 0,
+             1000000);
   command->add_flag("--quick", options->quick,
                     "Minutes instead of hours: a server, 6 epochs, 5 and 10 photos; options that are given stay");
   add_option(*command, "--device", s.device, "As of pretrain");

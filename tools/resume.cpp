@@ -95,7 +95,9 @@ int resume_command(const ResumeOptions& options, FileLog* files) {
   json["accuracy_general_start"] = number(start_of(summary).accuracy_general);
   json["accuracy_personal_start"] = number(start_of(summary).accuracy_personal);
   finish(options.common, json);
-  std::string command = "tsugi resume " + shell_word(request.bundle) + " --personal " + shell_word(request.personal);
+  std::string command = "tsugi resume " + shell_word(request.bundle);
+  if (!request.personal.empty()) command += " --personal " + shell_word(request.personal);
+  if (!request.from.empty()) command += " --from " + shell_word(request.from);
   if (request.personal_photos > 0) command += " --personal-photos " + std::to_string(request.personal_photos);
   if (request.new_row != HandoverRequest{}.new_row) command += " --new-row " + options.new_row;
   if (request.keep != HandoverRequest{}.keep) command += " --keep " + options.keep;
@@ -113,10 +115,11 @@ void add_resume(CLI::App& app, Run& run, Audit& audit) {
                    "Bundle that tsugi bundle wrote (.tar), or a checkpoint that a hand-over left, of whose weights "
                    "only the head learnt: people and photos join those that it knows")
       ->required();
-  command
-      ->add_option("--personal", options->request.personal,
-                   "One person's folder of photos, or a folder of such folders")
-      ->required();
+  command->add_option("--personal", options->request.personal,
+                      "One person's folder of photos, or a folder of such folders");
+  command->add_option("--from", options->request.from,
+                      "A device's checkpoint of the release before the bundle's: its personal people are carried over, "
+                      "those of --personal by their photos, all others by what it knows of them");
   add_option(*command, "--personal-photos", options->request.personal_photos,
              "Most training photos of a personal person, 0 = all", 0, 1000000000);
   add_option(*command, "--new-row", options->new_row,
@@ -133,6 +136,10 @@ void add_resume(CLI::App& app, Run& run, Audit& audit) {
   add_common(*command, options->common, "tsugi resume handover.tar --personal photos/Tony_Blair -o device.safetensors");
   command->callback([options, &run, &audit] {
     options->train.check();
+    const HandoverRequest& request = options->request;
+    if (request.personal.empty() && request.from.empty()) throw CLI::RequiredError("--personal");
+    if (!request.from.empty() && (!request.continue_from.empty() || options->new_row == "random"))
+      throw CLI::ValidationError("--from goes with neither --continue nor --new-row random");
     run = [options, &audit] { return resume_command(*options, audit.files()); };
   });
 }

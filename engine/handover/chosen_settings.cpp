@@ -52,7 +52,7 @@ TrainSettings chosen_settings(const HandoverRequest& request, const Bundle& bund
   }
   if (!continued) {  // what a device learnt from photos before is no reason to train without them
     const bool old_photos = cut != nullptr ? !cut->features.train_files.empty() : carries_training_photos(bundle);
-    if (!old_photos && origin.statistics) settings.epochs = 0;
+    if ((!old_photos && origin.statistics) || origin.without_photos) settings.epochs = 0;
     settings.freeze_until =
         cut != nullptr ? "" : default_freeze(model, static_cast<int>(checkpoint.class_names.size()), old_photos);
   }

@@ -8,8 +8,9 @@ namespace tsugi {
 
 /// What a hand-over begins with that its checkpoint's settings do not say.
 struct HandoverOrigin {
-  bool lives = false;       ///< a checkpoint of a hand-over, whose settings are a hand-over's already
-  bool statistics = false;  ///< the head is made of statistics (analytic_head.h)
+  bool lives = false;           ///< a checkpoint of a hand-over, whose settings are a hand-over's already
+  bool statistics = false;      ///< the head is made of statistics (analytic_head.h)
+  bool without_photos = false;  ///< and of some personal people nothing else is there
 };
 
 /// Settings, weakest first: those of `checkpoint`, which training goes on from, a hand-over's defaults unless it goes

@@ -17,6 +17,7 @@
 #include "engine/handover/material.h"
 #include "engine/handover/new_classes.h"
 #include "engine/handover/personal_people.h"
+#include "engine/handover/release.h"
 #include "engine/handover/teacher.h"
 #include "engine/train/inference.h"
 #include "engine/train/memory_share.h"
@@ -52,6 +53,7 @@ class Handover {
   const std::string& head() const { return trained().layers.back().name; }
 
   void take_checkpoint();
+  void carry_over();
   Checkpoint interrupted();
   Checkpoint upper_part(const Checkpoint& whole, const std::string& place) const;
   void measure_received();
@@ -69,6 +71,8 @@ class Handover {
   Model model_;          // the bundle's, whole
   std::unique_ptr<CutBundle> cut_;  // null when the bundle carries photos
   PhotoFolder personal_;
+  std::vector<std::string> joining_;  // personal people: of the folder, and those that are carried over
+  Checkpoint before_;                 // of the device, whose photo lists live on; empty when it begins with the bundle
   Checkpoint start_;  // what training starts from, its head grown: the bundle's, or that of the interrupted hand-over
   Checkpoint imprinted_;  // where training begins or, continued, began long ago
   TrainSettings settings_;
@@ -88,7 +92,9 @@ class Handover {
 
 void Handover::read_bundle() {
   validate(request_.overrides.values, "command line");
-  if (observer_.files != nullptr) observer_.files->personal(request_.personal);
+  if (observer_.files != nullptr)
+    for (const std::string& place : {request_.personal, request_.from})
+      if (!place.empty()) observer_.files->personal(place);
   if (detect_file_kind(request_.bundle, observer_.files) == FileKind::safetensors) return take_checkpoint();
   BundleLimits limits;  // what does not fit --memory need not be read first
   if (request_.train.memory_budget != 0)
@@ -121,11 +127,28 @@ void Handover::take_checkpoint() {
 }
 
 void Handover::grow_head() {
-  personal_ = scan_person(request_.personal);
+  if (!request_.personal.empty()) personal_ = scan_person(request_.personal);
+  joining_ = personal_.class_names;
+  if (!request_.from.empty()) carry_over();
   start_ = bundle_.checkpoint;
-  tsugi::grow_head(start_, model_, personal_.class_names, request_.personal);
+  tsugi::grow_head(start_, model_, joining_, request_.personal);
   if (continued_) start_ = interrupted();
   if (cut_ != nullptr) start_ = upper_part(start_, continued_ ? request_.continue_from : request_.bundle);
+}
+
+/// What an earlier release's device knows of personal people whose photos are not at hand.
+void Handover::carry_over() {
+  if (lives_ || !statistics_ || cut_ != nullptr)
+    throw Error(request_.bundle + ": is no release that " + request_.from +
+                " could be carried over to: a bundle with statistics of its people expected, not of activations");
+  before_ = read_checkpoint(request_.from, observer_.files);
+  statistics_->personal =
+      carried_people(before_, request_.from, bundle_, statistics_->width, request_.bundle, personal_.class_names);
+  std::vector<std::string> carried;
+  for (const PersonalPerson& person : statistics_->personal) carried.push_back(person.name);
+  joining_.insert(joining_.end(), carried.begin(), carried.end());
+  if (joining_.empty()) throw Error(request_.from + ": knows no personal people, at least 1 expected");
+  keep_photos_of(before_, carried);
 }
 
 Checkpoint Handover::interrupted() {
@@ -160,7 +183,8 @@ Checkpoint Handover::upper_part(const Checkpoint& whole, const std::string& plac
 
 void Handover::choose_settings() {
   const bool statistics = statistics_ && request_.new_row == NewRow::imprint;
-  settings_ = chosen_settings(request_, bundle_, model_, start_, cut_.get(), {lives_, statistics}, observer_);
+  const HandoverOrigin origin{lives_, statistics, statistics && !statistics_->personal.empty()};
+  settings_ = chosen_settings(request_, bundle_, model_, start_, cut_.get(), origin, observer_);
   (void)frozen_layers(trained(), settings_.freeze_until);  // a slip in its name shows before photos are decoded
   preprocessing_ = preprocessing_from_json(received().preprocessing, request_.bundle + ": preprocessing");
 }
@@ -226,7 +250,7 @@ void Handover::measure_received() {
 void Handover::start_head() {
   network_ = std::make_unique<Network>(*backend_, trained(), start_.class_names);
   imprinted_ = received();
-  tsugi::grow_head(imprinted_, trained(), personal_.class_names, request_.personal);
+  tsugi::grow_head(imprinted_, trained(), joining_, request_.personal);
   imprinted_.progress = {settings_.seed, 0, 0, 0};
   own_ = chosen_own_settings(request_, bundle_, start_, lives_);
   network_->load(imprinted_, request_.bundle);
@@ -279,7 +303,7 @@ RunSummary Handover::train_on() {
   const Split& split = material_->split;
   const HandoverEnding ending({*network_, imprinted_, first_new(), cut_ != nullptr ? &cut_->lower : nullptr}, own_,
                               keep_best());
-  Checkpoint before = lives_ ? std::move(bundle_.checkpoint) : Checkpoint();
+  if (lives_) before_ = std::move(bundle_.checkpoint);
   bundle_.checkpoint = {};  // nobody looks at the received weights from here on
   give_back_memory();
   Trainer trainer(*network_, source, split.train, settings_, {dtype_, share_.training, request_.train.graph});
@@ -287,7 +311,7 @@ RunSummary Handover::train_on() {
   announce(observer_, *backend_, *network_, trainer, split.train.size(), split.test.size());
   Run run{*network_, trainer, source, split.test, true, settings_, std::move(start_), history_, clock_, &ending};
   describe(run.checkpoint, to_json(settings_, own_), preprocessing_, source, split);
-  keep_photo_lists(run.checkpoint, std::move(before));
+  keep_photo_lists(run.checkpoint, std::move(before_));
   run.checkpoint.provenance = provenance_json(run.checkpoint.class_names, run.checkpoint.personal_classes,
                                               run.checkpoint.train_photos.size(), "resume", received_sha256_);
   return run_training(run, request_.train.run, observer_);

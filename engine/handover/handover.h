@@ -20,8 +20,9 @@ struct HandoverRequest {
   TrainRequest train;
   Overrides<HandoverSettings> overrides;  ///< what the command line names of a hand-over's own settings
   std::string bundle;                     ///< .tar, or what an earlier hand-over left: a checkpoint with statistics
-  std::string personal;                   ///< one person's folder of photos, or a folder of such folders
-  std::string continue_from;        ///< an interrupted hand-over's checkpoint to go on from; "" = from the bundle's
+  std::string personal;       ///< one person's folder of photos, or a folder of such folders; "" = none, with `from`
+  std::string from;           ///< a device's checkpoint of the release before the bundle's: its people are carried over
+  std::string continue_from;  ///< an interrupted hand-over's checkpoint to go on from; "" = from the bundle's
   std::size_t personal_photos = 0;  ///< most training photos of a personal person, 0 = all
   NewRow new_row = NewRow::imprint;
   Keep keep = Keep::better;

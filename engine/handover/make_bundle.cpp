@@ -7,6 +7,7 @@
 #include "engine/core/output_claim.h"
 #include "engine/core/text.h"
 #include "engine/handover/analytic_head.h"
+#include "engine/handover/parts.h"
 #include "engine/train/known_photos.h"
 #include "engine/train/photo_source.h"
 
@@ -25,6 +26,12 @@ void refuse_personal(const Checkpoint& checkpoint, const std::string& place) {
   if (checkpoint.personal_classes.empty()) return;
   throw Error(place + ": holds what was learnt from the personal photos of " + joined(checkpoint.personal_classes) +
               ", which do not leave their device");
+}
+
+std::vector<std::uint32_t> all_of(const PhotoStore& store) {
+  std::vector<std::uint32_t> photos(store.size());
+  std::iota(photos.begin(), photos.end(), std::uint32_t{0});
+  return photos;
 }
 
 }  // namespace
@@ -62,15 +69,16 @@ void BundleMaker::decode() {
     test_photos_.push_back(store.photo(i));
     tests_.labels.push_back(store.label(i));
   }
-  if (!split.test.empty()) tests_.features = run(store, split.test, 0, false).features;
+  if (!split.test.empty()) tests_.features = run(session_, store, split.test, 0, false).features;
   store.keep(split.train);
   store_ = std::make_unique<PhotoStore>(std::move(store));
 }
 
-Predictions BundleMaker::run(const PhotoStore& store, const std::vector<std::uint32_t>& photos, std::uint32_t variant,
-                             bool logits) {
-  const PhotoSource source(*session_.backend, store);
-  Inference inference(*session_.network, kBatch);
+/// Draws are those of this maker's checkpoint, whoever looks at them.
+Predictions BundleMaker::run(const CheckpointSession& session, const PhotoStore& store,
+                             const std::vector<std::uint32_t>& photos, std::uint32_t variant, bool logits) const {
+  const PhotoSource source(*session.backend, store);
+  Inference inference(*session.network, kBatch);
   inference.before_each_batch([this] { check_stop(); });
   InferenceOptions options;
   options.logits = logits;
@@ -83,10 +91,30 @@ Predictions BundleMaker::run(const PhotoStore& store, const std::vector<std::uin
 }
 
 /// All training photos.
-Predictions BundleMaker::run(std::uint32_t variant, bool logits) {
-  std::vector<std::uint32_t> photos(store_->size());
-  std::iota(photos.begin(), photos.end(), std::uint32_t{0});
-  return run(*store_, photos, variant, logits);
+Predictions BundleMaker::run(std::uint32_t variant, bool logits) const {
+  return run(session_, *store_, all_of(*store_), variant, logits);
+}
+
+/// How the training photos' features come out of those that the release before makes of them.
+FeatureMap BundleMaker::map_from(const std::string& previous) {
+  const CheckpointSession old(previous, source_.device, source_.threads, observer_.files, observer_.say);
+  refuse_personal(old.checkpoint, previous);
+  PhotoFolder folder;
+  folder.class_names = {""};  // it may know other people: nobody asks it for names
+  folder.photos = store_->photos();
+  folder.labels.assign(folder.photos.size(), 0);
+  const PhotoStore store = load_photos(folder, old.preprocessing, source_.threads, observer_);
+  std::vector<float> before, now;
+  for (std::uint32_t variant = 0; variant <= kStatisticsDraws; ++variant) {
+    const std::vector<float> seen = run(old, store, all_of(store), variant, false).features;
+    before.insert(before.end(), seen.begin(), seen.end());
+    const std::vector<float> features = variant == 0 ? seen_.features : run(variant, false).features;
+    now.insert(now.end(), features.begin(), features.end());
+  }
+  FeatureMap map = fit_feature_map(before, feature_width(old.model, old.network->classes()), now,
+                                   feature_width(session_.model, session_.network->classes()));
+  map.weights = weights_sha256(old.checkpoint);
+  return map;
 }
 
 void BundleMaker::look() {
@@ -129,7 +157,7 @@ SafetensorsFile BundleMaker::statistics_of(const std::vector<std::size_t>& chose
 MadeBundle BundleMaker::make(const BundleRequest& request) {
   const OutputClaim claim(request.output, {"bundle", observer_.files});
   decode();
-  if (request.knowledge || needs_features(request.strategy)) look();
+  if (request.knowledge || needs_features(request.strategy) || !request.previous.empty()) look();
   if (request.knowledge) gather_statistics();
   Bundle bundle;
   bundle.checkpoint = session_.checkpoint;
@@ -145,6 +173,7 @@ MadeBundle BundleMaker::make(const BundleRequest& request) {
   if (request.test_photos)
     for (const Photo& photo : test_photos_) bundle.photos.push_back(bundle_photo(photo, true));
   if (request.knowledge) bundle.tensors[kKnowledgeName] = statistics_of(chosen);
+  if (!request.previous.empty()) bundle.tensors[kPreviousName] = write_feature_map(map_from(request.previous));
   MadeBundle made;
   if (request.features)
     made.features = pack_features(bundle, *session_.backend, *request.features, source_.checkpoint, observer_);

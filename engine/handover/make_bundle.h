@@ -12,6 +12,7 @@
 #include "engine/handover/head_rows.h"
 #include "engine/handover/pack_features.h"
 #include "engine/handover/people_statistics.h"
+#include "engine/handover/release.h"
 #include "engine/handover/subset.h"
 #include "engine/train/checkpoint_session.h"
 #include "engine/train/dataset.h"
@@ -38,6 +39,8 @@ struct BundleRequest {
   std::optional<CheckpointKind> kind;   ///< how to store the checkpoint; as it is where not given
   bool test_photos = true;              ///< send them along: the device measures forgetting on them
   std::optional<PackOptions> features;  ///< send activations instead of the photos, training and test
+  std::string previous;   ///< the checkpoint of the release before, as devices have it: what they know of their people
+                          ///< can be carried over (release.h); "" = none
   bool knowledge = true;  ///< send along what the checkpoint makes of the server's photos (people_statistics.h)
 };
 
@@ -64,10 +67,11 @@ class BundleMaker {
   void decode();
   void look();
   void gather_statistics();
-  Predictions run(const PhotoStore& store, const std::vector<std::uint32_t>& photos, std::uint32_t variant,
-                  bool logits);
-  Predictions run(std::uint32_t variant, bool logits);
+  Predictions run(const CheckpointSession& session, const PhotoStore& store, const std::vector<std::uint32_t>& photos,
+                  std::uint32_t variant, bool logits) const;
+  Predictions run(std::uint32_t variant, bool logits) const;
   void count_held_out();
+  FeatureMap map_from(const std::string& previous);
   SafetensorsFile statistics_of(const std::vector<std::size_t>& chosen) const;
   void check_stop() const;
 

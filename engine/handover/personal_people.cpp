@@ -120,6 +120,11 @@ void keep_photo_lists(Checkpoint& checkpoint, Checkpoint before) {
   join_lists(personal, test_list(before), test_list(checkpoint));
 }
 
+void keep_photos_of(Checkpoint& checkpoint, const std::vector<std::string>& people) {
+  for (PhotoList list : {training_list(checkpoint), test_list(checkpoint)})
+    list.keep([&](const std::string& photo) { return contains(people, class_of(photo)); });
+}
+
 void forget_people(Checkpoint& checkpoint, const std::vector<std::string>& names, const std::string& place) {
   const Model model = parse_model(checkpoint.model, place + ": model");
   std::optional<PeopleStatistics> statistics = read_people(checkpoint, model, place);

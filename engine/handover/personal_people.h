@@ -25,6 +25,9 @@ void forget_training(Checkpoint& checkpoint);
 /// The photos that `checkpoint` was made of, and those that `before` was: the server's, then personal ones by name.
 void keep_photo_lists(Checkpoint& checkpoint, Checkpoint before);
 
+/// Leaves only photos of these people in the lists of a checkpoint.
+void keep_photos_of(Checkpoint& checkpoint, const std::vector<std::string>& people);
+
 /// Removes personal people: their rows, statistics, names and photos. What is left equals, byte for byte when it is
 /// written, the checkpoint that never saw them. Throws Error naming `place` when somebody is not a personal person of
 /// it, or when it holds no statistics: then layers may have learnt of them, which no row tells.

@@ -26,7 +26,7 @@ std::uint64_t samples_of_epoch(std::size_t photos, const TrainSettings& settings
 
 std::uint32_t steps_of_epoch(std::size_t photos, const TrainSettings& settings) {
   const std::uint64_t samples = samples_of_epoch(photos, settings);
-  return static_cast<std::uint32_t>(samples / std::min<std::uint64_t>(samples, settings.batch));
+  return static_cast<std::uint32_t>(samples / std::clamp<std::uint64_t>(samples, 1, settings.batch));
 }
 
 Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32_t> train_photos,
@@ -40,7 +40,8 @@ Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32
       optimizer_(network.backend(), settings.optimizer, network.layout().count(),
                  network.layout().trained_ranges(frozen_layers_)) {
   validate(settings_, "training settings");
-  if (train_photos_.empty()) throw Error("training: there are 0 training photos, expected at least 1");
+  if (train_photos_.empty() && settings.epochs > 0)
+    throw Error("training: there are 0 training photos, expected at least 1");
   check_shape(source_, network.model(), "training");
   if (!network.backend().supports(options.dtype))
     throw Error("training: device " + network.backend().name() + " does not compute in " + name_of(options.dtype) +
@@ -56,7 +57,7 @@ Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32
   if (samples > 0xFFFFFFFFu)
     throw Error("training: " + std::to_string(train_photos_.size()) + " photos x " +
                 std::to_string(settings_.variants) + " variants exceed the 2^32 samples of an epoch");
-  batch_ = static_cast<int>(std::min<std::uint64_t>(samples, static_cast<std::uint64_t>(settings_.batch)));
+  batch_ = static_cast<int>(std::clamp<std::uint64_t>(samples, 1, static_cast<std::uint64_t>(settings_.batch)));
   steps_per_epoch_ = steps_of_epoch(train_photos_.size(), settings_);
   progress_.seed = settings_.seed;
 

@@ -156,6 +156,11 @@ class Audit(support.CommandLine):
     def test_forget(self):
         self.tsugi("bundle", "server", "--photos", "people", "--fraction", "0", "-o", "none.tar")
         self.tsugi("resume", "none.tar", "--personal", f"tony/{self.tony}", "-o", "alive")
+        audit = self.audit("bundle", "server", "--photos", "people", "--previous", "server", "-o", "next.tar")
+        self.check(self.one(audit["read"], "server"), "checkpoint", False)  # as the release, and as the one before
+        audit = self.audit("resume", "next.tar", "--from", "alive", "-o", "next")
+        self.check(self.one(audit["read"], "alive"), "checkpoint", True)
+        self.check(self.one(audit["written"], "next"), "checkpoint", True)
         audit = self.audit("forget", "alive", self.tony, "-o", "left")
         self.check(self.one(audit["read"], "alive"), "checkpoint", True)
         self.check(self.one(audit["written"], "left"), "checkpoint", False)  # nobody personal is left in it

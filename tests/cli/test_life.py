@@ -21,6 +21,7 @@ class Life(support.CommandLine):
         cls.command = (
             *("experiment", "life", "--people", "people", "--personal", f"tony/{cls.tony}", "--model", "tiny.json"),
             *("--epochs", "1", "--photos", "2,5", "--crowd-photos", "2", "--held-back", "2", "--fractions", "0,1"),
+            *("--release-epochs", "1"),
             *("--threads", "1"),
         )
         cls.result = json.loads(
@@ -47,7 +48,16 @@ class Life(support.CommandLine):
                 sorted((f, *pair) for f in ("0", "1") for pair in [("2", "4")] * 2 + [("2", "6"), ("5", "3")]),
             )
             crowd = [(row["event"], row["people"], row["same"]) for row in mine if row["event"] != "joins"]
-            self.assertEqual(crowd, [("all", "1", "yes"), ("all", "2", "yes"), ("leaves", "1", "yes")])
+            self.assertEqual(
+                crowd,
+                [
+                    ("all", "1", "yes"),
+                    ("all", "2", "yes"),
+                    ("release", "2", ""),
+                    ("carried", "2", ""),
+                    ("leaves", "1", "yes"),
+                ],
+            )
             self.assertEqual({row["general_photos"] for row in mine}, {"3"})  # one of each server person's six
         for seed in "12":  # each server of a seed does without others
             held = [
@@ -63,7 +73,14 @@ class Life(support.CommandLine):
         page = self.read("life/index.html").decode()
         root = xml.etree.ElementTree.fromstring(page.split("\n", 1)[1])
         text = "".join(root.itertext())
-        for words in ("4 servers", "2 joined", "one leaves, 1 stay", "4 of 4", "tsugi experiment life --people people"):
+        for words in (
+            "4 servers",
+            "2 joined",
+            "without photos",
+            "one leaves, 1 stay",
+            "4 of 4",
+            "tsugi experiment life --people people",
+        ):
             self.assertIn(words, text)
         for name in ("life.csv", "index.html"):
             self.assertEqual(stat.S_IMODE(os.stat(self.path("life", name)).st_mode), 0o600)

@@ -126,6 +126,28 @@ class MainJob(support.CommandLine):
             if not more:
                 self.assertEqual(rows[-1]["accuracy"], result["accuracy"])
 
+    def test_personal_people_are_carried_over_to_the_next_release(self):
+        self.tsugi("bundle", "server.safetensors", "--photos", "people", "--fraction", "0", "-o", "none.tar")
+        self.tsugi("resume", "none.tar", "--personal", "new", "-o", "first.safetensors")
+        self.tsugi("pretrain", "people", "--continue", "server.safetensors", "-o", "later.safetensors", "--epochs", "3")
+        later = ("bundle", "later.safetensors", "--photos", "people", "--fraction", "0.5")
+        self.tsugi(*later, "--previous", "server.safetensors", "-o", "later.tar")
+        result = self.result("resume", "later.tar", "--from", "first.safetensors", "-o", "second.safetensors")
+        self.assertEqual(result["steps"], 0)
+        self.assertEqual(
+            self.result("inspect", "second.safetensors")["class_names"],
+            self.result("inspect", "first.safetensors")["class_names"],
+        )
+        self.refuses(["resume", "none.tar", "--from", "first.safetensors", "-o", "out"], "none.tar", "--previous")
+        self.refuses(["resume", "none.tar", "-o", "out"], "--personal", status=2)
+        self.refuses(
+            ["resume", "later.tar", "--from", "first.safetensors", "--new-row", "random", "-o", "out"],
+            "--from",
+            status=2,
+        )
+        self.refuses([*later, "--previous", "first.safetensors", "-o", "out"], "first.safetensors", "personal photos")
+        self.refuses([*later, "--previous", "later.safetensors", "--no-knowledge", "-o", "out"], "--previous", status=2)
+
     def test_every_line_says_of_which_network_it_is(self):
         for epochs in (0, 1):
             told = self.tsugi(

@@ -10,6 +10,7 @@
 #include "engine/handover/handover_settings.h"
 #include "engine/handover/manifest.h"
 #include "engine/handover/people_statistics.h"
+#include "engine/handover/release.h"
 #include "engine/model/parameters.h"
 #include "engine/train/metrics.h"
 #include "engine/train/settings.h"
@@ -143,6 +144,15 @@ std::vector<Bytes> sealed_bundle() {
 }
 
 std::vector<Bytes> knowledge() { return {arrays_of(photo_bundle(), kKnowledgeName)}; }
+
+std::vector<Bytes> feature_map() {
+  const Bundle bundle = photo_bundle();
+  const Model content = parse_model(bundle.checkpoint.model, "seed: model");
+  const std::size_t width = feature_width(content, static_cast<int>(bundle.checkpoint.class_names.size()));
+  FeatureMap map = fit_feature_map({1, 2, 3, 4}, 2, std::vector<float>(2 * width, 1.0f), width);
+  map.weights = std::string(64, '0');
+  return {encode_safetensors(write_feature_map(map))};
+}
 
 std::vector<Bytes> activations() { return {arrays_of(feature_bundle(), kActivationsName)}; }
 

@@ -7,6 +7,7 @@
 #include "engine/handover/feature_bundle.h"
 #include "engine/handover/handover_settings.h"
 #include "engine/handover/people_statistics.h"
+#include "engine/handover/release.h"
 #include "engine/model/description.h"
 #include "engine/train/metrics.h"
 #include "engine/train/settings.h"
@@ -77,6 +78,13 @@ void check(const CutBundle& cut, const Checkpoint& checkpoint) {
   expect(set.rows.size() == rows * set.shape.count(), "activations: rows that are not there");
 }
 
+void check(const FeatureMap& map) {
+  const std::vector<float> mapped = map.apply(std::vector<float>(2 * map.from, 1.0f));
+  expect(mapped.size() == 2 * map.to && map.shift.size() == map.to, "previous: sizes that do not fit");
+  expect(std::all_of(mapped.begin(), mapped.end(), [](float value) { return std::isfinite(value); }),
+         "previous: not finite");
+}
+
 /// What a hand-over reads of a bundle before it trains.
 void read_all(const Bundle& bundle) {
   const Model model = parse_model(bundle.checkpoint.model, "input: model");
@@ -84,6 +92,8 @@ void read_all(const Bundle& bundle) {
   if (cut) check(*cut, bundle.checkpoint);
   const auto photos = cut ? std::optional<std::size_t>(cut->features.train_files.size()) : std::nullopt;
   if (const auto knowledge = read_people_statistics(bundle, model, "input", photos)) check(*knowledge);
+  const std::size_t width = feature_width(model, static_cast<int>(bundle.checkpoint.class_names.size()));
+  if (const auto map = read_feature_map(bundle, width, "input")) check(*map);
 }
 
 /// The bytes as the arrays `name` of the bundle that the seeds have of it.
@@ -105,6 +115,11 @@ bool sealed_bundle(const std::uint8_t* bytes, std::size_t size) {
 bool knowledge(const std::uint8_t* bytes, std::size_t size) {
   static const Bytes seed = seeds::sealed_bundle().front();
   return read_arrays(seed, kKnowledgeName, bytes, size);
+}
+
+bool feature_map(const std::uint8_t* bytes, std::size_t size) {
+  static const Bytes seed = seeds::sealed_bundle().front();
+  return read_arrays(seed, kPreviousName, bytes, size);
 }
 
 bool activations(const std::uint8_t* bytes, std::size_t size) {

@@ -10,6 +10,9 @@
 #include "engine/handover/handover.h"
 #include "engine/handover/make_bundle.h"
 #include "engine/handover/personal_people.h"
+#include "engine/train/checkpoint_session.h"
+#include "engine/train/dataset.h"
+#include "engine/train/photo_source.h"
 #include "tools/experiment/store.h"
 
 namespace tsugi::tools {
@@ -128,23 +131,39 @@ class Life {
     return observer;
   }
 
-  /// False when it was stopped.
-  bool pretrain_without(const std::vector<Person>& held, std::uint64_t seed, const std::string& server) {
-    if (fs::exists(server)) return true;
+  /// On all people but these.
+  PretrainRequest pretraining(const std::vector<Person>& held, const std::string& output) const {
     PretrainRequest request;
-    const std::string part = server + ".part";
-    request.train = train_request(part);
-    request.train.overrides.set(&TrainSettings::seed, seed);
-    if (settings_.epochs > 0) request.train.overrides.set(&TrainSettings::epochs, settings_.epochs);
+    request.train = train_request(output);
     request.photos = settings_.people;
     request.model = settings_.model;
     for (const Person& person : people_)
       if (std::none_of(held.begin(), held.end(), [&](const Person& other) { return other.name == person.name; }))
         request.people.push_back(person.name);
+    return request;
+  }
+
+  /// False when it was stopped.
+  bool pretrain_without(const std::vector<Person>& held, std::uint64_t seed, const std::string& server) {
+    if (fs::exists(server)) return true;
+    const std::string part = server + ".part";
+    PretrainRequest request = pretraining(held, part);
+    request.train.overrides.set(&TrainSettings::seed, seed);
+    if (settings_.epochs > 0) request.train.overrides.set(&TrainSettings::epochs, settings_.epochs);
     if (fs::exists(part)) request.continue_from = part;
     if (pretrain(request, observer()).stopped) return false;
     fs::rename(part, server);
     return true;
+  }
+
+  BundleSource source_of(const std::string& server) const {
+    BundleSource source;
+    source.checkpoint = server;
+    source.photos = settings_.people;
+    source.only_known_people = true;
+    source.device = settings_.device;
+    source.threads = settings_.threads;
+    return source;
   }
 
   bool run_server(std::uint64_t seed, int turn) {
@@ -152,14 +171,8 @@ class Life {
     const std::vector<Person> held = held_back(seed, turn);
     const std::string server = path("servers/" + server_ + ".safetensors");
     if (!pretrain_without(held, seed, server)) return false;
-    BundleSource source;
-    source.checkpoint = server;
-    source.photos = settings_.people;
-    source.only_known_people = true;
-    source.device = settings_.device;
-    source.threads = settings_.threads;
     try {
-      BundleMaker maker(source, observer());
+      BundleMaker maker(source_of(server), observer());
       for (const double fraction : settings_.fractions) {
         BundleRequest bundle;
         bundle.output = path("work/" + number_text(fraction) + ".tar");
@@ -171,7 +184,7 @@ class Life {
       none.output = path("work/none.tar");
       none.fraction = 0.0;
       maker.make(none);
-      live(held, none.output);
+      live(held, none.output, server);
     } catch (const Error&) {
       if (stop_requested()) return false;
       throw;
@@ -179,19 +192,28 @@ class Life {
     return true;
   }
 
-  /// photos: for training, of each person; the rest tests them, `share` of all where there are several people.
-  RunSummary hand_over(const std::string& from, const std::string& personal, int photos, double share,
-                       const std::string& to) {
+  HandoverRequest request_of(const std::string& bundle, double test_share, const std::string& to) const {
     HandoverRequest request;
     request.train = train_request(to);
-    request.train.overrides.set(&TrainSettings::test_fraction, share);
+    request.train.overrides.set(&TrainSettings::test_fraction, test_share);
     request.overrides.set(&HandoverSettings::general_loss, settings_.general_loss);
-    request.bundle = from;
-    request.personal = personal;
-    request.personal_photos = static_cast<std::size_t>(photos);
+    request.bundle = bundle;
+    return request;
+  }
+
+  RunSummary hand_over(const HandoverRequest& request) {
     RunSummary summary = resume(request, observer());
     if (summary.stopped) throw Error("stopped");
     return summary;
+  }
+
+  /// photos: for training, of each person; the rest tests them, `share` of all where there are several people.
+  RunSummary hand_over(const std::string& from, const std::string& personal, int photos, double share,
+                       const std::string& to) {
+    HandoverRequest request = request_of(from, share, to);
+    request.personal = personal;
+    request.personal_photos = static_cast<std::size_t>(photos);
+    return hand_over(request);
   }
 
   void add(LifeRow row, const RunSummary& summary, const std::string& device) {
@@ -243,7 +265,7 @@ class Life {
   }
 
   /// One after another without the bundle, beside all at once with it; then they leave.
-  void live(const std::vector<Person>& held, const std::string& bundle) {
+  void live(const std::vector<Person>& held, const std::string& bundle, const std::string& server) {
     const std::string all = path("work/all.safetensors");
     std::string alive;
     std::vector<Person> known;
@@ -254,6 +276,7 @@ class Life {
       alive = next;
       add_crowd("all", person, at_once(bundle, known, all), static_cast<int>(known.size()), all, alive);
     }
+    if (settings_.release_epochs > 0) next_release(held, server, alive);
     while (known.size() > 1) {
       const Person leaves = known.front();
       known.erase(known.begin());
@@ -262,6 +285,55 @@ class Life {
       write_checkpoint(alive, left, left.kind, files_);
       add_crowd("leaves", leaves, at_once(bundle, known, all), static_cast<int>(known.size()), all, alive);
     }
+  }
+
+  /// The server trains on; everybody is carried over by their photos, and without them.
+  void next_release(const std::vector<Person>& held, const std::string& server, const std::string& alive) {
+    const std::string later = path("servers/" + server_ + "-later.safetensors"), bundle = path("work/later.tar");
+    train_on(held, server, later);
+    BundleRequest request;
+    request.output = bundle;
+    request.fraction = 0.0;
+    request.previous = server;
+    make_bundle(source_of(later), request, observer());
+    const std::string device = path("work/later.safetensors"), people = together(held);
+    const RunSummary with_photos = hand_over(bundle, people, settings_.crowd_photos, kCrowdTests, device);
+    LifeRow row;
+    row.people = static_cast<int>(held.size());
+    row.photos = settings_.crowd_photos;
+    row.event = "release";
+    add(row, with_photos, device);
+    HandoverRequest carry = request_of(bundle, kCrowdTests, device);
+    carry.from = alive;
+    RunSummary without = hand_over(carry);
+    without.evaluation.personal = tested(device, people);
+    row.event = "carried";
+    add(row, without, device);
+  }
+
+  void train_on(const std::vector<Person>& held, const std::string& server, const std::string& later) {
+    if (fs::exists(later)) return;
+    const std::string part = later + ".part";
+    PretrainRequest request = pretraining(held, part);
+    const Checkpoint before = read_checkpoint(server, files_);
+    request.train.overrides.set(&TrainSettings::epochs,
+                                static_cast<int>(before.progress.epoch) + settings_.release_epochs);
+    request.continue_from = fs::exists(part) ? part : server;
+    if (pretrain(request, observer()).stopped) throw Error("stopped");
+    fs::rename(part, later);
+  }
+
+  /// How a device does on the photos of its people that it lists as tests.
+  Tally tested(const std::string& device, const std::string& photos) {
+    const CheckpointSession session(device, settings_.device, settings_.threads, files_);
+    PhotoFolder folder = scan_photos(photos, 1);
+    folder.labels = labels_among(folder, session.checkpoint.class_names, photos);
+    const PhotoStore store = load_photos(folder, session.preprocessing, settings_.threads, observer());
+    std::vector<std::uint32_t> tests;
+    for (std::uint32_t i = 0; i < store.size(); ++i)
+      if (contains(session.checkpoint.test_photos, store.photo(i).file)) tests.push_back(i);
+    Inference inference(*session.network, kSmallBatch);
+    return evaluate(inference, PhotoSource(*session.backend, store), tests, session.network->classes(), {}).overall;
   }
 
   void add_crowd(const char* event, const Person& person, const RunSummary& summary, int people, const std::string& all,

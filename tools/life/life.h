@@ -21,6 +21,7 @@ struct LifeSettings {
   int seeds = 2, servers = 2, held_back = 4;  ///< servers a seed; people whom each does without
   int crowd_photos = 10;                      ///< at most, of each person when all join
   int epochs = 0;                             ///< of pretraining, 0 = default
+  int release_epochs = 10;                    ///< that the next release trains on, 0 = there is none
   float general_loss = HandoverSettings().general_loss;
   std::string model = "faces-resnet", device = "auto", precision = "auto";
   int threads = 0;
@@ -29,7 +30,8 @@ struct LifeSettings {
 /// What became of the server's people and of the personal ones in one hand-over.
 struct LifeRow {
   std::string server;        ///< "seed-turn"
-  std::string event;         ///< "joins": alone; "all": the first so many at once; "leaves": the first of them left
+  std::string event;         ///< "joins": alone; "all": the first so many at once; "release": all, to the server's next
+                             ///< release by their photos; "carried": by what the device knows; "leaves": the first left
   std::string person;        ///< who joined last, or left
   int people = 0;            ///< personal ones that the device then knows
   int photos = 0;            ///< of each, at most

@@ -19,7 +19,7 @@ namespace {
 struct LifeGroup {
   std::vector<double> change, general, personal, overall;
   std::set<std::string> people, servers;
-  int same = 0;
+  int compared = 0, same = 0;
   double bytes = 0.0;
 
   void add(const LifeRow& row) {
@@ -30,6 +30,7 @@ struct LifeGroup {
                       static_cast<double>(row.general.photos + row.personal.photos));
     people.insert(row.person);
     servers.insert(row.server);
+    compared += !row.same.empty();
     same += row.same == "yes";
     bytes = std::max(bytes, static_cast<double>(row.bytes));
   }
@@ -48,15 +49,20 @@ std::string joins_table(const std::vector<LifeRow>& rows) {
                     table);
 }
 
-/// Steps of a life in their order: people who joined, then how many are left.
+/// Steps of a life in their order: people who joined, the server's next release, then how many are left.
 std::vector<std::pair<std::string, LifeGroup>> steps_of(const std::vector<LifeRow>& rows) {
   std::map<int, LifeGroup> joined, left;
+  LifeGroup release, carried;
   for (const LifeRow& row : rows) {
     if (row.event == "all") joined[row.people].add(row);
+    if (row.event == "release") release.add(row);
+    if (row.event == "carried") carried.add(row);
     if (row.event == "leaves") left[row.people].add(row);
   }
   std::vector<std::pair<std::string, LifeGroup>> steps;
   for (const auto& [people, group] : joined) steps.emplace_back(std::to_string(people) + " joined", group);
+  if (!release.change.empty()) steps.emplace_back("the server's next release, with their photos", release);
+  if (!carried.change.empty()) steps.emplace_back("the same, without photos", carried);
   for (auto step = left.rbegin(); step != left.rend(); ++step)
     steps.emplace_back("one leaves, " + std::to_string(step->first) + " stay", step->second);
   return steps;
@@ -67,7 +73,7 @@ std::string steps_table(const std::vector<std::pair<std::string, LifeGroup>>& st
   for (const auto& [name, group] : steps)
     table.push_back({name, percent_text(estimate(group.change), true), percent_text(estimate(group.personal)),
                      percent_text(estimate(group.overall)),
-                     std::to_string(group.same) + " of " + std::to_string(group.change.size()),
+                     group.compared == 0 ? "–" : std::to_string(group.same) + " of " + std::to_string(group.compared),
                      bytes_text(group.bytes)});
   return html_table(
       "One after another",
