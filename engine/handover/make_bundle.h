@@ -67,7 +67,7 @@ class BundleMaker {
   Predictions run(const PhotoStore& store, const std::vector<std::uint32_t>& photos, std::uint32_t variant,
                   bool logits);
   Predictions run(std::uint32_t variant, bool logits);
-  void count_held_out();
+  void look_at_held_out();
   SafetensorsFile statistics_of(const std::vector<std::size_t>& chosen) const;
   void check_stop() const;
 
