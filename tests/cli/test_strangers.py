@@ -144,6 +144,12 @@ class Strangers(support.CommandLine):
         one = self.path("strangers", min(os.listdir(self.path("strangers"))))
         self.assertEqual(self.result(*ask, one)["strangers"]["photos"], 3)
 
+    def test_no_output_takes_a_strangers_photo_s_place(self):
+        folder = os.path.join("strangers", min(os.listdir(self.path("strangers"))))
+        photo = os.path.join(folder, min(os.listdir(self.path(folder))))
+        ask = ["eval", "device", "--photos", "people", "--all", "--strangers", "strangers", "--audit", photo]
+        self.refuses(ask, photo, status=2)
+
     def test_what_is_asked_in_vain(self):
         self.refuses(["predict", "device", "people", "--accept", "1.5"], "--accept", status=2)
         self.refuses(["eval", "device", "--photos", "people", "--accept", "0.5"], "--strangers", status=2)
