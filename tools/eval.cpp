@@ -1,5 +1,6 @@
 // tsugi eval: accuracy of a checkpoint on photos that it was not trained on.
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <iterator>
 #include <memory>
@@ -16,13 +17,15 @@
 #include "tools/command.h"
 #include "tools/console.h"
 #include "tools/options.h"
+#include "tools/strangers.h"
 
 namespace tsugi::tools {
 namespace {
 
 struct EvalOptions {
   Common common;
-  std::string checkpoint, photos, device = "auto";
+  std::string checkpoint, photos, strangers, device = "auto";
+  std::optional<double> accept;
   int threads = 0;
   bool all = false, confusion = false;
 };
@@ -110,12 +113,42 @@ void print_confusion(const Evaluation& evaluation, const std::vector<std::string
   print_table(table);
 }
 
+void print_strangers(const StrangerResults& results) {
+  print_line();
+  if (results.threshold) {
+    std::vector<std::vector<std::string>> table = {{"taken for somebody known", "share", "95 % interval", "photos"}};
+    const auto add = [&](const char* who, const Tally& tally) {
+      table.push_back({who, percent(tally.accuracy()), percent(tally.interval()), std::to_string(tally.photos)});
+    };
+    add("general people", results.general);
+    add("personal", results.personal);
+    add("strangers", results.strangers);
+    add("strangers, for a personal person", results.named_owner);
+    print_table(table);
+    print_line();
+  }
+  std::string text = format("AUROC of known photos against %zu of strangers: %.3f", results.photos, results.auroc);
+  if (std::isfinite(results.owner_auroc))
+    text += format("; of a personal person's against all others, by predict --owner: %.3f", results.owner_auroc);
+  print_line(text);
+}
+
+Json json_of(const StrangerResults& results) {
+  return {{"photos", results.photos},
+          {"auroc", number(results.auroc)},
+          {"accepted", number(results.strangers.accuracy())},
+          {"named_owner", number(results.named_owner.accuracy())}};
+}
+
 int eval_command(const EvalOptions& options, FileLog* files) {
   install_stop_signals();
   Console console(options.common.quiet);
   const CheckpointSession session(options.checkpoint, options.device, options.threads, files,
                                   [&](const std::string& line) { console.say(line); });
   console.say("device " + session.backend->name() + " (" + session.backend->description() + ")");
+  std::optional<KnownPeople> known;
+  if (!options.strangers.empty()) known = known_to(session, options.checkpoint, options.accept, "--strangers");
+  if (known && !known->threshold()) console.say(without_threshold(options.checkpoint));
   PhotoFolder folder = scan_photos(options.photos, 1);
   const std::vector<std::string>& names = session.checkpoint.class_names;
   folder.labels = labels_among(folder, names, options.photos);
@@ -160,6 +193,11 @@ int eval_command(const EvalOptions& options, FileLog* files) {
     return kOk;
   }
 
+  std::optional<StrangerResults> strangers;
+  if (known)
+    strangers =
+        evaluate_strangers(session, *known, inference, source, photos, options.strangers, options.threads, observer);
+
   Json json, per_class = Json::object();
   std::vector<std::vector<std::string>> table = {{"person", "accuracy", "95 % interval", "photos"}};
   const auto add = [&](const std::string& name, const Tally& tally) {
@@ -175,6 +213,7 @@ int eval_command(const EvalOptions& options, FileLog* files) {
   if (!options.common.quiet) {
     print_table(table);
     if (options.confusion) print_confusion(evaluation, names);
+    if (strangers) print_strangers(*strangers);
   }
   json["accuracy"] = number(evaluation.overall.accuracy());
   json["accuracy_interval"] = evaluation.overall.interval();
@@ -185,12 +224,27 @@ int eval_command(const EvalOptions& options, FileLog* files) {
   json["photos_misfiled"] = choice.misfiled;
   json["loss"] = number(evaluation.loss);
   json["per_class"] = per_class;
+  if (strangers) {
+    json["strangers"] = json_of(*strangers);
+    json["accepted_general"] = number(strangers->general.accuracy());
+    json["accepted_personal"] = number(strangers->personal.accuracy());
+    json["owner_auroc"] = number(strangers->owner_auroc);
+    json["threshold"] = strangers->threshold ? Json(*strangers->threshold) : Json();
+  }
   if (options.confusion) {
     json["class_names"] = names;
     json["confusion"] = evaluation.confusion;
   }
   finish(options.common, json);
   return kOk;
+}
+
+void add_strangers(CLI::App& command, EvalOptions& options) {
+  CLI::Option* strangers =
+      command.add_option("--strangers", options.strangers,
+                         "Folder of photos, or of such folders, of people whom the checkpoint does not know: how many "
+                         "of them are taken for somebody");
+  add_accept(command, options.accept)->needs(strangers);
 }
 
 }  // namespace
@@ -202,12 +256,14 @@ void add_eval(CLI::App& app, Run& run, Audit& audit) {
   command->add_option("--photos", options->photos, "Folder with one folder of photos a person")->required();
   command->add_flag("--all", options->all, "Evaluate photos that were trained on, too");
   command->add_flag("--confusion", options->confusion, "Also print who was taken for whom");
+  add_strangers(*command, *options);
   add_device(*command, options->device);
   add_threads(*command, options->threads);
   audit.add(*command);
   add_common(*command, options->common, "tsugi eval server.safetensors --photos photos/ --confusion");
   add_json_lines(*command, options->common);
-  command->get_option("--confusion")->excludes(command->get_option("--json-lines"));
+  for (const char* option : {"--confusion", "--strangers"})
+    command->get_option(option)->excludes(command->get_option("--json-lines"));
   command->callback(
       [options, &run, &audit] { run = [options, &audit] { return eval_command(*options, audit.files()); }; });
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,14 @@ inline CLI::Option* add_device(CLI::App& command, std::string& device) {
 
 inline CLI::Option* add_threads(CLI::App& command, int& threads, const std::string& help = "Threads, 0 = all cores") {
   return add_option(command, "--threads", threads, help, 0, 1024);
+}
+
+inline CLI::Option* add_accept(CLI::App& command, std::optional<double>& accept) {
+  return command
+      .add_option("--accept", accept,
+                  "Share of the known people's photos that are to be taken for theirs, not for a stranger's")
+      ->check(CLI::Range(0.0, 1.0))
+      ->default_str("what the hand-over chose");
 }
 
 inline CLI::Option* add_precision(CLI::App& command, std::string& precision,

@@ -1,4 +1,5 @@
-// tsugi predict: names for photos, a line each as soon as it is known; a bad photo does not stop the others.
+// tsugi predict: names for photos, a line each as soon as it is known, and who is nobody that the checkpoint knows; a
+// bad photo does not stop the others.
 #include <algorithm>
 #include <filesystem>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "tools/command.h"
 #include "tools/console.h"
 #include "tools/options.h"
+#include "tools/strangers.h"
 
 namespace tsugi::tools {
 namespace {
@@ -20,14 +22,21 @@ struct PredictOptions {
   std::string checkpoint, device = "auto";
   std::vector<std::string> images;
   int threads = 0, top = 3;
+  bool owner = false;
+  std::optional<double> accept;
 };
 
 /// Prints what is known of one photo after another, and remembers what failed.
 class Printer {
  public:
-  Printer(const PredictOptions& options, const std::vector<std::string>& names) : options_(options), names_(names) {
+  /// known: nothing where nobody can be called unknown.
+  Printer(const PredictOptions& options, const Checkpoint& checkpoint, const std::optional<KnownPeople>& known)
+      : options_(options),
+        names_(checkpoint.class_names),
+        first_personal_(names_.size() - checkpoint.personal_classes.size()),
+        known_(known) {
     json_["predictions"] = Json::array();
-    for (const std::string& name : names) name_columns_ = std::max(name_columns_, columns_of(name));
+    for (const std::string& name : names_) name_columns_ = std::max(name_columns_, columns_of(name));
   }
 
   /// Lines align up to the longest of these names; what is longer than most would push all others off the screen.
@@ -37,20 +46,30 @@ class Printer {
     photo_columns_ = std::min(photo_columns_, kMost);
   }
 
-  /// row: [classes] probabilities.
-  void photo(const std::string& path, const float* row) {
+  /// row: [classes] probabilities. feature: what the last layer read; of no use where nobody is known.
+  void photo(const std::string& path, const float* row, const float* feature) {
     std::vector<std::size_t> order(names_.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return row[a] > row[b]; });
-    order.resize(std::min(order.size(), static_cast<std::size_t>(options_.top)));
     Json entry;
     entry["photo"] = path;
-    entry["top"] = Json::array();
     std::string line = padded(path, photo_columns_);
+    std::vector<double> cosines;
+    if (known_) {
+      cosines = known_->cosines(feature);
+      line += told_score(known_->score(cosines, order.front()), entry);
+    }
+    order.resize(std::min(order.size(), static_cast<std::size_t>(options_.top)));
+    entry["top"] = Json::array();
     for (const std::size_t k : order) {
       const auto probability = static_cast<double>(row[k]);
       entry["top"].push_back({{"name", names_[k]}, {"probability", probability}});
       line += "  " + padded(names_[k], name_columns_) + format(" %5.1f %%", 100.0 * probability);
+    }
+    for (std::size_t person = first_personal_; options_.owner && person < names_.size(); ++person) {
+      const double score = KnownPeople::verification(cosines, person);
+      entry["owner"][names_[person]] = score;
+      line += "  owner " + padded(names_[person], name_columns_) + format(" %5.2f", score);
     }
     if (options_.common.json_lines) return print_line_now(json_line(entry));
     if (options_.common.json) return json_["predictions"].push_back(entry);
@@ -74,8 +93,19 @@ class Printer {
   }
 
  private:
+  /// Of the best guess.
+  std::string told_score(double score, Json& entry) const {
+    entry["score"] = score;
+    if (!known_->threshold()) return "";
+    const bool known = score >= *known_->threshold();
+    entry["known"] = known;
+    return format("  %-7s %5.2f", known ? "known" : "unknown", score);
+  }
+
   const PredictOptions& options_;
   const std::vector<std::string>& names_;
+  std::size_t first_personal_;
+  const std::optional<KnownPeople>& known_;
   std::size_t photo_columns_ = 0, name_columns_ = 0, failures_ = 0;
   std::string first_error_;
   Json json_;
@@ -99,6 +129,20 @@ std::vector<std::string> photos_named(const std::vector<std::string>& paths, Pri
   return photos;
 }
 
+/// Nothing where the checkpoint carries no statistics, and no option needs any.
+std::optional<KnownPeople> known_of(const PredictOptions& options, const CheckpointSession& session, Console& console) {
+  const std::string& place = options.checkpoint;
+  std::optional<KnownPeople> known;
+  if (options.owner || options.accept)
+    known = known_to(session, place, options.accept, options.owner ? "--owner" : "--accept");
+  else
+    known = known_people(session.checkpoint, session.model, place);
+  if (options.owner && session.checkpoint.personal_classes.empty())
+    throw Error(place + ": knows no personal people, --owner needs one");
+  if (known && !known->threshold()) console.say(without_threshold(place));
+  return known;
+}
+
 int predict_command(const PredictOptions& options, FileLog* files) {
   install_stop_signals();
   Console console(options.common.quiet);
@@ -107,7 +151,8 @@ int predict_command(const PredictOptions& options, FileLog* files) {
   console.say("device " + session.backend->name() + " (" + session.backend->description() + ")");
   if (files != nullptr)
     for (const std::string& path : options.images) files->personal(path);  // nobody says whose photos these are
-  Printer printer(options, session.checkpoint.class_names);
+  const std::optional<KnownPeople> known = known_of(options, session, console);
+  Printer printer(options, session.checkpoint, known);
   const std::vector<std::string> paths = photos_named(options.images, printer);
   printer.align(paths);
 
@@ -124,6 +169,8 @@ int predict_command(const PredictOptions& options, FileLog* files) {
   store_options.any_broken = true;
   store_options.progress = [&](std::size_t, std::size_t) { check_stop(); };
   // A few at a time: the first lines come soon, and an album of any size takes the memory of a few photos.
+  InferenceOptions wanted;
+  wanted.features = known.has_value();
   Inference inference(*session.network, static_cast<int>(std::clamp<std::size_t>(paths.size(), 1, kSmallBatch)));
   for (; begin < paths.size(); begin += kSmallBatch) {
     std::vector<Photo> photos;
@@ -132,13 +179,15 @@ int predict_command(const PredictOptions& options, FileLog* files) {
     const PhotoStore store(photos, std::vector<int>(photos.size(), 0), store_options);
     std::vector<std::uint32_t> all(store.size());
     std::iota(all.begin(), all.end(), 0u);
-    const Predictions predictions = inference.run(PhotoSource(*session.backend, store), all);
+    const Predictions predictions = inference.run(PhotoSource(*session.backend, store), all, wanted);
     std::size_t good = 0, bad = 0;
     for (const Photo& photo : photos) {
       if (bad < store.broken().size() && store.broken()[bad].file == photo.file)
         printer.failure(photo.file, (photo.file.empty() ? "" : photo.file + ": ") + store.broken()[bad++].reason);
-      else
-        printer.photo(photo.file, &predictions.probabilities[good++ * session.checkpoint.class_names.size()]);
+      else {
+        const float* feature = known ? &predictions.features[good * inference.features_count()] : nullptr;
+        printer.photo(photo.file, &predictions.probabilities[good++ * session.checkpoint.class_names.size()], feature);
+      }
     }
   }
   printer.finish();
@@ -153,6 +202,10 @@ void add_predict(CLI::App& app, Run& run, Audit& audit) {
   command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
   command->add_option("IMAGE", options->images, "JPEG or PNG files, and folders of them at any depth")->required();
   add_option(*command, "--top", options->top, "Names a photo", 1, 1000000);
+  add_accept(*command, options->accept);
+  command->add_flag("--owner", options->owner,
+                    "Also print of each personal person how surely the photo shows them rather than anybody else, "
+                    "known or not");
   add_device(*command, options->device);
   add_threads(*command, options->threads);
   audit.add(*command);

@@ -34,12 +34,6 @@ double bisect(double low, double high, const std::function<bool(double)>& rises)
   return low;
 }
 
-Vector sum_of(const PersonalPerson& person, std::size_t width) {
-  Vector sum(width, 0.0);
-  for (std::size_t i = 0; i < person.features.size(); ++i) sum[i % width] += static_cast<double>(person.features[i]);
-  return sum;
-}
-
 class HeadMaker {
  public:
   HeadMaker(const PeopleStatistics& statistics, bool bias)
@@ -53,7 +47,7 @@ class HeadMaker {
       }
     }
     for (const PersonalPerson& person : statistics.personal) {
-      Vector mean = sum_of(person, width_);
+      Vector mean = feature_sum(person, width_);
       for (double& value : mean) value /= static_cast<double>(std::max<std::size_t>(person.digests.size(), 1));
       add(whitening_.row(mean), 0.0);
     }
@@ -131,13 +125,10 @@ class HeadMaker {
       const PersonalPerson& person = statistics_.personal[p];
       const std::size_t photos = person.digests.size();
       if (photos < 2) continue;
-      const Vector sum = sum_of(person, width_);
+      const Vector sum = feature_sum(person, width_);
       for (std::size_t i = 0; i < photos; ++i) {
         const float* x = &person.features[i * width_];
-        Vector mean(width_);
-        for (std::size_t j = 0; j < width_; ++j)
-          mean[j] = (sum[j] - static_cast<double>(x[j])) / static_cast<double>(photos - 1);
-        const Vector own_row = whitening_.row(mean);
+        const Vector own_row = whitening_.row(mean_without(person, sum, i));
         const double own = dot(own_row, x) - whitening_.at_centre(own_row);
         double server = -std::numeric_limits<double>::infinity();
         bool beaten = false;

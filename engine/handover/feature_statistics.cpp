@@ -23,6 +23,20 @@ void check_rows(const std::vector<float>& features, const std::vector<int>& labe
 
 }  // namespace
 
+std::vector<double> feature_sum(const PersonalPerson& person, std::size_t width) {
+  std::vector<double> sum(width, 0.0);
+  for (std::size_t i = 0; i < person.features.size(); ++i) sum[i % width] += static_cast<double>(person.features[i]);
+  return sum;
+}
+
+std::vector<double> mean_without(const PersonalPerson& person, const std::vector<double>& sum, std::size_t photo) {
+  const double others = static_cast<double>(std::max<std::size_t>(person.digests.size(), 2) - 1);
+  std::vector<double> mean(sum.size());
+  for (std::size_t j = 0; j < sum.size(); ++j)
+    mean[j] = (sum[j] - static_cast<double>(person.features[photo * sum.size() + j])) / others;
+  return mean;
+}
+
 FeatureStatistics::FeatureStatistics(std::size_t classes, std::size_t width, const std::vector<float>& features,
                                      const std::vector<int>& labels)
     : classes_(classes), width_(width), only_variances_(width > kLargestCovariance) {

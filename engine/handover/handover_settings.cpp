@@ -54,6 +54,9 @@ const std::vector<Setting<HandoverSettings>>& setting_rows() {
       {"general_loss", "--general-loss", between(0, 100), TSUGI_HANDOVER(general_loss),
        "Most points of the old people's accuracy that the new people may cost, as far as the device can tell; more of "
        "them and fewer old people are recognised with more"},
+      {"accept", "--accept", between(0, 1), TSUGI_HANDOVER(accept),
+       "Share of the known people's photos that predict names; it calls the others unknown, and with them as many "
+       "photos of strangers as it can"},
       {"weight_interpolation", "--weight-interpolation", between(0, 1), TSUGI_HANDOVER(weight_interpolation),
        "Share of the trained weights in the network that training ends with; the rest is the network before the first "
        "step",

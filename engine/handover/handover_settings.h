@@ -16,6 +16,8 @@ struct HandoverSettings {
   bool distillation_personal = false;     ///< personal photos too: what the received network takes those people for
   float general_loss = 1.5f;  ///< points of the server's people's accuracy that personal people may cost, by draws
                               ///< (see analytic_head.h)
+  float accept = 0.95f;       ///< share of the known people's photos that are to be taken for them, not for strangers
+                              ///< (see known_people.h)
   float weight_interpolation = 1.0f;  ///< share of the trained weights in what it ends with, the start's have the rest
   float new_class_scale = 1.0f;       ///< what new people's rows of the head are multiplied by at its end (see
                                       ///< new_classes.h)

@@ -55,6 +55,10 @@ void store_head(const HeadRows& rows, const std::string& head, Checkpoint& check
   }
 }
 
+bool has_bias(const Checkpoint& checkpoint, const Model& model) {
+  return find_tensor(checkpoint.parameters, model.layers.back().name + ".bias") != nullptr;
+}
+
 std::vector<int> predict_by_head(const HeadRows& head, const HeadSamples& samples) {
   check_samples(samples, head.width, "head");
   std::vector<int> predicted(samples.labels.size(), -1);

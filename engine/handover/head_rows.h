@@ -27,6 +27,7 @@ struct HeadRows {
 HeadRows fetch_head(const Network& network);
 HeadRows fetch_head(const Checkpoint& checkpoint, const std::string& head);
 void store_head(const HeadRows& rows, const std::string& head, Checkpoint& checkpoint);
+bool has_bias(const Checkpoint& checkpoint, const Model& model);  ///< its head
 
 /// The class of the largest logit of each sample; -1 where a logit is not finite. Throws Error when features are of
 /// another width or not finite.

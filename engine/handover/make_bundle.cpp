@@ -7,6 +7,7 @@
 #include "engine/core/output_claim.h"
 #include "engine/core/text.h"
 #include "engine/handover/analytic_head.h"
+#include "engine/handover/known_people.h"
 #include "engine/handover/parts.h"
 #include "engine/train/known_photos.h"
 #include "engine/train/photo_source.h"
@@ -130,17 +131,25 @@ void BundleMaker::gather_statistics() {
   for (std::uint32_t draw = 1; draw <= kStatisticsDraws; ++draw)
     statistics.add(run(draw, false).features, store_->labels());
   statistics.store(statistics_);
-  count_held_out();
+  look_at_held_out();
 }
 
-/// How well the head of the statistics does on test photos tells the device how far from its mean a new photo lies.
-void BundleMaker::count_held_out() {
+/// How well the head of the statistics does on test photos tells the device how far from its mean a new photo lies; how
+/// well they fit, what a photo of somebody known looks like.
+void BundleMaker::look_at_held_out() {
   if (tests_.labels.empty()) return;
-  const bool bias = find_tensor(session_.checkpoint.parameters, session_.model.layers.back().name + ".bias") != nullptr;
+  const bool bias = has_bias(session_.checkpoint, session_.model);
   const std::vector<int> predicted = predict_by_head(analytic_head(statistics_, 0.0, bias).rows, tests_);
-  for (std::size_t i = 0; i < predicted.size(); ++i)
+  const KnownPeople known(statistics_, 1.0, bias);
+  std::vector<double> scores;
+  for (std::size_t i = 0; i < predicted.size(); ++i) {
     statistics_.held_out_correct += predicted[i] == tests_.labels[i] ? 1.0f : 0.0f;
+    if (predicted[i] >= 0)
+      scores.push_back(
+          known.score(known.cosines(&tests_.features[i * statistics_.width]), static_cast<std::size_t>(predicted[i])));
+  }
   statistics_.held_out_photos = static_cast<float>(predicted.size());
+  statistics_.held_out_scores = score_quantiles(std::move(scores));
 }
 
 /// The device reads photos by class and file, and so did the scan: rows in the order of `chosen` are in the bundle's

@@ -70,7 +70,7 @@ class BundleMaker {
   Predictions run(const CheckpointSession& session, const PhotoStore& store, const std::vector<std::uint32_t>& photos,
                   std::uint32_t variant, bool logits) const;
   Predictions run(std::uint32_t variant, bool logits) const;
-  void count_held_out();
+  void look_at_held_out();
   FeatureMap map_from(const std::string& previous);
   SafetensorsFile statistics_of(const std::vector<std::size_t>& chosen) const;
   void check_stop() const;

@@ -20,6 +20,7 @@ constexpr const char* kMean = "feature_mean";
 constexpr const char* kCovariance = "feature_covariance";
 constexpr const char* kCount = "feature_count";
 constexpr const char* kHeldOut = "held_out";
+constexpr const char* kHeldOutScores = "held_out_scores";
 constexpr const char* kPhotoFeatures = "photo_features";
 
 Shape shape_of(std::size_t a) { return {static_cast<std::int64_t>(a)}; }
@@ -105,6 +106,25 @@ void read_held_out(const std::vector<NamedTensor>& tensors, const std::string& p
   statistics.held_out_photos = counts[1];
 }
 
+/// What older versions do not know, and who had no test photo: none is there.
+void write_scores(const PeopleStatistics& statistics, std::vector<NamedTensor>& tensors) {
+  if (!statistics.held_out_scores.empty())
+    tensors.push_back(array(kHeldOutScores, shape_of(kScoreQuantiles), statistics.held_out_scores));
+}
+
+void read_scores(const std::vector<NamedTensor>& tensors, const std::string& place, PeopleStatistics& statistics) {
+  if (find_tensor(tensors, kHeldOutScores) == nullptr) return;
+  statistics.held_out_scores = read_array(tensors, place, kHeldOutScores, shape_of(kScoreQuantiles));
+  constexpr float kMost = 1.001f;  // a cosine, and what rounding adds
+  float before = -kMost;
+  for (const float score : statistics.held_out_scores) {
+    if (score < before || score > kMost)
+      throw Error(place + ": " + kHeldOutScores + " has " + std::to_string(score) + " after " + std::to_string(before) +
+                  ", ascending cosines expected");
+    before = score;
+  }
+}
+
 /// Whose photos a checkpoint's people_photos lists: the last of its classes, all of them personal.
 std::vector<PersonalPerson> personal_people(const Checkpoint& checkpoint, const std::string& place) {
   const Json listed = parse_json_object(checkpoint.people_photos, place + ": people_photos");
@@ -147,6 +167,7 @@ SafetensorsFile write_people_statistics(const PeopleStatistics& statistics) {
                   array(kCovariance, covariance_shape(width), statistics.feature_covariance),
                   array(kCount, shape_of(classes), statistics.feature_count),
                   array(kHeldOut, shape_of(2), {statistics.held_out_correct, statistics.held_out_photos})};
+  write_scores(statistics, file.tensors);
   return file;
 }
 
@@ -170,7 +191,8 @@ std::optional<PeopleStatistics> read_people_statistics(const Bundle& bundle, con
   statistics.feature_count = read_array(tensors, where, kCount, shape_of(classes));
   const bool counted = find_tensor(tensors, kHeldOut) != nullptr;  // not by older versions
   if (counted) read_held_out(tensors, where, statistics);
-  const std::size_t arrays = counted ? 5 : 4;
+  read_scores(tensors, where, statistics);
+  const std::size_t arrays = 4 + (counted ? 1 : 0) + (statistics.held_out_scores.empty() ? 0 : 1);
   if (tensors.size() != arrays)
     throw Error(where + ": has " + std::to_string(tensors.size()) + " arrays, " + std::to_string(arrays) + " expected");
   check_covariance(statistics, where);
@@ -190,6 +212,7 @@ void store_people(const PeopleStatistics& statistics, Checkpoint& checkpoint) {
                              whole ? triangle_of(statistics.feature_covariance, width) : statistics.feature_covariance),
                        array(kCount, shape_of(classes), statistics.feature_count),
                        array(kHeldOut, shape_of(2), {statistics.held_out_correct, statistics.held_out_photos})};
+  write_scores(statistics, checkpoint.people);
   Json photos = Json::object();
   std::vector<float> features;
   for (const PersonalPerson& person : statistics.personal) {
@@ -216,6 +239,7 @@ std::optional<PeopleStatistics> read_people(const Checkpoint& checkpoint, const 
   statistics.feature_covariance = only_variances ? covariance : matrix_of(covariance, width);
   statistics.feature_count = read_array(tensors, place, kCount, shape_of(classes));
   read_held_out(tensors, place, statistics);
+  read_scores(tensors, place, statistics);
   std::size_t photos = 0;
   for (const PersonalPerson& person : statistics.personal) photos += person.digests.size();
   if (!statistics.personal.empty()) {
@@ -227,7 +251,7 @@ std::optional<PeopleStatistics> read_people(const Checkpoint& checkpoint, const 
       next = end;
     }
   }
-  const std::size_t expected = statistics.personal.empty() ? 4 : 5;
+  const std::size_t expected = 4 + (statistics.held_out_scores.empty() ? 0 : 1) + (statistics.personal.empty() ? 0 : 1);
   if (tensors.size() != expected)
     throw Error(place + ": has " + std::to_string(tensors.size()) + " arrays of its people, " +
                 std::to_string(expected) + " expected");

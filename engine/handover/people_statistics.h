@@ -22,6 +22,9 @@ inline constexpr const char* kKnowledgeName = "knowledge";
 /// Up to this many features the covariance is whole; above, only its diagonal travels: a whole one of 512 takes 1 MB.
 inline constexpr std::size_t kLargestCovariance = 512;
 
+/// Of the scores of the server's test photos: a step is 5 % of them.
+inline constexpr std::size_t kScoreQuantiles = 21;
+
 /// A person of the device: the photos that they were learnt from, by digest, so that a photo that comes again changes
 /// nothing and the order in which photos came does not show.
 struct PersonalPerson {
@@ -45,15 +48,23 @@ struct PeopleStatistics {
   bool only_variances = false;  ///< width is above kLargestCovariance
   /// How many of the server's test photos the head of these statistics names right; 0 of 0 where nobody counted.
   float held_out_correct = 0.0f, held_out_photos = 0.0f;
+  /// [kScoreQuantiles] of how well those photos fit the person they are taken for (known_people.h): the lowest score,
+  /// then those in equal steps of the share of photos below, to the highest. Empty where nobody looked.
+  std::vector<float> held_out_scores;
   std::vector<PersonalPerson> personal;  ///< by name, ascending; a bundle has none
 };
 
-/// As arrays "logits", "feature_mean", "feature_covariance", "feature_count" and "held_out" (right, photos). Throws
-/// Error on sizes that do not fit each other and on values that are not finite.
+/// The sum of the features of a person's photos, and their mean without one of them. sum: theirs.
+std::vector<double> feature_sum(const PersonalPerson& person, std::size_t width);
+std::vector<double> mean_without(const PersonalPerson& person, const std::vector<double>& sum, std::size_t photo);
+
+/// As arrays "logits", "feature_mean", "feature_covariance", "feature_count", "held_out" (right, photos) and
+/// "held_out_scores" where there are any. Throws Error on sizes that do not fit each other and on values that are not
+/// finite.
 SafetensorsFile write_people_statistics(const PeopleStatistics& statistics);
 
 /// The statistics of a bundle, whose model is `model`; nothing when it carries none. `place`, the bundle's name, opens
-/// every message; older versions' lack the last array. Throws Error naming the array and both values on anything but
+/// every message; older versions' lack the last arrays. Throws Error naming the array and both values on anything but
 /// these arrays in the types and shapes that the bundle's classes, training photos and model need, with finite values,
 /// a symmetric covariance without negative variances, and whole counts. The covariance may be singular.
 /// `training_photos`: how many there are where the bundle does not carry them as photos (see feature_bundle.h).
@@ -67,8 +78,8 @@ void store_people(const PeopleStatistics& statistics, Checkpoint& checkpoint);
 
 /// The statistics of a checkpoint, whose model is `model`; nothing when it carries none. `place`, its file's name,
 /// opens every message. Throws Error naming the array and both values on arrays of types and shapes other than the
-/// people and the model need, values that are not finite, negative variances, counts that are not whole, and personal
-/// people that are not its last classes. The covariance may be singular.
+/// people and the model need, values that are not finite, negative variances, counts that are not whole, scores that
+/// are none, and personal people that are not its last classes. The covariance may be singular.
 std::optional<PeopleStatistics> read_people(const Checkpoint& checkpoint, const Model& model, const std::string& place);
 
 /// Features of a sample of `model`: what its last layer reads.

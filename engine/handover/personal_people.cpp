@@ -96,10 +96,8 @@ void add_photos(PeopleStatistics& statistics, const std::vector<std::string>& na
 
 AnalyticHead remake_head(Checkpoint& checkpoint, const Model& model, const PeopleStatistics& statistics,
                          double general_loss) {
-  const std::string& name = model.layers.back().name;
-  const bool bias = find_tensor(checkpoint.parameters, name + ".bias") != nullptr;
-  AnalyticHead head = analytic_head(statistics, general_loss, bias);
-  store_head(head.rows, name, checkpoint);
+  AnalyticHead head = analytic_head(statistics, general_loss, has_bias(checkpoint, model));
+  store_head(head.rows, model.layers.back().name, checkpoint);
   store_people(statistics, checkpoint);
   return head;
 }

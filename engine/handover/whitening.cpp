@@ -28,15 +28,27 @@ Whitening::Whitening(const PeopleStatistics& statistics, bool centred)
 }
 
 Vector Whitening::row(const Vector& mean) const {
-  Vector apart(width_), row(width_);
-  double largest = 0.0;
-  for (std::size_t j = 0; j < width_; ++j) largest = std::max(largest, std::abs(apart[j] = mean[j] - centre_[j]));
-  if (largest == 0.0) return row;
-  for (double& value : apart) value /= largest;  // the row has no length of its own: no square overflows
-  row = solve(apart);
+  const Vector apart = apart_from_centre(mean);
+  Vector row = solve(apart);
   const double length = std::sqrt(std::max(std::inner_product(apart.begin(), apart.end(), row.begin(), 0.0), 0.0));
   for (double& value : row) value = length > 0.0 ? value / length : 0.0;
   return row;
+}
+
+Vector Whitening::direction(const Vector& feature) const {
+  Vector direction = whitened(apart_from_centre(feature));
+  const double length = std::sqrt(std::inner_product(direction.begin(), direction.end(), direction.begin(), 0.0));
+  for (double& value : direction) value = length > 0.0 ? value / length : 0.0;
+  return direction;
+}
+
+/// Scaled, its largest entry 1, so that no square overflows: nobody asks for its length.
+Vector Whitening::apart_from_centre(const Vector& feature) const {
+  Vector apart(width_);
+  double largest = 0.0;
+  for (std::size_t j = 0; j < width_; ++j) largest = std::max(largest, std::abs(apart[j] = feature[j] - centre_[j]));
+  for (double& value : apart) value = largest > 0.0 ? value / largest : 0.0;
+  return apart;
 }
 
 double Whitening::at_centre(const Vector& row) const {
@@ -69,15 +81,22 @@ bool Whitening::factorise(const PeopleStatistics& statistics, double shrinkage) 
   return true;
 }
 
+/// root^-1 x.
+Vector Whitening::whitened(Vector x) const {
+  for (std::size_t i = 0; i < width_; ++i)
+    x[i] = diagonal_ ? x[i] / root_[i]
+                     : (x[i] - std::inner_product(&root_[i * width_], &root_[i * width_] + i, x.begin(), 0.0)) /
+                           root_[i * width_ + i];
+  return x;
+}
+
 /// S^-1 x.
 Vector Whitening::solve(Vector x) const {
   if (diagonal_) {
     for (std::size_t j = 0; j < width_; ++j) x[j] /= root_[j] * root_[j];
     return x;
   }
-  for (std::size_t i = 0; i < width_; ++i)
-    x[i] =
-        (x[i] - std::inner_product(&root_[i * width_], &root_[i * width_] + i, x.begin(), 0.0)) / root_[i * width_ + i];
+  x = whitened(std::move(x));
   for (std::size_t i = width_; i-- > 0;) {
     for (std::size_t k = i + 1; k < width_; ++k) x[i] -= root_[k * width_ + i] * x[k];
     x[i] /= root_[i * width_ + i];

@@ -17,11 +17,17 @@ class Whitening {
   /// zeros at the centre m.
   std::vector<double> row(const std::vector<double>& mean) const;
 
+  /// Where a feature [width] lies as seen from the centre, in the space where people vary alike: of length 1 there, so
+  /// that two of these multiply to the cosine between them; zeros at the centre.
+  std::vector<double> direction(const std::vector<double>& feature) const;
+
   /// The row's score of the centre.
   double at_centre(const std::vector<double>& row) const;
 
  private:
   bool factorise(const PeopleStatistics& statistics, double shrinkage);
+  std::vector<double> apart_from_centre(const std::vector<double>& feature) const;
+  std::vector<double> whitened(std::vector<double> x) const;
   std::vector<double> solve(std::vector<double> x) const;
 
   std::size_t width_;

@@ -203,6 +203,7 @@ class MainJob(support.CommandLine):
                 "feature_covariance": ("F32", [width, width]),
                 "feature_count": ("F32", [3]),
                 "held_out": ("F32", [2]),
+                "held_out_scores": ("F32", [21]),
             },
         )
 

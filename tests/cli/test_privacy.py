@@ -251,6 +251,13 @@ class Privacy(support.CommandLine):
         photos = [f"tony/{self.tony}/{name}" for name in os.listdir(self.path("tony", self.tony))]
         self.check([], "predict", "device", *photos)
 
+    def test_strangers(self):
+        self.people("strangers", 2, first=20)
+        self.tsugi("bundle", "server", "--photos", "people", "--fraction", "0", "-o", "none.tar")
+        self.tsugi("resume", "none.tar", "--personal", f"tony/{self.tony}", "-o", "alive")
+        self.check([], "predict", "alive", "strangers", "--owner")
+        self.check([], "eval", "alive", "--photos", "people", "--all", "--strangers", "strangers")
+
     def test_pretrain(self):
         self.check(["new", "m.jsonl"], "pretrain", "people", "--model", "tiny.json", "-o", "new", *self.train)
 

@@ -5,58 +5,14 @@
 #include <cmath>
 
 #include "engine/handover/head_draws.h"
-#include "engine/handover/personal_people.h"
-#include "tests/engine/support.h"
+#include "engine/handover/known_people.h"
+#include "tests/engine/drawn_server.h"
 
 namespace tsugi::test {
 namespace {
 
-/// Twelve people whose features vary with deviation 1, their means a few deviations apart; three features alike.
-struct Server {
-  static constexpr std::size_t kPeople = 12, kFeatures = 24;
-  PeopleStatistics known;
-
-  explicit Server(std::uint64_t seed, std::size_t photos = 40) {
-    std::vector<float> means(kPeople * kFeatures), features;
-    fill_normal(seed, 0, 1.2f, means.data(), means.size());
-    std::vector<int> labels;
-    for (std::size_t i = 0; i < kPeople * photos; ++i) {
-      labels.push_back(static_cast<int>(i % kPeople));
-      const std::vector<float> photo = drawn(seed, 1 + i, &means[i % kPeople * kFeatures]);
-      features.insert(features.end(), photo.begin(), photo.end());
-    }
-    FeatureStatistics statistics(kPeople, kFeatures, features, labels);
-    statistics.add(features, labels);
-    statistics.store(known);
-  }
-
-  static std::vector<float> drawn(std::uint64_t seed, std::size_t index, const float* mean) {
-    std::vector<float> photo(kFeatures);
-    fill_normal(seed, static_cast<std::uint32_t>(index), 1.0f, photo.data(), kFeatures);
-    photo[2] = photo[1] = 0.5f * photo[0];
-    for (std::size_t j = 0; j < kFeatures; ++j) photo[j] += mean[j];
-    return photo;
-  }
-
-  /// A new person of `photos` photos; spread: 1 = as the others.
-  void add(std::uint64_t seed, const std::string& name, std::size_t photos, float spread) {
-    std::vector<float> mean(kFeatures);
-    fill_normal(seed, 100000, 1.2f, mean.data(), kFeatures);
-    HeadSamples samples;
-    std::vector<std::string> digests;
-    for (std::size_t i = 0; i < photos; ++i) {
-      std::vector<float> photo = drawn(seed, 100001 + i, mean.data());
-      for (std::size_t j = 0; j < kFeatures; ++j) photo[j] = mean[j] + spread * (photo[j] - mean[j]);
-      samples.features.insert(samples.features.end(), photo.begin(), photo.end());
-      samples.labels.push_back(static_cast<int>(kPeople));
-      digests.push_back(std::string(62, '0') + std::to_string(10 + i));
-    }
-    add_photos(known, std::vector<std::string>(photos, name), digests, samples);
-  }
-};
-
 HeadSamples photos_of(const PersonalPerson& person) {
-  return {person.features, std::vector<int>(person.digests.size(), static_cast<int>(Server::kPeople))};
+  return {person.features, std::vector<int>(person.digests.size(), static_cast<int>(DrawnServer::kPeople))};
 }
 
 double share(const HeadRows& rows, const HeadSamples& samples) {
@@ -69,25 +25,25 @@ double share(const HeadRows& rows, const HeadSamples& samples) {
 TEST_CASE("rows point from the centre to their person, equally long where people vary alike in every direction") {
   const std::uint64_t seed = fresh_seed();
   CAPTURE(seed);
-  Server server(seed);
+  DrawnServer server(seed);
   server.add(seed, "new", 5, 1.0f);
   const HeadRows rows = analytic_head(server.known, 1.0).rows;
-  REQUIRE(rows.rows == Server::kPeople + 1);
+  REQUIRE(rows.rows == DrawnServer::kPeople + 1);
   const std::size_t width = rows.width;
   double trace = 0.0;
   for (std::size_t j = 0; j < width; ++j)
     trace += static_cast<double>(server.known.feature_covariance[j * width + j]) / static_cast<double>(width);
   // S w is parallel to the person's mean less the centre, and w' S w is the same for all.
   std::vector<double> centre(width, 0.0);
-  for (std::size_t i = 0; i < Server::kPeople * width; ++i)
-    centre[i % width] += static_cast<double>(server.known.feature_mean[i]) / static_cast<double>(Server::kPeople);
+  for (std::size_t i = 0; i < DrawnServer::kPeople * width; ++i)
+    centre[i % width] += static_cast<double>(server.known.feature_mean[i]) / static_cast<double>(DrawnServer::kPeople);
   double first_length = 0.0;
   for (std::size_t row = 0; row < rows.rows; ++row) {
     std::vector<double> mean(width, 0.0), image(width, 0.0);
     const float* w = &rows.weight[row * width];
     for (std::size_t j = 0; j < width; ++j) {
-      if (row < Server::kPeople) mean[j] = static_cast<double>(server.known.feature_mean[row * width + j]);
-      for (std::size_t i = 0; i < 5 && row == Server::kPeople; ++i)
+      if (row < DrawnServer::kPeople) mean[j] = static_cast<double>(server.known.feature_mean[row * width + j]);
+      for (std::size_t i = 0; i < 5 && row == DrawnServer::kPeople; ++i)
         mean[j] += static_cast<double>(server.known.personal[0].features[i * width + j]) / 5.0;
       for (std::size_t k = 0; k < width; ++k)
         image[j] +=
@@ -107,14 +63,14 @@ TEST_CASE("rows point from the centre to their person, equally long where people
     CHECK(along / std::sqrt(image_squares * squares) == doctest::Approx(1.0).epsilon(1e-4));  // rows are float32
     if (row == 0) first_length = length;
     CHECK(length == doctest::Approx(first_length).epsilon(1e-4));
-    if (row < Server::kPeople) CHECK(std::abs(at_centre) < 1e-4 * std::sqrt(length));
+    if (row < DrawnServer::kPeople) CHECK(std::abs(at_centre) < 1e-4 * std::sqrt(length));
   }
 }
 
 TEST_CASE("draws are as hard to name as the server's test photos, and their softmax says how often it is right") {
   const std::uint64_t seed = fresh_seed();
   CAPTURE(seed);
-  Server server(seed);
+  DrawnServer server(seed);
   for (const float right : {90.0f, 70.0f}) {
     server.known.held_out_correct = right;
     server.known.held_out_photos = 100.0f;
@@ -143,20 +99,20 @@ TEST_CASE("photos that nobody has seen are named: the new person's where they ma
   CAPTURE(seed);
   double personal = 0.0, old = 0.0;
   for (std::uint64_t i = 0; i < 5; ++i) {
-    Server server(seed + i), unseen(seed + i);
+    DrawnServer server(seed + i), unseen(seed + i);
     server.known.held_out_correct = 95.0f;
     server.known.held_out_photos = 100.0f;
     server.add(seed + i, "new", 6, 1.0f);
     unseen.add(seed + i, "new", 26, 1.0f);  // the same six, then twenty more
     std::vector<float>& features = unseen.known.personal[0].features;
-    features.erase(features.begin(), features.begin() + 6 * static_cast<std::ptrdiff_t>(Server::kFeatures));
-    const HeadSamples more{features, std::vector<int>(20, static_cast<int>(Server::kPeople))};
+    features.erase(features.begin(), features.begin() + 6 * static_cast<std::ptrdiff_t>(DrawnServer::kFeatures));
+    const HeadSamples more{features, std::vector<int>(20, static_cast<int>(DrawnServer::kPeople))};
     personal += share(analytic_head(server.known, 15.0).rows, more) / 5.0;
     HeadSamples others;
     for (std::size_t photo = 0; photo < 240; ++photo) {
-      const std::size_t person = photo % Server::kPeople;
+      const std::size_t person = photo % DrawnServer::kPeople;
       const std::vector<float> drawn =
-          Server::drawn(seed + i, 200000 + photo, &server.known.feature_mean[person * Server::kFeatures]);
+          DrawnServer::drawn(seed + i, 200000 + photo, &server.known.feature_mean[person * DrawnServer::kFeatures]);
       others.features.insert(others.features.end(), drawn.begin(), drawn.end());
       others.labels.push_back(static_cast<int>(person));
     }
@@ -169,10 +125,10 @@ TEST_CASE("photos that nobody has seen are named: the new person's where they ma
 TEST_CASE("draws lie around their person's mean and vary as the covariance says, off its diagonal, too") {
   const std::uint64_t seed = fresh_seed();
   CAPTURE(seed);
-  const Server server(seed);
+  const DrawnServer server(seed);
   const double spread = 2.0;
   const HeadSamples draws = HeadDraws(server.known, seed).samples(spread);
-  const std::size_t width = Server::kFeatures, count = draws.labels.size();
+  const std::size_t width = DrawnServer::kFeatures, count = draws.labels.size();
   REQUIRE(count == 12 * 60);
   const auto apart = [&](std::size_t i, std::size_t j) {
     const auto person = static_cast<std::size_t>(draws.labels[i]);
@@ -201,7 +157,7 @@ TEST_CASE("draws lie around their person's mean and vary as the covariance says,
 TEST_CASE("what may be lost of the old people is what new people win by") {
   const std::uint64_t seed = fresh_seed();
   CAPTURE(seed);
-  Server server(seed);
+  DrawnServer server(seed);
   server.known.held_out_correct = 80.0f;
   server.known.held_out_photos = 100.0f;
   const HeadRows alone = analytic_head(server.known, 1.0).rows;
@@ -228,7 +184,7 @@ TEST_CASE("personal recall is foreseen of photos that did not teach the row that
   CAPTURE(seed);
   double taught = 0.0, left_out = 0.0;
   for (std::uint64_t i = 0; i < 10; ++i) {
-    Server server(seed + i);
+    DrawnServer server(seed + i);
     server.known.held_out_correct = 95.0f;
     server.known.held_out_photos = 100.0f;
     server.add(seed + i, "nobody", 6, 8.0f);  // six photos that have little in common
@@ -241,7 +197,7 @@ TEST_CASE("personal recall is foreseen of photos that did not teach the row that
   // About 0.75 and 0.15 of 60 photos; each has a deviation of 0.06.
   CHECK(taught > left_out + 0.3);
   CHECK(left_out < 0.4);
-  Server other(seed);
+  DrawnServer other(seed);
   other.add(seed, "one", 1, 1.0f);
   CHECK(analytic_head(other.known, 1.0).chosen.personal.photos == 0);  // nothing is left to know them by
 }
@@ -249,7 +205,7 @@ TEST_CASE("personal recall is foreseen of photos that did not teach the row that
 TEST_CASE("people and photos may come in any order, and twice") {
   const std::uint64_t seed = fresh_seed();
   CAPTURE(seed);
-  Server at_once(seed), one_by_one(seed);
+  DrawnServer at_once(seed), one_by_one(seed);
   for (const char* name : {"a", "b", "c"}) at_once.add(seed + static_cast<std::uint64_t>(name[0]), name, 3, 1.0f);
   for (const char* name : {"c", "a", "b", "a"})
     one_by_one.add(seed + static_cast<std::uint64_t>(name[0]), name, 3, 1.0f);
@@ -304,6 +260,8 @@ void expect_finite(PeopleStatistics known, std::uint64_t seed) {
     REQUIRE(rows.weight.size() == 4 * known.width);
     for (const float value : rows.weight) REQUIRE(std::isfinite(value));
     for (const float value : rows.bias) REQUIRE(std::isfinite(value));
+    for (const double cosine : KnownPeople(known, 0.95, bias).cosines(&draws.features[0]))
+      REQUIRE(std::abs(cosine) <= 1.0 + 1e-9);  // what rounding adds; NaN is no less
   }
 }
 
@@ -331,9 +289,9 @@ TEST_CASE("whatever statistics degenerate to, the draws keep to them and the hea
 TEST_CASE("a person of whom the server had no photo is nobody's name") {
   const std::uint64_t seed = fresh_seed();
   CAPTURE(seed);
-  Server server(seed);
+  DrawnServer server(seed);
   const auto begin = server.known.feature_mean.begin();
-  std::fill(begin, begin + static_cast<std::ptrdiff_t>(Server::kFeatures), 0.0f);
+  std::fill(begin, begin + static_cast<std::ptrdiff_t>(DrawnServer::kFeatures), 0.0f);
   server.known.feature_count[0] = 0.0f;
   const HeadDraws draws(server.known, seed);
   CHECK(std::count(draws.labels().begin(), draws.labels().end(), 0) == 0);
@@ -344,7 +302,7 @@ TEST_CASE("a person of whom the server had no photo is nobody's name") {
 TEST_CASE("without biases rows start at zero, and are as good on features that lie around it") {
   const std::uint64_t seed = fresh_seed();
   CAPTURE(seed);
-  const Server server(seed);
+  const DrawnServer server(seed);
   const AnalyticHead head = analytic_head(server.known, 1.0, false);
   CHECK(std::all_of(head.rows.bias.begin(), head.rows.bias.end(), [](float bias) { return bias == 0.0f; }));
   CHECK(share(head.rows, HeadDraws(server.known, 2).samples(1.0)) > 0.95);

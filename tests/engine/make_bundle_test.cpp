@@ -161,6 +161,9 @@ TEST_CASE(
               (static_cast<double>(look[i * 6 + j]) - m[j]) * (static_cast<double>(look[i * 6 + k]) - m[k]) / 57.0;
     }
   CHECK(knowledge->held_out_photos == 3.0f);
+  const std::vector<float>& scores = knowledge->held_out_scores;
+  REQUIRE(scores.size() == kScoreQuantiles);
+  CHECK(std::is_sorted(scores.begin(), scores.end()));
   CHECK(knowledge->feature_count == std::vector<float>{20, 20, 20});
   for (std::size_t i = 0; i < 18; ++i) CHECK(knowledge->feature_mean[i] == doctest::Approx(mean[i]).epsilon(1e-4));
   for (std::size_t i = 0; i < 36; ++i)

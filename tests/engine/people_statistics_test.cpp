@@ -51,6 +51,7 @@ PeopleStatistics some_knowledge() {
   knowledge.logits = {0.5f, -1.25f, 3.0f, 1000.0f, 0.0f, -7.5f};  // of two photos; exact in float16
   knowledge.held_out_correct = 3.0f;
   knowledge.held_out_photos = 4.0f;
+  for (std::size_t i = 0; i < kScoreQuantiles; ++i) knowledge.held_out_scores.push_back(0.01f * static_cast<float>(i));
   return knowledge;
 }
 
@@ -169,8 +170,12 @@ TEST_CASE("knowledge comes back from its arrays") {
   CHECK(in->feature_count == out.feature_count);
   CHECK(in->held_out_correct == 3.0f);
   CHECK(in->held_out_photos == 4.0f);
+  CHECK(in->held_out_scores == out.held_out_scores);
   CHECK_FALSE(in->only_variances);
   SafetensorsFile older = write_people_statistics(out);
+  older.tensors.pop_back();
+  CHECK(read_people_statistics(bundle_of(older), narrow_model(), "b.tar")->held_out_photos == 4.0f);
+  CHECK(read_people_statistics(bundle_of(older), narrow_model(), "b.tar")->held_out_scores.empty());
   older.tensors.pop_back();
   CHECK(read_people_statistics(bundle_of(older), narrow_model(), "b.tar")->held_out_photos == 0.0f);
   Bundle without = bundle_of({});
@@ -192,7 +197,7 @@ TEST_CASE("knowledge that does not fit its bundle is refused with both values") 
   expect_parts(refusal([](SafetensorsFile& f) { f.tensors[3].name = "x"; }), {"has no array feature_count"});
   expect_parts(
       refusal([](SafetensorsFile& f) { f.tensors.push_back(make_tensor("x", {}, std::vector<float>{1}.data())); }),
-      {"has 6 arrays, 5 expected"});
+      {"has 7 arrays, 6 expected"});
   expect_parts(refusal([](SafetensorsFile& f) {
                  f.tensors[0].shape = {3, 2};
                }),
@@ -207,6 +212,10 @@ TEST_CASE("knowledge that does not fit its bundle is refused with both values") 
                  f.tensors[3].shape = {3, 1};
                }),
                {"feature_count has shape [3, 1], [3] expected"});
+  expect_parts(refusal([](SafetensorsFile& f) {
+                 f.tensors[5].shape = {3, 7};
+               }),
+               {"held_out_scores has shape [3, 7], [21] expected"});
   expect_parts(refusal([](SafetensorsFile& f) { f.tensors[0].dtype = DType::bf16; }),
                {"logits has type bf16, f16 or f32 expected"});
   expect_parts(refusal([](SafetensorsFile& f) { f.tensors[1].dtype = DType::f16; }),
@@ -231,6 +240,10 @@ TEST_CASE("knowledge with impossible values is refused with the place and the va
   expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 3, 2, -1.0f); }), {"feature_count of class 2 is -1"});
   expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 3, 0, 0.5f); }), {"feature_count of class 0 is 0.5"});
   expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 4, 0, 5.0f); }), {"held_out says 5", "of 4"});
+  expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 5, 3, 0.5f); }),
+               {"held_out_scores has 0.04", "after 0.5"});
+  expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 5, 20, 1.5f); }), {"held_out_scores has 1.5", "cosines"});
+  expect_parts(refusal([&](SafetensorsFile& f) { set_value(f, 5, 0, -1.5f); }), {"held_out_scores has -1.5"});
 }
 
 TEST_CASE("knowledge that no reader would accept is not written") {

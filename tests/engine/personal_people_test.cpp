@@ -7,6 +7,7 @@
 
 #include "engine/core/input_file.h"
 #include "engine/core/text.h"
+#include "engine/handover/known_people.h"
 #include "engine/handover/make_bundle.h"
 #include "tests/engine/overrides.h"
 #include "tests/engine/small_server.h"
@@ -203,6 +204,32 @@ TEST_CASE("rows that were drawn leave no statistics, which would not hold everyb
   CHECK(drawn.class_names.size() == 4);
 }
 
+TEST_CASE("who is known is told by a threshold that the setting moves, that is kept, and that older files lack") {
+  const Alive alive;
+  const auto threshold = [&](const Checkpoint& checkpoint, std::optional<double> accept = std::nullopt) {
+    return known_people(checkpoint, parse_model(checkpoint.model, "c"), "c", accept).value().threshold();
+  };
+  alive.add("handover.tar", "personal", "usual");
+  const Checkpoint usual = read_checkpoint(alive.folder / "usual");
+  alive.add("handover.tar", "personal", "strict", R"({"accept": 0.5})");
+  const Checkpoint strict = read_checkpoint(alive.folder / "strict");
+  CHECK(threshold(strict).value() > threshold(usual).value());
+  CHECK(threshold(usual, 0.5) == threshold(strict));
+  alive.forget("strict", {"p3"}, "left");
+  alive.add("left", "personal/p3", "again");
+  alive.expect_same("strict", "again");
+  write_checkpoint(alive.folder / "small", strict, CheckpointKind::int8);
+  CHECK(threshold(read_checkpoint(alive.folder / "small")) == threshold(strict));
+
+  Checkpoint older = strict;
+  older.people.erase(older.people.begin() + 4);
+  CHECK_FALSE(threshold(older).has_value());
+  CHECK_FALSE(known_people(alive.checkpoint, parse_model(alive.checkpoint.model, "c"), "c").has_value());
+  Checkpoint edited = strict;
+  edited.settings = R"({"accept": 1.5})";
+  expect_parts(error_of([&] { threshold(edited); }), {"accept", "1.5"});
+}
+
 TEST_CASE("what cannot be added to or forgotten is refused with the reason") {
   const Alive alive;
   alive.add("handover.tar", "personal/p4", "device");
@@ -242,7 +269,7 @@ TEST_CASE("statistics that do not fit their checkpoint are refused with both val
                {"held_out says 3", "of 2"});
   expect_parts(
       refusal([](Checkpoint& c) { c.people.push_back(make_tensor("more", {1}, std::vector<float>{3}.data())); }),
-      {"6 arrays", "5 expected"});
+      {"7 arrays", "6 expected"});
   expect_parts(refusal([](Checkpoint& c) { c.people_photos = R"({"p4": []})"; }), {"lists 1 people", "3 personal"});
   expect_parts(refusal([](Checkpoint& c) { c.people_photos = R"({"p3": ["x"], "p4": [], "p5": []})"; }),
                {"\"p3\"", "\"x\"", "64"});
