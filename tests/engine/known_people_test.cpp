@@ -106,7 +106,7 @@ TEST_CASE("personal people's scores are raised by what their left-out photos lac
   CAPTURE(seed);
   DrawnServer server(seed);
   look_at_tests(server, seed);
-  server.add(seed, "new", 8, 2.0f);  // whose photos have less in common than the server's people's
+  server.add(seed, "new", 8, 6.0f);  // whose photos have less in common than the server's people's
   const PersonalPerson person = server.known.personal[0];
   double own = 0.0;
   for (std::size_t i = 0; i < 8; ++i) {
