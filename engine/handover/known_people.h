@@ -15,8 +15,9 @@
 
 namespace tsugi {
 
-/// Of what a personal person's photos lack.
-inline constexpr double kRaisedShare = 1.0;
+/// Of what a personal person's photos lack. Of 24 hand-overs of 10 photos 86, 97 and 98 % of their later photos are
+/// accepted with none, half and all of it, and 2.8, 7.3 and 10.2 % of strangers for theirs (bench/strangers.py).
+inline constexpr double kRaisedShare = 0.5;
 
 class KnownPeople {
  public:
