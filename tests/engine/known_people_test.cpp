@@ -166,7 +166,7 @@ TEST_CASE("strangers are called unknown, and known people are not") {
   CHECK(auroc(own, strange) > 0.9);
 }
 
-TEST_CASE("verification takes half of the best other's cosine off; an area counts ties half") {
+TEST_CASE("verification takes half of the best other's cosine off, and an area counts ties half") {
   CHECK(KnownPeople::verification({0.25, 0.75, 0.5}, 1) == 0.5);
   CHECK(KnownPeople::verification({0.25, 0.75, 0.5}, 2) == 0.125);
   CHECK(KnownPeople::verification({0.25, 0.75, -0.5}, 0) == -0.125);
