@@ -15,7 +15,8 @@ namespace {
 
 using Vector = std::vector<double>;
 
-constexpr double kRidge = 0.01;  // of the mean variance of a feature; a tenth and ten times that do the same
+constexpr double kRidge =
+    0.01;  // of the mean variance of a feature; a prototype did as well with a tenth and ten times that
 
 Vector mean_of(const std::vector<float>& features, std::size_t width) {
   Vector mean(width, 0.0);

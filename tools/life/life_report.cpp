@@ -83,7 +83,7 @@ std::string steps_table(const std::vector<std::pair<std::string, LifeGroup>>& st
 
 Figure steps_figure(const std::vector<std::pair<std::string, LifeGroup>>& steps) {
   const double end = static_cast<double>(steps.size()) + 0.5;
-  Panel panel{"steps", "A device's life", "people who joined, then left", "accuracy, %", 0.5, end, {}};
+  Panel panel{"steps", "A device's life", "step, a row of the table below", "accuracy, %", 0.5, end, {}};
   const auto line = [&](const char* title, const char* color, int marker, std::vector<double> LifeGroup::*values) {
     PlotLine drawn{title, {color, marker, 1}, {}};
     for (std::size_t i = 0; i < steps.size(); ++i) {
@@ -122,7 +122,7 @@ std::string write_life_report(const LifeSettings& settings, const std::vector<Li
     std::filesystem::create_directories(folder);
     if (draw(steps_figure(steps), folder, files)) {
       body += html_figure({inline_svg(folder + "/life_steps.svg", "life_", "accuracy step by step", files)},
-                          "Accuracy step by step, mean and 95 % interval over servers.");
+                          "Accuracy step by step, mean over servers; of three and more its 95 % interval.");
     } else {
       say("warning: gnuplot is missing, so the report has no figure (Debian: apt-get install gnuplot-nox)");
       body += html_paragraph("The figure is left out: gnuplot was not there when this page was made.");
