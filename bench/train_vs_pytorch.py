@@ -20,14 +20,14 @@ import tempfile
 from running import BUILD, ROOT, output_of, provenance, result_of, write_report
 
 
-def run_torch(arguments, model_json, precision, variant, batch, env):
+def run_torch(arguments, model_json, precision, mode, batch, env):
     """One turn of PyTorch, eager: in channels_last ("eager") or contiguous ("eager_contiguous") memory format."""
     script = (sys.executable, os.path.join(ROOT, "bench", "gpu", "torch_step.py"), model_json)
-    point = {"precision": precision, "variants": variant, "batch": batch, "threads": arguments.threads}
+    point = {"precision": precision, "modes": mode, "batch": batch, "threads": arguments.threads}
     text = output_of(*script, env=env, device="cpu", rounds=1, seconds=arguments.seconds, **point)
     result = json.loads(text.splitlines()[-1])
     if result["failures"]:
-        raise SystemExit("PyTorch, %s: %s" % (variant, result["failures"][variant]))
+        raise SystemExit("PyTorch, %s: %s" % (mode, result["failures"][mode]))
     return {**result, "images_per_s": result["best_images_per_s"]}
 
 
@@ -54,8 +54,8 @@ def model_description(arguments, model):
 def compare_point(arguments, model, description, precision, batch, env):
     """Both sides in turn on one point: a row of the results; None where tsugi does not compute it on this CPU."""
     path, flops = description
-    variants = {"eager": "channels_last", "eager_contiguous": "contiguous"}
-    best = max(variants, key=lambda one: run_torch(arguments, path, precision, one, batch, env)["images_per_s"])
+    modes = {"eager": "channels_last", "eager_contiguous": "contiguous"}
+    best = max(modes, key=lambda one: run_torch(arguments, path, precision, one, batch, env)["images_per_s"])
     ours, theirs = [], []
     for _ in range(arguments.rounds):
         mine = run_tsugi(arguments, model, precision, batch, env)
@@ -77,7 +77,7 @@ def compare_point(arguments, model, description, precision, batch, env):
         "ratios": ratios,
         "tsugi_peak_memory_bytes": median(ours, "peak_memory_bytes"),
         "torch_peak_memory_bytes": median(theirs, "peak_memory_bytes"),
-        "torch_memory_format": variants[best],
+        "torch_memory_format": modes[best],
         "forward_flops_per_image": flops,
         "torch": theirs[0]["torch"],
     }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training steps of a built-in model in PyTorch, on a GPU or a CPU: images/s of every way to run it; the best one is the peer.
 
-    bench/gpu/torch_step.py MODEL.json [--batch 64] [--seconds 1] [--rounds 3] [--precision fp32] [--variants ...] [--device cuda] [--threads 0]
+    bench/gpu/torch_step.py MODEL.json [--batch 64] [--seconds 1] [--rounds 3] [--precision fp32] [--modes ...] [--device cuda] [--threads 0]
 
 The same layers as tsugi's (MODEL.json: `tsugi inspect MODEL --json`), batch, SGD with Nesterov momentum and weight decay, and
 label smoothing; without augmentation and without copies from the host, both of which tsugi's steps include. fp32 is without
@@ -18,11 +18,11 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-VARIANTS = ["eager", "eager_contiguous", "graph", "compiled", "compiled_graph"]
+MODES = ["eager", "eager_contiguous", "graph", "compiled", "compiled_graph"]
 CLASSES = 32
 
 
-def make_step(torch, variant, description, batch, precision, device):
+def make_step(torch, mode, description, batch, precision, device):
     """A function that takes one step. graph: forward, loss, backward and update as one CUDA graph."""
     import torch.nn.functional as F
 
@@ -33,7 +33,7 @@ def make_step(torch, variant, description, batch, precision, device):
     height, width, channels = description["input"]
     x = torch.randn(batch, channels, height, width, device=device)
     y = torch.randint(0, CLASSES, (batch,), device=device)
-    if variant != "eager_contiguous":
+    if mode != "eager_contiguous":
         net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(net.parameters(), 0.001, momentum=0.9, nesterov=True, weight_decay=5e-4)
     amp = precision == "fp16"
@@ -44,7 +44,7 @@ def make_step(torch, variant, description, batch, precision, device):
             logits = net(inputs)
         return F.cross_entropy(logits.float(), labels, label_smoothing=0.1)
 
-    forward = torch.compile(loss_of) if variant.startswith("compiled") else loss_of
+    forward = torch.compile(loss_of) if mode.startswith("compiled") else loss_of
 
     def step():
         optimizer.zero_grad(set_to_none=True)
@@ -57,7 +57,7 @@ def make_step(torch, variant, description, batch, precision, device):
             loss.backward()
             optimizer.step()
 
-    if not variant.endswith("graph"):
+    if not mode.endswith("graph"):
         return step
     if amp:
         raise RuntimeError("GradScaler looks at the gradient on the host: no graph")
@@ -93,7 +93,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=1.0, help="of one turn")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--precision", choices=["fp32", "bf16", "fp16"], default="fp32")
-    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU, 0 = all cores")
     arguments = parser.parse_args()
@@ -108,23 +108,23 @@ def main():
     with open(arguments.model) as file:
         description = json.load(file)
     steps, failures = {}, {}
-    for variant in arguments.variants:
+    for mode in arguments.modes:
         try:
-            step = make_step(torch, variant, description, arguments.batch, arguments.precision, arguments.device)
+            step = make_step(torch, mode, description, arguments.batch, arguments.precision, arguments.device)
             for _ in range(3):
                 step()
             synchronize()
-            steps[variant] = step
-        except Exception as error:  # a variant that this version of PyTorch cannot run is no peer
-            failures[variant] = "%s: %s" % (
+            steps[mode] = step
+        except Exception as error:  # a mode that this version of PyTorch cannot run is no peer
+            failures[mode] = "%s: %s" % (
                 type(error).__name__,
                 str(error).strip().splitlines()[0][:200] if str(error) else "",
             )
-    turns = {variant: [] for variant in steps}
+    turns = {mode: [] for mode in steps}
     for _ in range(arguments.rounds):
-        for variant, step in steps.items():
-            turns[variant].append(turn(step, synchronize, arguments.seconds))
-    images = {variant: arguments.batch / statistics.median(times) for variant, times in turns.items()}
+        for mode, step in steps.items():
+            turns[mode].append(turn(step, synchronize, arguments.seconds))
+    images = {mode: arguments.batch / statistics.median(times) for mode, times in turns.items()}
     best = max(images, key=images.get) if images else None
     print(
         json.dumps(

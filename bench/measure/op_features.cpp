@@ -8,7 +8,7 @@ namespace {
 constexpr int kLanes = 16;   // channels that are no multiple of it leave a rest for slower loops
 constexpr int kShallow = 8;  // fewer input channels than this leave lanes of a vector or a matrix unit empty
 
-std::string conv_variant(const Conv2dShape& s) {
+std::string conv_form(const Conv2dShape& s) {
   const bool strided = s.stride_h > 1 || s.stride_w > 1;
   if (s.groups > 1) return s.groups != s.c ? "grouped" : strided ? "depthwise_strided" : "depthwise";
   if (s.c < kShallow) return "shallow";
@@ -17,22 +17,22 @@ std::string conv_variant(const Conv2dShape& s) {
   return s.r == 3 && s.s == 3 ? "3x3" : "window";
 }
 
-std::string pool_variant(const PoolShape& p) {
+std::string pool_form(const PoolShape& p) {
   const bool global = p.r == p.h && p.s == p.w, overlaps = p.r > p.stride_h || p.s > p.stride_w;
   const std::string kind = p.kind == PoolKind::max ? "max" : global ? "global" : "average";
   return kind + (overlaps && !global ? "_overlapping" : p.c % kLanes != 0 ? "_ragged" : "");
 }
 
-std::string variant_of(const OpCase& o) {
+std::string form_of(const OpCase& o) {
   switch (o.kind) {
     case NodeKind::conv2d:
-      return conv_variant(o.shape);
+      return conv_form(o.shape);
     case NodeKind::batch_norm:
       return std::string(o.residual ? "residual" : "") + (o.shape.c % kLanes == 0 ? ""
                                                           : o.residual            ? "_ragged"
                                                                                   : "ragged");
     case NodeKind::pool:
-      return pool_variant(o.pool);
+      return pool_form(o.pool);
     default:
       return "";
   }
@@ -75,7 +75,7 @@ OpFeatures features_of(const OpCase& o, OpPass pass, DType dtype) {
   const bool pool = o.kind == NodeKind::pool;
   OpFeatures f = streaming("", cost.bytes * (pool ? overlap(o.pool) : 1.0), dtype);
   f.op = op_name(o, pass);
-  f.variant = variant_of(o);
+  f.form = form_of(o);
   f.flops = cost.flops;
   at(f, Axis::samples) = pool ? o.pool.n : o.shape.n;
   at(f, Axis::channels) = pool ? o.pool.c : o.shape.c;
@@ -114,17 +114,16 @@ OpFeatures cast_features(std::size_t count, DType from, DType to) {
   return streaming("cast", static_cast<double>(count * (size_of(from) + size_of(to))), to);
 }
 
-std::string stand_in(const std::string& op, const std::string& variant) {
-  if (const std::size_t rest = variant.rfind('_');
-      rest != std::string::npos && (variant.substr(rest) == "_ragged" || variant.substr(rest) == "_overlapping"))
-    return variant.substr(0, rest);
+std::string stand_in(const std::string& op, const std::string& form) {
+  if (const std::size_t rest = form.rfind('_');
+      rest != std::string::npos && (form.substr(rest) == "_ragged" || form.substr(rest) == "_overlapping"))
+    return form.substr(0, rest);
   if (op == "batch_norm_forward" || op == "batch_norm_backward") return "";
-  if (variant == "depthwise_strided") return "depthwise";
-  if (variant == "pointwise_strided") return "pointwise";
-  if (variant == "pointwise" || variant == "strided" || variant == "shallow" || variant == "grouped" ||
-      variant == "3x3")
+  if (form == "depthwise_strided") return "depthwise";
+  if (form == "pointwise_strided") return "pointwise";
+  if (form == "pointwise" || form == "strided" || form == "shallow" || form == "grouped" || form == "3x3")
     return "window";
-  if (variant == "global" || variant == "average") return "max";
+  if (form == "global" || form == "average") return "max";
   return "";
 }
 

@@ -23,9 +23,9 @@ struct ProductSize {
 };
 
 struct OpFeatures {
-  std::string op;       ///< a call of the backend interface: "conv2d_forward", "pool_backward", "augment_forward"
-  std::string variant;  ///< what differs within it: "3x3", "window", "pointwise", "shallow", "depthwise", "max",
-                        ///< "residual", "ragged"; may be empty
+  std::string op;    ///< a call of the backend interface: "conv2d_forward", "pool_backward", "augment_forward"
+  std::string form;  ///< what differs within it: "3x3", "window", "pointwise", "shallow", "depthwise", "max",
+                     ///< "residual", "ragged"; may be empty
   DType dtype = DType::f32;
   double flops = 0.0;              ///< of products; 0 where the arithmetic hides behind memory
   double bytes = 0.0;              ///< that the call has to move: every operand once
@@ -45,8 +45,8 @@ OpFeatures norm_features(std::size_t count);
 OpFeatures update_features(const char* op, std::size_t count, int moments, DType compute);
 OpFeatures cast_features(std::size_t count, DType from, DType to);
 
-/// The variant whose efficiency stands in where a device description does not have this one's; empty where nothing
+/// The form whose efficiency stands in where a device description does not have this one's; empty where nothing
 /// does.
-std::string stand_in(const std::string& op, const std::string& variant);
+std::string stand_in(const std::string& op, const std::string& form);
 
 }  // namespace tsugi::bench

@@ -68,14 +68,14 @@ double share_at(const Efficiency& e, const OpFeatures& features) {
 }
 
 const Efficiency& efficiency_of(const DeviceDescription& device, const OpFeatures& features) {
-  for (std::string variant = features.variant;;) {
+  for (std::string form = features.form;;) {
     for (const Efficiency& e : device.efficiencies)
-      if (e.op == features.op && e.variant == variant && e.dtype == features.dtype) return e;
-    if (variant.empty()) break;
-    variant = stand_in(features.op, variant);
+      if (e.op == features.op && e.form == form && e.dtype == features.dtype) return e;
+    if (form.empty()) break;
+    form = stand_in(features.op, form);
   }
   throw Error("device " + device.name + ": says nothing of " + features.op +
-              (features.variant.empty() ? "" : " (" + features.variant + ")") + " in " + name_of(features.dtype) +
+              (features.form.empty() ? "" : " (" + features.form + ")") + " in " + name_of(features.dtype) +
               "; try another --precision");
 }
 

@@ -30,7 +30,7 @@ struct TileShare {
 
 /// How well a device does one kind of op.
 struct Efficiency {
-  std::string op, variant;
+  std::string op, form;
   DType dtype = DType::f32;
   std::vector<AxisPoints> axes;  ///< of `share`; empty: one share for every size
   /// Of the roofline's speed, over the axes in row-major order. Above 1 where a cache gives what the roofline has from
@@ -76,7 +76,7 @@ struct DeviceDescription {
 /// The share of a table at a size: linear between the logarithms of its points, the nearest point outside.
 double share_at(const Efficiency& efficiency, const OpFeatures& features);
 
-/// The entry of an op's own variant and type, or of a variant that stands in for it. Throws Error naming device, op and
+/// The entry of an op's own form and type, or of a form that stands in for it. Throws Error naming device, op and
 /// type when there is none.
 const Efficiency& efficiency_of(const DeviceDescription& device, const OpFeatures& features);
 

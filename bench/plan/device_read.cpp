@@ -86,10 +86,12 @@ std::vector<std::string> one_or_more(const JsonValue& value) {
 }
 
 Efficiency read_efficiency(const JsonValue& object, const std::string& op, DType dtype, const std::string& kernels) {
-  object.only({"op", "variant", "dtype", "axes", "share", "cold", "weights", "launches", "tiles"});
+  object.only({"op", "form", "variant", "dtype", "axes", "share", "cold", "weights", "launches", "tiles"});
   Efficiency e;
   e.op = op;
-  if (object.has("variant")) e.variant = object.at("variant").text();
+  // Earlier versions called it "variant".
+  for (const char* name : {"variant", "form"})
+    if (object.has(name)) e.form = object.at(name).text();
   e.dtype = dtype;
   read_share(object, e);
   e.cold = number_or(object, "cold", e.cold, 1e3);
@@ -129,8 +131,8 @@ void read_sources(const JsonValue& root, DeviceDescription& device) {
 void read_efficiencies(const JsonValue& root, DeviceDescription& device) {
   const auto add = [&](const JsonValue& object, const Efficiency& e) {
     for (const Efficiency& known : device.efficiencies)
-      if (known.op == e.op && known.variant == e.variant && known.dtype == e.dtype)
-        object.fail("a second entry for " + shown(e.op) + " " + shown(e.variant));
+      if (known.op == e.op && known.form == e.form && known.dtype == e.dtype)
+        object.fail("a second entry for " + shown(e.op) + " " + shown(e.form));
     const bool product = e.op.compare(0, 6, "conv2d") == 0 || e.op.compare(0, 5, "dense") == 0;
     if (product && device.limits.flops(e.dtype) <= 0.0)
       object.fail(std::string("is of a product in ") + name_of(e.dtype) + ", of which \"limits\" has no peak");
@@ -145,7 +147,7 @@ void read_efficiencies(const JsonValue& root, DeviceDescription& device) {
 }
 
 Json efficiency_json(const Efficiency& e) {
-  Json json{{"op", e.op}, {"variant", e.variant}, {"dtype", name_of(e.dtype)}};
+  Json json{{"op", e.op}, {"form", e.form}, {"dtype", name_of(e.dtype)}};
   for (const AxisPoints& axis : e.axes) json["axes"][name_of(axis.axis)] = axis.points;
   json["share"] = e.share;
   json["cold"] = e.cold;

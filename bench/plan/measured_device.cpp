@@ -13,10 +13,10 @@
 namespace tsugi::bench {
 namespace {
 
-using Kind = std::tuple<std::string, std::string, DType>;  // op, variant, type
+using Kind = std::tuple<std::string, std::string, DType>;  // op, form, type
 using Ratios = std::map<Kind, std::vector<double>>;        // measured time over predicted time
 
-Kind kind_of(const OpFeatures& f) { return {f.op, f.variant, f.dtype}; }
+Kind kind_of(const OpFeatures& f) { return {f.op, f.form, f.dtype}; }
 
 /// "cuda" for what the emulator stands for.
 std::string family(const std::string& kernels) { return kernels.compare(0, 4, "simt") == 0 ? "cuda" : kernels; }
@@ -79,11 +79,11 @@ void compare_step(const DeviceDescription& device, Backend& kernels, const StepR
 /// The entry of exactly this kind, made from the one that stood in for it where there is none.
 Efficiency& own_entry(DeviceDescription& device, const Kind& kind) {
   OpFeatures f;
-  std::tie(f.op, f.variant, f.dtype) = kind;
+  std::tie(f.op, f.form, f.dtype) = kind;
   Efficiency made = efficiency_of(device, f);
   for (Efficiency& e : device.efficiencies)
-    if (Kind(e.op, e.variant, e.dtype) == kind) return e;
-  made.variant = f.variant;
+    if (Kind(e.op, e.form, e.dtype) == kind) return e;
+  made.form = f.form;
   device.efficiencies.push_back(made);
   return device.efficiencies.back();
 }
@@ -122,12 +122,12 @@ void apply_result(DeviceDescription& device, Backend& kernels, const ResultFile&
 void learn_steps(DeviceDescription& device, Backend& kernels, const std::vector<TimedStep>& steps) {
   const auto known = [&](const OpFeatures& f) {
     return std::any_of(device.efficiencies.begin(), device.efficiencies.end(),
-                       [&](const Efficiency& e) { return Kind(e.op, e.variant, e.dtype) == kind_of(f); });
+                       [&](const Efficiency& e) { return Kind(e.op, e.form, e.dtype) == kind_of(f); });
   };
   for (const TimedStep& timed : steps)
     for (const RecordedOp& op : record_step(kernels, timed.request).ops)
       if (const OpFeatures& f = op.features; !known(f))
-        device.efficiencies.push_back({f.op, f.variant, f.dtype, {}, {1.0}, 0.0, 0.0, 1.0, {}});
+        device.efficiencies.push_back({f.op, f.form, f.dtype, {}, {1.0}, 0.0, 0.0, 1.0, {}});
   Ratios ratios;
   for (const TimedStep& timed : steps) compare_parts(device, kernels, timed.request, timed.step, ratios);
   for (const auto& [kind, values] : ratios) slow_down(own_entry(device, kind), geometric_mean(values));

@@ -1,4 +1,4 @@
-// conv2d forward as an implicit GEMM: variants "gemm" (every shape) and "gemm_1x1" (plain GEMM; dense layers too).
+// conv2d forward as an implicit GEMM: algorithms "gemm" (every shape) and "gemm_1x1" (plain GEMM; dense layers too).
 // The lowered matrix exists only as addresses: see cuDNN (https://arxiv.org/abs/1410.0759).
 #include "kernels/api/rows.h"
 #include "kernels/cuda/device/gemm_forward.h"

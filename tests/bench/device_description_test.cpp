@@ -18,7 +18,7 @@ Json example_json() {
     "limits": {"f32_gflops": 100, "copy_gb_per_s": 10}, "multiprocessors": 4, "shared_memory": true, "memory_bytes": 1000000000, "process_bytes": 20000000,
     "cache": {"by_bytes": [[500000, 0], [2000000, 1]], "by_seconds": [[0, 0], [0.01, 0.5]]}, "launch_us": 1, "copy_us": 10, "upload_gb_per_s": 5,
     "efficiencies": [
-      {"op": "conv2d_forward", "variant": "window", "dtype": "f32", "axes": {"c": [16, 64], "k": [16, 256]}, "share": [0.1, 0.4, 0.2, 0.8], "cold": 2, "weights": 3},
+      {"op": "conv2d_forward", "form": "window", "dtype": "f32", "axes": {"c": [16, 64], "k": [16, 256]}, "share": [0.1, 0.4, 0.2, 0.8], "cold": 2, "weights": 3},
       {"op": "dense_forward", "dtype": "f32", "share": 0.5, "launches": 2, "tiles": [[64, 64, 0.5], [32, 32, 0.4]]},
       {"op": "add_forward", "dtype": "f32", "share": 2}]})");
 }
@@ -142,21 +142,29 @@ TEST_CASE("tiles that name an algorithm are the rows and shares of the chip's sp
   expect_parts(error_of([&] { tiles("conv2d_forward", "f32", {"gemm"}); }), {"efficiencies[0]", "gemm", "cpu"});
 }
 
-TEST_CASE("an op whose own variant is missing takes the one that stands in, and what nobody described is an error") {
+TEST_CASE("descriptions of earlier versions say variant where it is form") {
+  Json json = example_json();
+  const std::string today = json.dump();
+  json["efficiencies"][0]["variant"] = json["efficiencies"][0]["form"];
+  json["efficiencies"][0].erase("form");
+  CHECK(bench::to_json(bench::parse_device(json.dump(), "a")) == bench::to_json(bench::parse_device(today, "b")));
+}
+
+TEST_CASE("an op whose own form is missing takes the one that stands in, and what nobody described is an error") {
   const bench::DeviceDescription device = example();
-  CHECK(bench::efficiency_of(device, conv(16, 16, 3)).variant == "window");
-  CHECK(bench::efficiency_of(device, conv(16, 16, 1)).variant == "window");
+  CHECK(bench::efficiency_of(device, conv(16, 16, 3)).form == "window");
+  CHECK(bench::efficiency_of(device, conv(16, 16, 1)).form == "window");
   bench::OpFeatures f = conv(16, 16);
   f.dtype = DType::bf16;
   expect_parts(error_of([&] { bench::efficiency_of(device, f); }), {"made", "conv2d_forward", "window", "bf16"});
   f = conv(16, 16);
   f.op = "pool_forward";
   expect_parts(error_of([&] { bench::efficiency_of(device, f); }), {"made", "pool_forward", "f32"});
-  for (const auto& [variant, instead] : {std::pair{"residual_ragged", "residual"}, {"ragged", ""}, {"residual", ""}})
-    CHECK(bench::stand_in("batch_norm_forward", variant) == instead);
-  for (const auto& [variant, instead] :
+  for (const auto& [form, instead] : {std::pair{"residual_ragged", "residual"}, {"ragged", ""}, {"residual", ""}})
+    CHECK(bench::stand_in("batch_norm_forward", form) == instead);
+  for (const auto& [form, instead] :
        {std::pair{"average_overlapping", "average"}, {"average", "max"}, {"max_ragged", "max"}, {"max", ""}})
-    CHECK(bench::stand_in("pool_backward", variant) == instead);
+    CHECK(bench::stand_in("pool_backward", form) == instead);
 }
 
 TEST_CASE("what is no device description is refused by place, field and both values") {

@@ -28,7 +28,7 @@ def judge(code, output):
     except (ValueError, IndexError):
         return FAILED, "exit status %d: %s" % (code, last_line(output))
     if code != 0 or not result.get("best"):
-        return FAILED, "no variant ran: %s" % result.get("failures")
+        return FAILED, "no mode ran: %s" % result.get("failures")
     return OK, "%s %.0f images/s" % (result["best"], result["best_images_per_s"])
 
 
@@ -65,7 +65,7 @@ def jobs(root, paths, output, env):
             Job(
                 "pytorch",
                 "warm-up " + model,
-                peer + ["--rounds", 1, "--seconds", 0.1, "--variants", "compiled"],
+                peer + ["--rounds", 1, "--seconds", 0.1, "--modes", "compiled"],
                 150,
                 judge,
                 env,
