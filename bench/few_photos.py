@@ -36,11 +36,17 @@ T95 = {
 }
 
 
-def mean_text(values):
+def mean_and_interval(values):
+    """The mean, and half of its 95 % interval by Student's t; 0 for fewer than four values, which tell of none."""
     if len(values) < 4:
-        return "%.1f" % statistics.mean(values)
+        return statistics.mean(values), 0
     t = T95[max(freedom for freedom in T95 if freedom < len(values))]
-    return "%.1f ± %.1f" % (statistics.mean(values), t * statistics.stdev(values) / math.sqrt(len(values)))
+    return statistics.mean(values), t * statistics.stdev(values) / math.sqrt(len(values))
+
+
+def mean_text(values):
+    mean, interval = mean_and_interval(values)
+    return "%.1f ± %.1f" % (mean, interval) if interval else "%.1f" % mean
 
 
 def hand_over(arguments, bundle, folder, count, output):
