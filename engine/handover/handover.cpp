@@ -19,6 +19,7 @@
 #include "engine/handover/personal_people.h"
 #include "engine/handover/release.h"
 #include "engine/handover/teacher.h"
+#include "engine/train/dataset.h"
 #include "engine/train/inference.h"
 #include "engine/train/memory_share.h"
 #include "engine/train/prepare.h"
@@ -103,6 +104,9 @@ void Handover::read_bundle() {
   bundle_.checkpoint.people.clear();  // a bundle's lie beside its checkpoint
   bundle_.checkpoint.people_photos = "{}";
   received_sha256_ = weights_sha256(bundle_.checkpoint);
+  if (!request_.received.empty() && request_.received != received_sha256_)
+    throw Error(request_.bundle + ": its weights have digest " + received_sha256_ + ", " + request_.received +
+                " expected: another bundle than the hand-over began with");
   model_ = parse_model(bundle_.checkpoint.model, request_.bundle + ": model");
   cut_ = cut_bundle(bundle_, model_, request_.bundle);
   std::optional<std::size_t> training_photos;  // where the bundle does not carry them as photos
@@ -128,6 +132,7 @@ void Handover::take_checkpoint() {
 
 void Handover::grow_head() {
   if (!request_.personal.empty()) personal_ = scan_person(request_.personal);
+  if (!request_.people.empty()) personal_ = only_people(personal_, request_.people, request_.personal);
   joining_ = personal_.class_names;
   if (!request_.from.empty()) carry_over();
   start_ = bundle_.checkpoint;
@@ -318,6 +323,23 @@ RunSummary Handover::train_on() {
 }
 
 }  // namespace
+
+HandoverRequest without_people(const Checkpoint& trained, const std::vector<std::string>& names,
+                               const std::string& place) {
+  check_personal(trained, names, place);
+  HandoverRequest request;
+  request.received = provenance_of(trained, "received");
+  if (request.received.empty())
+    throw Error(place + ": holds no digest of the weights that it began with; what " +
+                (provenance_of(trained, "command") == "resume" ? "this version's" : "a") + " hand-over left expected");
+  const NamedSettings settings = named_settings(trained.settings, place + ": settings");
+  request.train.overrides = settings.train;
+  request.overrides = settings.handover;
+  request.train.run.output_kind = trained.kind;
+  for (const std::string& name : trained.personal_classes)
+    if (std::find(names.begin(), names.end(), name) == names.end()) request.people.push_back(name);
+  return request;
+}
 
 RunSummary resume(const HandoverRequest& request, const RunObserver& observer) {
   Handover handover(request, observer);  // time runs from just before the bundle is opened

@@ -20,7 +20,9 @@ struct HandoverRequest {
   TrainRequest train;
   Overrides<HandoverSettings> overrides;  ///< what the command line names of a hand-over's own settings
   std::string bundle;                     ///< .tar, or what an earlier hand-over left: a checkpoint with statistics
-  std::string personal;       ///< one person's folder of photos, or a folder of such folders; "" = none, with `from`
+  std::string personal;  ///< one person's folder of photos, or a folder of such folders; "" = none, with `from`
+  std::vector<std::string> people;  ///< of the folder, who joins; empty = everyone
+  std::string received;             ///< digest of the weights that the bundle must bring; "" = any
   std::string from;           ///< a device's checkpoint of the release before the bundle's: its people are carried over
   std::string continue_from;  ///< an interrupted hand-over's checkpoint to go on from; "" = from the bundle's
   std::size_t personal_photos = 0;  ///< most training photos of a personal person, 0 = all
@@ -38,6 +40,12 @@ std::string default_freeze(const Model& model, int classes, bool old_photos);
 /// The share of the trained weights in what it ends with, by the fraction (0 to 1) of the server's photos that came
 /// along: the fewer, the less of the old people does training see, and the nearer to the start it ends.
 float default_weight_interpolation(double fraction);
+
+/// The hand-over that left `trained`, whose layers learnt, as it would have been without some of its personal people:
+/// same settings, same people but these, the same weights to begin with. Bundle, photos, device and output are the
+/// caller's to add. Throws Error naming `place` when somebody is no personal person of it, or no hand-over left it.
+HandoverRequest without_people(const Checkpoint& trained, const std::vector<std::string>& names,
+                               const std::string& place);
 
 /// Reads the bundle, grows the head, trains on where there is what to train on. wall_s counts from just before the
 /// bundle is opened. Throws Error on unusable input before anything is written.

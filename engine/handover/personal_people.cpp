@@ -123,18 +123,24 @@ void keep_photos_of(Checkpoint& checkpoint, const std::vector<std::string>& peop
     list.keep([&](const std::string& photo) { return contains(people, class_of(photo)); });
 }
 
-void forget_people(Checkpoint& checkpoint, const std::vector<std::string>& names, const std::string& place) {
-  const Model model = parse_model(checkpoint.model, place + ": model");
-  std::optional<PeopleStatistics> statistics = read_people(checkpoint, model, place);
+void check_personal(const Checkpoint& checkpoint, const std::vector<std::string>& names, const std::string& place) {
   if (checkpoint.personal_classes.empty())
     throw Error(place + ": knows no personal people, " + joined(names) + " expected");
   for (const std::string& name : names)
     if (!contains(checkpoint.personal_classes, name))
       throw Error(place + ": " + shown(name) + " is none of its " + std::to_string(checkpoint.personal_classes.size()) +
                   " personal people (" + joined(checkpoint.personal_classes) + "), one of them expected");
+}
+
+void forget_people(Checkpoint& checkpoint, const std::vector<std::string>& names, const std::string& place) {
+  const Model model = parse_model(checkpoint.model, place + ": model");
+  std::optional<PeopleStatistics> statistics = read_people(checkpoint, model, place);
+  check_personal(checkpoint, names, place);
   if (!statistics)
-    throw Error(place + ": holds no statistics of its people: its layers learnt of " + joined(names) +
-                " (or an older tsugi wrote it), and no row tells what. Hand over again from the bundle without them");
+    throw Error(
+        place + ": holds no statistics of its people: its layers learnt of " + joined(names) +
+        " (or an older tsugi wrote it), and no row tells what. Hand over again without them: tsugi forget --bundle "
+        "takes the bundle that it began with");
   const auto forgotten = [&](const std::string& name) { return contains(names, name); };
   const bool listed = !checkpoint.train_photos.empty();  // not in a compact one
   const std::size_t taught = training_photos_of(checkpoint);
