@@ -6,6 +6,7 @@
 #include "bench/measure/environment.h"
 #include "engine/core/device.h"
 #include "engine/core/version.h"
+#include "engine/data/face.h"
 #include "engine/tuning/tuned_backend.h"
 #include "kernels/api/threads.h"
 #include "tools/command.h"
@@ -73,6 +74,8 @@ int doctor_command(const DoctorOptions& options) {
   json["memory_available"] = available.empty() ? "unknown" : available;
   const char* tmp = std::getenv("TMPDIR");
   json["temporary_folder"] = tmp != nullptr ? tmp : "/tmp";
+  const std::string faces = face_detector();
+  json["faces"] = {{"available", !faces.empty()}, {"description", faces}, {"package", kFaceDetectorPackage}};
   json["devices"] = Json::array();
   for (const char* name : {"cpu", "cuda", "cudnn", "simt", "reference"}) json["devices"].push_back(device_report(name));
   if (!options.common.quiet && !options.common.json) {
@@ -83,6 +86,9 @@ int doctor_command(const DoctorOptions& options) {
         json["memory_available"].get<std::string>().c_str(), json["temporary_folder"].get<std::string>().c_str()));
     print_line(format("threads: %d (%s); they wait for each other: %s", available_threads().count,
                       available_threads().source.c_str(), wait_policy().c_str()));
+    print_line(faces.empty() ? std::string("faces (--crop face): not found by this build: sudo apt-get install ") +
+                                   kFaceDetectorPackage + ", then build again"
+                             : "faces (--crop face): found by " + faces);
     print_line();
     std::vector<std::vector<std::string>> table = {{"device", "here", "precisions", "what it is"}};
     for (const Json& device : json["devices"]) {

@@ -9,6 +9,7 @@
 
 #include "engine/core/text.h"
 #include "engine/train/checkpoint_session.h"
+#include "engine/train/crop_sheet.h"
 #include "engine/train/dataset.h"
 #include "engine/train/evaluation.h"
 #include "engine/train/known_photos.h"
@@ -24,7 +25,7 @@ namespace {
 
 struct EvalOptions {
   Common common;
-  std::string checkpoint, photos, strangers, device = "auto";
+  std::string checkpoint, photos, strangers, crop, save_crops, device = "auto";
   std::optional<double> accept;
   int threads = 0;
   bool all = false, confusion = false;
@@ -143,8 +144,9 @@ Json json_of(const StrangerResults& results) {
 int eval_command(const EvalOptions& options, FileLog* files) {
   install_stop_signals();
   Console console(options.common.quiet);
-  const CheckpointSession session(options.checkpoint, options.device, options.threads, files,
-                                  [&](const std::string& line) { console.say(line); });
+  CheckpointSession session(options.checkpoint, options.device, options.threads, files,
+                            [&](const std::string& line) { console.say(line); });
+  if (!options.crop.empty()) session.preprocessing.around = parse_crop_around(options.crop, "--crop");
   console.say("device " + session.backend->name() + " (" + session.backend->description() + ")");
   std::optional<KnownPeople> known;
   if (!options.strangers.empty()) known = known_to(session, options.checkpoint, options.accept, "--strangers");
@@ -159,6 +161,7 @@ int eval_command(const EvalOptions& options, FileLog* files) {
     throw_if_stopped();
     show(done, total);
   };
+  if (!options.save_crops.empty()) make_crop_folder(options.save_crops);
   const PhotoStore store = load_photos(folder, session.preprocessing, options.threads, observer);
   const Choice choice = photos_to_test(session, store, options.checkpoint, options.all, observer);
   const std::vector<std::uint32_t>& photos = choice.photos;
@@ -166,6 +169,9 @@ int eval_command(const EvalOptions& options, FileLog* files) {
   if (photos.empty()) throw Error("eval: " + left_out + "; --all evaluates them nevertheless");
   console.say(left_out);
   const PhotoSource source(*session.backend, store);
+  if (!options.save_crops.empty())
+    write_crop_sheets(*session.backend, source, {}, options.save_crops,
+                      {"crops", files, !session.checkpoint.personal_classes.empty()}, observer.say);
   Inference inference(*session.network, 64);
   inference.before_each_batch(throw_if_stopped);
   std::vector<bool> personal;
@@ -256,6 +262,8 @@ void add_eval(CLI::App& app, Run& run, Audit& audit) {
   command->add_option("--photos", options->photos, "Folder with one folder of photos a person")->required();
   command->add_flag("--all", options->all, "Evaluate photos that were trained on, too");
   command->add_flag("--confusion", options->confusion, "Also print who was taken for whom");
+  add_crop(*command, options->crop);
+  add_save_crops(*command, options->save_crops);
   add_strangers(*command, *options);
   add_device(*command, options->device);
   add_threads(*command, options->threads);

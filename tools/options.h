@@ -35,6 +35,22 @@ inline CLI::Option* add_threads(CLI::App& command, int& threads, const std::stri
   return add_option(command, "--threads", threads, help, 0, 1024);
 }
 
+/// Around what photos are cropped, where that is not to be as the checkpoint says.
+inline CLI::Option* add_crop(CLI::App& command, std::string& crop) {
+  return command
+      .add_option(
+          "--crop", crop,
+          "What photos are cropped around: face (their largest face; those in which none is found are left out), "
+          "face-or-center or center")
+      ->check(CLI::IsMember({"face", "face-or-center", "center"}))
+      ->default_str("as the checkpoint says");
+}
+
+inline CLI::Option* add_save_crops(CLI::App& command, std::string& folder, const std::string& more = "") {
+  return command.add_option("--save-crops", folder,
+                            "Make this folder of pictures (PNG) of what the network sees of each photo" + more);
+}
+
 inline CLI::Option* add_accept(CLI::App& command, std::optional<double>& accept) {
   return command
       .add_option("--accept", accept,

@@ -12,8 +12,8 @@ namespace {
 namespace fs = std::filesystem;
 
 bool is_output(const CLI::Option& option) {
-  static constexpr std::array<const char*, 8> kOutputs = {"--output", "--metrics", "--audit", "--profile",
-                                                          "--csv",    "--html",    "--inc",   "--save-device"};
+  static constexpr std::array<const char*, 9> kOutputs = {
+      "--output", "--metrics", "--audit", "--profile", "--csv", "--html", "--inc", "--save-crops", "--save-device"};
   return std::count(kOutputs.begin(), kOutputs.end(), option.get_name()) > 0;
 }
 

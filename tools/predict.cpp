@@ -7,6 +7,7 @@
 
 #include "engine/data/scan.h"
 #include "engine/train/checkpoint_session.h"
+#include "engine/train/crop_sheet.h"
 #include "engine/train/photo_source.h"
 #include "tools/audit.h"
 #include "tools/command.h"
@@ -17,10 +18,13 @@
 namespace tsugi::tools {
 namespace {
 
+constexpr int kCropsInRow = 10;
+
 struct PredictOptions {
   Common common;
-  std::string checkpoint, device = "auto";
+  std::string checkpoint, crop, save_crops, device = "auto";
   std::vector<std::string> images;
+  std::vector<double> box;  ///< x, y, w, h
   int threads = 0, top = 3;
   bool owner = false;
   std::optional<double> accept;
@@ -46,13 +50,15 @@ class Printer {
     photo_columns_ = std::min(photo_columns_, kMost);
   }
 
-  /// row: [classes] probabilities. feature: what the last layer read; of no use where nobody is known.
-  void photo(const std::string& path, const float* row, const float* feature) {
+  /// row: [classes] probabilities. feature: what the last layer read; of no use where nobody is known. faceless: a face
+  /// was looked for in vain.
+  void photo(const std::string& path, const float* row, const float* feature, bool faceless) {
     std::vector<std::size_t> order(names_.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return row[a] > row[b]; });
     Json entry;
     entry["photo"] = path;
+    if (faceless) entry["faceless"] = true;
     std::string line = padded(path, photo_columns_);
     std::vector<double> cosines;
     if (known_) {
@@ -143,6 +149,15 @@ std::optional<KnownPeople> known_of(const PredictOptions& options, const Checkpo
   return known;
 }
 
+/// Where --box says that the face is on the only photo.
+std::optional<Box> box_of(const PredictOptions& options, std::size_t photos) {
+  if (options.box.empty()) return std::nullopt;
+  if (photos != 1)
+    throw Error("--box says where the face is on one photo, but there are " + std::to_string(photos) + ": " +
+                options.images.front() + (options.images.size() > 1 ? ", ..." : ""));
+  return Box{options.box[0], options.box[1], options.box[2], options.box[3]};
+}
+
 int predict_command(const PredictOptions& options, FileLog* files) {
   install_stop_signals();
   Console console(options.common.quiet);
@@ -154,6 +169,9 @@ int predict_command(const PredictOptions& options, FileLog* files) {
   const std::optional<KnownPeople> known = known_of(options, session, console);
   Printer printer(options, session.checkpoint, known);
   const std::vector<std::string> paths = photos_named(options.images, printer);
+  const std::optional<Box> face = box_of(options, paths.size());
+  if (!options.save_crops.empty()) make_crop_folder(options.save_crops);
+  CropSheet crops(session.preprocessing.size, kCropsInRow);
   printer.align(paths);
 
   std::size_t begin = 0;
@@ -164,6 +182,7 @@ int predict_command(const PredictOptions& options, FileLog* files) {
   };
   PhotoStoreOptions store_options;
   store_options.preprocessing = session.preprocessing;
+  if (!options.crop.empty()) store_options.preprocessing.around = parse_crop_around(options.crop, "--crop");
   store_options.threads = options.threads;
   store_options.files = files;
   store_options.any_broken = true;
@@ -175,21 +194,34 @@ int predict_command(const PredictOptions& options, FileLog* files) {
   for (; begin < paths.size(); begin += kSmallBatch) {
     std::vector<Photo> photos;
     for (std::size_t i = begin; i < std::min<std::size_t>(paths.size(), begin + kSmallBatch); ++i)
-      photos.push_back({"", paths[i], paths[i], nullptr});
+      photos.push_back({"", paths[i], paths[i], nullptr, face});
     const PhotoStore store(photos, std::vector<int>(photos.size(), 0), store_options);
     std::vector<std::uint32_t> all(store.size());
     std::iota(all.begin(), all.end(), 0u);
-    const Predictions predictions = inference.run(PhotoSource(*session.backend, store), all, wanted);
-    std::size_t good = 0, bad = 0;
+    const PhotoSource source(*session.backend, store);
+    const Predictions predictions = inference.run(source, all, wanted);
+    if (!options.save_crops.empty())
+      for (const std::uint32_t i : all) crops.add(seen_by_network(*session.backend, source, i, {}).data());
+    std::size_t good = 0, bad = 0, centred = 0;
     for (const Photo& photo : photos) {
-      if (bad < store.broken().size() && store.broken()[bad].file == photo.file)
-        printer.failure(photo.file, (photo.file.empty() ? "" : photo.file + ": ") + store.broken()[bad++].reason);
-      else {
-        const float* feature = known ? &predictions.features[good * inference.features_count()] : nullptr;
-        printer.photo(photo.file, &predictions.probabilities[good++ * session.checkpoint.class_names.size()], feature);
+      if (bad < store.broken().size() && store.broken()[bad].file == photo.file) {
+        const BrokenPhoto& broken = store.broken()[bad++];
+        printer.failure(photo.file, (photo.file.empty() ? "" : photo.file + ": ") + broken.reason +
+                                        (broken.faceless ? "; --box says where it is" : ""));
+        continue;
       }
+      const bool faceless = centred < store.centred().size() && store.centred()[centred] == photo.file;
+      if (faceless) console.say(photo.file + ": no face is found in it, its centre is taken");
+      centred += faceless;
+      const float* feature = known ? &predictions.features[good * inference.features_count()] : nullptr;
+      printer.photo(photo.file, &predictions.probabilities[good++ * session.checkpoint.class_names.size()], feature,
+                    faceless);
     }
   }
+  if (crops.left_out() > 0)
+    console.say(options.save_crops + ": has no room for " + std::to_string(crops.left_out()) + " photos");
+  if (!options.save_crops.empty())
+    crops.write((std::filesystem::path(options.save_crops) / "photos.png").string(), {"crops", files, true});
   printer.finish();
   return kOk;
 }
@@ -202,6 +234,15 @@ void add_predict(CLI::App& app, Run& run, Audit& audit) {
   command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
   command->add_option("IMAGE", options->images, "JPEG or PNG files, and folders of them at any depth")->required();
   add_option(*command, "--top", options->top, "Names a photo", 1, 1000000);
+  add_crop(*command, options->crop);
+  command
+      ->add_option("--box", options->box,
+                   "Where the face is on the only photo, in pixels of the photo turned upright: left, top, width and "
+                   "height of a box from the brows to the chin, as detectors give it")
+      ->delimiter(',')
+      ->expected(4)
+      ->type_name("X,Y,W,H");
+  add_save_crops(*command, options->save_crops, ", ten a row in the order in which they are named");
   add_accept(*command, options->accept);
   command->add_flag("--owner", options->owner,
                     "Also print of each personal person how surely the photo shows them rather than anybody else, "

@@ -16,8 +16,14 @@ struct PretrainOptions {
   Common common;
   TrainOptions train;
   PretrainRequest request;
+  std::string crop = "0";
   CLI::Option* model = nullptr;
 };
+
+/// --crop as the request has it: a word, or a share of photos whose faces are aligned.
+void apply_crop(const std::string& crop, PretrainRequest& request) {
+  if (!CLI::detail::lexical_cast(crop, request.crop)) request.around = parse_crop_around(crop, "--crop");
+}
 
 /// A continued run keeps its checkpoint's model, size and crop: options that say otherwise must not be ignored in
 /// silence.
@@ -34,8 +40,13 @@ void check_continued(const PretrainRequest& request, bool model_given, FileLog* 
     differs("--size", std::to_string(request.size), std::to_string(model.input.h));
   const double crop = preprocessing.crop * preprocessing.size / preprocessing.stored_size;
   constexpr double kRounding = 1e-3;
-  if (request.crop > 0.0 && preprocessing.crop < 1.0f && std::abs(request.crop - crop) > kRounding)
-    differs("--crop", std::to_string(request.crop), std::to_string(crop));
+  const auto text = [](CropAround around, double share) {
+    return around == CropAround::centre ? std::to_string(share) : name_of(around);
+  };
+  const bool given = request.crop > 0.0 || request.around != CropAround::centre;
+  const bool other_share = preprocessing.crop < 1.0f && std::abs(request.crop - crop) > kRounding;
+  if (given && (request.around != preprocessing.around || (request.crop > 0.0 && other_share)))
+    differs("--crop", text(request.around, request.crop), text(preprocessing.around, crop));
 }
 
 int pretrain_command(const PretrainOptions& options, FileLog* files) {
@@ -70,10 +81,11 @@ void add_pretrain(CLI::App& app, Run& run, Audit& audit) {
                               "A model by name (" + joined(model_names()) + ") or a JSON file");
   add_option(*command, "--size", options->request.size, "Pixels a side that the network sees, 0 = as the model says", 0,
              1024);
-  command
-      ->add_option("--crop", options->request.crop,
-                   "Share of a photo's shorter side that the network sees, 0 = default")
-      ->check(CLI::Range(0.0, 1.0));
+  add_option(*command, "--crop", options->crop,
+             "What of a photo the network sees: around its largest face (face; photos in which none is found are left "
+             "out, with face-or-center their centre is taken), or a share of the shorter side about the centre, 0 = "
+             "default, for aligned faces")
+      ->check(CLI::IsMember({"face", "face-or-center"}) | CLI::Range(0.0, 1.0));
   command->add_option("--continue", options->request.continue_from, "Checkpoint to train on from");
   command->add_flag("--allow-missing-people", options->request.allow_missing_people,
                     "Go on where the folder has no photo of somebody whom the checkpoint knows: they are forgotten");
@@ -82,6 +94,7 @@ void add_pretrain(CLI::App& app, Run& run, Audit& audit) {
   add_common(*command, options->common, "tsugi pretrain photos/ -o server.safetensors --epochs 10");
   command->callback([options, &run, &audit] {
     options->train.check();
+    apply_crop(options->crop, options->request);
     run = [options, &audit] { return pretrain_command(*options, audit.files()); };
   });
 }

@@ -106,6 +106,7 @@ void TrainOptions::add(CLI::App& command) {
       ->check(CLI::IsMember({"fp16", "int8"}));
   remember_not(add_option(command, "--checkpoint-every", request_.run.checkpoint_every,
                           "Steps between checkpoints, 0 = after each epoch"));
+  add_save_crops(command, request_.save_crops, ", and its random variants, a row a photo");
   for (const Setting<TrainSettings>& row : setting_rows<TrainSettings>()) add_setting(command, row, request_.overrides);
 }
 

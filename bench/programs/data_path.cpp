@@ -13,6 +13,7 @@
 #include "engine/core/input_file.h"
 #include "engine/data/decode.h"
 #include "engine/data/encode.h"
+#include "engine/data/face.h"
 #include "engine/train/photo_source.h"
 #include "kernels/api/philox.h"
 
@@ -69,6 +70,13 @@ void resize(benchmark::State& state, const Photo& photo) {
     crop_and_resize(image, preprocessing.crop, preprocessing.stored_size, to.data());
     benchmark::DoNotOptimize(to.data());
   }
+  state.counters["photos/s"] = rate(state, 1.0);
+}
+
+/// What --crop face adds: where no face is, both looks.
+void face(benchmark::State& state, const Photo& photo) {
+  const Image image = decode_image(*photo.bytes, photo.file);
+  for (auto _ : state) benchmark::DoNotOptimize(find_face(image));
   state.counters["photos/s"] = rate(state, 1.0);
 }
 
@@ -148,6 +156,8 @@ int run(int argc, char** argv) {
     const Photo& photo = one.photo;
     add("photo/b1/" + one.name + "/decode/u8/warm", [&photo](benchmark::State& state) { decode(state, photo); });
     add("photo/b1/" + one.name + "/resize/u8/warm", [&photo](benchmark::State& state) { resize(state, photo); });
+    if (!face_detector().empty())
+      add("photo/b1/" + one.name + "/face/u8/warm", [&photo](benchmark::State& state) { face(state, photo); });
     add("photo/b32/" + one.name + "/store/u8/warm",
         [&photo, threads](benchmark::State& state) { store(state, photo, threads); });
   }

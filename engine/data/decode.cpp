@@ -10,6 +10,7 @@
 #include <new>
 
 #include "engine/core/input_file.h"
+#include "engine/data/crop.h"
 #include "engine/data/jpeg_file.h"
 #include "engine/data/photo_header.h"
 #include "engine/data/photo_identity.h"
@@ -174,18 +175,17 @@ Image decode_image(const std::vector<std::uint8_t>& bytes, const std::string& fi
   return header.kind == PhotoHeader::Kind::png ? decode_png(bytes, file, header) : decode_jpeg(bytes, file, header);
 }
 
-PhotoIdentity prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to,
+PreparedPhoto prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to,
                             DecodeBudget& budget, FileLog* files) {
   const auto prepare = [&](const std::vector<std::uint8_t>& bytes) {
     const Image image = decode_image(bytes, photo.file);
-    crop_and_resize(image, preprocessing.crop, preprocessing.stored_size, to);
-    return identify(bytes, image);
+    const PhotoSquare crop = square_of(photo, image, preprocessing);
+    if (crop.square) resize_square(image, *crop.square, preprocessing.stored_size, to);
+    return PreparedPhoto{identify(bytes, image), crop.faceless};
   };
-  /// Beside the picture, rows of floats of the new width while it is resized.
   const auto needed = [&](const PhotoHeader& header, std::uint64_t file_bytes) {
-    const std::uint64_t narrow =
-        std::min(header.w, header.h) * static_cast<std::uint64_t>(preprocessing.stored_size) * 3 * sizeof(float);
-    return std::max(header.decode_bytes(file_bytes), 3 * header.w * header.h + narrow);
+    return std::max(header.decode_bytes(file_bytes),
+                    3 * header.w * header.h + crop_bytes(photo, header.h, header.w, preprocessing));
   };
   if (photo.bytes) {
     const DecodeBudget::Lease lease(budget, needed(read_photo_header(*photo.bytes, photo.file), photo.bytes->size()),

@@ -30,10 +30,16 @@ Image decode_image(const std::vector<std::uint8_t>& bytes, const std::string& fi
 /// the reduction (antialiasing). Writes [size,size,3] to `to`.
 void crop_and_resize(const Image& image, float crop, int size, std::uint8_t* to);
 
-/// Reads, decodes, crops and resizes: writes [stored_size,stored_size,3] to `to`. Returns what the photo is known by.
-/// The header is looked at first, and the memory that the rest needs is a lease of `budget`. Throws Error naming the
-/// file, also when it needs more than the whole budget.
-PhotoIdentity prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to,
+/// What a photo is known by, and whether a face was looked for in vain.
+struct PreparedPhoto {
+  PhotoIdentity identity;
+  bool faceless = false;
+};
+
+/// Reads, decodes, crops and resizes: writes [stored_size,stored_size,3] to `to`, unless a photo without a face is to
+/// be left out. The header is looked at first, and the memory that the rest needs is a lease of `budget`. Throws Error
+/// naming the file, also when it needs more than the whole budget.
+PreparedPhoto prepare_photo(const Photo& photo, const Preprocessing& preprocessing, std::uint8_t* to,
                             DecodeBudget& budget, FileLog* files = nullptr);
 
 }  // namespace tsugi

@@ -1,7 +1,9 @@
 // Names, keys and preprocessing settings of photos.
 #include "engine/data/photo.h"
 
+#include <array>
 #include <cmath>
+#include <utility>
 
 #include "engine/core/text.h"
 #include "kernels/api/error.h"
@@ -10,6 +12,8 @@ namespace tsugi {
 namespace {
 
 constexpr std::size_t kMaxNameBytes = 200;
+constexpr std::array<std::pair<CropAround, const char*>, 3> kCropsAround = {
+    {{CropAround::centre, "center"}, {CropAround::face, "face"}, {CropAround::face_or_centre, "face-or-center"}}};
 
 }  // namespace
 
@@ -19,6 +23,21 @@ std::uint64_t photo_key(const Photo& photo) {
   std::uint64_t hash = 14695981039346656037ull;
   for (const char c : photo.file) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
   return hash;
+}
+
+const char* name_of(CropAround around) {
+  for (const auto& [kind, name] : kCropsAround)
+    if (kind == around) return name;
+  return "";
+}
+
+CropAround parse_crop_around(const std::string& word, const std::string& place) {
+  std::string known;
+  for (const auto& [kind, name] : kCropsAround) {
+    if (word == name) return kind;
+    known += (known.empty() ? "" : ", ") + std::string(name);
+  }
+  throw Error(place + " is " + shown(word) + ", expected " + known);
 }
 
 Preprocessing default_preprocessing(int size) {

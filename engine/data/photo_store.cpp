@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "engine/data/decode.h"
+#include "engine/data/face.h"
 #include "engine/data/pixel_block.h"
 #include "kernels/api/error.h"
 #include "kernels/api/threads.h"
@@ -28,7 +29,7 @@ class DecodePool {
         files_(options.files),
         pixels_(pixels),
         budget_(options.decode_bytes),
-        identities_(photos.size()),
+        prepared_(photos.size()),
         reasons_(photos.size()) {
     const auto wanted = static_cast<std::size_t>(options.threads > 0 ? options.threads : available_threads().count);
     try {
@@ -61,7 +62,7 @@ class DecodePool {
   /// Why each photo could not be read; empty where it could. To be looked at after wait().
   const std::vector<std::string>& reasons() const { return reasons_; }
   /// Of each photo that could be read. To be looked at after wait().
-  const std::vector<PhotoIdentity>& identities() const { return identities_; }
+  const std::vector<PreparedPhoto>& prepared() const { return prepared_; }
 
  private:
   void join() {
@@ -85,7 +86,7 @@ class DecodePool {
     for (std::size_t i = next_++; i < photos_.size() && !stop_; i = next_++) {
       const std::size_t side = static_cast<std::size_t>(preprocessing_.stored_size);
       try {
-        identities_[i] = prepare_photo(photos_[i], preprocessing_, pixels_ + i * side * side * 3, budget_, files_);
+        prepared_[i] = prepare_photo(photos_[i], preprocessing_, pixels_ + i * side * side * 3, budget_, files_);
       } catch (const Error& error) {
         reasons_[i] = without_prefix(error.what(), photos_[i].file + ": ");
       }
@@ -103,7 +104,7 @@ class DecodePool {
   FileLog* files_;
   std::uint8_t* pixels_;
   DecodeBudget budget_;
-  std::vector<PhotoIdentity> identities_;
+  std::vector<PreparedPhoto> prepared_;
   std::vector<std::string> reasons_;
   std::atomic<std::size_t> next_{0};
   std::atomic<bool> stop_{false};
@@ -114,10 +115,10 @@ class DecodePool {
   std::vector<std::thread> workers_;
 };
 
-void check_options(std::size_t photos, std::size_t labels, const PhotoStoreOptions& options) {
-  if (photos != labels)
-    throw Error("photos: " + std::to_string(photos) + " photos, " + std::to_string(labels) + " labels");
-  if (photos == 0) throw Error("photos: 0 photos, at least 1 expected");
+void check_options(const std::vector<Photo>& photos, std::size_t labels, const PhotoStoreOptions& options) {
+  if (photos.size() != labels)
+    throw Error("photos: " + std::to_string(photos.size()) + " photos, " + std::to_string(labels) + " labels");
+  if (photos.empty()) throw Error("photos: 0 photos, at least 1 expected");
   if (options.threads < 0)
     throw Error("photos: threads is " + std::to_string(options.threads) + ", expected 0 or more");
   if (!(options.max_broken_fraction >= 0.0 && options.max_broken_fraction <= 1.0)) {
@@ -125,14 +126,23 @@ void check_options(std::size_t photos, std::size_t labels, const PhotoStoreOptio
                 ", expected 0 to 1");
   }
   validate(options.preprocessing, "photos");
+  const auto looked_at = [](const Photo& photo) { return !photo.face; };
+  if (options.preprocessing.around != CropAround::centre && std::any_of(photos.begin(), photos.end(), looked_at))
+    require_face_detector("photos");
 }
 
 void check_broken(std::size_t photos, const std::vector<BrokenPhoto>& broken, double max_fraction) {
   const std::size_t allowed =
       std::max<std::size_t>(1, static_cast<std::size_t>(max_fraction * static_cast<double>(photos)));
-  if (broken.size() <= allowed && broken.size() < photos) return;
-  std::string message = "photos: " + std::to_string(broken.size()) + " of " + std::to_string(photos) +
+  const auto faceless = static_cast<std::size_t>(
+      std::count_if(broken.begin(), broken.end(), [](const BrokenPhoto& photo) { return photo.faceless; }));
+  const std::size_t unreadable = broken.size() - faceless;
+  if (unreadable <= allowed && broken.size() < photos) return;
+  std::string message = "photos: " + std::to_string(unreadable) + " of " + std::to_string(photos) +
                         " cannot be read, at most " + std::to_string(std::min(allowed, photos - 1)) + " may be broken";
+  if (faceless > 0)
+    message = "photos: no face is found in " + std::to_string(faceless) + " of " + std::to_string(photos) + ", " +
+              std::to_string(unreadable) + " cannot be read";
   for (std::size_t i = 0; i < std::min<std::size_t>(broken.size(), 3); ++i)
     message += "; " + broken[i].file + ": " + broken[i].reason;
   throw Error(message);
@@ -143,20 +153,24 @@ void check_broken(std::size_t photos, const std::vector<BrokenPhoto>& broken, do
 PhotoStore::PhotoStore(const std::vector<Photo>& photos, const std::vector<int>& labels,
                        const PhotoStoreOptions& options)
     : preprocessing_(options.preprocessing) {
-  check_options(photos.size(), labels.size(), options);
+  check_options(photos, labels.size(), options);
   block_ = std::make_unique<PixelBlock>(photos.size() * photo_bytes(), options.resident_bytes, options.files);
   DecodePool pool(photos, options, block_->data());
   pool.wait(options.progress);
   photos_ = photos;
   labels_ = labels;
-  identities_ = pool.identities();
   std::vector<std::uint32_t> readable;
   for (std::uint32_t i = 0; i < photos.size(); ++i) {
+    const PreparedPhoto& prepared = pool.prepared()[i];
     const std::string& reason = pool.reasons()[i];
-    if (reason.empty())
-      readable.push_back(i);
-    else
+    identities_.push_back(prepared.identity);
+    if (!reason.empty())
       broken_.push_back({photos[i].file, reason});
+    else if (prepared.faceless && preprocessing_.around == CropAround::face)
+      broken_.push_back({photos[i].file, "no face is found in it", true});
+    else
+      readable.push_back(i);
+    if (prepared.faceless && preprocessing_.around == CropAround::face_or_centre) centred_.push_back(photos[i].file);
   }
   keep(readable);
   if (!options.any_broken) check_broken(photos.size(), broken_, options.max_broken_fraction);

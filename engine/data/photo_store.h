@@ -17,9 +17,10 @@ namespace tsugi {
 
 class PixelBlock;
 
-/// A photo that could not be read, and why.
+/// A photo that is left out, and why: it could not be read, or shows no face to crop it around.
 struct BrokenPhoto {
   std::string file, reason;
+  bool faceless = false;
 };
 
 struct PhotoStoreOptions {
@@ -27,7 +28,7 @@ struct PhotoStoreOptions {
   int threads = 0;  ///< decoding threads, 0 = all that this process may use
   /// Broken photos are skipped and listed. More than this fraction of all photos fails the run; one broken photo never
   /// does, unless it is the only photo: a single bad download should not stop a training, a bad disk or a wrong folder
-  /// should.
+  /// should. Photos in which no face is found do not count, unless none is left.
   double max_broken_fraction = 0.05;
   bool any_broken = false;                    ///< however many are broken, even all: broken() tells them
   std::uint64_t decode_bytes = kDecodeBytes;  ///< memory that the decoding threads share
@@ -43,7 +44,8 @@ struct PhotoStoreOptions {
 class PhotoStore {
  public:
   /// Decodes `photos` ([n], labels [n]). Throws Error when the sizes differ, when more photos are broken than the
-  /// options allow (naming the first ones), or when memory or temporary disk space runs out.
+  /// options allow (naming the first ones), when none is left, when faces are to be found and this build finds none, or
+  /// when memory or temporary disk space runs out.
   PhotoStore(const std::vector<Photo>& photos, const std::vector<int>& labels, const PhotoStoreOptions& options);
   ~PhotoStore();
   PhotoStore(PhotoStore&&) noexcept;
@@ -62,6 +64,8 @@ class PhotoStore {
   const PhotoIdentity& identity(std::size_t i) const { return identities_[i]; }
   const std::vector<PhotoIdentity>& identities() const { return identities_; }
   const std::vector<BrokenPhoto>& broken() const { return broken_; }
+  /// The files of those whose centre was taken because no face was found in them.
+  const std::vector<std::string>& centred() const { return centred_; }
 
   /// Drops all photos but these, which are ascending.
   void keep(const std::vector<std::uint32_t>& photos);
@@ -72,6 +76,7 @@ class PhotoStore {
   std::vector<int> labels_;
   std::vector<PhotoIdentity> identities_;
   std::vector<BrokenPhoto> broken_;
+  std::vector<std::string> centred_;
   std::unique_ptr<PixelBlock> block_;
 };
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <string>
 
-#include "engine/data/decode.h"
+#include "engine/data/crop.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
@@ -25,14 +25,17 @@ struct Filter {
   int taps = 0;
 };
 
-/// length: source pixels of the whole image; [start, start + side): the part that is resized, in source pixels.
+/// length: source pixels of the whole image; [start, start + side): the part that is resized, in source pixels. Beyond
+/// the image are the pixels of its edge.
 Filter make_filter(int length, double start, double side, int size) {
   const double scale = side / size, width = std::max(scale, 1.0), support = 2.0 * width;
+  // A part within the image has its first centre before the first pixel's where it is enlarged.
+  const double edge = start < 0.0 || start + side > length ? 0.5 : 0.0;
   Filter filter;
   filter.taps = static_cast<int>(std::ceil(support)) * 2 + 1;
   filter.weights.assign(static_cast<std::size_t>(size) * filter.taps, 0.0f);
   for (int i = 0; i < size; ++i) {
-    const double centre = start + (i + 0.5) * scale;
+    const double centre = std::clamp(start + (i + 0.5) * scale, edge, length - edge);
     const int lowest = static_cast<int>(std::floor(centre - support));
     const int first = std::min(std::max(lowest, 0), std::max(length - filter.taps, 0));
     std::vector<double> weights(static_cast<std::size_t>(filter.taps));
@@ -65,17 +68,21 @@ void resize_row(const std::uint8_t* row, int w, const Filter& filter, float* to)
 }  // namespace
 
 void crop_and_resize(const Image& image, float crop, int size, std::uint8_t* to) {
+  if (!(crop > 0.0f && crop <= 1.0f))
+    throw Error("crop_and_resize: crop is " + std::to_string(crop) + ", expected a crop in (0, 1]");
+  resize_square(image, centre_square(image.h, image.w, static_cast<double>(crop)), size, to);
+}
+
+void resize_square(const Image& image, const Square& square, int size, std::uint8_t* to) {
   if (image.h < 1 || image.w < 1 || image.rgb.size() != static_cast<std::size_t>(image.h) * image.w * 3) {
-    throw Error("crop_and_resize: image is " + std::to_string(image.h) + " x " + std::to_string(image.w) + " with " +
+    throw Error("resize_square: image is " + std::to_string(image.h) + " x " + std::to_string(image.w) + " with " +
                 std::to_string(image.rgb.size()) + " bytes");
   }
-  if (!(crop > 0.0f && crop <= 1.0f) || size < 1) {
-    throw Error("crop_and_resize: crop is " + std::to_string(crop) + ", size is " + std::to_string(size) +
-                ", expected a crop in (0, 1] and a positive size");
-  }
-  const double side = std::max(1.0, static_cast<double>(crop) * std::min(image.h, image.w));
-  const Filter rows = make_filter(image.h, 0.5 * (image.h - side), side, size);
-  const Filter columns = make_filter(image.w, 0.5 * (image.w - side), side, size);
+  if (!(square.side > 0.0 && std::isfinite(square.side)) || size < 1)
+    throw Error("resize_square: side is " + std::to_string(square.side) + ", size is " + std::to_string(size) +
+                ", expected both above 0");
+  const Filter rows = make_filter(image.h, square.top, square.side, size);
+  const Filter columns = make_filter(image.w, square.left, square.side, size);
 
   const int top = rows.first.front(), bottom = std::min(rows.first.back() + rows.taps, image.h);
   const std::size_t row_floats = static_cast<std::size_t>(size) * 3;

@@ -20,6 +20,7 @@
 #include "engine/handover/release.h"
 #include "engine/handover/teacher.h"
 #include "engine/train/dataset.h"
+#include "engine/train/crop_sheet.h"
 #include "engine/train/inference.h"
 #include "engine/train/memory_share.h"
 #include "engine/train/prepare.h"
@@ -197,6 +198,7 @@ void Handover::choose_settings() {
 void Handover::prepare_device() {
   const TrainRequest& train = request_.train;
   claims_ = claim_outputs(train.run, true, observer_.files);
+  if (!train.save_crops.empty()) make_crop_folder(train.save_crops);
   backend_ = make_tuned_backend(train.device, train.threads, {train.tuning, observer_.files, observer_.say});
   dtype_ = choose_precision(train.precision, *backend_);
   // Until training begins: the bundle, and the weights as they came, as they began and as they start. Then less.
@@ -216,7 +218,8 @@ void Handover::mix_photos() {
                                continued_ || lives_ ? start_ : unknown_,
                                request_.personal_photos,
                                request_.train.threads,
-                               share_.photos};
+                               share_.photos,
+                               request_.train.save_crops};
   material_ = cut_ != nullptr ? feature_material(*backend_, wanted, *cut_, observer_)
                               : photo_material(*backend_, wanted, observer_);
 }

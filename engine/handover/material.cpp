@@ -5,6 +5,7 @@
 #include <map>
 
 #include "engine/handover/activate.h"
+#include "engine/train/crop_sheet.h"
 #include "engine/train/dataset.h"
 #include "engine/train/known_photos.h"
 
@@ -62,6 +63,14 @@ void append(std::vector<std::uint32_t>& to, const std::vector<std::uint32_t>& mo
   to.insert(to.end(), more.begin(), more.end());
 }
 
+void save_crops(Backend& backend, const PhotoSource& source, const MaterialRequest& request,
+                const RunObserver& observer) {
+  if (request.save_crops.empty()) return;
+  const TrainSettings& settings = request.settings;
+  write_crop_sheets(backend, source, {settings.variants, settings.augment, settings.seed}, request.save_crops,
+                    {"crops", observer.files, true}, observer.say);
+}
+
 }  // namespace
 
 std::unique_ptr<Material> photo_material(Backend& backend, const MaterialRequest& request,
@@ -85,7 +94,9 @@ std::unique_ptr<Material> photo_material(Backend& backend, const MaterialRequest
   warn_of_few(store, own, request, observer);
   append(material->split.train, own.train);
   append(material->split.test, own.test);
-  material->source = std::make_unique<PhotoSource>(backend, store);
+  auto source = std::make_unique<PhotoSource>(backend, store);
+  save_crops(backend, *source, request, observer);
+  material->source = std::move(source);
   return material;
 }
 
@@ -102,6 +113,7 @@ std::unique_ptr<Material> feature_material(Backend& backend, const MaterialReque
   Network lower(backend, cut.cut.lower, request.class_names);
   lower.load(cut.lower, "bundle");
   const PhotoSource photos(backend, store);
+  save_crops(backend, photos, request, observer);
   const std::uint32_t variants = cut.features.variants;
   const TrainSettings& settings = request.settings;
   const auto check_stop = [&] {

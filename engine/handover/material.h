@@ -34,6 +34,7 @@ struct MaterialRequest {
   std::size_t personal_photos = 0;  ///< most training photos of a personal person, 0 = all
   int threads = 0;                  ///< of decoding
   std::size_t memory = 0;           ///< bytes for pixels and decoding, 0 = no limit
+  std::string save_crops;           ///< an empty folder for crop_sheet.h, "" = none
 };
 
 /// Decodes the bundle's photos and the personal ones. The bundle's have the roles that it says, personal ones are split

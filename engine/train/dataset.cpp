@@ -2,6 +2,7 @@
 #include "engine/train/dataset.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -24,11 +25,30 @@ void keep_no_large_blocks() {
 #endif
 }
 
+/// The first broken photos, and the first without a face, with how many there are of each.
+void tell_left_out(const PhotoStore& store, std::size_t photos, const std::function<void(const std::string&)>& say) {
+  constexpr std::size_t kListed = 10;
+  std::size_t broken = 0, faceless = 0;
+  for (const BrokenPhoto& photo : store.broken()) {
+    const std::size_t before = photo.faceless ? faceless++ : broken++;
+    if (before >= kListed) continue;
+    say(photo.faceless ? "left out " + photo.file + ": " + photo.reason
+                       : "skipped broken photo " + photo.file + ": " + photo.reason);
+  }
+  const std::string of = " of " + std::to_string(photos);
+  if (broken > 0) say("skipped " + std::to_string(broken) + " broken photos" + of);
+  if (faceless > 0) say("left out " + std::to_string(faceless) + of + " photos, in which no face is found");
+  const std::vector<std::string>& centred = store.centred();
+  for (std::size_t i = 0; i < std::min(kListed, centred.size()); ++i)
+    say("took the centre of " + centred[i] + ": no face is found in it");
+  if (!centred.empty())
+    say("took the centre of " + std::to_string(centred.size()) + of + " photos, in which no face is found");
+}
+
 }  // namespace
 
 PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preprocessing, int threads,
                        const RunObserver& observer, std::size_t memory) {
-  constexpr std::size_t kListed = 10;
   const auto say = [&](const std::string& line) {
     if (observer.say) observer.say(line);
   };
@@ -51,11 +71,7 @@ PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preproces
   }
   PhotoStore store(folder.photos, folder.labels, options);
   give_back_memory();  // decoders leave blocks of many sizes behind
-  for (std::size_t i = 0; i < std::min(kListed, store.broken().size()); ++i)
-    say("skipped broken photo " + store.broken()[i].file + ": " + store.broken()[i].reason);
-  if (!store.broken().empty())
-    say("skipped " + std::to_string(store.broken().size()) + " broken photos of " +
-        std::to_string(folder.photos.size()));
+  tell_left_out(store, folder.photos.size(), say);
   return store;
 }
 

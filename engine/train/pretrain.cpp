@@ -5,6 +5,7 @@
 
 #include "engine/core/device.h"
 #include "engine/core/text.h"
+#include "engine/train/crop_sheet.h"
 #include "engine/train/dataset.h"
 #include "engine/train/known_photos.h"
 #include "engine/train/memory_share.h"
@@ -66,6 +67,7 @@ Preprocessing preprocessing_for(const PretrainRequest& request, const Model& mod
     throw Error("model " + model.name + ": input is " + std::to_string(model.input.h) + "x" +
                 std::to_string(model.input.w) + ", photos are cropped to squares");
   Preprocessing preprocessing = default_preprocessing(model.input.h);
+  preprocessing.around = request.around;
   if (request.crop > 0.0) {  // of what the network sees; the stored square has a margin around it
     preprocessing.crop =
         static_cast<float>(std::min(1.0, request.crop * preprocessing.stored_size / preprocessing.size));
@@ -93,8 +95,9 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   const TrainSettings settings = settings_for(request, model, continued ? &from : nullptr);
   (void)frozen_layers(model, settings.freeze_until);  // a slip in its name shows before photos are decoded
   const Preprocessing preprocessing = preprocessing_for(request, model, continued ? &from : nullptr);
-  const std::vector<OutputClaim> claims =
-      claim_outputs(request.train.run, !request.personal.empty() || !from.personal_classes.empty(), observer.files);
+  const bool personal = !request.personal.empty() || !from.personal_classes.empty();
+  const std::vector<OutputClaim> claims = claim_outputs(request.train.run, personal, observer.files);
+  if (!request.train.save_crops.empty()) make_crop_folder(request.train.save_crops);
   const std::unique_ptr<Backend> backend = make_tuned_backend(request.train.device, request.train.threads,
                                                               {request.train.tuning, observer.files, observer.say});
   const DType dtype = choose_precision(request.train.precision, *backend);
@@ -104,10 +107,10 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   const auto general_people = static_cast<int>(folder.class_names.size());
   std::vector<std::string> personal_people;
   if (!request.personal.empty()) {
-    const PhotoFolder personal = scan_person(request.personal);
-    personal_people = personal.class_names;
-    folder = with_personal(folder, personal, request.personal);
-    mark_personal(from, personal.class_names);
+    const PhotoFolder joining = scan_person(request.personal);
+    personal_people = joining.class_names;
+    folder = with_personal(folder, joining, request.personal);
+    mark_personal(from, joining.class_names);
   }
   if (continued && folder.class_names != from.class_names) {
     folder.labels = labels_among(folder, from.class_names, request.photos);
@@ -123,6 +126,9 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   Split split = split_as_trained(store, from, request.continue_from, settings.test_fraction, settings.seed, observer);
   cap_training(split, store.labels(), general_people, request.personal_photos);
   PhotoSource source(*backend, store);
+  if (!request.train.save_crops.empty())
+    write_crop_sheets(*backend, source, {settings.variants, settings.augment, settings.seed}, request.train.save_crops,
+                      {"crops", observer.files, personal}, observer.say);
   Checkpoint now = from;  // what it will say of itself
   now.people.clear();     // layers learn: features of before say nothing
   now.people_photos = "{}";

@@ -18,17 +18,20 @@ struct TrainRequest {
   bool graph = true;                   ///< false: a GPU gets every kernel by itself, not as a recorded graph
   Overrides<TrainSettings> overrides;  ///< what the command line names
   RunOptions run;
+  std::string save_crops;  ///< folder for pictures of what the network sees (crop_sheet.h), "" = none
 };
 
 struct PretrainRequest {
   TrainRequest train;
-  std::string photos;                  ///< folder of people
-  std::string model = "faces-resnet";  ///< built-in name or JSON file
-  int size = 0;                        ///< input pixels a side, 0 = as the model says
-  double crop = 0.0;                   ///< centre square of the shorter side that the network sees, 0 = default
-  std::string continue_from;           ///< checkpoint to go on from; "" = from nothing
-  bool allow_missing_people = false;   ///< people whom continue_from knows, without a photo in the folder
-  std::vector<std::string> people;     ///< of the folder, whom to train on; empty = everyone
+  std::string photos;                      ///< folder of people
+  std::string model = "faces-resnet";      ///< built-in name or JSON file
+  int size = 0;                            ///< input pixels a side, 0 = as the model says
+  CropAround around = CropAround::centre;  ///< what the square that the network sees lies around
+  double crop = 0.0;  ///< side of that square by the photo's shorter side, 0 = default; around a face, by that of
+                      ///< an aligned photo
+  std::string continue_from;          ///< checkpoint to go on from; "" = from nothing
+  bool allow_missing_people = false;  ///< people whom continue_from knows, without a photo in the folder
+  std::vector<std::string> people;    ///< of the folder, whom to train on; empty = everyone
   std::string personal;  ///< personal people's photos, as resume takes them, trained on from the start: a device alone;
                          ///< "" = none
   std::size_t personal_photos = 0;  ///< most training photos of a personal person, 0 = all

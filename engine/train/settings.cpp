@@ -143,7 +143,11 @@ std::string to_json(const TrainSettings& settings) {
 
 std::string to_json(const Preprocessing& p) {
   Json json;
-  json["crop"] = p.crop;
+  // An older tsugi, which cannot find faces, knows a number alone and says so.
+  if (p.around == CropAround::centre)
+    json["crop"] = p.crop;
+  else
+    json["crop"] = {{"around", name_of(p.around)}, {"share", p.crop}};
   json["size"] = p.size;
   json["stored_size"] = p.stored_size;
   json["mean"] = {p.mean[0], p.mean[1], p.mean[2]};
@@ -156,7 +160,15 @@ Preprocessing preprocessing_from_json(const std::string& text, const std::string
   const JsonValue root(json, place);
   constexpr double kMost = 1e30;
   Preprocessing p;
-  if (root.has("crop")) p.crop = static_cast<float>(root.at("crop").number(-kMost, kMost));
+  const auto share = [&](const JsonValue& value) { return static_cast<float>(value.number(-kMost, kMost)); };
+  if (root.has("crop") && root.at("crop").json().is_object()) {
+    const JsonValue crop = root.object("crop");
+    crop.only({"around", "share"});
+    p.around = parse_crop_around(crop.at("around").text(), crop.place() + ": around");
+    p.crop = share(crop.at("share"));
+  } else if (root.has("crop")) {
+    p.crop = share(root.at("crop"));
+  }
   for (const auto& [name, size] : {std::pair{"size", &p.size}, {"stored_size", &p.stored_size}})
     if (root.has(name)) *size = root.at(name).whole<int>();
   for (const auto& [name, values] : {std::pair{"mean", p.mean}, {"std", p.std}})

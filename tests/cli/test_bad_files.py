@@ -213,6 +213,15 @@ class Checkpoints(support.CommandLine):
             ("settings", {"speed": 1}, ["speed"]),
             ("preprocessing", {"size": 100000}, ["size", "100000"]),
             ("preprocessing", {"crop": -1}, ["crop", "-1"]),
+            ("preprocessing", {"crop": "face"}, ["crop", "face"]),
+            (
+                "preprocessing",
+                {"crop": {"around": "noses", "share": 0.5}},
+                ["crop", "around", "noses", "face-or-center"],
+            ),
+            ("preprocessing", {"crop": {"around": "face", "share": 1.5}}, ["crop", "1.5"]),
+            ("preprocessing", {"crop": {"around": "face"}}, ["crop", "share"]),
+            ("preprocessing", {"crop": {"around": "face", "share": 0.5, "tilt": 1}}, ["crop", "tilt"]),
             ("preprocessing", {"std": [0, 1, 1]}, ["std"]),
         ):
             with self.subTest(change):

@@ -250,6 +250,26 @@ class Privacy(support.CommandLine):
     def test_predict(self):
         photos = [f"tony/{self.tony}/{name}" for name in os.listdir(self.path("tony", self.tony))]
         self.check([], "predict", "device", *photos)
+        os.mkdir(self.path("crops"))
+        self.check(["crops/photos.png"], "predict", "device", photos[0], "--box", "9,9,30,30", "--save-crops", "crops")
+
+    def test_crops_that_are_saved(self):
+        os.mkdir(self.path("seen"))
+        tony = f"tony/{self.tony}"
+        everyone = [f"seen/{name}.png" for name in [*os.listdir(self.path("people")), self.tony]]
+        resume = [
+            "resume",
+            "handover.tar",
+            "--personal",
+            tony,
+            "-o",
+            "shown",
+            "--save-crops",
+            "seen",
+            *support.TINY[2:],
+        ]
+        audit = self.check(["shown", *everyone], *resume)
+        self.assertTrue(all(entry["personal"] for entry in audit["written"]))
 
     def test_strangers(self):
         self.people("strangers", 2, first=20)

@@ -125,6 +125,12 @@ TEST_CASE("preprocessing survives JSON unchanged, and is checked") {
   p.std[2] = 0.321f;
   const Preprocessing again = preprocessing_from_json(to_json(p), "test");
   CHECK(to_json(again) == to_json(p));
+  for (const tsugi::CropAround around :
+       {tsugi::CropAround::centre, tsugi::CropAround::face, tsugi::CropAround::face_or_centre}) {
+    p.around = around;
+    CHECK(preprocessing_from_json(to_json(p), "test").around == around);
+    CHECK(preprocessing_from_json(to_json(p), "test").crop == p.crop);
+  }
   expect_parts(error_of([] { preprocessing_from_json(R"({"size": 64})", "ckpt"); }), {"ckpt", "mean"});
   expect_parts(
       error_of([] { preprocessing_from_json(R"({"size": 64, "mean": [0, 0, 0], "std": [1, 0, 1]})", "ckpt"); }),

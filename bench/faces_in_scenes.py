@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Accuracy where faces lie anywhere on photos, by what is cropped: the same test photos as they are, and pasted at random places and sizes into scenes.
+
+    bench/faces_in_scenes.py PHOTOS --scraps PHOTOS [--seeds 1 2] [--epochs 20] [--tsugi PATH] -o bench/results/FILE.json
+
+PHOTOS: aligned photos, a folder a person; every fifth of a person is tested, the others teach. A scene of 1600 x 1200 pixels is made of what surrounds the
+faces on other people's photos (--scraps), enlarged and blurred; the test photo on it has 150 to 700 pixels a side. A server is trained on the aligned
+photos with the usual crop, one with --crop face, and one with --crop face-or-center on photos that were all pasted. Photos in which no face is found count
+as errors. Needs Pillow and NumPy.
+"""
+
+import argparse
+import math
+import os
+import random
+import shutil
+import tempfile
+
+from PIL import Image, ImageFilter
+
+from running import BUILD, output_of, provenance, result_of, write_report
+
+WIDTH, HEIGHT = 1600, 1200
+SMALLEST, LARGEST = 150, 700  # pixels of a side of a pasted photo
+SCRAP = 50  # of 250: the strip at a photo's side, which an aligned face does not reach
+
+
+def scene_of(photo, scraps, draw):
+    """The photo, pasted somewhere; and where: left, top, side."""
+    scene = Image.new("RGB", (WIDTH, HEIGHT))
+    cell = 400
+    for top in range(0, HEIGHT, cell):
+        for left in range(0, WIDTH, cell):
+            with Image.open(draw.choice(scraps)) as other:
+                x = draw.choice((0, other.width - SCRAP))
+                y = draw.randrange(other.height - SCRAP + 1)
+                scrap = other.convert("RGB").crop((x, y, x + SCRAP, y + SCRAP))
+            scene.paste(scrap.resize((cell, cell), Image.BICUBIC), (left, top))
+    scene = scene.filter(ImageFilter.GaussianBlur(draw.choice((1, 3, 8))))
+    side = round(SMALLEST * math.exp(draw.random() * math.log(LARGEST / SMALLEST)))
+    left, top = draw.randrange(WIDTH - side + 1), draw.randrange(HEIGHT - side + 1)
+    with Image.open(photo) as picture:
+        scene.paste(picture.convert("RGB").resize((side, side), Image.BICUBIC), (left, top))
+    return scene, side
+
+
+def write_scenes(photos, scraps, folder, seed):
+    """photos: {person: [path]}. Returns the side of each pasted photo by "person/name"."""
+    sides = {}
+    for person, paths in photos.items():
+        os.makedirs(os.path.join(folder, person))
+        for path in paths:
+            name = os.path.basename(path)
+            scene, sides[person + "/" + name] = scene_of(path, scraps, random.Random("%d %s" % (seed, name)))
+            scene.save(os.path.join(folder, person, name), quality=92)
+    return sides
+
+
+def write_copies(photos, folder):
+    for person, paths in photos.items():
+        os.makedirs(os.path.join(folder, person))
+        for path in paths:
+            shutil.copy(path, os.path.join(folder, person))
+
+
+def split(root):
+    """Every fifth photo of a person is a test photo."""
+    train, test = {}, {}
+    for person in sorted(os.listdir(root)):
+        paths = [os.path.join(root, person, name) for name in sorted(os.listdir(os.path.join(root, person)))]
+        test[person], train[person] = paths[2::5], [path for i, path in enumerate(paths) if i % 5 != 2]
+    return train, test
+
+
+def accuracy(arguments, checkpoint, folder, crop, total):
+    """In percent of `total`, and the share of `total` in which a face was found (or none looked for)."""
+    told = result_of(arguments.tsugi, "eval", checkpoint, photos=folder, crop=crop, all=True, threads=arguments.threads)
+    return {
+        "accuracy": round(100 * told["accuracy"] * told["photos"] / total, 2),
+        "found": round(100 * told["photos"] / total, 2),
+    }
+
+
+def train(arguments, photos, crop, seed, output):
+    output_of(
+        arguments.tsugi,
+        "pretrain",
+        photos,
+        crop=crop,
+        epochs=arguments.epochs,
+        seed=seed,
+        test_fraction=0,
+        threads=arguments.threads,
+        quiet=True,
+        o=output,
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos")
+    parser.add_argument("--scraps", required=True, help="a folder a person: other people")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1])
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--servers", nargs="+", default=["aligned", "face", "pasted"])
+    parser.add_argument("--tsugi", default=os.path.join(BUILD, "tsugi"))
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("-o", "--output")
+    arguments = parser.parse_args()
+    scraps = [
+        os.path.join(root, name) for root, _, names in sorted(os.walk(arguments.scraps)) for name in sorted(names)
+    ]
+    teach, test = split(arguments.photos)
+    total = sum(map(len, test.values()))
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        at = {name: os.path.join(scratch, name) for name in ("teach", "aligned", "scenes", "pasted", "server")}
+        write_copies(teach, at["teach"])
+        write_copies(test, at["aligned"])
+        for seed in arguments.seeds:
+            shutil.rmtree(at["scenes"], ignore_errors=True)
+            sides = write_scenes(test, scraps, at["scenes"], seed)
+            if "pasted" in arguments.servers:
+                shutil.rmtree(at["pasted"], ignore_errors=True)
+                write_scenes(teach, scraps, at["pasted"], seed + 1000)
+            servers = {"aligned": ("teach", 0), "face": ("teach", "face"), "pasted": ("pasted", "face-or-center")}
+            for server in arguments.servers:
+                photos, crop = servers[server]
+                train(arguments, at[photos], crop, seed, at["server"])
+                for folder in ("aligned", "scenes"):
+                    for crop in ("center", "face", "face-or-center"):
+                        row = {"seed": seed, "server": server, "test": folder, "crop": crop}
+                        row.update(accuracy(arguments, at["server"], at[folder], crop, total))
+                        rows.append(row)
+                        print(row, flush=True)
+        small = sum(side < 250 for side in sides.values())
+    write_report(
+        arguments.output,
+        "accuracy of aligned test photos, and of the same pasted into scenes of %d x %d" % (WIDTH, HEIGHT),
+        epochs=arguments.epochs,
+        people=len(test),
+        test_photos=total,
+        pasted_below_250_pixels=small,
+        rows=rows,
+        **provenance(os.path.dirname(os.path.abspath(arguments.tsugi))),
+    )
+
+
+if __name__ == "__main__":
+    main()
