@@ -9,7 +9,6 @@ person's recall, both in percent, and their test photos. Means and 95 % interval
 are the same for all its lines, so that the interval of their change is too small.
 """
 
-import argparse
 import csv
 import math
 import os
@@ -17,7 +16,7 @@ import shlex
 import statistics
 import tempfile
 
-from running import BUILD, result_of
+from running import hand_over_parser, result_of
 
 
 # Student's t, two-sided 95 %, by degrees of freedom; of those between, the fewer.
@@ -66,16 +65,7 @@ def hand_over(arguments, bundle, folder, count, output):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundles", nargs="+")
-    parser.add_argument("--people", nargs="+", required=True)
-    parser.add_argument("--photos", nargs="+", type=int, default=[5, 10, 20])
-    parser.add_argument("--most", type=int, default=0, help="people a bundle and number of photos, 0 = all")
-    parser.add_argument("--tsugi", default=os.path.join(BUILD, "tsugi"))
-    parser.add_argument("--options", default="", help="of tsugi resume")
-    parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("-o", "--output")
-    arguments = parser.parse_args()
+    arguments = hand_over_parser(__doc__, [5, 10, 20]).parse_args()
     rows = []
     for bundle in arguments.bundles:
         known = result_of(arguments.tsugi, "inspect", bundle)["class_names"]

@@ -1,5 +1,6 @@
-"""What the scripts here share: running built programs, and writing down what was measured on what."""
+"""What the scripts here share: running built programs, options of hand-overs, and writing down what was measured on what."""
 
+import argparse
 import datetime
 import json
 import os
@@ -30,6 +31,20 @@ def output_of(*command, env=None, **options):
 def result_of(*command, env=None, **options):
     """The object that a tsugi command given --json ends with."""
     return json.loads(output_of(*command, env=env, json=True, quiet=True, **options).splitlines()[-1])
+
+
+def hand_over_parser(description, photos):
+    """A parser of what hand-overs of held-back people are made of. photos: of a person, where nobody says so."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundles", nargs="+")
+    parser.add_argument("--people", nargs="+", required=True)
+    parser.add_argument("--photos", nargs="+", type=int, default=photos)
+    parser.add_argument("--most", type=int, default=0, help="people a bundle and number of photos, 0 = all")
+    parser.add_argument("--tsugi", default=os.path.join(BUILD, "tsugi"))
+    parser.add_argument("--options", default="", help="of tsugi resume")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("-o", "--output")
+    return parser
 
 
 def provenance(build):

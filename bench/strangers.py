@@ -8,13 +8,12 @@ Means and 95 % intervals over lines are printed; strangers and the test photos o
 intervals of what concerns them are too small. --half: every strangers' photo of the first or second half of their names, one to develop, one to report.
 """
 
-import argparse
 import csv
 import os
 import tempfile
 
 from few_photos import hand_over, mean_text
-from running import BUILD, result_of
+from running import hand_over_parser, result_of
 
 FIGURES = ("auroc", "accepted", "named_owner", "accepted_general", "accepted_personal", "owner_auroc")
 
@@ -36,17 +35,9 @@ def figures_of(arguments, checkpoint, photos, strangers):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundles", nargs="+")
-    parser.add_argument("--people", nargs="+", required=True)
+    parser = hand_over_parser(__doc__, [5, 10])
     parser.add_argument("--strangers", required=True)
     parser.add_argument("--half", type=int, choices=(1, 2))
-    parser.add_argument("--photos", nargs="+", type=int, default=[5, 10])
-    parser.add_argument("--most", type=int, default=0, help="people a bundle and number of photos, 0 = all")
-    parser.add_argument("--tsugi", default=os.path.join(BUILD, "tsugi"))
-    parser.add_argument("--options", default="", help="of tsugi resume")
-    parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("-o", "--output")
     arguments = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
