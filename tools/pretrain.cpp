@@ -67,7 +67,8 @@ int pretrain_command(const PretrainOptions& options, FileLog* files) {
                   std::to_string(std::lround(summary.images_per_s)), output}});
   if (!options.common.quiet) print_profile(summary);
   finish(options.common, summary_json(summary, output));
-  return report_end(summary, options.train, "tsugi pretrain " + shell_word(request.photos));
+  const std::string strangers = request.strangers.empty() ? "" : " --strangers " + shell_word(request.strangers);
+  return report_end(summary, options.train, "tsugi pretrain " + shell_word(request.photos) + strangers);
 }
 
 }  // namespace
@@ -89,6 +90,10 @@ void add_pretrain(CLI::App& app, Run& run, Audit& audit) {
   command->add_option("--continue", options->request.continue_from, "Checkpoint to train on from");
   command->add_flag("--allow-missing-people", options->request.allow_missing_people,
                     "Go on where the folder has no photo of somebody whom the checkpoint knows: they are forgotten");
+  command->add_option("--strangers", options->request.strangers,
+                      "Folder of photos of people whom nobody is to know, one folder a person, or loose photos of a "
+                      "person each: learnt beside the others, so that strangers are told from those; the checkpoint "
+                      "does not name them");
   options->train.add(*command);
   audit.add(*command);
   add_common(*command, options->common, "tsugi pretrain photos/ -o server.safetensors --epochs 10");

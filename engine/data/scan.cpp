@@ -170,4 +170,25 @@ PhotoFolder scan_person(const std::string& dir) {
   return result;
 }
 
+PhotoFolder scan_strangers(const std::string& dir) {
+  const Listing listing = list_folder(dir);
+  std::vector<std::string> people = listing.folders;
+  people.insert(people.end(), listing.photos.begin(), listing.photos.end());
+  std::sort(people.begin(), people.end());
+  PhotoFolder result;
+  for (const std::string& name : people) {
+    if (std::binary_search(listing.folders.begin(), listing.folders.end(), name)) {
+      add_person(fs::path(dir) / name, name, list_folder(fs::path(dir) / name), &result);
+      continue;
+    }
+    check_scanned(name, dir);
+    result.photos.push_back({name, name + "/" + name, (fs::path(dir) / name).string(), nullptr});
+    result.labels.push_back(static_cast<int>(result.class_names.size()));
+    result.class_names.push_back(name);
+  }
+  result.ignored.insert(result.ignored.end(), listing.others.begin(), listing.others.end());
+  if (people.empty()) throw Error(dir + ": holds no photo (*.jpg, *.jpeg, *.png) and no folder of photos");
+  return result;
+}
+
 }  // namespace tsugi

@@ -38,4 +38,8 @@ PhotosBelow photos_below(const std::string& dir);
 /// Photos directly in `dir` make it one person's folder. Throws as scan_photos does.
 PhotoFolder scan_person(const std::string& dir);
 
+/// Scans photos of strangers: a folder for each of them, and photos directly in `dir`, each of a person of their own
+/// ("1.jpg" shows "1.jpg"). Throws as scan_photos does; Error naming the folder when it holds nobody.
+PhotoFolder scan_strangers(const std::string& dir);
+
 }  // namespace tsugi

@@ -1,8 +1,8 @@
-// Checkpoint <-> .safetensors bytes. The header lists parameters, statistics, those of people, then each buffer of
-// moments as "<buffer>/<parameter>"; an int8 tensor is followed by its scale. int8 files hold one tensor of bytes,
-// "packed": the tensors as a .safetensors file of their own, gzipped, since plain int8 with its scales and header is
-// some percent more than an eighth of a full checkpoint. "sha256" in the metadata is the digest of the whole file with
-// its own 64 digits replaced by zeros.
+// Checkpoint <-> .safetensors bytes. The header lists parameters, statistics, those of people, rows of strangers, then
+// each buffer of moments as "<buffer>/<parameter>"; an int8 tensor is followed by its scale. int8 files hold one tensor
+// of bytes, "packed": the tensors as a .safetensors file of their own, gzipped, since plain int8 with its scales and
+// header is some percent more than an eighth of a full checkpoint. "sha256" in the metadata is the digest of the whole
+// file with its own 64 digits replaced by zeros.
 #include "engine/formats/checkpoint.h"
 
 #include <algorithm>
@@ -201,9 +201,11 @@ void take_tensors(SafetensorsFile& file, const TensorCounts& counts, const std::
   checkpoint.parameters = reader.next(counts.parameters);
   checkpoint.statistics = reader.next(counts.statistics);
   checkpoint.people = reader.next(counts.people);
+  checkpoint.strangers = reader.next(counts.strangers);
   check_tensors(checkpoint.parameters, place);
   check_tensors(checkpoint.statistics, place);
   check_tensors(checkpoint.people, place);
+  check_tensors(checkpoint.strangers, place);
   read_moments(reader, place, checkpoint);
   check_moments(checkpoint, place);
 }
@@ -214,13 +216,15 @@ std::vector<std::uint8_t> encode_checkpoint(const Checkpoint& checkpoint, Checkp
   check_tensors(checkpoint.parameters, "checkpoint");
   check_tensors(checkpoint.statistics, "checkpoint");
   check_tensors(checkpoint.people, "checkpoint");
+  check_tensors(checkpoint.strangers, "checkpoint");
   check_moments(checkpoint, "checkpoint");
   SafetensorsFile file;
   file.metadata = format_metadata(checkpoint, kind);
   append(file, checkpoint.parameters, kind);
   append(file, checkpoint.statistics, kind);
   append(file, checkpoint.people, CheckpointKind::full);
-  if (kind == CheckpointKind::full)
+  if (kind == CheckpointKind::full) {
+    append(file, checkpoint.strangers, kind);
     for (const auto& [buffer, tensors] : checkpoint.moments) {
       check_tensors(tensors, "checkpoint");
       for (NamedTensor tensor : tensors) {
@@ -228,6 +232,7 @@ std::vector<std::uint8_t> encode_checkpoint(const Checkpoint& checkpoint, Checkp
         file.tensors.push_back(std::move(tensor));
       }
     }
+  }
   if (kind == CheckpointKind::int8) pack(file);
   std::vector<std::uint8_t> bytes = encode_safetensors(file);
   const std::size_t position = digest_position(bytes.data(), bytes.size(), "checkpoint");

@@ -57,6 +57,10 @@ struct Checkpoint {
   /// float32 in every kind: where the features of everybody that it knows lie, by which the head is made and remade
   /// (see handover/people_statistics.h); empty where nobody asked for it, or where layers learnt since.
   std::vector<NamedTensor> people;
+  /// Full checkpoints of a training with strangers only: the head's rows of people in no class,
+  /// "strangers.head.weight", and their moments, "strangers.momentum.head.weight" (see train/strangers.h). Nothing but
+  /// such a training's continuation reads them.
+  std::vector<NamedTensor> strangers;
   /// For each optimizer buffer ("momentum", "adam_m", "adam_v"), tensors of the parameters' names and shapes.
   std::map<std::string, std::vector<NamedTensor>> moments;
   CheckpointKind kind = CheckpointKind::full;  ///< set by reading: how the file stored it; writing ignores it

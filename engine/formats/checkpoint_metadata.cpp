@@ -126,6 +126,7 @@ std::map<std::string, std::string> format_metadata(const Checkpoint& checkpoint,
   metadata["progress"] = position.dump();
   json counts{{"parameters", checkpoint.parameters.size()}, {"statistics", checkpoint.statistics.size()}};
   if (!checkpoint.people.empty()) counts["people"] = checkpoint.people.size();
+  if (full && !checkpoint.strangers.empty()) counts["strangers"] = checkpoint.strangers.size();
   metadata["tensors"] = counts.dump();
   return metadata;
 }
@@ -175,6 +176,8 @@ TensorCounts parse_metadata(const std::map<std::string, std::string>& metadata, 
   result.parameters = counts.at("parameters").whole<std::size_t>();
   result.statistics = counts.at("statistics").whole<std::size_t>();
   if (counts.has("people")) result.people = counts.at("people").whole<std::size_t>();
+  const bool full = checkpoint.kind == CheckpointKind::full;
+  if (counts.has("strangers")) result.strangers = counts.at("strangers").whole<std::size_t>(0, full ? SIZE_MAX : 0);
   return result;
 }
 

@@ -9,12 +9,13 @@
 
 namespace tsugi {
 
-/// How many of a file's tensors, in the header's order, are parameters, how many are statistics after them, and how
-/// many are statistics of people after those. The moments are the rest. Scales of int8 parameters do not count.
+/// How many of a file's tensors, in the header's order, are parameters, how many are statistics after them, statistics
+/// of people after those, and rows of strangers. The moments are the rest. Scales of int8 parameters do not count.
 struct TensorCounts {
   std::size_t parameters = 0;
   std::size_t statistics = 0;
   std::size_t people = 0;
+  std::size_t strangers = 0;
 };
 
 /// The map for `checkpoint` stored as `kind`; "sha256" is 64 zeros. Compact kinds leave out what only the server needs.

@@ -11,6 +11,7 @@
 #include "engine/handover/parts.h"
 #include "engine/train/known_photos.h"
 #include "engine/train/photo_source.h"
+#include "engine/train/strangers.h"
 
 namespace tsugi {
 namespace {
@@ -42,6 +43,7 @@ BundleMaker::BundleMaker(const BundleSource& source, const RunObserver& observer
       observer_(observer),
       session_(source.checkpoint, source.device, source.threads, observer.files, observer.say) {
   const Checkpoint& checkpoint = session_.checkpoint;
+  forget_strangers(session_.checkpoint);
   refuse_personal(checkpoint, source.checkpoint);
   folder_ = scan_photos(source.photos, 1);
   if (source.only_known_people) folder_ = only_people(folder_, checkpoint.class_names, source.photos);

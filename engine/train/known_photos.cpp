@@ -13,11 +13,13 @@
 namespace tsugi {
 namespace {
 
-/// Of the store's photos from `first` on, whether `checkpoint` tested on them; nothing of those that it does not know.
-std::vector<std::optional<bool>> known_roles(const PhotoStore& store, std::size_t first, const Checkpoint& checkpoint,
-                                             const PhotoIndex& known, const std::string& place) {
+/// Of the store's photos from `first` on and before `end`, whether `checkpoint` tested on them; nothing of those that
+/// it does not know.
+std::vector<std::optional<bool>> known_roles(const PhotoStore& store, std::size_t first, std::size_t end,
+                                             const Checkpoint& checkpoint, const PhotoIndex& known,
+                                             const std::string& place) {
   std::vector<std::optional<bool>> tested(store.size());
-  for (std::size_t i = first; i < store.size(); ++i) {
+  for (std::size_t i = first; i < end; ++i) {
     const std::optional<std::size_t> found = known.find(store.photo(i).file, store.identity(i));
     if (!found) continue;
     if (class_of(known.name(*found)) != store.photo(i).class_name)
@@ -28,15 +30,15 @@ std::vector<std::optional<bool>> known_roles(const PhotoStore& store, std::size_
   return tested;
 }
 
-/// Which photos are only here, and which only there.
-void say_differences(const PhotoStore& store, const std::vector<std::optional<bool>>& tested, const PhotoIndex& known,
-                     const std::string& place, const RunObserver& observer) {
+/// Which photos before `end` are only here, and which only there.
+void say_differences(const PhotoStore& store, std::size_t end, const std::vector<std::optional<bool>>& tested,
+                     const PhotoIndex& known, const std::string& place, const RunObserver& observer) {
   if (!observer.say) return;
   PhotoIndex here;
   std::vector<std::string> unknown, gone;
   for (std::size_t i = 0; i < store.size(); ++i) {
     here.add(store.photo(i).file, store.identity(i));
-    if (!tested[i]) unknown.push_back(store.photo(i).file);
+    if (i < end && !tested[i]) unknown.push_back(store.photo(i).file);
   }
   for (std::size_t i = 0; i < known.size(); ++i)
     if (!here.find(known.name(i), known.identity(i))) gone.push_back(known.name(i));
@@ -91,28 +93,30 @@ std::vector<std::uint32_t> originals_in(const PhotoStore& store, const RunObserv
 }
 
 Split split_as_trained(const PhotoStore& store, const Checkpoint& checkpoint, const std::string& place,
-                       double test_fraction, std::uint64_t seed, const RunObserver& observer, std::size_t first) {
+                       double test_fraction, std::uint64_t seed, const RunObserver& observer, std::size_t first,
+                       std::size_t end) {
+  end = std::min(end, store.size());
   const std::vector<std::uint32_t> originals = originals_in(store, observer);
   const PhotoIndex known = known_photos(checkpoint, place);
-  const std::vector<std::optional<bool>> tested = known_roles(store, first, checkpoint, known, place);
-  if (first == 0 && known.size() > 0) say_differences(store, tested, known, place, observer);
+  const std::vector<std::optional<bool>> tested = known_roles(store, first, end, checkpoint, known, place);
+  if (first == 0 && known.size() > 0) say_differences(store, end, tested, known, place, observer);
   std::vector<std::optional<bool>> group(store.size());  // of an original: whether none of its copies was trained on
-  for (std::size_t i = first; i < store.size(); ++i)
+  for (std::size_t i = first; i < end; ++i)
     if (tested[i]) group[originals[i]] = *tested[i] && group[originals[i]].value_or(true);
   std::set<std::uint32_t> drawn_test;
-  if (!std::all_of(tested.begin() + static_cast<std::ptrdiff_t>(first), tested.end(),
+  const auto from = static_cast<std::ptrdiff_t>(first), to = static_cast<std::ptrdiff_t>(end);
+  if (!std::all_of(tested.begin() + from, tested.begin() + to,
                    [](const std::optional<bool>& role) { return role.has_value(); })) {
-    const auto begin = static_cast<std::ptrdiff_t>(first);
-    const std::vector<Photo> photos(store.photos().begin() + begin, store.photos().end());
-    const std::vector<int> labels(store.labels().begin() + begin, store.labels().end());
-    std::vector<std::uint32_t> copies(originals.begin() + begin,
-                                      originals.end());  // of the same person, so behind first
+    const std::vector<Photo> photos(store.photos().begin() + from, store.photos().begin() + to);
+    const std::vector<int> labels(store.labels().begin() + from, store.labels().begin() + to);
+    std::vector<std::uint32_t> copies(originals.begin() + from,
+                                      originals.begin() + to);  // of the same person, so behind first
     for (std::uint32_t& original : copies) original -= static_cast<std::uint32_t>(first);
     for (const std::uint32_t i : split_by_person(photos, labels, test_fraction, seed, copies).test)
       drawn_test.insert(i + static_cast<std::uint32_t>(first));
   }
   Split split;
-  for (auto i = static_cast<std::uint32_t>(first); i < store.size(); ++i) {
+  for (auto i = static_cast<std::uint32_t>(first); i < end; ++i) {
     const bool test = tested[i].value_or(group[originals[i]].value_or(drawn_test.count(i) != 0));
     (test ? split.test : split.train).push_back(i);
   }
@@ -124,7 +128,8 @@ void check_nobody_missing(const Split& split, const std::vector<int>& labels,
                           const RunObserver& observer) {
   constexpr std::size_t kNamed = 3;
   std::vector<bool> learnt(class_names.size(), false);
-  for (const std::uint32_t i : split.train) learnt[static_cast<std::size_t>(labels[i])] = true;
+  for (const std::uint32_t i : split.train)
+    if (const auto person = static_cast<std::size_t>(labels[i]); person < learnt.size()) learnt[person] = true;
   std::string names;
   std::size_t missing = 0;
   for (std::size_t person = 0; person < class_names.size(); ++person)

@@ -29,10 +29,12 @@ void announce(const RunObserver& observer, const Backend& backend, const Network
   if (!observer.say) return;
   const auto mib = [](std::size_t bytes) { return std::to_string((bytes + (1u << 19)) >> 20) + " MiB"; };
   const MemoryLayout& memory = trainer.memory();
+  const int strangers = network.outputs() - network.classes();
   observer.say("device " + backend.name() + " (" + backend.description() + "), precision " +
                precision_name(trainer.dtype()));
   observer.say("model " + network.model().name + ", " + std::to_string(network.layout().trained_count()) +
-               " parameters, " + std::to_string(network.classes()) + " people, " + std::to_string(train_photos) +
+               " parameters, " + std::to_string(network.classes()) + " people, " +
+               (strangers > 0 ? std::to_string(strangers) + " strangers, " : "") + std::to_string(train_photos) +
                " training and " + std::to_string(test_photos) + " test photos");
   if (const int frozen = trainer.frozen_layers(); frozen > 0) {
     std::size_t learning = 0;
@@ -129,7 +131,7 @@ void mark_personal(Checkpoint& checkpoint, const std::vector<std::string>& names
 
 std::string provenance_json(const std::vector<std::string>& class_names,
                             const std::vector<std::string>& personal_classes, std::size_t train_photos,
-                            const std::string& command, const std::string& received) {
+                            const std::string& command, const std::string& received, const StrangerCount& strangers) {
   nlohmann::ordered_json json;
   json["tsugi"] = version();
   json["command"] = command;
@@ -137,6 +139,7 @@ std::string provenance_json(const std::vector<std::string>& class_names,
   json["training_photos"] = train_photos;
   json["personal"] = !personal_classes.empty();
   if (!received.empty()) json["received"] = received;
+  if (strangers.photos > 0) json["strangers"] = {{"people", strangers.people}, {"photos", strangers.photos}};
   return json.dump();
 }
 

@@ -34,11 +34,17 @@ void check_same_photos(const Checkpoint& from, const Checkpoint& now, const std:
 /// unlearnt.
 void mark_personal(Checkpoint& checkpoint, const std::vector<std::string>& names);
 
-/// Which classes the weights saw, which of them came from personal data, and by which command. `received`: the digest
-/// of the weights that the run began with, where another command's file brought them.
+/// Whom a training saw beside its classes.
+struct StrangerCount {
+  std::size_t people = 0, photos = 0;
+};
+
+/// Which classes the weights saw, which of them came from personal data, and by which command. train_photos: of these
+/// classes. `received`: the digest of the weights that the run began with, where another command's file brought them.
 std::string provenance_json(const std::vector<std::string>& class_names,
                             const std::vector<std::string>& personal_classes, std::size_t train_photos,
-                            const std::string& command, const std::string& received = "");
+                            const std::string& command, const std::string& received = "",
+                            const StrangerCount& strangers = {});
 
 /// What the checkpoint's provenance says under `name`; empty where it does not say.
 std::string provenance_of(const Checkpoint& checkpoint, const char* name);

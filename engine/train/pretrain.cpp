@@ -1,7 +1,9 @@
 // Prepares a pretraining run: photos, split, model, weights.
 #include "engine/train/pretrain.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <set>
 
 #include "engine/core/device.h"
 #include "engine/core/text.h"
@@ -11,6 +13,7 @@
 #include "engine/train/memory_share.h"
 #include "engine/train/photo_source.h"
 #include "engine/train/prepare.h"
+#include "engine/train/strangers.h"
 #include "engine/tuning/tuned_backend.h"
 
 namespace tsugi {
@@ -76,6 +79,17 @@ Preprocessing preprocessing_for(const PretrainRequest& request, const Model& mod
   return preprocessing;
 }
 
+/// Adds all photos of strangers, those of the store from `first` on, to the training ones.
+StrangerCount learn_strangers(const PretrainRequest& request, const PhotoStore& store, std::size_t first,
+                              const RunObserver& observer, Split& split) {
+  if (request.strangers.empty()) return {};
+  const std::vector<std::uint32_t> photos = strangers_photos(store, first, request.strangers, observer);
+  std::set<int> people;
+  for (const std::uint32_t photo : photos) people.insert(store.label(photo));
+  split.train.insert(split.train.end(), photos.begin(), photos.end());
+  return {people.size(), photos.size()};
+}
+
 }  // namespace
 
 TrainSettings pretrain_settings(const Model& model, const std::string& place) {
@@ -116,15 +130,27 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
     folder.labels = labels_among(folder, from.class_names, request.photos);
     folder.class_names = from.class_names;
   }
+  const auto people = static_cast<int>(folder.class_names.size());
+  int strangers = 0;
+  if (!request.strangers.empty()) {
+    const PhotoFolder scanned = scan_strangers(request.strangers);
+    strangers = static_cast<int>(scanned.class_names.size());
+    add_strangers(folder, scanned, request.strangers);
+  }
   // A checkpoint to go on from stays in memory: weights and moments.
-  const ParameterLayout layout(model, static_cast<int>(folder.class_names.size()));
+  const ParameterLayout layout(model, people + strangers);
   const std::size_t held =
       continued ? layout.count() * sizeof(float) + Optimizer::bytes(settings.optimizer, layout.count()) : 0;
   const MemoryShare share = share_memory(request.train.memory_budget, *backend, layout, settings.optimizer, held);
   const PhotoStore store = load_photos(folder, preprocessing, request.train.threads, observer, share.photos);
   check_readable(store, folder.class_names, personal_people, request.personal);
-  Split split = split_as_trained(store, from, request.continue_from, settings.test_fraction, settings.seed, observer);
+  const auto known = static_cast<std::size_t>(
+      std::count_if(store.labels().begin(), store.labels().end(), [&](int label) { return label < people; }));
+  Split split =
+      split_as_trained(store, from, request.continue_from, settings.test_fraction, settings.seed, observer, 0, known);
   cap_training(split, store.labels(), general_people, request.personal_photos);
+  const std::size_t taught = split.train.size();
+  const StrangerCount stranger_count = learn_strangers(request, store, known, observer, split);
   PhotoSource source(*backend, store);
   if (!request.train.save_crops.empty())
     write_crop_sheets(*backend, source, {settings.variants, settings.augment, settings.seed}, request.train.save_crops,
@@ -139,7 +165,7 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
                          observer);
   }
 
-  Network network(*backend, model, folder.class_names);
+  Network network(*backend, model, folder.class_names, strangers);
   if (!continued) network.initialise(settings.seed);
   Trainer trainer(network, source, split.train, settings, {dtype, share.training, request.train.graph});
   if (continued) trainer.load(from, request.continue_from);
@@ -153,7 +179,7 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   if (continued)
     run.history = continued_history(from, request.continue_from, request.train.run.metrics, observer.files);
   run.checkpoint.provenance =
-      provenance_json(folder.class_names, from.personal_classes, split.train.size(), "pretrain");
+      provenance_json(folder.class_names, from.personal_classes, taught, "pretrain", "", stranger_count);
   return run_training(run, request.train.run, observer);
 }
 

@@ -34,6 +34,7 @@ struct PretrainRequest {
   std::vector<std::string> people;    ///< of the folder, whom to train on; empty = everyone
   std::string personal;  ///< personal people's photos, as resume takes them, trained on from the start: a device alone;
                          ///< "" = none
+  std::string strangers;  ///< photos of people in no class, to learn beside the others (strangers.h); "" = none
   std::size_t personal_photos = 0;  ///< most training photos of a personal person, 0 = all
 };
 

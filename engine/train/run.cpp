@@ -58,7 +58,7 @@ class Runner {
         inference_(run.network, std::max(1, std::min<int>(kEvaluationBatch, static_cast<int>(run.test_photos.size()))),
                    &run.trainer.arena()),
         earlier_wall_s_(run.history.wall_s),
-        divergence_(run.network.classes()) {
+        divergence_(run.network.outputs()) {
     const std::vector<std::string>& names = run.checkpoint.personal_classes;
     for (const std::string& name : run.network.class_names())
       personal_.push_back(std::find(names.begin(), names.end(), name) != names.end());
@@ -225,6 +225,7 @@ class Runner {
     if (run_.ending != nullptr) run_.ending->complete(run_.checkpoint);
     check_finite(run_.checkpoint.parameters, now.step);
     check_finite(run_.checkpoint.statistics, now.step);
+    check_finite(run_.checkpoint.strangers, now.step);
     for (const auto& [buffer, tensors] : run_.checkpoint.moments) check_finite(tensors, now.step);
     write_checkpoint(options_.output, run_.checkpoint, options_.output_kind, observer_.files);
     saved_ = now;

@@ -48,11 +48,11 @@ Trainer::Trainer(Network& network, SampleSource& source, std::vector<std::uint32
                 "; use --precision fp32");
   for (const std::uint32_t photo : train_photos_) {
     train_labels_.push_back(source.label(photo));
-    if (train_labels_.back() >= network.classes())
+    if (train_labels_.back() >= network.outputs())
       throw Error("training: photo " + source.name(photo) + " has class " + std::to_string(train_labels_.back()) +
-                  ", the network has " + std::to_string(network.classes()));
+                  ", the network has " + std::to_string(network.outputs()));
   }
-  if (has_soft_labels()) validate(source_.soft_labels(), source_, network_.classes());
+  if (has_soft_labels()) validate(source_.soft_labels(), source_, network_.outputs());
   const std::uint64_t samples = samples_of_epoch(train_photos_.size(), settings_);
   if (samples > 0xFFFFFFFFu)
     throw Error("training: " + std::to_string(train_photos_.size()) + " photos x " +
@@ -126,7 +126,7 @@ void Trainer::lay_out_memory() {
                        (options_.dtype == DType::f32 ? 0 : count * size_of(options_.dtype));
   for (int micro = batch_; micro >= 1; --micro) {
     if (batch_ % micro != 0) continue;
-    executor_ = std::make_unique<Executor>(network_.backend(), network_.model(), layout, network_.classes(), micro,
+    executor_ = std::make_unique<Executor>(network_.backend(), network_.model(), layout, network_.outputs(), micro,
                                            options_.dtype, ExecutorMode::training, frozen_layers_);
     memory_.arena = executor_->arena_bytes();
     memory_.other =
@@ -230,7 +230,7 @@ SoftmaxCrossEntropy Trainer::loss_op(int begin) const {
   auto* losses = reinterpret_cast<float*>(report + 1);
   SoftmaxCrossEntropy op;
   op.n = executor_->batch();
-  op.classes = network_.classes();
+  op.classes = network_.outputs();
   op.dtype = options_.dtype;
   op.smoothing = settings_.label_smoothing;
   op.grad_scale = 1.0f / static_cast<float>(batch_);
@@ -374,18 +374,13 @@ void Trainer::store(Checkpoint& checkpoint) {
   checkpoint.progress = progress_;
   checkpoint.moments.clear();
   for (MomentBuffer& moment : optimizer_.moments())
-    checkpoint.moments[moment.name] =
-        network_.store_flat(network_.layout().parameters(), network_.layout().count(), moment.buffer.as<float>());
+    network_.store_moment(checkpoint, moment.name, moment.buffer.as<float>());
 }
 
 void Trainer::load(const Checkpoint& checkpoint, const std::string& place) {
   network_.load(checkpoint, place);
-  for (MomentBuffer& moment : optimizer_.moments()) {
-    const auto found = checkpoint.moments.find(moment.name);
-    if (found != checkpoint.moments.end())
-      network_.load_flat(found->second, network_.layout().parameters(), network_.layout().count(),
-                         moment.buffer.as<float>(), place + " (" + moment.name + ")");
-  }
+  for (MomentBuffer& moment : optimizer_.moments())
+    network_.load_moment(checkpoint, moment.name, moment.buffer.as<float>(), place);
   progress_ = checkpoint.progress;
   if (options_.dtype != DType::f16) progress_.loss_scale = 0.0f;  // skipped steps stay: Adam counts without them
   settings_.seed = progress_.seed;

@@ -23,10 +23,13 @@ class Continue(support.CommandLine):
         cls.random = random.Random(SEED)
         cls.people("people", 3)
         cls.people("new one", 1, first=4)
+        cls.people("strangers", 4, photos=1, first=20)
         cls.write("tiny.json", json.dumps(support.TINY_MODEL))
         options = ("--epochs", "3", "--augment", "8", "--batch", "3")
         cls.jobs = {"pretrain": ("pretrain", "people", "--model", "tiny.json", "--threads", "1", *options)}
-        cls.tsugi(*cls.jobs["pretrain"], "-o", "pretrain.whole", "--metrics", "pretrain.whole.jsonl")
+        cls.jobs["strangers"] = (*cls.jobs["pretrain"], "--strangers", "strangers")
+        for job in ("pretrain", "strangers"):
+            cls.tsugi(*cls.jobs[job], "-o", f"{job}.whole", "--metrics", f"{job}.whole.jsonl")
         cls.tsugi("bundle", "pretrain.whole", "--photos", "people", "--fraction", "0.6", "-o", "handover.tar")
         cls.jobs["resume"] = (
             "resume",
@@ -211,9 +214,10 @@ class Continue(support.CommandLine):
         self.check_stop("resume", signal.SIGHUP)
         self.check_stop("resume", signal.SIGXCPU)
         self.check_stop("adamw", signal.SIGTERM)
+        self.check_stop("strangers", signal.SIGTERM)
 
     def test_a_killed_run_goes_on_bit_for_bit(self):
-        for job, every in (("pretrain", 1), ("pretrain", 3), ("resume", 2), ("adamw", 2)):
+        for job, every in (("pretrain", 1), ("pretrain", 3), ("resume", 2), ("adamw", 2), ("strangers", 1)):
             with self.subTest(job, every=every):
                 self.check_kills(f"{job}.killed{every}", job, every)
 
