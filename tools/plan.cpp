@@ -44,6 +44,9 @@ void add_handover(CLI::App& command, PlanOptions& o) {
   command.add_option("--people", o.people, "Classes (those of the folder; 32, ImageNet's 1000 for its models)")
       ->check(CLI::Range(2, 65536));
   add_option(command, "--personal", o.personal, "Training photos that the device has itself", 0, 1000000);
+  command.add_option("--strangers", o.strangers,
+                     "Photos of people in no class that are learnt beside them, as of pretrain: how many, of a person "
+                     "each, or their folder");
   add_option(command, "--fraction", o.fraction, "Share of the server's training photos that is sent, 0 to 1", 0.0, 1.0);
   add_settings(command, o.settings, {"--test-fraction", "--augment", "--epochs"});
   command.add_flag("--no-test", o.no_test, "Test photos do not travel");
@@ -85,11 +88,13 @@ void check(const CLI::App& command, const PlanOptions& o) {
         throw CLI::ValidationError(std::string(name) + " means nothing without " + without);
   };
   if (o.photos.empty())
-    refuse("--photos",
-           {"--photo-bytes", "--personal", "--fraction", "--test-fraction", "--no-test", "--no-knowledge", "--compact",
-            "--augment", "--epochs", "--link", "--resume", "--max-time", "--max-memory", "--max-transfer"});
+    refuse("--photos", {"--photo-bytes", "--personal", "--strangers", "--fraction", "--test-fraction", "--no-test",
+                        "--no-knowledge", "--compact", "--augment", "--epochs", "--link", "--resume", "--max-time",
+                        "--max-memory", "--max-transfer"});
   if (o.resume && !o.settings.values.freeze_until.empty())
     throw CLI::ValidationError("--resume freezes layers itself: --freeze-until means nothing with it");
+  if (o.resume && !o.strangers.empty())
+    throw CLI::ValidationError("a hand-over learns no strangers: --strangers means nothing with --resume");
   if (o.smoke && o.device != "this") throw CLI::ValidationError("--smoke means nothing without --device this");
   std::error_code ignored;
   if (!o.save_device.empty() &&
@@ -108,13 +113,28 @@ void check(const CLI::App& command, const PlanOptions& o) {
         "--fraction is what --max-time, --max-memory and --max-transfer look for: give one or the other");
 }
 
+/// The number that a text is, below a thousand million; nothing where it is a path.
+std::optional<std::size_t> count_in(const std::string& text) {
+  if (text.find_first_not_of("0123456789") != std::string::npos || text.size() >= 10) return std::nullopt;
+  return std::stoul(text);
+}
+
+void count_strangers(const std::string& strangers, bench::PlanRequest& request) {
+  if (const std::optional<std::size_t> count = count_in(strangers)) {
+    request.strangers = request.stranger_photos = *count;
+    return;
+  }
+  const PhotoFolder folder = scan_strangers(strangers);
+  request.strangers = folder.class_names.size();
+  request.stranger_photos = folder.photos.size();
+}
+
 /// How many photos there are, how large and of how many people. Of a folder, as training would split it.
 void count_photos(const PlanOptions& o, bench::PlanRequest& request) {
   bench::BundleRequestSize& bundle = request.bundle;
   bundle.photo_bytes = 8710.0;  // the mean of the 1770 photos of LFW's deep-funneled version at hand
-  const bool number = o.photos.find_first_not_of("0123456789") == std::string::npos && o.photos.size() < 10;
-  if (number) {
-    const std::size_t count = std::stoul(o.photos);
+  if (const std::optional<std::size_t> number = count_in(o.photos)) {
+    const std::size_t count = *number;
     if (count == 0) throw Error("--photos is 0, at least 1 expected");
     bundle.test_photos =
         static_cast<std::size_t>(std::lround(request.step.settings.test_fraction * static_cast<double>(count)));
@@ -150,6 +170,7 @@ bench::PlanRequest request_of(const PlanOptions& o, FileLog* files) {
   if (!o.memory.empty()) step.memory_budget = parse_bytes(o.memory);
   step.preprocessing = default_preprocessing(model.input.h);
   if (!o.photos.empty()) count_photos(o, request);
+  if (!o.strangers.empty()) count_strangers(o.strangers, request);
   request.bundle.kind = o.compact == "fp16"   ? CheckpointKind::fp16
                         : o.compact == "int8" ? CheckpointKind::int8
                                               : CheckpointKind::full;

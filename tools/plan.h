@@ -13,7 +13,7 @@ namespace tsugi::tools {
 struct PlanOptions {
   Common common;
   std::string device, model = PretrainRequest().model, precision = TrainRequest().precision;
-  std::string memory, photos, compact = "none", link;
+  std::string memory, photos, strangers, compact = "none", link;
   std::string max_time, max_memory, max_transfer, save_device;
   std::vector<std::string> results;
   int size = 0, threads = 0, people = 0, personal = 0;

@@ -20,7 +20,8 @@ class Planner {
 
   Plan with(std::size_t sent) const {
     StepRequest step = request_.step;
-    step.photos = sent + request_.personal_photos;
+    step.photos = sent + request_.personal_photos + request_.stranger_photos;
+    step.list.classes += static_cast<int>(request_.strangers);
     step.other_photos = request_.bundle.send_test_photos ? request_.bundle.test_photos : 0;
     if (step.photos == 0)
       throw Error("plan: a fraction of " + text(request_.fraction) + " sends 0 of " +

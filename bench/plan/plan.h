@@ -12,13 +12,14 @@
 namespace tsugi::bench {
 
 struct PlanRequest {
-  StepRequest step;                 ///< its photos are filled in from what follows
-  BundleRequestSize bundle;         ///< the server's photos
-  double fraction = 0.3;            ///< of the server's training photos that is sent
-  std::size_t personal_photos = 0;  ///< training photos that the device has itself
-  bool as_resume = false;           ///< what learns, and whether anything does, is as `tsugi resume` has it by default
-  bool own_epochs = false;          ///< the settings' epochs were asked for: a hand-over by statistics takes them, too
-  double link_bytes_per_s = 0.0;    ///< 0 = nobody asked how long sending takes
+  StepRequest step;                                ///< its photos are filled in from what follows
+  BundleRequestSize bundle;                        ///< the server's photos
+  double fraction = 0.3;                           ///< of the server's training photos that is sent
+  std::size_t personal_photos = 0;                 ///< training photos that the device has itself
+  std::size_t strangers = 0, stranger_photos = 0;  ///< people in no class, learnt beside the others; and their photos
+  bool as_resume = false;         ///< what learns, and whether anything does, is as `tsugi resume` has it by default
+  bool own_epochs = false;        ///< the settings' epochs were asked for: a hand-over by statistics takes them, too
+  double link_bytes_per_s = 0.0;  ///< 0 = nobody asked how long sending takes
 };
 
 /// What must not be exceeded; 0 = anything goes.

@@ -108,6 +108,27 @@ class Predicting(support.CommandLine):
                 ratio = planned["peak_memory_bytes"] / run["peak_memory_bytes"]
                 self.assertLess(abs(ratio - 1), 0.08, (model, planned["peak_memory_bytes"], run["peak_memory_bytes"]))
 
+    @unittest.skipIf(support.SANITIZED, "sanitizers multiply memory")
+    def test_strangers_are_planned_for(self):
+        """As above; and no bundle has anything of them."""
+        self.people("few", 4, 10)
+        self.people("strangers", 200, 1, first=9)
+        common = ("--model", "faces-mobile", "--batch", "16", "--epochs", "1", "--augment", "1", "--quiet")
+        plan = (*THIS, *common, "--photos", "few", "--fraction", "1")
+        run = self.result("pretrain", "few", *common, "--threads", "1", "--strangers", "strangers", "-o", "server")
+        without, planned, counted = (
+            self.result(*plan, *more) for more in ((), ("--strangers", "strangers"), ("--strangers", "200"))
+        )
+        self.assertEqual([one["photos_trained"] for one in (without, planned, counted)], [32, 232, 232])
+        self.assertEqual(planned["bundle_bytes"], without["bundle_bytes"])
+        self.assertEqual(planned["device_bytes"], counted["device_bytes"])
+        rows = 2 * 200 * 257 * 4  # of the head, and their momentum
+        self.assertGreater(planned["device_bytes"], without["device_bytes"] + rows)
+        ratio = planned["peak_memory_bytes"] / run["peak_memory_bytes"]
+        self.assertLess(abs(ratio - 1), 0.08, (planned["peak_memory_bytes"], run["peak_memory_bytes"]))
+        self.refuses([*plan, "--strangers", "missing"], "missing: no such folder")
+        self.refuses([*plan, "--strangers", "200", "--resume"], "--strangers", "--resume", status=2)
+
     def test_a_machine_that_measured_itself_is_a_device_elsewhere(self):
         here = self.measured_device()
         there = self.result("plan", "--device", "here.json", "--threads", "1", *TINY)
