@@ -61,6 +61,11 @@ void add_experiment_life(CLI::App& experiment, Run& run, Audit& audit) {
   command->add_option("--people", s.people, "Folder of people; each server does without a few of them")->required();
   command->add_option("--personal", s.personal,
                       "More who join: folders of one person's photos, whom no server ever sees");
+  command->add_option("--strangers", s.strangers,
+                      "Photos of people who belong to nobody, as of eval: how many of them each device takes for "
+                      "somebody it knows");
+  command->add_option("--train-strangers", s.train_strangers,
+                      "Photos of other such people, whom the servers learn beside theirs, as of pretrain --strangers");
   command->add_option("-o,--output", s.out, "Folder of the experiment; servers in it are kept")->required();
   add_option(*command, "--seeds", s.seeds, "Seeds 1 to this: of the server's weights and of who is held back", 1,
              100000);

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import stat
 import xml.etree.ElementTree
 
@@ -17,14 +18,16 @@ class Life(support.CommandLine):
         super().setUpClass()
         cls.names = cls.people("people", 5)
         cls.tony = cls.people("tony", 1, photos=8, first=9)[0]
+        cls.people("strangers", 3, photos=2, first=20)
+        cls.people("others", 3, photos=1, first=30)
         cls.write("tiny.json", json.dumps(support.TINY_MODEL))
         cls.command = (
             *("experiment", "life", "--people", "people", "--personal", f"tony/{cls.tony}", "--model", "tiny.json"),
             *("--epochs", "1", "--photos", "2,5", "--crowd-photos", "2", "--held-back", "2", "--fractions", "0,1"),
-            *("--release-epochs", "1"),
+            *("--release-epochs", "1", "--strangers", "strangers", "--train-strangers", "others"),
             *("--threads", "1"),
         )
-        cls.result = json.loads(
+        cls.summary = json.loads(
             cls.tsugi(*cls.command, "--seeds", "2", "--servers", "2", "-o", "life", "--json").stdout.splitlines()[-1]
         )
 
@@ -33,7 +36,7 @@ class Life(support.CommandLine):
 
     def test_everybody_joins_alone_then_one_after_another_and_leaves(self):
         rows = self.rows()
-        self.assertEqual(len(rows), self.result["rows"])
+        self.assertEqual(len(rows), self.summary["rows"])
         servers = ["1-1", "1-2", "2-1", "2-2"]
         self.assertEqual(sorted({row["server"] for row in rows}), servers)
         for server in servers:
@@ -69,6 +72,34 @@ class Life(support.CommandLine):
             for name in ("general_before", "general", "personal"):
                 self.assertTrue(0 <= float(row[name]) <= 1, row)
 
+    def test_strangers_are_taken_for_somebody_as_eval_counts_them(self):
+        figures = ("auroc", "accepted", "named_owner", "owner_auroc")
+        for row in self.rows():
+            given = [row[name] != "" for name in figures]
+            self.assertIn(sum(given), (0, 4), row)
+            if row["event"] != "joins" or row["fraction"] == "0":  # those that were trained have no statistics
+                self.assertTrue(all(given), row)
+        server = "life/servers/1-1.safetensors"
+        told = self.result("inspect", server)
+        self.assertEqual(told["provenance"]["strangers"], {"people": 3, "photos": 3})
+        for name in told["class_names"]:
+            shutil.copytree(self.path("people", name), self.path("known", name))
+        self.tsugi("bundle", server, "--photos", "known", "--fraction", "0", "-o", "none.tar", "--threads", "1")
+        self.tsugi(
+            *("resume", "none.tar", "--personal", f"tony/{self.tony}", "--personal-photos", "5"),
+            *("--test-fraction", "0.375", "-o", "device", "--threads", "1"),
+        )
+        shutil.copytree(self.path("tony", self.tony), self.path("known", self.tony))
+        found = self.result("eval", "device", "--photos", "known", "--strangers", "strangers", "--threads", "1")
+        found.update(found["strangers"])
+        (row,) = [
+            row
+            for row in self.rows()
+            if (row["server"], row["person"], row["photos"], row["fraction"]) == ("1-1", self.tony, "5", "0")
+        ]
+        for name in figures:
+            self.assertAlmostEqual(float(row[name]), found[name], delta=1e-4, msg=name)
+
     def test_the_page_is_whole_and_everything_its_owner_s_alone(self):
         page = self.read("life/index.html").decode()
         root = xml.etree.ElementTree.fromstring(page.split("\n", 1)[1])
@@ -79,6 +110,7 @@ class Life(support.CommandLine):
             "without photos",
             "one leaves, 1 stay",
             "4 of 4",
+            "strangers accepted",
             "tsugi experiment life --people people",
         ):
             self.assertIn(words, text)
@@ -105,6 +137,11 @@ class Life(support.CommandLine):
         both = life.copy()
         both[both.index("--personal") + 1] = "people"
         self.refuses([*both, "-o", "new"], "people: holds photos of 5 people, 1 expected")
+        known = life.copy()
+        known[known.index("--strangers") + 1] = "tony"
+        self.refuses([*known, "-o", "new"], f"tony: {self.tony} is also in tony/{self.tony}")
+        known[known.index("--strangers") + 1] = "others"
+        self.refuses([*known, "-o", "new"], "others: ", "is also in others")
         self.refuses([*life, "-o", "new", "--photos", "0"], "--photos", status=2)
         self.refuses([*life, "-o", "new", "--fractions", "2"], "2", status=2)
 

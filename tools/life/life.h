@@ -2,6 +2,7 @@
 // device one at a time and one after another, and leave it again.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,12 +10,15 @@
 #include "engine/handover/handover_settings.h"
 #include "engine/train/evaluation.h"
 #include "tools/console.h"
+#include "tools/strangers.h"
 
 namespace tsugi::tools {
 
 struct LifeSettings {
   std::string people;                 ///< folder of people, a few of whom each server does without
   std::vector<std::string> personal;  ///< more personal people: folders of one person's photos, whom no server knows
+  std::string strangers;        ///< folder of photos of people who are nobody's, whom each device meets; "" = none
+  std::string train_strangers;  ///< of others, whom the servers learn beside their people; "" = none
   std::string out;
   std::vector<int> photos = {5, 10, 20, 86};  ///< of a person who joins
   std::vector<double> fractions = {0.0};      ///< of the server's photos that are sent when one person joins
@@ -40,12 +44,16 @@ struct LifeRow {
   Tally general, personal;   ///< after
   std::string same;          ///< "yes" or "no": whether the device that lived through it one by one has the same bytes
   std::uintmax_t bytes = 0;  ///< of the device's checkpoint
+  std::optional<StrangerResults> strangers;  ///< nothing where nobody asked, or where the device was trained
 };
 
 struct LifeSummary {
   bool stopped = false;
   std::vector<LifeRow> rows;
 };
+
+/// life.csv: a line a row, below the columns' names.
+std::string life_csv(const std::vector<LifeRow>& rows);
 
 /// Runs it all; servers that are trained already, in out/servers, are taken from there. Writes out/life.csv row by row.
 /// Throws Error on unusable input before anything is written, and naming the value where `out` holds another life.

@@ -18,6 +18,7 @@ namespace {
 /// Rows of one line of a table.
 struct LifeGroup {
   std::vector<double> change, general, personal, overall;
+  std::vector<double> auroc, accepted, named_owner;  // of strangers, where there are some
   std::set<std::string> people, servers;
   int compared = 0, same = 0;
   double bytes = 0.0;
@@ -28,6 +29,11 @@ struct LifeGroup {
     personal.push_back(row.personal.accuracy());
     overall.push_back(static_cast<double>(row.general.correct + row.personal.correct) /
                       static_cast<double>(row.general.photos + row.personal.photos));
+    if (row.strangers) {
+      auroc.push_back(row.strangers->auroc);
+      accepted.push_back(row.strangers->strangers.accuracy());
+      named_owner.push_back(row.strangers->named_owner.accuracy());
+    }
     people.insert(row.person);
     servers.insert(row.server);
     compared += !row.same.empty();
@@ -36,17 +42,32 @@ struct LifeGroup {
   }
 };
 
+bool any_stranger(const std::vector<LifeRow>& rows) {
+  return std::any_of(rows.begin(), rows.end(), [](const LifeRow& row) { return row.strangers.has_value(); });
+}
+
+const HtmlRow kStrangersHead = {"AUROC of strangers, %", "strangers accepted, %", "as a personal person, %"};
+
+void add_strangers_cells(const LifeGroup& group, HtmlRow& row) {
+  for (const auto* values : {&group.auroc, &group.accepted, &group.named_owner})
+    row.push_back(percent_text(estimate(*values)));
+}
+
 std::string joins_table(const std::vector<LifeRow>& rows) {
   std::map<std::pair<double, int>, LifeGroup> groups;
   for (const LifeRow& row : rows)
     if (row.event == "joins") groups[{row.fraction, row.photos}].add(row);
+  HtmlRow head = {"sent", "photos", "general, points", "recall, %", "hand-overs", "people"};
+  const bool strangers = any_stranger(rows);
+  if (strangers) head.insert(head.end(), kStrangersHead.begin(), kStrangersHead.end());
   std::vector<HtmlRow> table;
-  for (const auto& [key, group] : groups)
+  for (const auto& [key, group] : groups) {
     table.push_back({percent(key.first), std::to_string(key.second), percent_text(estimate(group.change), true),
                      percent_text(estimate(group.personal)), std::to_string(group.change.size()),
                      std::to_string(group.people.size())});
-  return html_table("A new person joins", {"sent", "photos", "general, points", "recall, %", "hand-overs", "people"},
-                    table);
+    if (strangers) add_strangers_cells(group, table.back());
+  }
+  return html_table("A new person joins", head, table);
 }
 
 /// Steps of a life in their order: people who joined, the server's next release, then how many are left.
@@ -68,26 +89,35 @@ std::vector<std::pair<std::string, LifeGroup>> steps_of(const std::vector<LifeRo
   return steps;
 }
 
-std::string steps_table(const std::vector<std::pair<std::string, LifeGroup>>& steps) {
+std::string steps_table(const std::vector<std::pair<std::string, LifeGroup>>& steps, bool strangers) {
+  HtmlRow head = {
+      "", "general, points", "personal, %", "overall, %", "the same bytes as all at once", "checkpoint, at most"};
+  if (strangers) head.insert(head.end(), kStrangersHead.begin(), kStrangersHead.end());
   std::vector<HtmlRow> table;
-  for (const auto& [name, group] : steps)
+  for (const auto& [name, group] : steps) {
     table.push_back({name, percent_text(estimate(group.change), true), percent_text(estimate(group.personal)),
                      percent_text(estimate(group.overall)),
                      group.compared == 0 ? "–" : std::to_string(group.same) + " of " + std::to_string(group.compared),
                      bytes_text(group.bytes)});
-  return html_table(
-      "One after another",
-      {"", "general, points", "personal, %", "overall, %", "the same bytes as all at once", "checkpoint, at most"},
-      table);
+    if (strangers) add_strangers_cells(group, table.back());
+  }
+  return html_table("One after another", head, table);
 }
 
-Figure steps_figure(const std::vector<std::pair<std::string, LifeGroup>>& steps) {
+Figure steps_figure(const std::vector<std::pair<std::string, LifeGroup>>& steps, bool strangers) {
   const double end = static_cast<double>(steps.size()) + 0.5;
-  Panel panel{"steps", "A device's life", "step, a row of the table below", "accuracy, %", 0.5, end, {}};
+  Panel panel{"steps",
+              "A device's life",
+              "step, a row of the table below",
+              strangers ? "accuracy; share of strangers, %" : "accuracy, %",
+              0.5,
+              end,
+              {}};
   const auto line = [&](const char* title, const char* color, int marker, std::vector<double> LifeGroup::*values) {
     PlotLine drawn{title, {color, marker, 1}, {}};
     for (std::size_t i = 0; i < steps.size(); ++i) {
       const Estimate value = estimate(steps[i].second.*values);
+      if (!std::isfinite(value.mean)) continue;
       const double half = std::isfinite(value.half) ? value.half : 0.0;
       drawn.points.push_back(
           {static_cast<double>(i + 1), 100.0 * value.mean, 100.0 * (value.mean - half), 100.0 * (value.mean + half)});
@@ -97,6 +127,7 @@ Figure steps_figure(const std::vector<std::pair<std::string, LifeGroup>>& steps)
   line("general", "#0072b2", 7, &LifeGroup::general);
   line("personal", "#d55e00", 5, &LifeGroup::personal);
   line("overall", "#009e73", 9, &LifeGroup::overall);
+  if (strangers) line("strangers accepted", "#cc79a7", 11, &LifeGroup::accepted);
   return {"life", {panel}};
 }
 
@@ -113,6 +144,13 @@ std::string write_life_report(const LifeSettings& settings, const std::vector<Li
       " people of the folder, who join the device: alone, then one after another, each time with what was left of the "
       "time before and no older photo; then they leave, the first first. Means and 95 % intervals over hand-overs; "
       "those of one server share its test photos, so that the interval of their change is too small.");
+  const bool strangers = any_stranger(rows);
+  if (strangers)
+    body += html_paragraph(
+        "Strangers are people whom neither server nor device knows: AUROC is the share of pairs in which a known "
+        "person's "
+        "test photo fits better than a stranger's; accepted are those taken for somebody known at the threshold that "
+        "the device has by default. A device that was trained has no statistics, and can't tell.");
   const auto steps = steps_of(rows);
   body += html_heading("A new person") + joins_table(rows);
   body += html_heading("Many, one after another");
@@ -120,7 +158,7 @@ std::string write_life_report(const LifeSettings& settings, const std::vector<Li
     const std::string folder = settings.out + "/figures";
     if (std::filesystem::is_symlink(folder)) throw Error(folder + ": is a link, a folder expected");
     std::filesystem::create_directories(folder);
-    if (draw(steps_figure(steps), folder, files)) {
+    if (draw(steps_figure(steps, strangers), folder, files)) {
       body += html_figure({inline_svg(folder + "/life_steps.svg", "life_", "accuracy step by step", files)},
                           "Accuracy step by step, mean over servers; of three and more its 95 % interval.");
     } else {
@@ -128,7 +166,7 @@ std::string write_life_report(const LifeSettings& settings, const std::vector<Li
       body += html_paragraph("The figure is left out: gnuplot was not there when this page was made.");
     }
   }
-  body += steps_table(steps) + html_heading("Repeat it") + html_code(command);
+  body += steps_table(steps, strangers) + html_heading("Repeat it") + html_code(command);
   const std::string page = settings.out + "/index.html";
   write_own_file(page, html_document("A device's life", body), {"report", files, true});
   return page;
