@@ -1,6 +1,7 @@
 # Writes OUTPUT, which defines tsugi::kernels_digest(), from the sources under SOURCE and the text BUILD (compilers and flags).
 cmake_minimum_required(VERSION 3.22)
 file(GLOB_RECURSE files RELATIVE ${SOURCE} ${SOURCE}/*.h ${SOURCE}/*.cpp ${SOURCE}/*.cu ${SOURCE}/*.inc)
+list(FILTER files EXCLUDE REGEX "^ptx/")  # no kernel is made of it
 list(SORT files)
 set(text "${BUILD}\n")
 foreach(name IN LISTS files)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Includes point one way: tools → bench → engine → kernels/api, and inside the engine handover → train → what a run is
-made of → core. CUDA's headers are seen by kernels/cuda and kernels/vendor alone."""
+made of → core. CUDA's headers are seen by kernels/cuda, kernels/vendor and what stands in for the CUDA
+runtime (kernels/ptx/runtime) alone."""
 
 import os
 import pathlib
@@ -27,7 +28,7 @@ ROOMS = {
     "kernels": "kernels",
 }
 CUDA = re.compile(r"(cuda|cudnn|cublas|curand|cub/|nvtx|nvrtc|nvml|nvToolsExt|mma\.h|cooperative_groups)")
-SEES_CUDA = ("kernels/cuda/", "kernels/vendor/")
+SEES_CUDA = ("kernels/cuda/", "kernels/vendor/", "kernels/ptx/runtime/")
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 FLOORS = ("kernels", "engine", "tools", "bench")
 

@@ -38,7 +38,17 @@ def _key(tools, root, source, arch):
 
 
 def compile_source(tools, root, source, arch):
-    """The machine code (an ELF file's bytes). Any word of the compiler is an error: warnings are errors."""
+    """The machine code for an arch as "sm_53" (an ELF file's bytes). Any word of the compiler is an error: warnings are
+    errors."""
+    return _compile(tools, root, source, arch, "CUBIN")
+
+
+def compile_ptx(tools, root, source, arch):
+    """The PTX for an arch as "compute_53", as text. Warnings are errors."""
+    return _compile(tools, root, source, arch, "PTX").rstrip(b"\0").decode()
+
+
+def _compile(tools, root, source, arch, kind):
     library = ctypes.CDLL(str(tools.nvrtc))
     program = ctypes.c_void_p()
     name = str(source.relative_to(root)) if source.is_relative_to(root) else str(source)
@@ -59,7 +69,7 @@ def compile_source(tools, root, source, arch):
         log = output(library.nvrtcGetProgramLogSize, library.nvrtcGetProgramLog).rstrip(b"\0").decode().strip()
         if status != 0 or log:
             raise CompileError(f"{name} for {arch}: NVRTC says (warnings are errors)\n{log}")
-        return output(library.nvrtcGetCUBINSize, library.nvrtcGetCUBIN)
+        return output(getattr(library, f"nvrtcGet{kind}Size"), getattr(library, f"nvrtcGet{kind}"))
     finally:
         library.nvrtcDestroyProgram(ctypes.byref(program))
 

@@ -1,0 +1,197 @@
+#include "kernels/ptx/runtime/device.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace tsugi {
+namespace ptx {
+namespace {
+
+constexpr std::size_t kMemory = std::size_t{6} << 30;
+
+std::string setting(const char* name, const char* otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr || *value == '\0' ? otherwise : value;
+}
+
+std::unique_ptr<Checks> checks_asked_for() {
+  const std::string asked = setting("TSUGI_PTX_CHECK", "");
+  const bool races = asked.find("races") != std::string::npos, unwritten = asked.find("unwritten") != std::string::npos;
+  return races || unwritten ? std::make_unique<Checks>(races, unwritten) : nullptr;
+}
+
+/// A kernel's name without what a compiler makes up for an anonymous namespace, "36_GLOBAL__N__8a7f...": compilers
+/// differ in it.
+std::string comparable(const std::string& name) {
+  const std::size_t mark = name.find("_GLOBAL__N_");
+  if (mark == std::string::npos) return name;
+  std::size_t digits = mark;
+  while (digits > 0 && std::isdigit(static_cast<unsigned char>(name[digits - 1]))) --digits;
+  const std::size_t length = static_cast<std::size_t>(std::atoi(name.c_str() + digits));
+  return name.substr(0, digits) + "(anonymous)" + name.substr(std::min(name.size(), mark + length));
+}
+
+std::string contents(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+Device& Device::get() {
+  static Device device;
+  return device;
+}
+
+Device::Device()
+    : sm_(std::atoi(setting("TSUGI_PTX_SM", "75").c_str())),
+      shuffle_(std::strtoull(setting("TSUGI_PTX_SHUFFLE", "0").c_str(), nullptr, 10)),
+      checks_(checks_asked_for()),
+      memory_(kMemory, checks_ != nullptr),
+      folder_(setting("TSUGI_PTX_FOLDER", "")) {}
+
+Device::~Device() { write_coverage(); }
+
+FatBinary* Device::add_binary(std::string text) {
+  binaries_.push_back(std::make_unique<FatBinary>());
+  binaries_.back()->name = "module " + std::to_string(binaries_.size());
+  binaries_.back()->text = std::move(text);
+  return binaries_.back().get();
+}
+
+void Device::add_entry(const void* host_function, FatBinary* binary, const std::string& name) {
+  Entry& entry = entries_[host_function];
+  entry.binary = binary;
+  entry.name = name;
+}
+
+LoadedModule Device::load(const std::string& name, std::string text) {
+  LoadedModule loaded;
+  loaded.module = std::make_unique<Module>(name, std::move(text));
+  if (loaded.module->target() != "sm_" + std::to_string(sm_)) {
+    throw Error("ptx: " + name + " is for " + loaded.module->target() + ", the device is an sm_" + std::to_string(sm_));
+  }
+  for (const Variable& variable : loaded.module->globals()) {
+    void* memory = memory_.allocate(static_cast<std::size_t>(variable.bytes));
+    if (memory == nullptr) throw Error("ptx: " + name + ": no memory for " + variable.name);
+    std::memset(memory, 0, static_cast<std::size_t>(variable.bytes));
+    if (!variable.initial.empty()) std::memcpy(memory, variable.initial.data(), variable.initial.size());
+    memory_.mark_written(memory, static_cast<std::size_t>(variable.bytes));
+    loaded.globals.push_back(Memory::address_of(memory));
+  }
+  return loaded;
+}
+
+void Device::load_folder(const std::string& folder) {
+  if (!replacing_.empty()) return;
+  std::vector<std::filesystem::path> paths;
+  for (const auto& file : std::filesystem::directory_iterator(folder))
+    if (file.path().extension() == ".ptx") paths.push_back(file.path());
+  std::sort(paths.begin(), paths.end());
+  for (const auto& path : paths) {
+    replacing_.push_back(load(path.filename().string(), contents(path)));
+    for (const std::string& kernel : replacing_.back().module->kernels()) {
+      const std::string name = comparable(kernel);
+      if (!replaced_by_.emplace(name, replacing_.size() - 1).second) {
+        throw Error("ptx: " + folder + " has two kernels " + name);
+      }
+      replacing_names_[name] = kernel;
+    }
+  }
+  if (replacing_.empty()) throw Error("ptx: " + folder + " has no *.ptx");
+}
+
+Entry* Device::entry(const void* host_function) {
+  const auto found = entries_.find(host_function);
+  if (found == entries_.end()) {
+    message_ = "no such kernel is registered";
+    return nullptr;
+  }
+  Entry& entry = found->second;
+  if (entry.kernel != nullptr) return &entry;
+  try {
+    if (!folder_.empty()) {
+      load_folder(folder_);
+      const auto replacing = replaced_by_.find(comparable(entry.name));
+      if (replacing == replaced_by_.end()) throw Error("ptx: " + folder_ + " has no kernel " + entry.name);
+      const LoadedModule& loaded = replacing_[replacing->second];
+      entry.kernel = decode(loaded.module->kernel(replacing_names_[replacing->first]), *loaded.module, loaded.globals);
+    } else {
+      FatBinary& binary = *entry.binary;
+      if (binary.text.empty()) throw Error("ptx: " + binary.name + " embeds no PTX as text");
+      if (binary.loaded == nullptr) binary.loaded = std::make_unique<LoadedModule>(load(binary.name, binary.text));
+      entry.kernel = decode(binary.loaded->module->kernel(entry.name), *binary.loaded->module, binary.loaded->globals);
+    }
+  } catch (const std::exception& error) {
+    message_ = error.what();
+    return nullptr;
+  }
+  return &entry;
+}
+
+void Device::perform(const Work& work) {
+  if (stuck_ != cudaSuccess) return;
+  if (work.kind == Work::Kind::launch) {
+    Launch launch = work.launch;
+    if (shuffle_ != 0) launch.shuffle = shuffle_ + work.entry->launches;
+    ++work.entry->launches;
+    try {
+      run(*work.entry->kernel, launch, memory_, checks_.get());
+    } catch (const std::exception& error) {
+      message_ = error.what();
+      stuck_ = cudaErrorLaunchFailure;
+    }
+    return;
+  }
+  // Memory that was released since a graph recorded its use.
+  const bool to_device = work.kind == Work::Kind::fill || memory_.owns(work.to);
+  if (to_device && !memory_.holds(work.to, work.bytes)) {
+    message_ = "work of a graph writes memory that was released";
+    stuck_ = cudaErrorIllegalAddress;
+    return;
+  }
+  if (work.kind == Work::Kind::fill)
+    std::memset(work.to, work.value, work.bytes);
+  else
+    std::memcpy(work.to, work.from, work.bytes);
+  if (to_device) memory_.mark_written(work.to, work.bytes);
+}
+
+cudaError_t Device::fail(cudaError_t error, const std::string& why) {
+  if (error == cudaSuccess) return error;
+  last_ = error;
+  message_ = why;
+  return error;
+}
+
+cudaError_t Device::take_last() {
+  const cudaError_t error = stuck_ != cudaSuccess ? stuck_ : last_;
+  last_ = cudaSuccess;
+  return error;
+}
+
+/// TSUGI_PTX_COVERAGE=FOLDER: a line a registered kernel into a file of this process: name, launches, and of each
+/// instruction whether some warp ran it ("1") or none ("0").
+void Device::write_coverage() const {
+  const std::string folder = setting("TSUGI_PTX_COVERAGE", "");
+  if (folder.empty()) return;
+  std::ofstream file(folder + "/" + std::to_string(getpid()) + ".txt");
+  for (const auto& pair : entries_) {
+    const Entry& entry = pair.second;
+    file << comparable(entry.name) << '\t' << entry.launches << '\t';
+    if (entry.kernel != nullptr)
+      for (const std::uint64_t visits : entry.kernel->visits) file << (visits != 0 ? '1' : '0');
+    file << '\n';
+  }
+}
+
+}  // namespace ptx
+}  // namespace tsugi
