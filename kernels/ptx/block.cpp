@@ -291,24 +291,27 @@ bool Block::meet(WarpState& state, const Instruction& i, std::uint32_t lanes, st
   return waiting == 0;
 }
 
-/// When nobody of the warp can run, those who wait for each other have met, or never will.
+/// When nobody of the warp can run, some of those who wait for each other have met, or nobody ever will.
 bool Block::wake_meeting(WarpState& state) {
+  int stuck = -1;
   for (std::size_t g = 0; g < state.groups.size(); ++g) {
     const Group group = state.groups[g];
     if (group.state != Group::State::meets) continue;
     const Instruction& i = kernel_.code[static_cast<std::size_t>(group.at)];
-    state.groups.erase(state.groups.begin() + static_cast<std::ptrdiff_t>(g));
     std::uint32_t waiting = group.lanes;
-    state.warp.active = group.lanes;
     (void)meet(state, i, group.lanes, waiting);
-    if (waiting != 0) state.groups.push_back({group.at, waiting, Group::State::meets});
     if (waiting == group.lanes) {
-      fail(state.warp, i, __builtin_ctz(waiting), "waits for lanes of its mask that never come");
+      stuck = static_cast<int>(g);
+      continue;
     }
-    state.groups.push_back({group.at + 1, group.lanes & ~waiting, Group::State::runs});
+    state.groups[g] = {group.at + 1, group.lanes & ~waiting, Group::State::runs};
+    if (waiting != 0) state.groups.push_back({group.at, waiting, Group::State::meets});
     return true;
   }
-  return false;
+  if (stuck < 0) return false;
+  const Group& group = state.groups[static_cast<std::size_t>(stuck)];
+  fail(state.warp, kernel_.code[static_cast<std::size_t>(group.at)], __builtin_ctz(group.lanes),
+       "waits for lanes of its mask that never come");
 }
 
 std::string Block::place_of(const Instruction& instruction) const {

@@ -33,7 +33,7 @@ bool lists(const std::string& words, const std::string& word) {
 
 /// The rows to look in: some names are those of several instructions, told apart by their type.
 std::vector<const std::vector<Row>*> rows_for(const std::string& type) {
-  if (type == "pred") return {&predicate_rows()};
+  if (type == "pred") return {&predicate_rows(), &warp_rows()};
   if (type == "f16" || type == "f16x2") {
     return {&half_rows(), &predicate_rows(), &convert_rows(), &memory_rows(), &bit_rows(), &arithmetic_rows()};
   }

@@ -47,12 +47,17 @@ class Job:
         return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
 
 
-def run(todo, jobs):
-    """Runs them all, in their order as places come free; prints a line for each, and of a failed one all that it said."""
+def each(todo, jobs):
+    """Runs them, in their order as places come free, and yields each as it ends."""
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         for ended in as_completed([pool.submit(job.run) for job in todo]):
-            job = ended.result()
-            print(f"{'ok    ' if job.passed else 'FAILED'} {job.seconds:6.1f} s  {job.name}", flush=True)
-            if not job.passed:
-                print(job.output[-6000:], flush=True)
+            yield ended.result()
+
+
+def run(todo, jobs):
+    """Runs them all; prints a line for each, and of a failed one all that it said."""
+    for job in each(todo, jobs):
+        print(f"{'ok    ' if job.passed else 'FAILED'} {job.seconds:6.1f} s  {job.name}", flush=True)
+        if not job.passed:
+            print(job.output[-6000:], flush=True)
     return todo

@@ -26,17 +26,6 @@ std::unique_ptr<Checks> checks_asked_for() {
   return races || unwritten ? std::make_unique<Checks>(races, unwritten) : nullptr;
 }
 
-/// A kernel's name without what a compiler makes up for an anonymous namespace, "36_GLOBAL__N__8a7f...": compilers
-/// differ in it.
-std::string comparable(const std::string& name) {
-  const std::size_t mark = name.find("_GLOBAL__N_");
-  if (mark == std::string::npos) return name;
-  std::size_t digits = mark;
-  while (digits > 0 && std::isdigit(static_cast<unsigned char>(name[digits - 1]))) --digits;
-  const std::size_t length = static_cast<std::size_t>(std::atoi(name.c_str() + digits));
-  return name.substr(0, digits) + "(anonymous)" + name.substr(std::min(name.size(), mark + length));
-}
-
 std::string contents(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::stringstream text;
@@ -99,11 +88,9 @@ void Device::load_folder(const std::string& folder) {
   for (const auto& path : paths) {
     replacing_.push_back(load(path.filename().string(), contents(path)));
     for (const std::string& kernel : replacing_.back().module->kernels()) {
-      const std::string name = comparable(kernel);
-      if (!replaced_by_.emplace(name, replacing_.size() - 1).second) {
-        throw Error("ptx: " + folder + " has two kernels " + name);
+      if (!replaced_by_.emplace(kernel, replacing_.size() - 1).second) {
+        throw Error("ptx: " + folder + " has two kernels " + kernel);
       }
-      replacing_names_[name] = kernel;
     }
   }
   if (replacing_.empty()) throw Error("ptx: " + folder + " has no *.ptx");
@@ -120,10 +107,10 @@ Entry* Device::entry(const void* host_function) {
   try {
     if (!folder_.empty()) {
       load_folder(folder_);
-      const auto replacing = replaced_by_.find(comparable(entry.name));
+      const auto replacing = replaced_by_.find(entry.name);
       if (replacing == replaced_by_.end()) throw Error("ptx: " + folder_ + " has no kernel " + entry.name);
       const LoadedModule& loaded = replacing_[replacing->second];
-      entry.kernel = decode(loaded.module->kernel(replacing_names_[replacing->first]), *loaded.module, loaded.globals);
+      entry.kernel = decode(loaded.module->kernel(entry.name), *loaded.module, loaded.globals);
     } else {
       FatBinary& binary = *entry.binary;
       if (binary.text.empty()) throw Error("ptx: " + binary.name + " embeds no PTX as text");
@@ -186,7 +173,7 @@ void Device::write_coverage() const {
   std::ofstream file(folder + "/" + std::to_string(getpid()) + ".txt");
   for (const auto& pair : entries_) {
     const Entry& entry = pair.second;
-    file << comparable(entry.name) << '\t' << entry.launches << '\t';
+    file << entry.name << '\t' << entry.launches << '\t';
     if (entry.kernel != nullptr)
       for (const std::uint64_t visits : entry.kernel->visits) file << (visits != 0 ? '1' : '0');
     file << '\n';

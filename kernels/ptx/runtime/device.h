@@ -85,8 +85,7 @@ class Device {
   std::unordered_map<const void*, Entry> entries_;
   std::string folder_;
   std::vector<LoadedModule> replacing_;             ///< of TSUGI_PTX_FOLDER
-  std::map<std::string, std::size_t> replaced_by_;  ///< by a kernel's comparable name
-  std::map<std::string, std::string> replacing_names_;
+  std::map<std::string, std::size_t> replaced_by_;  ///< by a kernel's name
   cudaError_t last_ = cudaSuccess, stuck_ = cudaSuccess;
   std::string message_;
 };

@@ -1,0 +1,141 @@
+"""Faults planted in the PTX itself, one at a time, as a compiler's mistake would look: each must be caught by the cases that
+run the kernel it is in."""
+
+import re
+import shutil
+from collections import namedtuple
+
+import jobs
+import runner
+
+# A kernel to plant faults in: its file in kernels/cuda, words of its symbol, and what runs it: a pattern of test cases, and
+# the registry rows that these are narrowed to.
+Subject = namedtuple("Subject", "name file words cases rows")
+
+SUBJECTS = (
+    Subject("gemm", "conv2d_forward", ("forward_gemm_kernel", "GemmTileILi32", "Li4E"), "rows of conv2d_forward*", "gemm f32 32x32"),
+    Subject("gemm backward data", "conv2d_backward_data", ("GemmTileILi32", "Li4E"), "rows of conv2d_backward_data*", "gemm f32 32x32"),
+    Subject("gemm backward weight", "conv2d_backward_weight", ("GemmTileILi32", "Li4E"), "rows of conv2d_backward_weight*", "gemm f32 32x32"),
+    Subject("mma", "conv2d_mma", ("forward", "MmaTileILi64"), "rows of conv2d_forward*", "mma f16 64x64"),
+    Subject("half2", "conv2d_half2", ("forward", "Half2TileILi64"), "rows of conv2d_forward*", "half2 f16 64x64"),
+    Subject("winograd", "conv2d_winograd", ("winograd_kernel",), "rows of conv2d_forward*", "winograd"),
+    Subject("direct", "conv2d_direct", ("DirectTileILi128", "AnyFilter", "If"), "rows of conv2d_forward*", "direct f32 128x64"),
+    Subject("direct backward weight", "conv2d_direct_backward_weight", ("DirectWeightTileILi32ELi9", "If", "Li0E"), "rows of conv2d_backward_weight*", "direct f32 32x9"),
+    Subject("depthwise", "conv2d_depthwise", ("forward_depthwise", "If", "FilterILi3ELi1", "Li4E"), "rows of conv2d_forward*", "depthwise f32"),
+    Subject("depthwise backward weight", "conv2d_depthwise_backward_weight", ("If", "FilterILi3ELi1", "Li4E"), "rows of conv2d_backward_weight*", "depthwise f32"),
+    Subject("batch norm", "batch_norm", ("batch_norm_statistics", "IfLi4E"), "batch_norm equals*", ""),
+    Subject("batch norm backward", "batch_norm_backward", ("batch_norm_sums", "IfLi4E", "Rectifier"), "batch_norm equals*", ""),
+    Subject("loss", "softmax_cross_entropy", ("softmax_cross_entropy_row", "If"), "softmax_cross_entropy*", ""),
+    Subject("gradient norm", "gradient_norm", ("chunks", "Li4E"), "gradient_norm*", ""),
+    Subject("optimizer", "optimizer", ("SgdRuleEfLi4E",), "optimizers*", ""),
+    Subject("pool", "pool", ("backward_tiledIfLi4",), "pool*", ""),
+)
+
+# What may go wrong: a name, the statement that it strikes, and what becomes of it. Of all statements that fit, the one in the
+# middle of the kernel is struck.
+Fault = namedtuple("Fault", "name statement replacement checks")
+
+
+def _further(bytes_of):
+    """The same access, one element further."""
+
+    def move(match):
+        step = bytes_of(match)
+        offset = int(match.group("offset") or 0) + step
+        return f"{match.group('head')}[{match.group('base')}+{offset}]{match.group('tail')}"
+
+    return move
+
+
+def _element(match):
+    count = 4 if ".v4." in match.group("head") else 2 if ".v2." in match.group("head") else 1
+    return count * int(re.search(r"[usbf](\d+)\b", match.group("head")).group(1)) // 8
+
+
+_ACCESS = r"^(?P<head>(?:@!?%p\d+ )?{0}\.\S+\s+[^\[]*)\[(?P<base>[^\]+]+)(?:\+(?P<offset>-?\d+))?\](?P<tail>.*)$"
+
+FAULTS = (
+    Fault("a barrier is gone", r"^bar\.sync\s+0;$", "", "races"),
+    Fault("a branch is taken the other way", r"^@(%p\d+) bra\b", r"@!\1 bra", ""),
+    Fault("a shared load reads the next element", _ACCESS.format(r"ld\.shared"), _further(_element), ""),
+    Fault("a shared store writes the next element", _ACCESS.format(r"st\.shared"), _further(_element), ""),
+    Fault("a global load reads the next element", _ACCESS.format(r"ld\.global"), _further(_element), ""),
+    Fault("a global store writes the next element", _ACCESS.format(r"st\.global"), _further(_element), ""),
+    Fault("a sum forgets what it had", r"^fma\.rn\.f32 (\S+ \S+ \S+) %f\d+;", r"fma.rn.f32 \1 0f00000000;", ""),
+    Fault("a limit is one too far", r"^setp\.lt\.s32", "setp.le.s32", ""),
+    Fault("a limit is one too near", r"^setp\.ge\.s32", "setp.gt.s32", ""),
+    Fault("a shuffle goes elsewhere", r"^(shfl\.sync\.bfly\.b32 \S+ \S+) [^,]+,", r"\1 0,", ""),
+    Fault("a matrix is not transposed", r"^(ldmatrix\S*)\.trans", r"\1", ""),
+    Fault("a matrix product forgets its sum", r"^(mma\.sync.*)\{(%f\d+), ?%f\d+,", r"\1{\2, \2,", ""),
+    Fault("a pair of halves forgets its sum", r"^\{ ?fma\.rn\.f16x2 ([^,]+),([^,]+),([^,]+),[^;]+;", r"{mul.f16x2 \1,\2,\3;", ""),
+)
+
+# Faults that change no result, each with the reason.
+EQUAL = {}
+
+
+def body_of(text, words):
+    """(begin, end) of the first kernel whose symbol has all the words, without its parameters."""
+    for match in re.finditer(r"\.entry ([^(]+)\(", text):
+        if all(word in match.group(1) for word in words):
+            end = text.find(".entry ", match.end())
+            return match.end(), end if end >= 0 else len(text)
+    raise ValueError(f"no kernel has {words}")
+
+
+def plant(text, subject, fault):
+    """The module's text with the fault; None where no statement of the kernel fits."""
+    begin, end = body_of(text, subject.words)
+    lines = text[begin:end].split("\n")
+    squeezed = [re.sub(r"\s+", " ", line.strip()) for line in lines]
+    places = [i for i, line in enumerate(squeezed) if re.search(fault.statement, line)]
+    if not places:
+        return None, ""
+    place = places[len(places) // 2]
+    struck = re.sub(fault.statement, fault.replacement, squeezed[place])
+    was, lines[place] = lines[place].strip(), struck
+    return text[:begin] + "\n".join(lines) + text[end:], f"{was} -> {struck or 'nothing'}"
+
+
+def planted(root, folder):
+    """(name, module, text, what changed, subject, fault) of all faults that fit."""
+    for subject in SUBJECTS:
+        text = (folder / f"{subject.file}.ptx").read_text()
+        for fault in FAULTS:
+            changed, what = plant(text, subject, fault)
+            if changed is not None and (subject.name, fault.name) not in EQUAL:
+                yield f"{subject.name}: {fault.name}", changed, what, subject, fault
+
+
+def run(root, folders, names, places):
+    """Exit status: 0 when every fault was caught."""
+    arch = next(iter(folders))
+    base = root / "build/ptx/mutants"
+    shutil.rmtree(base, ignore_errors=True)
+    todo, said = [], {}
+    for name, text, what, subject, fault in planted(root, folders[arch]):
+        if names and not any(part in name for part in names):
+            continue
+        folder = base / re.sub(r"\W+", "_", name)
+        folder.mkdir(parents=True)
+        for path in folders[arch].glob("*.ptx"):
+            (folder / path.name).symlink_to(path)
+        (folder / f"{subject.file}.ptx").unlink()
+        (folder / f"{subject.file}.ptx").write_text(text)
+        told = {**jobs.environment(root, arch, folder), "TSUGI_PTX_FOLDER": str(folder), "TSUGI_TEST_SEED": "20"}
+        if subject.rows:
+            told["TSUGI_TEST_ROWS"] = subject.rows
+        if fault.checks:
+            told["TSUGI_PTX_CHECK"] = fault.checks
+        command = (jobs.program(root), f"--test-case={subject.cases}", "--abort-after=1")
+        todo.append(runner.Job(name, command, told, limit_s=300))
+        said[name] = what
+    survived = 0
+    for job in runner.each(todo, places):
+        caught = not job.passed
+        survived += not caught
+        print(f"{'caught  ' if caught else 'SURVIVED'} {job.seconds:6.1f} s  {job.name}", flush=True)
+        if not caught:
+            print(f"    {said[job.name]}\n{job.output[-1000:]}", flush=True)
+    print(f"ptx: {len(todo)} planted faults in the PTX of sm_{arch}, {survived} survived")
+    return 1 if survived or not todo else 0
