@@ -18,14 +18,7 @@ void Checks::begin_block(std::uint32_t block, std::size_t shared_bytes) {
 }
 
 std::string Checks::shared(const Access& access) {
-  for (std::size_t i = access.offset; i < access.offset + access.bytes; ++i) {
-    if (access.write) shared_written_[i] = true;
-    if (unwritten_ && !shared_written_[i]) return kUnwrittenRead;
-    if (!races_) continue;
-    std::string wrong = touch(shared_[i], access);
-    if (!wrong.empty()) return wrong;
-  }
-  return {};
+  return touch_all(access, races_ ? shared_.data() : nullptr, &shared_written_);
 }
 
 std::string Checks::global(Allocation& allocation, const Access& access) {
@@ -34,16 +27,19 @@ std::string Checks::global(Allocation& allocation, const Access& access) {
     bytes = &global_[allocation.begin];
     bytes->resize(allocation.bytes);
   }
+  return touch_all(access, races_ ? bytes->data() : nullptr,
+                   allocation.written.empty() ? nullptr : &allocation.written);
+}
+
+std::string Checks::touch_all(const Access& access, Byte* bytes, std::vector<bool>* written) {
+  bool any_written = written == nullptr || access.write;
   for (std::size_t i = access.offset; i < access.offset + access.bytes; ++i) {
-    if (allocation.written.size() > i) {
-      if (access.write) allocation.written[i] = true;
-      if (unwritten_ && !allocation.written[i]) return kUnwrittenRead;
-    }
-    if (!races_) continue;
-    std::string wrong = touch((*bytes)[i], access);
+    if (written != nullptr && access.write) (*written)[i] = true;
+    if (written != nullptr && (*written)[i]) any_written = true;
+    std::string wrong = bytes != nullptr ? touch(bytes[i], access) : std::string();
     if (!wrong.empty()) return wrong;
   }
-  return {};
+  return unwritten_ && !any_written ? kUnwrittenRead : "";
 }
 
 bool Checks::concurrent(const Stamp& earlier, const Stamp& now) const {

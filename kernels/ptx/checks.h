@@ -1,5 +1,6 @@
 // What a GPU does not punish, but a result depends on: two threads that touch a byte, one of them writing, with no
-// barrier between them, and reads of memory that nothing wrote.
+// barrier between them, and reads of memory of which nothing wrote a byte. A vector that is read may end in padding:
+// new memory is NaN (memory.h), so what of it is used shows in the result.
 #pragma once
 
 #include <cstdint>
@@ -40,6 +41,8 @@ class Checks {
     Stamp writer, reader, other_reader;
   };
 
+  /// Either may be null: is not looked at.
+  std::string touch_all(const Access& access, Byte* bytes, std::vector<bool>* written);
   std::string touch(Byte& byte, const Access& access);
   bool concurrent(const Stamp& earlier, const Stamp& now) const;
 

@@ -242,7 +242,7 @@ Variable read_variable(Tokens& tokens) {
     const bool list = tokens.skip("{");
     do {
       const bool negative = tokens.skip("-");
-      std::uint64_t value = tokens.number();
+      std::uint64_t value = tokens.literal();
       if (negative) value = 0 - value;
       for (std::uint64_t i = 0; i < element; ++i) variable.initial.push_back(static_cast<std::uint8_t>(value >> 8 * i));
     } while (tokens.skip(","));

@@ -47,6 +47,12 @@ class Tokens {
       fail("expected a number, found " + text);
     return value;
   }
+  /// A number, or the bits of a literal 0f3F800000 or 0d3FF0000000000000.
+  std::uint64_t literal() {
+    const bool is_float = word_.size() == 10 && word_.compare(0, 2, "0f") == 0;
+    const bool is_double = word_.size() == 18 && word_.compare(0, 2, "0d") == 0;
+    return is_float || is_double ? std::strtoull(take().c_str() + 2, nullptr, 16) : number();
+  }
   [[noreturn]] void fail(const std::string& what) const {
     throw Error("ptx: " + module_ + " line " + std::to_string(word_line_) + ": " + what);
   }

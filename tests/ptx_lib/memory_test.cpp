@@ -86,12 +86,14 @@ TEST_SUITE("ptx memory") {
 
   TEST_CASE("variables of the module hold what they are given, and zeros behind") {
     Setup setup;
-    setup.declarations = ".global .align 4 .b8 table[12] = {1, 0, 0, 0, 255, 255, 255, 255};\n.global .u32 word = 9;\n";
+    setup.declarations =
+        ".global .align 4 .b8 table[12] = {1, 0, 0, 0, 255, 255, 255, 255};\n.global .u32 word = 9;\n.global .f32 one "
+        "= 0f3F800000;\n";
     const auto got =
         run("ld.global.u32 %r5, [table]; ld.global.u32 %r6, [table+4]; mov.u64 %q1, table; ld.global.u32 %r7, [%q1+8];"
-            "ld.global.u32 %r8, [word];",
+            "ld.global.u32 %r8, [word]; ld.global.f32 %f1, [one]; cvt.rni.s32.f32 %r9, %f1; add.s32 %r8, %r8, %r9;",
             {}, setup);
-    CHECK(got[1] == Words{1, 0xffffffffu, 0, 9});
+    CHECK(got[1] == Words{1, 0xffffffffu, 0, 10});
   }
 
   TEST_CASE("an access outside of what it reaches names thread, line and address") {
@@ -179,8 +181,7 @@ TEST_SUITE("ptx checks") {
     CHECK(contains(failure("ld.global.u32 %r5, [%extra];", setup), "reads memory that nothing wrote"));
     CHECK(contains(failure("ld.shared.u8 %r5, [memory];", setup), "reads memory that nothing wrote"));
     run("st.global.u32 [%extra], 1; ld.global.u32 %r5, [%extra];", {}, setup);
-    CHECK(contains(failure("st.global.u32 [%extra], 1; ld.global.u64 %q1, [%extra];", setup),
-                   "reads memory that nothing wrote"));
+    run("st.global.u32 [%extra], 1; ld.global.u64 %q1, [%extra];", {}, setup);  // a vector may end in padding
   }
 
   TEST_CASE("a release ends a life, and memory that is too large is refused") {

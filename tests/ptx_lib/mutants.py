@@ -13,18 +13,66 @@ import runner
 Subject = namedtuple("Subject", "name file words cases rows")
 
 SUBJECTS = (
-    Subject("gemm", "conv2d_forward", ("forward_gemm_kernel", "GemmTileILi32", "Li4E"), "rows of conv2d_forward*", "gemm f32 32x32"),
-    Subject("gemm backward data", "conv2d_backward_data", ("GemmTileILi32", "Li4E"), "rows of conv2d_backward_data*", "gemm f32 32x32"),
-    Subject("gemm backward weight", "conv2d_backward_weight", ("GemmTileILi32", "Li4E"), "rows of conv2d_backward_weight*", "gemm f32 32x32"),
+    Subject(
+        "gemm",
+        "conv2d_forward",
+        ("forward_gemm_kernel", "GemmTileILi32", "Li4E"),
+        "rows of conv2d_forward*",
+        "gemm f32 32x32",
+    ),
+    Subject(
+        "gemm backward data",
+        "conv2d_backward_data",
+        ("GemmTileILi32", "Li4E"),
+        "rows of conv2d_backward_data*",
+        "gemm f32 32x32",
+    ),
+    Subject(
+        "gemm backward weight",
+        "conv2d_backward_weight",
+        ("GemmTileILi32", "Li4E"),
+        "rows of conv2d_backward_weight*",
+        "gemm f32 32x32",
+    ),
     Subject("mma", "conv2d_mma", ("forward", "MmaTileILi64"), "rows of conv2d_forward*", "mma f16 64x64"),
     Subject("half2", "conv2d_half2", ("forward", "Half2TileILi64"), "rows of conv2d_forward*", "half2 f16 64x64"),
     Subject("winograd", "conv2d_winograd", ("winograd_kernel",), "rows of conv2d_forward*", "winograd"),
-    Subject("direct", "conv2d_direct", ("DirectTileILi128", "AnyFilter", "If"), "rows of conv2d_forward*", "direct f32 128x64"),
-    Subject("direct backward weight", "conv2d_direct_backward_weight", ("DirectWeightTileILi32ELi9", "If", "Li0E"), "rows of conv2d_backward_weight*", "direct f32 32x9"),
-    Subject("depthwise", "conv2d_depthwise", ("forward_depthwise", "If", "FilterILi3ELi1", "Li4E"), "rows of conv2d_forward*", "depthwise f32"),
-    Subject("depthwise backward weight", "conv2d_depthwise_backward_weight", ("If", "FilterILi3ELi1", "Li4E"), "rows of conv2d_backward_weight*", "depthwise f32"),
+    Subject(
+        "direct",
+        "conv2d_direct",
+        ("DirectTileILi128", "AnyFilter", "If"),
+        "rows of conv2d_forward*",
+        "direct f32 128x64",
+    ),
+    Subject(
+        "direct backward weight",
+        "conv2d_direct_backward_weight",
+        ("DirectWeightTileILi32ELi9", "If", "Li0E"),
+        "rows of conv2d_backward_weight*",
+        "direct f32 32x9",
+    ),
+    Subject(
+        "depthwise",
+        "conv2d_depthwise",
+        ("forward_depthwise", "If", "FilterILi3ELi1", "Li4E"),
+        "rows of conv2d_forward*",
+        "depthwise f32",
+    ),
+    Subject(
+        "depthwise backward weight",
+        "conv2d_depthwise_backward_weight",
+        ("If", "FilterILi3ELi1", "Li4E"),
+        "rows of conv2d_backward_weight*",
+        "depthwise f32",
+    ),
     Subject("batch norm", "batch_norm", ("batch_norm_statistics", "IfLi4E"), "batch_norm equals*", ""),
-    Subject("batch norm backward", "batch_norm_backward", ("batch_norm_sums", "IfLi4E", "Rectifier"), "batch_norm equals*", ""),
+    Subject(
+        "batch norm backward",
+        "batch_norm_backward",
+        ("batch_norm_sums", "IfLi4E", "Rectifier"),
+        "batch_norm equals*",
+        "",
+    ),
     Subject("loss", "softmax_cross_entropy", ("softmax_cross_entropy_row", "If"), "softmax_cross_entropy*", ""),
     Subject("gradient norm", "gradient_norm", ("chunks", "Li4E"), "gradient_norm*", ""),
     Subject("optimizer", "optimizer", ("SgdRuleEfLi4E",), "optimizers*", ""),
@@ -67,7 +115,12 @@ FAULTS = (
     Fault("a shuffle goes elsewhere", r"^(shfl\.sync\.bfly\.b32 \S+ \S+) [^,]+,", r"\1 0,", ""),
     Fault("a matrix is not transposed", r"^(ldmatrix\S*)\.trans", r"\1", ""),
     Fault("a matrix product forgets its sum", r"^(mma\.sync.*)\{(%f\d+), ?%f\d+,", r"\1{\2, \2,", ""),
-    Fault("a pair of halves forgets its sum", r"^\{ ?fma\.rn\.f16x2 ([^,]+),([^,]+),([^,]+),[^;]+;", r"{mul.f16x2 \1,\2,\3;", ""),
+    Fault(
+        "a pair of halves forgets its sum",
+        r"^\{ ?fma\.rn\.f16x2 ([^,]+),([^,]+),([^,]+),[^;]+;",
+        r"{mul.f16x2 \1,\2,\3;",
+        "",
+    ),
 )
 
 # Faults that change no result, each with the reason.
