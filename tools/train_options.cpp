@@ -175,6 +175,7 @@ Json summary_json(const RunSummary& summary, const std::string& output) {
     json["loss_scale"] = summary.progress.loss_scale;
     json["skipped_steps"] = summary.progress.skipped_steps;
   }
+  json["diverged"] = summary.diverged;
   json["checkpoint"] = output;
   return json;
 }
@@ -195,7 +196,9 @@ void print_profile(const RunSummary& summary) {
 int report_end(const RunSummary& summary, const TrainOptions& options, const std::string& command) {
   if (!summary.stopped) return kOk;
   const std::string output = options.collect().run.output, word = shell_word(output);
-  Console::error("stopped after step " + std::to_string(summary.progress.step) + "; the work is saved in " + output +
+  const std::string step = std::to_string(summary.progress.step);
+  Console::error((summary.diverged ? "stopped; " + output + " stays as of step " + step + ", from before the loss rose"
+                                   : "stopped after step " + step + "; the work is saved in " + output) +
                  options.lost_by_compact() + ". Go on with: " + command + " --continue " + word + " -o " + word +
                  options.repeated());
   return kFailed;

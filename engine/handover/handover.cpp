@@ -317,7 +317,17 @@ RunSummary Handover::train_on() {
   Trainer trainer(*network_, source, split.train, settings_, {dtype_, share_.training, request_.train.graph});
   trainer.load(start_, request_.bundle);
   announce(observer_, *backend_, *network_, trainer, split.train.size(), split.test.size());
-  Run run{*network_, trainer, source, split.test, true, settings_, std::move(start_), history_, clock_, &ending};
+  Run run{*network_,
+          trainer,
+          source,
+          split.test,
+          true,
+          settings_,
+          std::move(start_),
+          history_,
+          clock_,
+          &ending,
+          request_.continue_from};
   describe(run.checkpoint, to_json(settings_, own_), preprocessing_, source, split);
   keep_photo_lists(run.checkpoint, std::move(before_));
   run.checkpoint.provenance = provenance_json(run.checkpoint.class_names, run.checkpoint.personal_classes,

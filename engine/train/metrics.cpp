@@ -63,6 +63,11 @@ std::string to_json(const MetricsHistory& history) {
   json["unfinished"] = {{"loss", history.unfinished.loss},
                         {"correct", history.unfinished.correct},
                         {"samples", history.unfinished.samples}};
+  if (history.trend.steps > 0)
+    json["trend"] = {{"lately", history.trend.lately},
+                     {"best", history.trend.best},
+                     {"high", history.trend.high},
+                     {"steps", history.trend.steps}};
   if (!history.before.empty()) {
     json["accuracy_general_before"] = number(history.accuracy_general_before);
     json["before"] = Json::array();
@@ -83,6 +88,11 @@ MetricsHistory metrics_from_json(const std::string& text, const std::string& pla
     const JsonValue sums = root.object("unfinished");
     history.unfinished = {sums.at("loss").number(), sums.at("correct").whole<std::uint64_t>(),
                           sums.at("samples").whole<std::uint64_t>()};
+  }
+  if (root.has("trend")) {
+    const JsonValue trend = root.object("trend");
+    history.trend = {trend.at("lately").number(), trend.at("best").number(), trend.at("high").truth(),
+                     trend.at("steps").whole<std::uint32_t>(0, LossTrend::kSettled)};
   }
   if (root.has("before")) {
     history.accuracy_general_before = read_number(root, "accuracy_general_before");

@@ -8,6 +8,7 @@
 #include "engine/core/file_log.h"
 #include "engine/formats/checkpoint.h"
 #include "engine/train/evaluation.h"
+#include "engine/train/loss_trend.h"
 #include "engine/train/trainer.h"
 
 namespace tsugi {
@@ -25,10 +26,11 @@ struct MetricsRow {
   bool concluded = false;  ///< of the network that a hand-over ends with, which has no loss (not written)
 };
 
-/// What a checkpoint's metrics hold: every evaluation so far, and the sums of the unfinished epoch.
+/// What a checkpoint's metrics hold: every evaluation so far, the sums of the unfinished epoch, and the loss's trend.
 struct MetricsHistory {
   std::vector<MetricsRow> rows;
   StepTotals unfinished;
+  LossTrend trend;
   double wall_s = 0.0;                   ///< seconds trained before this process, as far as known (continued_history)
   double accuracy_general_before = 0.0;  ///< a hand-over: of the checkpoint as it was received
   std::vector<Tally> before;             ///< a hand-over: [classes] the same, person by person

@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <limits>
+#include <filesystem>
+#include <optional>
 
 #include "engine/core/device.h"
 #include "engine/core/text.h"
@@ -25,30 +26,6 @@ void check_finite(const std::vector<NamedTensor>& tensors, std::uint32_t step) {
                     std::to_string(value) + ", expected finite numbers; try a smaller --lr or --clip-norm");
 }
 
-/// Tells once that the loss rises for good: its mean of late is twice what it was at its lowest, and worse than that of
-/// guessing.
-class DivergenceWatch {
- public:
-  explicit DivergenceWatch(int classes) : guessing_(std::log(static_cast<double>(classes))) {}
-
-  /// loss: the mean of a step. Returns what to tell, or "".
-  std::string after_step(double loss) {
-    constexpr double kLately = 0.1, kRise = 2.0;  // the share of the last step in the mean: some ten steps count
-    recent_ = std::isfinite(lowest_) ? recent_ + kLately * (loss - recent_) : loss;
-    lowest_ = std::min(lowest_, recent_);
-    if (told_ || recent_ <= kRise * lowest_ || recent_ <= guessing_) return "";
-    told_ = true;
-    char text[160];
-    std::snprintf(text, sizeof text, "warning: the loss rises, %.3g lately and %.3g at its lowest; guessing has %.3g",
-                  recent_, lowest_, guessing_);
-    return text;
-  }
-
- private:
-  double guessing_, recent_ = 0.0, lowest_ = std::numeric_limits<double>::infinity();
-  bool told_ = false;
-};
-
 class Runner {
  public:
   Runner(Run& run, const RunOptions& options, const RunObserver& observer)
@@ -58,7 +35,7 @@ class Runner {
         inference_(run.network, std::max(1, std::min<int>(kEvaluationBatch, static_cast<int>(run.test_photos.size()))),
                    &run.trainer.arena()),
         earlier_wall_s_(run.history.wall_s),
-        divergence_(run.network.outputs()) {
+        guessing_(std::log(static_cast<double>(run.network.outputs()))) {
     const std::vector<std::string>& names = run.checkpoint.personal_classes;
     for (const std::string& name : run.network.class_names())
       personal_.push_back(std::find(names.begin(), names.end(), name) != names.end());
@@ -74,6 +51,7 @@ class Runner {
     Trainer& trainer = run_.trainer;
     const auto epochs = static_cast<std::uint32_t>(run_.settings.epochs);
     RunSummary summary;
+    begin_output(epochs);
     if (run_.handover && run_.history.rows.empty() && trainer.progress().step == 0) evaluate_between(false);
     if (trainer.progress().epoch >=
         epochs) {  // continued from a finished run, which may have been killed before its last metrics
@@ -106,6 +84,8 @@ class Runner {
     if (end.skipped_steps > 0)
       say("loss scaling left out " + std::to_string(end.skipped_steps) + " of " + std::to_string(end.step) +
           " steps, whose gradients overflowed float16");
+    summary.diverged = must_keep();
+    if (summary.diverged && !summary.stopped) go_back();
     fill(summary);
     if (profile_ != nullptr) {
       profile_->write(options_.profile, purpose("profile"));
@@ -133,17 +113,41 @@ class Runner {
   void one_step() {
     const Stopwatch clock;
     if (profile_ != nullptr) profile_->begin_step();
-    const StepTotals totals = run_.trainer.step();
+    const StepTotals totals = telling([&] { return run_.trainer.step(); });
     if (profile_ != nullptr) profile_->end_step(run_.trainer.progress().step);
     step_seconds_ += clock.seconds();
     images_ += totals.samples;
     run_.history.unfinished.add(totals);
-    run_.history.kept.clear();
-    if (const std::string rises = divergence_.after_step(totals.loss / static_cast<double>(totals.samples));
-        !rises.empty())
-      say(rises + "; if it goes on, try a --lr below " + number_text(run_.settings.optimizer.lr) +
-          ", or --clip-norm 1");
+    watch_loss(totals.loss / static_cast<double>(totals.samples));
     if (observer_.step) observer_.step(status());
+  }
+
+  /// Where weights went bad, the error says what is left.
+  template <class Work>
+  auto telling(const Work& work) -> decltype(work()) {
+    try {
+      return work();
+    } catch (const Error& error) {
+      if (!kept_) throw;
+      throw Error(std::string(error.what()) + "; " + options_.output + " stays as of step " +
+                  std::to_string(kept_->step));
+    }
+  }
+
+  std::string trend_text() const {
+    char text[120];
+    std::snprintf(text, sizeof text, "%.3g lately and %.3g at its lowest; guessing has %.3g", trend().lately,
+                  trend().best, guessing_);
+    return text;
+  }
+
+  /// Tells once that the loss rises for good.
+  void watch_loss(double loss) {
+    run_.history.trend.add(loss, guessing_);
+    if (told_of_rise_ || !trend().high || trend().lately <= guessing_) return;
+    told_of_rise_ = true;
+    say("warning: the loss rises, " + trend_text() + "; if it goes on, try a --lr below " +
+        number_text(run_.settings.optimizer.lr) + ", or --clip-norm 1");
   }
 
   RunStatus status() const {
@@ -165,7 +169,8 @@ class Runner {
 
   void evaluate_now() {
     const Profile::Span span(profile_.get(), "evaluation");
-    evaluation_ = evaluate(inference_, run_.source, run_.test_photos, run_.network.classes(), personal_);
+    evaluation_ =
+        telling([&] { return evaluate(inference_, run_.source, run_.test_photos, run_.network.classes(), personal_); });
   }
 
   /// What the new rows can do before any step, or the network that the run ends with.
@@ -179,7 +184,7 @@ class Runner {
 
   /// Makes the network that the run ends with of what was learnt.
   void conclude() {
-    saved_once_ = false;
+    written_ = false;
     const RunEnding::Outcome outcome = run_.ending->conclude(run_.trainer, observer_.say);
     give_back_memory();  // copies of the weights, before the checkpoint needs as much again
     run_.history.kept = outcome.kept;
@@ -216,9 +221,36 @@ class Runner {
     run_.history.rows.push_back(row);
   }
 
+  const LossTrend& trend() const { return run_.history.trend; }
+
+  /// From its first step on a run that goes on has in its output what it goes on from: that is worth keeping, too.
+  void begin_output(std::uint32_t epochs) {
+    if (run_.continued_from.empty() || run_.trainer.progress().epoch >= epochs) return;
+    run_.history.kept.clear();  // what it ended with is trained on
+    if (options_.output.empty()) return;
+    std::error_code not_there;
+    if (!std::filesystem::equivalent(options_.output, run_.continued_from, not_there)) return save();
+    kept_ = run_.trainer.progress();
+  }
+
+  /// While the loss is high again the output stays as it was. What a hand-over concluded was judged there.
+  bool must_keep() const {
+    return kept_ && kept_->step != run_.trainer.progress().step && run_.history.kept.empty() && trend().high;
+  }
+
+  void tell_keeping(bool keeping) {
+    if (keeping != keeping_)
+      say(keeping ? "warning: " + options_.output + " stays as of step " + std::to_string(kept_->step) +
+                        " until the loss has recovered: " + trend_text()
+                  : "the loss has recovered, " + trend_text() + ": " + options_.output + " is written again");
+    keeping_ = keeping;
+  }
+
   void save() {
     const TrainingProgress& now = run_.trainer.progress();
-    if (options_.output.empty() || (saved_once_ && saved_.step == now.step && saved_.epoch == now.epoch)) return;
+    if (options_.output.empty() || (written_ && kept_->step == now.step && kept_->epoch == now.epoch)) return;
+    tell_keeping(must_keep());
+    if (keeping_) return;
     const Profile::Span span(profile_.get(), "checkpoint");
     run_.trainer.store(run_.checkpoint);
     run_.checkpoint.metrics = to_json(run_.history);
@@ -228,14 +260,22 @@ class Runner {
     check_finite(run_.checkpoint.strangers, now.step);
     for (const auto& [buffer, tensors] : run_.checkpoint.moments) check_finite(tensors, now.step);
     write_checkpoint(options_.output, run_.checkpoint, options_.output_kind, observer_.files);
-    saved_ = now;
-    saved_once_ = true;
+    kept_ = now;
+    written_ = true;
+  }
+
+  /// What is said of a run that ended worse is of what it leaves.
+  void go_back() {
+    say("the loss has not recovered: " + options_.output + " stays as of step " + std::to_string(kept_->step) + " of " +
+        std::to_string(run_.trainer.progress().step) + "; accuracies are of that");
+    run_.trainer.load(read_checkpoint(options_.output, observer_.files), options_.output);
+    evaluate_now();
   }
 
   void fill(RunSummary& summary) const {
     summary.history = run_.history;
     summary.evaluation = evaluation_;
-    summary.progress = run_.trainer.progress();
+    summary.progress = summary.diverged ? *kept_ : run_.trainer.progress();
     summary.wall_s = wall_s();
     summary.images_per_s = step_seconds_ > 0.0 ? static_cast<double>(images_) / step_seconds_ : 0.0;
     summary.peak_memory_bytes = peak_process_bytes();
@@ -252,13 +292,15 @@ class Runner {
   Inference inference_;
   std::vector<bool> personal_;  // [classes]
   double earlier_wall_s_;       // of the processes that this run continues
-  DivergenceWatch divergence_;
+  double guessing_;             // the loss of equal probabilities
+  bool told_of_rise_ = false;
   double step_seconds_ = 0.0;
   std::uint64_t images_ = 0;
   Evaluation evaluation_;
-  TrainingProgress saved_;
-  bool saved_once_ = false;
-  std::unique_ptr<Profile> profile_;  // null: nobody asked
+  std::optional<TrainingProgress> kept_;  // what the output holds of this run
+  bool written_ = false;                  // by this process, and nothing but steps changed the network since
+  bool keeping_ = false;                  // the output was to be written, and must_keep()
+  std::unique_ptr<Profile> profile_;      // null: nobody asked
 };
 
 }  // namespace

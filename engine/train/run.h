@@ -53,9 +53,10 @@ struct RunOptions {
 /// What a finished (or stopped) run leaves.
 struct RunSummary {
   bool stopped = false;
+  bool diverged = false;  ///< the loss rose for good: the output is from before that
   MetricsHistory history;
-  Evaluation evaluation;  ///< the last one
-  TrainingProgress progress;
+  Evaluation evaluation;      ///< the last one; of a run that diverged to its end, of what the output holds
+  TrainingProgress progress;  ///< of the same
   double wall_s = 0.0;
   double images_per_s = 0.0;          ///< training samples a second of training steps, evaluations left out
   std::size_t peak_memory_bytes = 0;  ///< of the whole process
@@ -96,10 +97,12 @@ struct Run {
   MetricsHistory history;
   Stopwatch clock;                    ///< wall_s counts from its start
   const RunEnding* ending = nullptr;  ///< null: the run ends with what the last step left
+  std::string continued_from;         ///< the checkpoint that it goes on from; "" = none
 };
 
-/// Trains to the end of settings.epochs, or until the observer stops it. Throws what Trainer::step throws (the last
-/// checkpoint on disk stays), and when a file cannot be written.
+/// Trains to the end of settings.epochs, or until the observer stops it. While the loss is much higher than it was
+/// (loss_trend.h), the last checkpoint on disk stays; before the first there is none to keep. Throws what Trainer::step
+/// throws (the last checkpoint stays, too), and when a file cannot be written.
 RunSummary run_training(Run& run, const RunOptions& options, const RunObserver& observer);
 
 }  // namespace tsugi

@@ -25,6 +25,7 @@ PRETRAIN = {
     "device",
     "precision",
     "checkpoint",
+    "diverged",
 }
 RESUME = PRETRAIN | {
     "accuracy_general",
