@@ -2,10 +2,14 @@
 // considerations".
 #include "engine/core/text.h"
 
+#include <utf8proc.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <new>
 #include <utility>
 
 namespace tsugi {
@@ -111,14 +115,24 @@ std::size_t utf8_length(const std::string& text, std::size_t at) {
   return length;
 }
 
-bool has_combining_marks(const std::string& text) {
+std::string composed(const std::string& text) {
+  utf8proc_uint8_t* form = nullptr;
+  const utf8proc_ssize_t size =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
+                   &form, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(form, std::free);
+  if (size == UTF8PROC_ERROR_NOMEM) throw std::bad_alloc();
+  return size < 0 ? text : std::string(reinterpret_cast<const char*>(form), static_cast<std::size_t>(size));
+}
+
+std::string spelled_out(const std::string& text) {
+  std::string spelled;
   for (std::size_t at = 0, length = 0; at < text.size(); at += length) {
-    length = utf8_length(text, at);
-    if (length == 0) return false;
+    length = std::max<std::size_t>(utf8_length(text, at), 1);
     const unsigned c = code_point(text, at, length);
-    if ((c >= 0x300 && c <= 0x36F) || c == 0x3099 || c == 0x309A || (c >= 0x1160 && c <= 0x11FF)) return true;
+    spelled += c < 0x80 ? printable(text.substr(at, 1)) : written_out("\\u{%x}", c);
   }
-  return false;
+  return spelled;
 }
 
 std::string printable(const std::string& text) {

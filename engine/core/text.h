@@ -11,9 +11,12 @@ namespace tsugi {
 /// Bytes of the UTF-8 character at `at`, or 0 when it is not valid (overlong forms, surrogates and a cut end included).
 std::size_t utf8_length(const std::string& text, std::size_t at);
 
-/// Whether a sign in it is drawn upon the letter before it, as in names of the form NFD: accents, the marks of kana,
-/// the vowels and end consonants of Hangul.
-bool has_combining_marks(const std::string& text);
+/// The same text in Unicode's form NFC, each letter one with its accents: Linux and Windows name files so, macOS takes
+/// them apart (NFD). Names of people are compared in this form alone. What is not UTF-8 comes back as it is.
+std::string composed(const std::string& text);
+
+/// With everything beyond ASCII written out, Zo\u{eb}: tells apart what looks the same.
+std::string spelled_out(const std::string& text);
 
 /// `text` as one line that people see in full: what a terminal would obey, hide or reorder by is written out instead.
 /// Control characters and bytes that are not UTF-8 become \n, \t or \xNN; other controls, marks of direction, invisible

@@ -19,6 +19,11 @@ constexpr std::array<std::pair<CropAround, const char*>, 3> kCropsAround = {
 
 std::string class_of(const std::string& file) { return file.substr(0, file.find('/')); }
 
+std::string with_composed_class(const std::string& file) {
+  const std::string name = class_of(file);
+  return composed(name) + file.substr(name.size());
+}
+
 std::uint64_t photo_key(const Photo& photo) {
   std::uint64_t hash = 14695981039346656037ull;
   for (const char c : photo.file) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;

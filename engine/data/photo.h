@@ -18,9 +18,9 @@ struct Box {
 
 /// One photo of one person, not yet decoded.
 struct Photo {
-  std::string class_name;
-  std::string file;  ///< "<class>/<file name>": messages, the draw of a split and bundles use it
-  std::string path;  ///< where to read it from, when `bytes` is null
+  std::string class_name;  ///< composed
+  std::string file;        ///< "<class>/<file name>": messages, the draw of a split and bundles use it
+  std::string path;        ///< where to read it from, when `bytes` is null
   std::shared_ptr<const std::vector<std::uint8_t>>
       bytes;                     ///< the encoded file, when it is in memory (a bundle's photo)
   std::optional<Box> face = {};  ///< where somebody says that the face is; nobody: as the preprocessing finds it
@@ -33,8 +33,9 @@ struct PhotoIdentity {
   std::uint64_t look = 0;  ///< perceptual hash of the whole picture, 63 bits; 0 where it shows too little
 };
 
-/// "<class>" of a photo's `file`.
+/// "<class>" of a photo's `file`; and that `file` with its class composed() (core/text.h).
 std::string class_of(const std::string& file);
+std::string with_composed_class(const std::string& file);
 
 /// A stable 64-bit key of a photo's `file` (FNV-1a): the same on every machine and wherever the photo lies.
 /// Source: http://www.isthe.com/chongo/tech/comp/fnv/

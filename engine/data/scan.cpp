@@ -61,8 +61,11 @@ void check_scanned(const std::string& name, const fs::path& dir) {
   check_name(name, dir.string());
 }
 
-void add_person(const fs::path& dir, const std::string& name, const Listing& listing, PhotoFolder* result) {
-  check_scanned(name, dir.parent_path());
+/// dir: opened by the bytes of its name, which is `folder`; the person's is composed of it.
+void add_person(const fs::path& dir, const std::string& folder, const Listing& listing, PhotoFolder* result) {
+  check_scanned(folder, dir.parent_path());
+  const std::string name = composed(folder);
+  check_name(name, dir.string());
   if (listing.photos.empty())
     throw Error(dir.string() + ": holds no photo (*.jpg, *.jpeg, *.png)" +
                 (listing.folders.empty() ? "; put photos into it, or remove it"
@@ -101,7 +104,20 @@ void check_level(const fs::path& dir, const Listing& listing, const std::vector<
                 (listing.folders.size() > 1 ? " or " + (dir / listing.folders.back()).string() : ""));
 }
 
-PhotoFolder scan_listed(const fs::path& dir, const Listing& listing, int min_classes) {
+/// Sorts folders by the names of their people. Throws where two are one person's.
+void sort_by_person(const fs::path& dir, std::vector<std::string>& folders) {
+  std::sort(folders.begin(), folders.end(),
+            [](const std::string& a, const std::string& b) { return composed(a) < composed(b); });
+  const auto twice = std::adjacent_find(folders.begin(), folders.end(), [](const std::string& a, const std::string& b) {
+    return composed(a) == composed(b);
+  });
+  if (twice != folders.end())
+    throw Error(dir.string() + ": " + composed(*twice) + " has two folders, " + spelled_out(*twice) + " and " +
+                spelled_out(*(twice + 1)) + ", whose names look the same; one expected, with the photos of both");
+}
+
+PhotoFolder scan_listed(const fs::path& dir, Listing listing, int min_classes) {
+  sort_by_person(dir, listing.folders);
   const std::size_t found = listing.folders.size();
   std::vector<Listing> people;
   for (const std::string& name : listing.folders) people.push_back(list_folder(dir / name));

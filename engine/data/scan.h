@@ -9,6 +9,7 @@
 namespace tsugi {
 
 /// Photos of several people. Sorted bytewise by class, then by file name, so that the order depends on the names alone.
+/// A class is named as its folder is, in composed() form: the same on every file system.
 struct PhotoFolder {
   std::vector<std::string> class_names;  ///< sorted, distinct
   std::vector<Photo> photos;
@@ -22,7 +23,8 @@ bool is_photo_name(const std::string& name);
 
 /// Scans DIR/<person>/<photo>. Links are followed; folders inside a person's folder are ignored and listed.
 /// Throws Error naming the folder when it is missing, is no folder, holds fewer than `min_classes` people, when a
-/// person's folder holds no photo, or when a name is not safe (check_name).
+/// person's folder holds no photo, when two folders have one name once composed, or when a name is not safe
+/// (check_name).
 PhotoFolder scan_photos(const std::string& dir, int min_classes = 2);
 
 /// What lies below a folder at any depth, nobody's folder in particular.

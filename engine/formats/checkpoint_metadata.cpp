@@ -83,6 +83,14 @@ void check_classes(const Checkpoint& checkpoint, const std::string& place) {
                   " class names");
 }
 
+/// Older versions wrote names as the folders had them.
+void compose_names(Checkpoint& checkpoint) {
+  for (auto* names : {&checkpoint.class_names, &checkpoint.personal_classes})
+    for (std::string& name : *names) name = composed(name);
+  for (auto* photos : {&checkpoint.train_photos, &checkpoint.test_photos})
+    for (std::string& photo : *photos) photo = with_composed_class(photo);
+}
+
 const std::string& required(const std::map<std::string, std::string>& metadata, const char* key,
                             const std::string& place) {
   const auto found = metadata.find(key);
@@ -154,6 +162,7 @@ TensorCounts parse_metadata(const std::map<std::string, std::string>& metadata, 
     const auto found = metadata.find(field.key);
     if (found != metadata.end()) checkpoint.*field.list = parse_json_texts(found->second, place + ": " + field.key);
   }
+  compose_names(checkpoint);
   check_classes(checkpoint, place);
   check_identities(checkpoint, place);
   const Json position = parse_json_object(required(metadata, "progress", place), place + ": progress");

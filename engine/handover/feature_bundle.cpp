@@ -58,11 +58,12 @@ class Arrays {
 
   /// A JSON list of "<class>/<file>", [count].
   std::vector<std::string> files(const char* name, std::int64_t count) const {
-    const std::vector<std::string> names = parse_json_texts(text(name), place_ + ": " + name);
+    std::vector<std::string> names = parse_json_texts(text(name), place_ + ": " + name);
     if (static_cast<std::int64_t>(names.size()) != count)
       fail(std::string(name) + " has " + std::to_string(names.size()) + " names for " + std::to_string(count) +
            " photos");
-    for (const std::string& file : names) {
+    for (std::string& file : names) {
+      file = with_composed_class(file);
       const std::size_t slash = file.find('/');
       const std::string where = place_ + ": " + name;
       check_name(class_of(file), where);

@@ -337,9 +337,9 @@ RunSummary Handover::train_on() {
 
 }  // namespace
 
-HandoverRequest without_people(const Checkpoint& trained, const std::vector<std::string>& names,
+HandoverRequest without_people(const Checkpoint& trained, const std::vector<std::string>& who,
                                const std::string& place) {
-  check_personal(trained, names, place);
+  const std::vector<std::string> names = personal_names(trained, who, place);
   HandoverRequest request;
   request.received = provenance_of(trained, "received");
   if (request.received.empty())

@@ -44,7 +44,7 @@ float default_weight_interpolation(double fraction);
 /// The hand-over that left `trained`, whose layers learnt, as it would have been without some of its personal people:
 /// same settings, same people but these, the same weights to begin with. Bundle, photos, device and output are the
 /// caller's to add. Throws Error naming `place` when somebody is no personal person of it, or no hand-over left it.
-HandoverRequest without_people(const Checkpoint& trained, const std::vector<std::string>& names,
+HandoverRequest without_people(const Checkpoint& trained, const std::vector<std::string>& who,
                                const std::string& place);
 
 /// Reads the bundle, grows the head, trains on where there is what to train on. wall_s counts from just before the

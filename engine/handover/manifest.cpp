@@ -92,6 +92,7 @@ Manifest from_json(const JsonValue& root) {
   manifest.seed = root.at("seed").whole<std::uint64_t>();
   manifest.model_sha256 = root.at("model_sha256").text();
   manifest.class_names = root.at("class_names").texts();
+  for (std::string& name : manifest.class_names) name = composed(name);  // older versions wrote the folders' names
   for (const JsonValue& item : root.objects("members")) manifest.members.push_back(parse_member(item));
   check_members(manifest.members, root.place());
   return manifest;
@@ -126,7 +127,7 @@ PhotoName parse_photo_name(const std::string& name, const std::string& place) {
   if (second != std::string::npos) {
     const std::string folder = name.substr(0, first);
     photo.test = folder == "test";
-    photo.class_name = name.substr(first + 1, second - first - 1);
+    photo.class_name = composed(name.substr(first + 1, second - first - 1));
     photo.file = name.substr(second + 1);
     if ((photo.test || folder == "photos") && usable(photo.class_name) && usable(photo.file)) return photo;
   }

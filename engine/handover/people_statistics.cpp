@@ -130,7 +130,7 @@ std::vector<PersonalPerson> personal_people(const Checkpoint& checkpoint, const 
   const Json listed = parse_json_object(checkpoint.people_photos, place + ": people_photos");
   std::vector<PersonalPerson> personal;
   for (const auto& [name, digests] : listed.items())  // by name, ascending
-    personal.push_back({name, JsonValue(digests, place + ": people_photos", name).texts(), {}});
+    personal.push_back({composed(name), JsonValue(digests, place + ": people_photos", name).texts(), {}});
   std::sort(personal.begin(), personal.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   const std::vector<std::string>& names = checkpoint.class_names;
   const bool fits =

@@ -123,19 +123,22 @@ void keep_photos_of(Checkpoint& checkpoint, const std::vector<std::string>& peop
     list.keep([&](const std::string& photo) { return contains(people, class_of(photo)); });
 }
 
-void check_personal(const Checkpoint& checkpoint, const std::vector<std::string>& names, const std::string& place) {
+std::vector<std::string> personal_names(const Checkpoint& checkpoint, std::vector<std::string> names,
+                                        const std::string& place) {
+  for (std::string& name : names) name = composed(name);
   if (checkpoint.personal_classes.empty())
     throw Error(place + ": knows no personal people, " + joined(names) + " expected");
   for (const std::string& name : names)
     if (!contains(checkpoint.personal_classes, name))
       throw Error(place + ": " + shown(name) + " is none of its " + std::to_string(checkpoint.personal_classes.size()) +
                   " personal people (" + joined(checkpoint.personal_classes) + "), one of them expected");
+  return names;
 }
 
-void forget_people(Checkpoint& checkpoint, const std::vector<std::string>& names, const std::string& place) {
+void forget_people(Checkpoint& checkpoint, const std::vector<std::string>& who, const std::string& place) {
   const Model model = parse_model(checkpoint.model, place + ": model");
   std::optional<PeopleStatistics> statistics = read_people(checkpoint, model, place);
-  check_personal(checkpoint, names, place);
+  const std::vector<std::string> names = personal_names(checkpoint, who, place);
   if (!statistics)
     throw Error(
         place + ": holds no statistics of its people: its layers learnt of " + joined(names) +

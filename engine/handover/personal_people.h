@@ -28,12 +28,14 @@ void keep_photo_lists(Checkpoint& checkpoint, Checkpoint before);
 /// Leaves only photos of these people in the lists of a checkpoint.
 void keep_photos_of(Checkpoint& checkpoint, const std::vector<std::string>& people);
 
-/// Throws Error naming `place` and whom it knows when one of the names is no personal person of the checkpoint.
-void check_personal(const Checkpoint& checkpoint, const std::vector<std::string>& names, const std::string& place);
+/// The names as the checkpoint has them (composed). Throws Error naming `place` and whom it knows when one of them is
+/// no personal person of it.
+std::vector<std::string> personal_names(const Checkpoint& checkpoint, std::vector<std::string> names,
+                                        const std::string& place);
 
 /// Removes personal people: their rows, statistics, names and photos. What is left equals, byte for byte when it is
 /// written, the checkpoint that never saw them. Throws Error naming `place` when somebody is not a personal person of
 /// it, or when it holds no statistics: then layers may have learnt of them, which no row tells.
-void forget_people(Checkpoint& checkpoint, const std::vector<std::string>& names, const std::string& place);
+void forget_people(Checkpoint& checkpoint, const std::vector<std::string>& who, const std::string& place);
 
 }  // namespace tsugi

@@ -75,19 +75,6 @@ PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preproces
   return store;
 }
 
-namespace {
-
-/// What to do where a name may be known in Unicode's other form, composed (NFC) or decomposed (NFD, as of macOS): they
-/// look the same. "" where neither the name nor one that is known is decomposed.
-std::string other_form(const std::string& name, const std::vector<std::string>& known, const std::string& place) {
-  const bool decomposed = has_combining_marks(name);
-  if (!decomposed && std::none_of(known.begin(), known.end(), has_combining_marks)) return "";
-  return std::string("; a name that looks the same may be written otherwise (NFC or NFD): convmv -r --notest --") +
-         (decomposed ? "nfc" : "nfd") + " -f utf8 -t utf8 " + place + " renames the folders";
-}
-
-}  // namespace
-
 std::vector<int> labels_among(const PhotoFolder& folder, const std::vector<std::string>& class_names,
                               const std::string& place) {
   std::vector<int> labels;
@@ -95,19 +82,19 @@ std::vector<int> labels_among(const PhotoFolder& folder, const std::vector<std::
     const auto found = std::find(class_names.begin(), class_names.end(), photo.class_name);
     if (found == class_names.end())
       throw Error(place + ": holds photos of " + photo.class_name + ", who is not among the " +
-                  std::to_string(class_names.size()) + " people that the checkpoint knows" +
-                  other_form(photo.class_name, class_names, place));
+                  std::to_string(class_names.size()) + " people that the checkpoint knows");
     labels.push_back(static_cast<int>(found - class_names.begin()));
   }
   return labels;
 }
 
 PhotoFolder only_people(const PhotoFolder& folder, const std::vector<std::string>& names, const std::string& place) {
-  for (const std::string& name : names)
+  std::set<std::string> wanted;
+  for (const std::string& name : names) wanted.insert(composed(name));
+  for (const std::string& name : wanted)
     if (std::find(folder.class_names.begin(), folder.class_names.end(), name) == folder.class_names.end())
       throw Error(place + ": holds no photos of " + name + ", only of " + std::to_string(folder.class_names.size()) +
                   " other people");
-  const std::set<std::string> wanted(names.begin(), names.end());
   PhotoFolder kept;
   kept.ignored = folder.ignored;
   kept.class_names.assign(wanted.begin(), wanted.end());

@@ -23,10 +23,12 @@ class Words(support.CommandLine):
             ("eval", "x", "--photo=y"): "--photos",
             ("predict", "x", "y", "--jsonlines"): "--json-lines",
             ("experiment", "handovr"): "handover",
+            ("experiment", "life", "--peopel", "x"): "--people",
         }.items():
             with self.subTest(arguments):
                 done = self.refuses(arguments, f"did you mean {meant}?", status=2)
-                self.assertIn("--help for more information", done.stderr)
+                command = [word for word in arguments if word in ("pretrain", "eval", "predict", "experiment", "life")]
+                self.assertIn(" ".join(["Run tsugi", *command, "--help for more information"]), done.stderr)
 
     def test_what_is_near_to_nothing_gets_none(self):
         for arguments in (("photograph",), ("eval", "x", "--photos", "y", "--zebra"), ("doctor", "everything")):
@@ -126,18 +128,46 @@ class Folders(support.CommandLine):
         self.refuses(self.train("people"), "people/Zoë", "\\xe4.png", "not valid UTF-8")
         self.assertEqual(len(self.result("predict", "out", "people")["predictions"]), 12)
 
-    def test_a_name_in_the_other_form_of_unicode(self):
+    def test_a_name_in_either_form_of_unicode_is_one_person_s(self):
+        os.rename(self.path("people", self.names[1]), self.path("people", DECOMPOSED))
+        self.tsugi(*self.train("people"))
+        self.assertEqual(self.result("inspect", "out")["class_names"][1], COMPOSED)
+        self.tsugi("bundle", "out", "--photos", "people", "--fraction", "0.5", "-o", "b.tar")
+        apart = self.read("out")
+        os.rename(self.path("people", DECOMPOSED), self.path("people", COMPOSED))
+        self.assertEqual(self.result("eval", "out", "--photos", "people")["photos"], 2)
+        self.tsugi(*self.train("people"))
+        self.assertTrue(self.read("out") == apart, "the form of a folder's name shows in the checkpoint")
+        os.makedirs(self.path("people", DECOMPOSED))
+        self.refuses(self.train("people"), f"people: {COMPOSED} has two folders", "Zoe\\u{308} and Zo\\u{eb}")
+
+    def test_a_personal_person_is_found_and_forgotten_in_either_form(self):
+        self.tsugi(*self.train("people"))
+        self.people("new", 1, first=9)
+        os.rename(self.path("new", os.listdir(self.path("new"))[0]), self.path("new", DECOMPOSED))
+        self.tsugi("bundle", "out", "--photos", "people", "--fraction", "0", "-o", "b.tar")
+        self.tsugi("resume", "b.tar", "--personal", "new", "-o", "device")
+        self.assertIn(COMPOSED, self.result("inspect", "device")["personal_classes"])
+        for name in (COMPOSED, DECOMPOSED):
+            self.tsugi("forget", "device", name, "-o", f"without {name}")
+        self.assertTrue(self.read(f"without {COMPOSED}") == self.read(f"without {DECOMPOSED}"))
+
+    def test_a_checkpoint_of_an_older_version_knows_a_person_in_either_form(self):
         os.rename(self.path("people", self.names[1]), self.path("people", COMPOSED))
         self.tsugi(*self.train("people"))
-        os.rename(self.path("people", COMPOSED), self.path("people", DECOMPOSED))
-        self.refuses(["eval", "out", "--photos", "people"], "among the 2 people", "convmv", "--nfc", "people")
-        self.tsugi(*self.train("people"))
-        os.rename(self.path("people", DECOMPOSED), self.path("people", COMPOSED))
-        self.refuses(["eval", "out", "--photos", "people"], "among the 2 people", "convmv", "--nfd", "people")
-        os.rename(self.path("people", COMPOSED), self.path("people", "Bob"))
-        self.tsugi(*self.train("people"))
-        os.rename(self.path("people", "Bob"), self.path("people", "Cy"))
-        self.assertNotIn("convmv", self.tsugi("eval", "out", "--photos", "people", status=1).stderr)
+        self.tsugi("bundle", "out", "--photos", "people", "--fraction", "0.5", "-o", "new.tar")
+        header, body = support.parse_safetensors(self.read("out"))
+        told = header["__metadata__"]
+        for field in ("class_names", "train_photos", "test_photos"):
+            told[field] = told[field].replace(COMPOSED, DECOMPOSED)
+        self.write("old", support.build_safetensors(header, body))
+        self.assertEqual(self.result("inspect", "old")["class_names"][1], COMPOSED)
+        for form in (COMPOSED, DECOMPOSED):
+            os.rename(self.path("people", COMPOSED), self.path("people", form))
+            self.assertEqual(self.result("eval", "old", "--photos", "people")["photos"], 2)
+            self.tsugi("bundle", "old", "--photos", "people", "--fraction", "0.5", "-o", "b.tar")
+            self.tsugi("pretrain", "people", "--continue", "old", "-o", "more", "--epochs", "2", "--threads", "1")
+            os.rename(self.path("people", form), self.path("people", COMPOSED))
 
 
 if __name__ == "__main__":

@@ -70,11 +70,27 @@ TEST_CASE("the nearest known word is suggested, and none where none is near") {
   CHECK(tsugi::did_you_mean("plan", {}).empty());
 }
 
-TEST_CASE("names in Unicode's decomposed form are known by their marks") {
-  for (const char* decomposed : {"Zoe\u0308", "\u304b\u3099", "\u1112\u1161\u11ab"})
-    CHECK(tsugi::has_combining_marks(decomposed));
-  for (const char* composed : {"", "Zoe", "Zo\u00eb", "\u304c", "\ud55c", "\xcc"})
-    CHECK_FALSE(tsugi::has_combining_marks(composed));
+TEST_CASE("text that looks the same is the same once composed, and what is not UTF-8 stays") {
+  const std::vector<std::pair<std::string, std::string>> forms = {{"Zoe\u0308", "Zo\u00eb"},
+                                                                  {"A\u030angstro\u0308m", "\u00c5ngstr\u00f6m"},
+                                                                  {"\u212b", "\u00c5"},
+                                                                  {"\u304b\u3099", "\u304c"},
+                                                                  {"\u1112\u1161\u11ab", "\ud55c"},
+                                                                  {"a\u0323\u0302", "\u1ead"},
+                                                                  {"a\u0302\u0323", "\u1ead"}};
+  for (const auto& [apart, together] : forms) {
+    CHECK(tsugi::composed(apart) == together);
+    CHECK(tsugi::composed(together) == together);
+  }
+  for (const std::string& same : {std::string(), std::string("Zoe"), std::string("\xcc"), std::string("Zoe\u0308\xff"),
+                                  std::string("\uff21"), std::string("a\0b", 3)})
+    CHECK(tsugi::composed(same) == same);
+}
+
+TEST_CASE("what looks the same differs when it is spelled out") {
+  CHECK(tsugi::spelled_out("Zoe\u0308") == "Zoe\\u{308}");
+  CHECK(tsugi::spelled_out("Zo\u00eb") == "Zo\\u{eb}");
+  CHECK(tsugi::spelled_out("a\n\xff") == "a\\n\\u{ff}");
 }
 
 TEST_CASE("no text leaves the place that a page gives it") {

@@ -73,6 +73,20 @@ TEST_CASE("scan refuses one person only, unless one is enough, and a person with
   CHECK(holds_all(error_of([&] { scan_photos(folder.path()); }), {"/Bob", "holds no photo"}));
 }
 
+TEST_CASE("a person has one name and one folder, in whatever form of Unicode the folder is written") {
+  const TemporaryFolder folder;
+  folder.write("Zoe\u0308/a.jpg", {1});
+  folder.write("Zoo/b.jpg", {1});
+  const tsugi::PhotoFolder scanned = scan_photos(folder.path());
+  CHECK(scanned.class_names == std::vector<std::string>{"Zoo", "Zo\u00eb"});  // sorted as on every file system
+  CHECK(scanned.photos[1].file == "Zo\u00eb/a.jpg");
+  CHECK(scanned.photos[1].path == folder.path() + "/Zoe\u0308/a.jpg");
+  CHECK(scan_person(folder.path() + "/Zoe\u0308").class_names[0] == "Zo\u00eb");
+  folder.write("Zo\u00eb/c.jpg", {1});
+  CHECK(holds_all(error_of([&] { scan_photos(folder.path()); }),
+                  {folder.path() + ": Zo\u00eb has two folders", "Zoe\\u{308} and Zo\\u{eb}"}));
+}
+
 TEST_CASE("scan refuses names that are no safe path components") {
   for (const char* name : {"with\nnewline", "back\\slash", "latin\xE9", "overlong\xC0\xAF", "surrogate\xED\xA0\x80"}) {
     const TemporaryFolder folder;

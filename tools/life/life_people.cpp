@@ -1,7 +1,7 @@
 // Scans folders, and shuffles.
 #include "tools/life/life_people.h"
 
-#include <algorithm>
+#include <filesystem>
 #include <random>
 
 #include "engine/data/scan.h"
@@ -9,12 +9,17 @@
 
 namespace tsugi::tools {
 
+namespace fs = std::filesystem;
+
 std::vector<Person> people_of(const std::string& folder) {
   std::vector<Person> people;
   const PhotoFolder scanned = scan_photos(folder, 1);
-  for (std::size_t i = 0; i < scanned.class_names.size(); ++i)
-    people.push_back({scanned.class_names[i], folder + "/" + scanned.class_names[i],
-                      static_cast<int>(std::count(scanned.labels.begin(), scanned.labels.end(), static_cast<int>(i)))});
+  for (std::size_t i = 0; i < scanned.photos.size(); ++i) {  // a person's stand together
+    const Photo& photo = scanned.photos[i];
+    if (people.empty() || people.back().name != photo.class_name)
+      people.push_back({photo.class_name, fs::path(photo.path).parent_path().string(), 0});
+    ++people.back().photos;
+  }
   return people;
 }
 
