@@ -63,7 +63,11 @@ std::string unknown_word(const std::vector<std::string>& rest) {
 std::string usage_message(const CLI::App* app, const CLI::Error& error) {
   const std::string start = "tsugi: error: ";
   const CLI::App* command = app;
-  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  std::string name;  // "experiment life "
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
+    name += command->get_name() + " ";
+  }
   const std::vector<std::string> rest = command->remaining();
   std::string text = printable(error.what());
   if (!rest.empty()) {
@@ -81,7 +85,6 @@ std::string usage_message(const CLI::App* app, const CLI::Error& error) {
   } else if (command == app) {
     return start + "a command is expected\n\n" + app->help();
   }
-  const std::string name = command == app ? "" : app->get_subcommands().front()->get_name() + " ";
   return start + text + "\nRun tsugi " + name + "--help for more information.\n";
 }
 
