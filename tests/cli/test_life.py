@@ -126,6 +126,14 @@ class Life(support.CommandLine):
         self.assertEqual(self.read("life/life.csv"), rows)
         self.assertEqual({name: self.read(f"life/servers/{name}") for name in before}, before)
 
+    def test_means_of_two_say_of_what(self):
+        shutil.copytree(self.path("life"), self.path("two"))
+        self.tsugi(*self.command, "--seeds", "1", "--servers", "2", "-o", "two")
+        page = self.read("two/index.html").decode()
+        self.assertIn("(2 hand-overs)", page)  # of tony, whom alone both servers do without
+        self.assertIn("(2 servers)", page)
+        self.assertNotIn("(2 seeds)", page)
+
     def test_what_cannot_be_lived_is_refused(self):
         life = [*self.command, "--servers", "1"]
         self.refuses([*life, "-o", "people"], "people", "life.json", "a new folder expected")

@@ -44,6 +44,7 @@ TEST_CASE("a mean's interval is t s / sqrt(n)") {
   CHECK(estimate({0.5, 0.5, 0.5}).half == 0.0);
   CHECK(std::isnan(estimate({0.4, 0.6}).half));  // t of one degree of freedom is 12.7
   CHECK(percent_text(estimate({0.4, 0.6})) == "50.0 (2 seeds)");
+  CHECK(percent_text(estimate({0.4, 0.6}), true, "servers") == "+50.0 (2 servers)");
   CHECK(percent_text(estimate({0.4})) == "40.0");
   CHECK(interval_text(estimate({0.4, 0.6}), 0) == " (2 seeds)");
   CHECK(interval_text({0.5, 0.126, 5}, 0) == " ± 13");

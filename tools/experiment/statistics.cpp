@@ -34,16 +34,16 @@ Estimate estimate(const std::vector<double>& values) {
   return result;
 }
 
-std::string interval_text(const Estimate& shares, int digits) {
+std::string interval_text(const Estimate& shares, int digits, const std::string& of) {
   if (std::isfinite(shares.half)) return format(" ± %.*f", digits, shares.half * 100.0);
-  return shares.n == 2 ? " (2 seeds)" : "";
+  return shares.n == 2 ? " (2 " + of + ")" : "";
 }
 
-std::string percent_text(const Estimate& shares, bool signs) {
+std::string percent_text(const Estimate& shares, bool signs, const std::string& of) {
   if (!std::isfinite(shares.mean)) return "–";
   const double tenths = std::round(shares.mean * 1000.0) / 10.0;
   const std::string sign = tenths < 0.0 ? "−" : signs && tenths > 0.0 ? "+" : "";
-  return sign + format("%.1f", std::abs(tenths)) + interval_text(shares, 1);
+  return sign + format("%.1f", std::abs(tenths)) + interval_text(shares, 1, of);
 }
 
 }  // namespace tsugi::tools

@@ -1,4 +1,4 @@
-// A mean over seeds and how well it is known.
+// A mean over seeds, or hand-overs, and how well it is known.
 #pragma once
 
 #include <string>
@@ -22,10 +22,10 @@ Estimate estimate(const std::vector<double>& values);
 double student_t(int degrees);
 
 /// "88.1 ± 2.3" from shares, in points of percent; "88.1 (2 seeds)" of two, "88.1" of one, "–" without a mean. signs:
-/// "+0.4", "−1.2".
-std::string percent_text(const Estimate& shares, bool signs = false);
+/// "+0.4", "−1.2". of: what the values are of.
+std::string percent_text(const Estimate& shares, bool signs = false, const std::string& of = "seeds");
 
 /// What stands behind the mean: " ± 2.3" of points with so many `digits`, " (2 seeds)", or "".
-std::string interval_text(const Estimate& shares, int digits);
+std::string interval_text(const Estimate& shares, int digits, const std::string& of = "seeds");
 
 }  // namespace tsugi::tools

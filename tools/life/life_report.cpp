@@ -62,8 +62,9 @@ std::string joins_table(const std::vector<LifeRow>& rows) {
   if (strangers) head.insert(head.end(), kStrangersHead.begin(), kStrangersHead.end());
   std::vector<HtmlRow> table;
   for (const auto& [key, group] : groups) {
-    table.push_back({percent(key.first), std::to_string(key.second), percent_text(estimate(group.change), true),
-                     percent_text(estimate(group.personal)), std::to_string(group.change.size()),
+    table.push_back({percent(key.first), std::to_string(key.second),
+                     percent_text(estimate(group.change), true, "hand-overs"),
+                     percent_text(estimate(group.personal), false, "hand-overs"), std::to_string(group.change.size()),
                      std::to_string(group.people.size())});
     if (strangers) add_strangers_cells(group, table.back());
   }
@@ -95,8 +96,9 @@ std::string steps_table(const std::vector<std::pair<std::string, LifeGroup>>& st
   if (strangers) head.insert(head.end(), kStrangersHead.begin(), kStrangersHead.end());
   std::vector<HtmlRow> table;
   for (const auto& [name, group] : steps) {
-    table.push_back({name, percent_text(estimate(group.change), true), percent_text(estimate(group.personal)),
-                     percent_text(estimate(group.overall)),
+    table.push_back({name, percent_text(estimate(group.change), true, "servers"),
+                     percent_text(estimate(group.personal), false, "servers"),
+                     percent_text(estimate(group.overall), false, "servers"),
                      group.compared == 0 ? "–" : std::to_string(group.same) + " of " + std::to_string(group.compared),
                      bytes_text(group.bytes)});
     if (strangers) add_strangers_cells(group, table.back());
