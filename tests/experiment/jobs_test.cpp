@@ -139,8 +139,8 @@ TEST_CASE("a method answers to its former name, and an experiment that began und
   const std::string out =
       (fs::temp_directory_path() / ("tsugi-methods-" + std::to_string(test::fresh_seed()))).string();
   fs::create_directories(out + "/cells");
-  const std::pair<const char*, const char*> renamed[] = {
-      {"no-average", "no-weight-interpolation"}, {"no-scale", "no-new-class-scale"}, {"no-judge", "no-keep-best"}};
+  const std::pair<const char*, const char*> renamed[] = {{"no-average", "no-weight-interpolation"},
+                                                         {"no-judge", "no-keep-best"}};
   for (const auto& [former, name] : renamed) {
     CHECK(find_method(former).name == name);
     std::vector<Method> methods = {find_method("default"), find_method(former)};
