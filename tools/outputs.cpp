@@ -4,6 +4,8 @@
 #include <filesystem>
 
 #include "engine/data/scan.h"
+#include "engine/formats/file_kind.h"
+#include "kernels/api/error.h"
 #include "tools/command.h"
 
 namespace tsugi::tools {
@@ -43,9 +45,25 @@ bool is_photo_below(const std::string& path, const std::string& folder) {
   return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
-void check_pair(const CLI::Option& output, const CLI::Option& other) {
-  const bool goes_on_in_place = output.get_name() == "--output" && other.get_name() == "--continue";
-  if (goes_on_in_place) return;
+bool is_checkpoint(const std::string& path) {
+  try {
+    return detect_file_kind(path) == FileKind::safetensors;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// Where an output may take the place of what was read, since it is written whole or not at all: a run goes on in
+/// place, and people join and leave a device's checkpoint. A bundle is no checkpoint: it would be gone.
+bool is_in_place(const CLI::App& command, const CLI::Option& output, const CLI::Option& other) {
+  if (output.get_name() != "--output") return false;
+  if (other.get_name() == "--continue") return true;
+  const bool grows_and_shrinks = command.get_name() == "resume" || command.get_name() == "forget";
+  return grows_and_shrinks && other.get_positional() && is_checkpoint(output.as<std::string>());
+}
+
+void check_pair(const CLI::App& command, const CLI::Option& output, const CLI::Option& other) {
+  if (is_in_place(command, output, other)) return;
   for (const std::string& path : output.results())
     for (const std::string& value : other.results()) {
       if (same_file(path, value))
@@ -66,7 +84,8 @@ void check_outputs(const CLI::App& command) {
         throw CLI::ValidationError(output->get_name() + " is empty, the name of a file expected");
   for (const CLI::Option* output : command.get_options())
     for (const CLI::Option* other : command.get_options())
-      if (output != other && is_output(*output) && (is_output(*other) || is_input(*other))) check_pair(*output, *other);
+      if (output != other && is_output(*output) && (is_output(*other) || is_input(*other)))
+        check_pair(command, *output, *other);
 }
 
 }  // namespace tsugi::tools

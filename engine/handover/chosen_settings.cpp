@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/handover/bundle.h"
+#include "engine/handover/ending.h"
 #include "engine/model/cut.h"
 
 namespace tsugi {
@@ -50,14 +51,18 @@ TrainSettings chosen_settings(const HandoverRequest& request, const Bundle& bund
                    ") are left aside: they are this device's to choose");
     apply_handover_defaults(settings);
   }
+  const bool old_photos = cut != nullptr ? !cut->features.train_files.empty() : carries_training_photos(bundle),
+             by_statistics = (!old_photos && origin.statistics) || origin.without_photos;
   if (!continued) {  // what a device learnt from photos before is no reason to train without them
-    const bool old_photos = cut != nullptr ? !cut->features.train_files.empty() : carries_training_photos(bundle);
-    if ((!old_photos && origin.statistics) || origin.without_photos) settings.epochs = 0;
+    if (by_statistics) settings.epochs = 0;
     settings.freeze_until =
         cut != nullptr ? "" : default_freeze(model, static_cast<int>(checkpoint.class_names.size()), old_photos);
   }
   if (cut != nullptr) settings.variants = cut->features.variants;
   request.train.overrides.apply(settings, "command line");
+  if (!continued && by_statistics && settings.epochs > 0 && observer.say)
+    observer.say("warning: --epochs " + std::to_string(settings.epochs) + " trains layers that " + kStatisticsAreOf +
+                 ", unless the network before the first step is kept");
   if (cut != nullptr && settings.variants != cut->features.variants)
     throw Error(request.bundle + ": carries " + std::to_string(cut->features.variants) +
                 " variants of each photo as activations, --augment asks for " + std::to_string(settings.variants));

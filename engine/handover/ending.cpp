@@ -30,11 +30,15 @@ RunEnding::Outcome HandoverEnding::conclude(Trainer& trainer,
     if (say) say("training did not make it better: the network before the first step is kept");
     return {"start", true};
   }
-  if (settings_.new_class_scale != 1.0f || settings_.new_class_bias_shift > 0.0f)
+  if (settings_.new_class_scale != 1.0f || settings_.new_class_bias_shift > 0.0f) {
+    if (say && !start_.weights.people.empty() && trainer.progress().step == 0)
+      say(std::string("warning: --new-class-scale and --new-class-bias-shift change rows that ") + kStatisticsAreOf +
+          "; --general-loss is the choice that keeps them");
     change([&](Checkpoint& kept) {
       adjust_new_classes(kept, start_.network.model().layers.back().name, start_.first_new, settings_.new_class_scale,
                          -settings_.new_class_bias_shift);
     });
+  }
   return outcome;
 }
 

@@ -9,6 +9,10 @@
 
 namespace tsugi {
 
+/// Of layers or rows that change: what that ends. Whoever lived without a bundle should hear of it.
+constexpr const char* kStatisticsAreOf =
+    "the statistics of its people are of: they are dropped, and nobody joins or is forgotten without a bundle";
+
 /// What a hand-over began with. All pointers and references must outlive the ending.
 struct HandoverStart {
   const Network& network;             ///< that learns

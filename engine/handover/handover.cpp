@@ -191,6 +191,12 @@ void Handover::choose_settings() {
   const bool statistics = statistics_ && request_.new_row == NewRow::imprint;
   const HandoverOrigin origin{lives_, statistics, statistics && !statistics_->personal.empty()};
   settings_ = chosen_settings(request_, bundle_, model_, start_, cut_.get(), origin, observer_);
+  std::error_code not_there;
+  const std::string& output = request_.train.run.output;
+  if (lives_ && settings_.epochs > 0 && std::filesystem::equivalent(output, request_.bundle, not_there))
+    throw Error(output +
+                ": is what training begins with, and an interrupted run must find it again; another file "
+                "expected, which may take its place at the end");
   (void)frozen_layers(trained(), settings_.freeze_until);  // a slip in its name shows before photos are decoded
   preprocessing_ = preprocessing_from_json(received().preprocessing, request_.bundle + ": preprocessing");
 }

@@ -32,6 +32,31 @@ class Outputs(support.CommandLine):
     def open_umask(self, *arguments, **options):
         return self.tsugi(*arguments, preexec_fn=lambda: os.umask(0), **options)
 
+    def test_people_join_and_leave_a_device_s_checkpoint_in_place(self):
+        self.people("more", 1, first=12)
+        self.tsugi("bundle", "server", "--photos", "people", "--fraction", "0", "-o", "statistics.tar")
+        person = ("--personal", f"tony/{self.tony}")
+        self.tsugi("resume", "statistics.tar", *person, "-o", "before")
+        self.tsugi("resume", "before", "--personal", "more", "-o", "after")
+        shutil.copy(self.path("before"), self.path("inplace"))
+        self.tsugi("resume", "inplace", "--personal", "more", "-o", "./inplace")
+        self.assertTrue(self.read("inplace") == self.read("after"))
+        self.tsugi("forget", "inplace", os.listdir(self.path("more"))[0], "-o", "inplace")
+        self.assertTrue(self.read("inplace") == self.read("before"))
+        self.refuses(["resume", "statistics.tar", *person, "-o", "statistics.tar"], "same file", status=2)
+        training = ["resume", "inplace", "--personal", "more", "--epochs", "1", "-o", "inplace"]
+        self.refuses(training, "inplace: is what training begins with", "another file expected")
+
+    def test_a_device_that_cannot_live_on_hears_of_it(self):
+        self.tsugi("bundle", "server", "--photos", "people", "--fraction", "0", "-o", "statistics.tar")
+        resume = ("resume", "statistics.tar", "--personal", f"tony/{self.tony}", "-o", "lives")
+        for more in ((), ("--epochs", "1"), ("--new-class-scale", "0.9"), ("--new-class-bias-shift", "0.1")):
+            with self.subTest(more):
+                said = self.tsugi(*resume, *more).stderr
+                self.assertEqual("nobody joins or is forgotten without a bundle" in said, bool(more), said)
+                if more:
+                    self.assertIn(more[0], said)
+
     # -- who may read it ------------------------------------------------------------------------------------------------
 
     def test_what_personal_photos_taught_is_its_owner_s_alone(self):
