@@ -175,8 +175,8 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   if (continued)
     tell_jump(settings_before(request, model, &from), settings, from.progress, trainer, split.train.size(), observer);
 
-  Run run{network, trainer, source, split.test, !request.personal.empty(), settings, std::move(now), {}, clock};
-  run.continued_from = request.continue_from;
+  Run run{network,        trainer, source, split.test, !request.personal.empty(), settings,
+          std::move(now), {},      clock,  nullptr,    request.continue_from};
   if (continued)
     run.history = continued_history(from, request.continue_from, request.train.run.metrics, observer.files);
   run.checkpoint.provenance =

@@ -1,7 +1,7 @@
 // When a loss counts as rising for good, and when it has recovered.
 #include "engine/train/loss_trend.h"
 
-#include <doctest.h>
+#include <doctest/doctest.h>
 
 #include <cmath>
 #include <random>

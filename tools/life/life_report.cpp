@@ -48,9 +48,9 @@ bool any_stranger(const std::vector<LifeRow>& rows) {
 
 const HtmlRow kStrangersHead = {"AUROC of strangers, %", "strangers accepted, %", "as a personal person, %"};
 
-void add_strangers_cells(const LifeGroup& group, HtmlRow& row) {
+void add_strangers_cells(const LifeGroup& group, HtmlRow& row, const std::string& of) {
   for (const auto* values : {&group.auroc, &group.accepted, &group.named_owner})
-    row.push_back(percent_text(estimate(*values)));
+    row.push_back(percent_text(estimate(*values), false, of));
 }
 
 std::string joins_table(const std::vector<LifeRow>& rows) {
@@ -66,7 +66,7 @@ std::string joins_table(const std::vector<LifeRow>& rows) {
                      percent_text(estimate(group.change), true, "hand-overs"),
                      percent_text(estimate(group.personal), false, "hand-overs"), std::to_string(group.change.size()),
                      std::to_string(group.people.size())});
-    if (strangers) add_strangers_cells(group, table.back());
+    if (strangers) add_strangers_cells(group, table.back(), "hand-overs");
   }
   return html_table("A new person joins", head, table);
 }
@@ -101,7 +101,7 @@ std::string steps_table(const std::vector<std::pair<std::string, LifeGroup>>& st
                      percent_text(estimate(group.overall), false, "servers"),
                      group.compared == 0 ? "–" : std::to_string(group.same) + " of " + std::to_string(group.compared),
                      bytes_text(group.bytes)});
-    if (strangers) add_strangers_cells(group, table.back());
+    if (strangers) add_strangers_cells(group, table.back(), "servers");
   }
   return html_table("One after another", head, table);
 }
