@@ -59,7 +59,8 @@ bool is_in_place(const CLI::App& command, const CLI::Option& output, const CLI::
   if (output.get_name() != "--output") return false;
   if (other.get_name() == "--continue") return true;
   const bool grows_and_shrinks = command.get_name() == "resume" || command.get_name() == "forget";
-  return grows_and_shrinks && other.get_positional() && is_checkpoint(output.as<std::string>());
+  const std::string path = output.as<std::string>();
+  return grows_and_shrinks && other.get_positional() && same_file(path, other.as<std::string>()) && is_checkpoint(path);
 }
 
 void check_pair(const CLI::App& command, const CLI::Option& output, const CLI::Option& other) {
