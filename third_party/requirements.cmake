@@ -7,6 +7,7 @@ set(TSUGI_OLDEST_CLI11 2.1)
 set(TSUGI_OLDEST_JSON 3.9)
 set(TSUGI_OLDEST_DOCTEST 2.4)
 set(TSUGI_OLDEST_BENCHMARK 1.6)
+set(TSUGI_OLDEST_LIBHEIF 1.15)  # says what is damaged, and how many threads it starts
 set(TSUGI_OLDEST_ONEDNN 2.2)
 set(TSUGI_NEWEST_ONEDNN 3)  # the next major version may change the interface, as 3.0 did
 # The compilers whose warnings developers keep at none, Debian 12's. A newer one may warn of more: there no warning is an error.

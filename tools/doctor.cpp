@@ -7,6 +7,7 @@
 #include "engine/core/device.h"
 #include "engine/core/version.h"
 #include "engine/data/face.h"
+#include "engine/data/photo_formats.h"
 #include "engine/tuning/tuned_backend.h"
 #include "kernels/api/threads.h"
 #include "tools/command.h"
@@ -59,6 +60,20 @@ Json device_report(const std::string& name) {
   return json;
 }
 
+/// The formats of photos that this build reads, or that another build of this version does.
+Json photo_report() {
+  Json json = Json::array();
+  for (const PhotoFormat& format : photo_formats()) {
+    if (format.somewhere()) {
+      json.push_back({{"format", format.name},
+                      {"readable", format.readable()},
+                      {"library", format.codec.library},
+                      {"missing", format.codec.missing}});
+    }
+  }
+  return json;
+}
+
 int doctor_command(const DoctorOptions& options) {
   Json json;
   json["version"] = version();
@@ -78,6 +93,7 @@ int doctor_command(const DoctorOptions& options) {
   json["faces"] = {{"available", !faces.empty()}, {"description", faces}, {"package", kFaceDetectorPackage}};
   json["devices"] = Json::array();
   for (const char* name : {"cpu", "cuda", "cudnn", "simt", "reference"}) json["devices"].push_back(device_report(name));
+  json["photos"] = photo_report();
   if (!options.common.quiet && !options.common.json) {
     print_line(format("tsugi %s, commit %s (%s)", version(), commit(), build_description()));
     print_line(format(
@@ -100,6 +116,12 @@ int doctor_command(const DoctorOptions& options) {
           {device["name"], device["available"].get<bool>() ? "yes" : "no", precisions, device["description"]});
     }
     print_table(table);
+    print_line();
+    std::vector<std::vector<std::string>> photos = {{"photos", "read by", "to do"}};
+    for (const Json& format : json["photos"])
+      photos.push_back(
+          {format["format"], format["readable"].get<bool>() ? format["library"] : Json("nothing"), format["missing"]});
+    print_table(photos);
     print_line();
     for (const Json& device : json["devices"])
       if (device["available"].get<bool>())

@@ -3,7 +3,7 @@
 #include <array>
 #include <filesystem>
 
-#include "engine/data/scan.h"
+#include "engine/data/photo_formats.h"
 #include "engine/formats/file_kind.h"
 #include "kernels/api/error.h"
 #include "tools/command.h"

@@ -5,6 +5,7 @@
 #include <memory>
 #include <numeric>
 
+#include "engine/data/photo_formats.h"
 #include "engine/data/scan.h"
 #include "engine/train/checkpoint_session.h"
 #include "engine/train/crop_sheet.h"
@@ -129,7 +130,7 @@ std::vector<std::string> photos_named(const std::vector<std::string>& paths, Pri
     const PhotosBelow below = photos_below(path);
     for (const std::string& error : below.unreadable) printer.failure(path, error);
     if (below.photos.empty() && below.unreadable.empty())
-      printer.failure(path, path + ": holds no photo (*.jpg, *.jpeg, *.png), in folders below neither");
+      printer.failure(path, path + ": holds no photo (" + readable_endings() + "), in folders below neither");
     photos.insert(photos.end(), below.photos.begin(), below.photos.end());
   }
   return photos;
@@ -232,7 +233,8 @@ void add_predict(CLI::App& app, Run& run, Audit& audit) {
   auto options = std::make_shared<PredictOptions>();
   CLI::App* command = app.add_subcommand("predict", "Who is on these photos");
   command->add_option("CKPT", options->checkpoint, "Checkpoint")->required();
-  command->add_option("IMAGE", options->images, "JPEG or PNG files, and folders of them at any depth")->required();
+  command->add_option("IMAGE", options->images, readable_formats(" or ") + " files, and folders of them at any depth")
+      ->required();
   add_option(*command, "--top", options->top, "Names a photo", 1, 1000000);
   add_crop(*command, options->crop);
   command

@@ -1,30 +1,29 @@
-// From an encoded photo to the stored square of RGB bytes: JPEG/PNG decoding, EXIF orientation, crop, antialiased
+// From an encoded photo to the stored square of RGB bytes: decoding (codecs/), EXIF orientation, crop, antialiased
 // resize. Files are never trusted: size is checked in the header before anything is allocated, and truncated data is an
 // error.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/core/file_log.h"
 #include "engine/data/decode_budget.h"
+#include "engine/data/image.h"
 #include "engine/data/photo.h"
 
 namespace tsugi {
 
-/// Decoded pixels, RGB, rows from the top.
-struct Image {
-  int h = 0, w = 0;
-  std::vector<std::uint8_t> rgb;  ///< [h,w,3]
-};
+/// Decodes a photo, by its content, of any format that this build reads (photo_formats.h), and turns it upright.
+/// Transparent pixels are blended onto white. A JPEG comes at a half, a quarter or an eighth of its sides where the
+/// shorter one keeps at least `enough` pixels; 0 = nothing is enough. `file` is the name for messages.
+/// Throws Error naming `file` when the data is no photo, of a format that this build does not read (which it names),
+/// too large, broken or truncated, or unpacks to more than its header promises; std::bad_alloc when memory runs out.
+Image decode_image(const std::vector<std::uint8_t>& bytes, const std::string& file, std::uint64_t enough = 0);
 
-/// Decodes a JPEG or PNG (grey, palette, RGB, RGBA; 8 or 16 bits a channel) and turns it as its EXIF orientation says.
-/// Transparent pixels are blended onto white. `file` is the name for messages.
-/// Throws Error naming `file` when the data is neither JPEG nor PNG, too large, broken or truncated, or unpacks to more
-/// than its header promises (photo_header.h); std::bad_alloc when memory runs out.
-Image decode_image(const std::vector<std::uint8_t>& bytes, const std::string& file);
+/// Pixels of a photo's shorter side that are enough for its stored square: twice as many as that has, so that the
+/// antialiased resize still sees more than it needs, and never fewer than 256: smaller photos are decoded in full.
+std::uint64_t enough_pixels(const Preprocessing& preprocessing);
 
 /// The centre square of `crop` of the shorter side, resized to `size` x `size` with a cubic filter that widens with
 /// the reduction (antialiasing). Writes [size,size,3] to `to`.

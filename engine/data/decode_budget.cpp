@@ -1,5 +1,7 @@
 #include "engine/data/decode_budget.h"
 
+#include <algorithm>
+
 #include "kernels/api/error.h"
 
 namespace tsugi {
@@ -13,6 +15,7 @@ DecodeBudget::Lease::Lease(DecodeBudget& budget, std::uint64_t bytes, const std:
   const std::uint64_t turn = budget.arrived_++;
   budget.changed_.wait(lock, [&] { return turn == budget.served_ && bytes <= budget.free_; });
   budget.free_ -= bytes;
+  budget.most_ = std::max(budget.most_, budget.total_ - budget.free_);
   ++budget.served_;
   lock.unlock();
   budget.changed_.notify_all();

@@ -9,8 +9,7 @@
 
 namespace tsugi {
 
-/// Of all threads together, where nobody gave a budget; every photo that is read but the rarest (16 bits, interlaced)
-/// fits.
+/// Of all threads together, where nobody gave a budget: a JPEG of 250 million pixels fits, or an HEIC of 100.
 constexpr std::uint64_t kDecodeBytes = std::uint64_t{3} << 29;
 
 class DecodeBudget {
@@ -18,6 +17,9 @@ class DecodeBudget {
   explicit DecodeBudget(std::uint64_t bytes = kDecodeBytes) : total_(bytes), free_(bytes) {}
   DecodeBudget(const DecodeBudget&) = delete;
   DecodeBudget& operator=(const DecodeBudget&) = delete;
+
+  /// The most that was lent at once. To be looked at when nobody holds a lease.
+  std::uint64_t most() const { return most_; }
 
   /// Bytes that are given back at the end of a scope.
   class Lease {
@@ -39,6 +41,7 @@ class DecodeBudget {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::uint64_t free_;
+  std::uint64_t most_ = 0;
   std::uint64_t arrived_ = 0, served_ = 0;  // turns
 };
 

@@ -1,10 +1,7 @@
 // Walks over the segments of a JPEG file.
 #include "engine/data/jpeg_file.h"
 
-#include <libexif/exif-data.h>
-
 #include <cstring>
-#include <memory>
 
 namespace tsugi {
 namespace {
@@ -76,16 +73,6 @@ JpegFile read_jpeg_file(const std::vector<std::uint8_t>& bytes) {
     }
   }
   return file;
-}
-
-int exif_orientation(const std::uint8_t* exif, std::size_t bytes) {
-  const std::unique_ptr<ExifData, decltype(&exif_data_unref)> data(
-      exif_data_new_from_data(exif, static_cast<unsigned>(bytes)), exif_data_unref);
-  if (!data) return 1;
-  const ExifEntry* entry = exif_content_get_entry(data->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);
-  if (!entry || entry->format != EXIF_FORMAT_SHORT || entry->components < 1 || entry->size < 2) return 1;
-  const int orientation = exif_get_short(entry->data, exif_data_get_byte_order(data.get()));
-  return orientation >= 1 && orientation <= 8 ? orientation : 1;
 }
 
 }  // namespace tsugi

@@ -19,8 +19,4 @@ struct JpegFile {
 /// Walks over the segments; never reads outside `bytes`.
 JpegFile read_jpeg_file(const std::vector<std::uint8_t>& bytes);
 
-/// The orientation, 1 to 8, that the EXIF block at `exif` asks for; 1 when it asks for none.
-/// Source: Exif 2.3, tag 0x0112.
-int exif_orientation(const std::uint8_t* exif, std::size_t bytes);
-
 }  // namespace tsugi

@@ -29,7 +29,7 @@ struct Photo {
 /// What a photo is known by: its content, whatever its name (photo_identity.h).
 struct PhotoIdentity {
   std::string file;        ///< SHA-256 of the file's bytes, hex
-  std::string pixels;      ///< SHA-256 of size and pixels as they are shown, hex; another decoder may round otherwise
+  std::string pixels;      ///< SHA-256 of size and pixels as they were decoded and turned, hex
   std::uint64_t look = 0;  ///< perceptual hash of the whole picture, 63 bits; 0 where it shows too little
 };
 

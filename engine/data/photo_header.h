@@ -1,38 +1,40 @@
-// What a photo's header promises, read before anything else of the file: its size in pixels, and with it how much
-// memory a decoder needs. Decoders are held to that (decode.cpp), and threads share a budget of it (decode_budget.h).
-// Sources: PNG 1.2, 4.1.1 (IHDR) and 2.6 (interlacing); ITU-T T.81, annex B (frame header).
+// What a photo's header promises, read before anything else of the file: which format it has, whatever its name, and
+// its size in pixels. With it comes how much memory a decoder needs (codecs/): decoders are held to that, and threads
+// share a budget of it (decode_budget.h). Sources: PNG 1.2, 4.1.1 (IHDR); ITU-T T.81, annex B (frame and scan headers);
+// RFC 9649 (WebP); ISO/IEC 23008-12 (HEIF).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "engine/data/byte_window.h"
+
 namespace tsugi {
 
-/// Largest photos that are read: a header or a file beyond these is refused before anything is allocated for it.
-constexpr std::uint64_t kMaxPhotoPixels = 100u * 1000u * 1000u;
+/// Largest photos that are read: a header or a file beyond these is refused before anything is allocated for it. The
+/// largest that a phone takes have 200 million.
+constexpr std::uint64_t kMaxPhotoPixels = 250u * 1000u * 1000u;
 constexpr std::uint64_t kMaxPhotoBytes = 256u << 20;
 
-/// Copies `size` bytes from byte `offset` of the encoded photo to `to`; false when it has fewer.
-using PeekBytes = std::function<bool(std::uint64_t offset, void* to, std::size_t size)>;
+/// By content; those that no build reads begin with jpeg_xl. photo_formats.h names them, and says which this build
+/// reads.
+enum class PhotoKind { other, jpeg, png, webp, heic, avif, jpeg_xl, jpeg_2000, tiff, bmp, gif };
 
 struct PhotoHeader {
-  enum class Kind { other, png, jpeg };
-  Kind kind = Kind::other;
+  PhotoKind kind = PhotoKind::other;
   std::uint64_t w = 0, h = 0;                ///< pixels; 0 where no header was found, which the decoder then says
-  int channels = 0;                          ///< in the file
-  int depth = 8;                             ///< bits a channel
+  int channels = 0;                          ///< in the file; PNG, JPEG
+  int depth = 8;                             ///< bits a channel; PNG
   bool interlaced = false, palette = false;  ///< PNG
-  bool progressive = false;                  ///< JPEG
-
-  /// The most that decoding `file_bytes` encoded bytes to RGB holds at once, the encoded bytes left out.
-  std::uint64_t decode_bytes(std::uint64_t file_bytes) const;
+  std::uint64_t samples = 0;                 ///< JPEG: of all channels, in whole blocks
+  bool whole_first = false;  ///< JPEG: coefficients of the whole picture come before the first row (progressive, …)
+  const char* coding = "";   ///< JPEG: "arithmetic-coded", "lossless", "hierarchical"; "" as nearly all are
 };
 
-/// Throws Error naming `file` when the header promises more than kMaxPhotoPixels, or a JPEG hides its frame header
-/// behind too many segments.
+/// Throws Error naming `file` when the header promises more than kMaxPhotoPixels, or hides its frame header behind too
+/// many segments or boxes.
 PhotoHeader read_photo_header(const PeekBytes& peek, const std::string& file);
 PhotoHeader read_photo_header(const std::vector<std::uint8_t>& bytes, const std::string& file);
 

@@ -1,5 +1,10 @@
 // What a photo is known by, computed and compared. Its file's digest knows it after a renaming; that of its pixels
 // after a lossless re-save or with another EXIF tag; its look after a re-export at another size or quality.
+//
+// Pixels are those that this build's decoders give, of a large JPEG at the part of its size that decode.h chooses.
+// Builds with other decoders round otherwise (stb_image and libjpeg-turbo by 1 of 255 here and there), and a PNG made
+// of a large JPEG has all of its pixels: there the digest of pixels differs, and the look, of means over many pixels,
+// is what knows the photo. So does a checkpoint of an earlier version find its photos again.
 #pragma once
 
 #include <cstdint>

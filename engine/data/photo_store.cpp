@@ -63,6 +63,7 @@ class DecodePool {
   const std::vector<std::string>& reasons() const { return reasons_; }
   /// Of each photo that could be read. To be looked at after wait().
   const std::vector<PreparedPhoto>& prepared() const { return prepared_; }
+  std::uint64_t decode_bytes() const { return budget_.most(); }
 
  private:
   void join() {
@@ -159,6 +160,7 @@ PhotoStore::PhotoStore(const std::vector<Photo>& photos, const std::vector<int>&
   pool.wait(options.progress);
   photos_ = photos;
   labels_ = labels;
+  decode_bytes_ = pool.decode_bytes();
   std::vector<std::uint32_t> readable;
   for (std::uint32_t i = 0; i < photos.size(); ++i) {
     const PreparedPhoto& prepared = pool.prepared()[i];

@@ -67,6 +67,9 @@ class PhotoStore {
   /// The files of those whose centre was taken because no face was found in them.
   const std::vector<std::string>& centred() const { return centred_; }
 
+  /// The most that decoding them reserved at once, by what their headers promise.
+  std::uint64_t decode_bytes() const { return decode_bytes_; }
+
   /// Drops all photos but these, which are ascending.
   void keep(const std::vector<std::uint32_t>& photos);
 
@@ -77,6 +80,7 @@ class PhotoStore {
   std::vector<PhotoIdentity> identities_;
   std::vector<BrokenPhoto> broken_;
   std::vector<std::string> centred_;
+  std::uint64_t decode_bytes_ = 0;
   std::unique_ptr<PixelBlock> block_;
 };
 

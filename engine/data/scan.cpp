@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "engine/core/text.h"
+#include "engine/data/photo_formats.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
@@ -67,7 +68,7 @@ void add_person(const fs::path& dir, const std::string& folder, const Listing& l
   const std::string name = composed(folder);
   check_name(name, dir.string());
   if (listing.photos.empty())
-    throw Error(dir.string() + ": holds no photo (*.jpg, *.jpeg, *.png)" +
+    throw Error(dir.string() + ": holds no photo (" + readable_endings() + ")" +
                 (listing.folders.empty() ? "; put photos into it, or remove it"
                                          : " but folders (" + listing.folders.front() +
                                                "); a person's photos are expected in one folder, move them up"));
@@ -158,13 +159,6 @@ void add_below(const fs::path& dir, std::set<fs::path>& seen, PhotosBelow& found
 
 }  // namespace
 
-bool is_photo_name(const std::string& name) {
-  std::string extension = fs::path(name).extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
-}
-
 PhotoFolder scan_photos(const std::string& dir, int min_classes) {
   return scan_listed(dir, list_folder(dir), min_classes);
 }
@@ -179,7 +173,7 @@ PhotosBelow photos_below(const std::string& dir) {
 PhotoFolder scan_person(const std::string& dir) {
   const Listing listing = list_folder(dir);
   if (listing.photos.empty() && listing.folders.empty() && !listing.others.empty())
-    throw Error(dir + ": holds no photo (*.jpg, *.jpeg, *.png) and no folder of photos");
+    throw Error(dir + ": holds no photo (" + readable_endings() + ") and no folder of photos");
   if (listing.photos.empty()) return scan_listed(dir, listing, 1);
   PhotoFolder result;
   add_person(dir, folder_name(dir), listing, &result);

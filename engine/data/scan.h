@@ -1,4 +1,4 @@
-// Finds photos: one folder a person, *.jpg *.jpeg *.png in any case. Nothing is decoded here.
+// Finds photos: one folder a person, files named as photos are (photo_formats.h). Nothing is decoded here.
 #pragma once
 
 #include <string>
@@ -17,9 +17,6 @@ struct PhotoFolder {
   std::vector<std::string>
       ignored;  ///< entries that are no photos, relative to the folder; hidden entries are not listed
 };
-
-/// Whether a name ends like a photo's, in any case.
-bool is_photo_name(const std::string& name);
 
 /// Scans DIR/<person>/<photo>. Links are followed; folders inside a person's folder are ignored and listed.
 /// Throws Error naming the folder when it is missing, is no folder, holds fewer than `min_classes` people, when a

@@ -70,6 +70,7 @@ PhotoStore load_photos(const PhotoFolder& folder, const Preprocessing& preproces
     keep_no_large_blocks();
   }
   PhotoStore store(folder.photos, folder.labels, options);
+  say("decoding took at most " + std::to_string((store.decode_bytes() >> 20) + 1) + " MiB at a time");
   give_back_memory();  // decoders leave blocks of many sizes behind
   tell_left_out(store, folder.photos.size(), say);
   return store;

@@ -102,7 +102,7 @@ class Photos(support.CommandLine):
 
     def test_a_broken_photo_is_skipped_and_listed_and_too_many_fail_the_run(self):
         broken = {
-            "text": (b"not a photo", "neither a JPEG nor a PNG"),
+            "text": (b"not a photo", "is no photo: neither JPEG, PNG"),
             "empty": (b"", "is empty"),
             "cut": (self.good[: len(self.good) // 2], "truncated"),
             "cut at its end": (self.good[:-1], "truncated"),
@@ -129,7 +129,7 @@ class Photos(support.CommandLine):
         for name in self.names:
             for file in os.listdir(self.path("people", name)):
                 self.write(f"people/{name}/{file}", "text")
-        self.refuses(self.train, "12 of 12 cannot be read", "neither a JPEG nor a PNG")
+        self.refuses(self.train, "12 of 12 cannot be read", "is no photo: neither JPEG, PNG")
 
     def test_files_that_are_no_photos_are_told(self):
         self.write(f"people/{self.names[0]}/notes.txt", "text")

@@ -11,7 +11,8 @@ import support
 from support import tensors
 
 GOLDEN = os.path.join(os.environ.get("TSUGI_TEST_DATA", ""), "golden")
-# What 0.1.0 said of each: the mean loss of the three photos that it never trained on.
+# What 0.1.0 said of each: the mean loss of the three photos that it never trained on. It decoded JPEG with stb_image;
+# libjpeg-turbo rounds here and there by 1 of 255 otherwise, which moves the losses by up to 1.1e-4.
 LOSS = {
     "server": 1.08535,
     "server-fp16": 1.08535,
@@ -43,7 +44,7 @@ class Golden(support.CommandLine):
         for name, loss in LOSS.items():
             said = self.result("eval", f"{name}.safetensors", "--photos", "general")
             self.assertEqual(said["photos"], 3, name)
-            self.assertAlmostEqual(said["loss"], loss, delta=1e-4, msg=name)
+            self.assertAlmostEqual(said["loss"], loss, delta=3e-4, msg=name)
 
     def test_weights_are_read_as_they_are(self):
         self.tsugi("compact", "server.safetensors", "--as", "fp16", "-o", "again.safetensors")

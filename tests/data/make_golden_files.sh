@@ -18,6 +18,7 @@ cat >tiny.json <<'JSON'
   {"type": "global_average_pool"}, {"type": "flatten"}, {"type": "dense", "name": "head", "units": "classes"}]}
 JSON
 "$tsugi" pretrain general --model tiny.json "${quick[@]}" -o server.safetensors
+# known.safetensors is the same command line again, later: with prints of its photos, as stb_image decoded them.
 "$tsugi" compact server.safetensors --as fp16 -o server-fp16.safetensors --quiet
 "$tsugi" compact server.safetensors --as int8 -o server-int8.safetensors --quiet
 "$tsugi" bundle server.safetensors --photos general --fraction 1 -o photos.tar --quiet

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <thread>
 
+#include "engine/data/codecs/jpeg.h"
+#include "engine/data/codecs/stb.h"
 #include "engine/data/decode.h"
 #include "engine/data/photo_header.h"
 #include "engine/data/photo_store.h"
@@ -115,18 +117,18 @@ TEST_CASE(
 TEST_CASE("a header's memory grows with its pixels and covers the decoded picture") {
   const auto of = [](const Bytes& bytes) { return tsugi::read_photo_header(bytes, "f"); };
   const PhotoHeader png = of(encode_png(make_image(100, 200, 1)));
-  CHECK(png.kind == PhotoHeader::Kind::png);
+  CHECK(png.kind == tsugi::PhotoKind::png);
   CHECK(png.w == 200);
   CHECK(png.h == 100);
-  CHECK(png.decode_bytes(0) >= 100 * 200 * 7);
+  CHECK(tsugi::png_decode_bytes(png, 0) >= 100 * 200 * 7);
   const Bytes jpeg = with_orientation(encode_jpeg(make_image(100, 200, 1)), 6, true);
   const PhotoHeader frame = of(jpeg);
-  CHECK(frame.kind == PhotoHeader::Kind::jpeg);
+  CHECK(frame.kind == tsugi::PhotoKind::jpeg);
   CHECK(frame.w == 200);
   CHECK(frame.channels == 3);
-  CHECK(frame.decode_bytes(0) >= 100 * 200 * 6);
-  CHECK(of(with_jpeg_size(jpeg, 1000, 2000)).decode_bytes(0) > 50 * 100 * 200 * 6);
-  CHECK(of(Bytes{1, 2, 3}).kind == PhotoHeader::Kind::other);
+  CHECK(tsugi::jpeg_decode_bytes(frame, 1) >= 100 * 200 * 6);
+  CHECK(tsugi::jpeg_decode_bytes(of(with_jpeg_size(jpeg, 1000, 2000)), 1) > 50 * 100 * 200 * 6);
+  CHECK(of(Bytes{1, 2, 3}).kind == tsugi::PhotoKind::other);
 }
 
 TEST_CASE("a JPEG that hides its frame header behind thousands of segments is refused") {
@@ -184,5 +186,6 @@ TEST_CASE("threads never hold more than the budget together, and each gets its t
   CHECK(done == 2000);
   CHECK(most <= 1000);
   CHECK(most == 1000);
+  CHECK(budget.most() == 1000);
   CHECK(error_of([&] { DecodeBudget::Lease(budget, 1001, "Ann/1.png"); }).find("Ann/1.png: needs 1001 bytes") == 0);
 }

@@ -121,16 +121,40 @@ Bytes encode_jpeg(const tsugi::Image& image, int channels) {
   return tsugi::encode_jpeg({pixels.data(), image.h, image.w, channels}, 95);
 }
 
-Bytes with_orientation(const Bytes& jpeg, int orientation, bool big_endian) {
+namespace {
+
+/// The TIFF data of an EXIF block with this tag alone.
+Bytes tiff_of(int orientation, bool big_endian) {
   const std::uint8_t value = static_cast<std::uint8_t>(orientation);
-  const Bytes tiff =
-      big_endian ? Bytes{'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, value, 0, 0, 0, 0, 0, 0}
-                 : Bytes{'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, value, 0, 0, 0, 0, 0, 0, 0};
+  return big_endian
+             ? Bytes{'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, value, 0, 0, 0, 0, 0, 0}
+             : Bytes{'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, value, 0, 0, 0, 0, 0, 0, 0};
+}
+
+}  // namespace
+
+Bytes with_orientation(const Bytes& jpeg, int orientation, bool big_endian) {
+  const Bytes tiff = tiff_of(orientation, big_endian);
   Bytes segment = {0xFF, 0xE1, 0, static_cast<std::uint8_t>(2 + 6 + tiff.size()), 'E', 'x', 'i', 'f', 0, 0};
   segment.insert(segment.end(), tiff.begin(), tiff.end());
   Bytes out = jpeg;
   out.insert(out.begin() + 2, segment.begin(), segment.end());
   return out;
+}
+
+Bytes with_png_orientation(const Bytes& png, int orientation, bool behind) {
+  constexpr std::size_t kStart = 8 + 25, kEnd = 12;  // the signature and IHDR; IEND
+  Bytes out = png, chunk;
+  append_chunk(&chunk, "eXIf", tiff_of(orientation, true));
+  const std::size_t at = behind ? png.size() - kEnd : kStart;
+  out.insert(out.begin() + static_cast<std::ptrdiff_t>(at), chunk.begin(), chunk.end());
+  return out;
+}
+
+Bytes sample_photo(const std::string& name) {
+  std::ifstream file(std::string(TSUGI_TEST_DATA) + "/photos/" + name, std::ios::binary);
+  REQUIRE(file.good());
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 Bytes png_header_only(std::uint32_t h, std::uint32_t w) {

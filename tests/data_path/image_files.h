@@ -40,6 +40,10 @@ Bytes encode_png16(const tsugi::Image& image);
 Bytes encode_jpeg(const tsugi::Image& image, int channels = 3);
 /// The JPEG with an EXIF block that asks for the orientation.
 Bytes with_orientation(const Bytes& jpeg, int orientation, bool big_endian);
+/// The PNG with an eXIf chunk that asks for the orientation, ahead of its pixels or behind them.
+Bytes with_png_orientation(const Bytes& png, int orientation, bool behind);
+/// A file of tests/data/photos.
+Bytes sample_photo(const std::string& name);
 /// A PNG whose header promises w x h pixels, with no pixel behind it.
 Bytes png_header_only(std::uint32_t h, std::uint32_t w);
 /// The JPEG with its header promising w x h pixels.

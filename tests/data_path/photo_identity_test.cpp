@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <bitset>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -10,6 +11,7 @@
 #include <random>
 #include <utility>
 
+#include "engine/data/codecs/stb.h"
 #include "engine/data/encode.h"
 #include "engine/data/photo_index.h"
 #include "tests/data_path/image_files.h"
@@ -61,6 +63,16 @@ Image halved(const Image& image) {
   return half;
 }
 
+Image enlarged(const Image& image, int times) {
+  Image large{image.h * times, image.w * times, {}};
+  for (int y = 0; y < large.h; ++y)
+    for (int x = 0; x < large.w; ++x) {
+      const std::uint8_t* pixel = &image.rgb[static_cast<std::size_t>((y / times) * image.w + x / times) * 3];
+      large.rgb.insert(large.rgb.end(), pixel, pixel + 3);
+    }
+  return large;
+}
+
 }  // namespace
 
 TEST_CASE("the pixels of a photo are known whatever stands around them in the file") {
@@ -101,6 +113,19 @@ TEST_CASE("what shows next to nothing looks like nothing") {
   CHECK_FALSE(looks_alike(0, 0));
   CHECK(tsugi::look_of(make_image(120, 100, 1)) == 0);  // smooth: most frequencies are rounding
   for (const int side : {1, 2, 7, 31}) (void)tsugi::look_of(make_image(side, 3, 1));  // smaller than the hash's grid
+}
+
+TEST_CASE("a photo looks the same to other decoders, and at a part of its size") {
+  for (unsigned seed = 0; seed < 10; ++seed) {
+    CAPTURE(seed);
+    const Bytes bytes = jpeg(enlarged(tiles(240, 220, seed), 5), 80);
+    const tsugi::PhotoHeader header = tsugi::read_photo_header(bytes, "f");
+    const tsugi::StbPixels other = tsugi::decode_stb(bytes, "f", header, 3, std::uint64_t{1} << 30);
+    const Image by_stb{other.h, other.w, Bytes(other.data.get(), other.data.get() + 3 * other.h * other.w)};
+    const std::uint64_t look = tsugi::look_of(by_stb);
+    CHECK(std::bitset<64>(look ^ identity_of_file(bytes).look).count() <= 1);
+    CHECK(looks_alike(look, tsugi::look_of(tsugi::decode_image(bytes, "f", 256))));
+  }
 }
 
 TEST_CASE("a print says pixels and look, and nothing else is one") {

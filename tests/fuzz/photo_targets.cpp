@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "engine/data/decode.h"
-#include "engine/data/jpeg_file.h"
+#include "engine/data/exif.h"
 #include "tests/fuzz/targets.h"
 
 namespace tsugi::fuzz {
@@ -20,6 +20,9 @@ void check(const Image& image) {
 bool photo(const std::uint8_t* bytes, std::size_t size) {
   return accepts([&] { check(decode_image({bytes, bytes + size}, "input")); });
 }
+
+bool heif(const std::uint8_t* bytes, std::size_t size) { return photo(bytes, size); }
+bool webp(const std::uint8_t* bytes, std::size_t size) { return photo(bytes, size); }
 
 /// The bytes as the EXIF block of a photo that is whole.
 bool exif(const std::uint8_t* bytes, std::size_t size) {

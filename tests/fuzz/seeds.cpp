@@ -5,6 +5,7 @@
 #include "bench/plan/device_description.h"
 #include "engine/core/sha256.h"
 #include "engine/data/photo.h"
+#include "engine/data/photo_formats.h"
 #include "engine/formats/gzip.h"
 #include "engine/handover/feature_bundle.h"
 #include "engine/handover/handover_settings.h"
@@ -182,7 +183,24 @@ std::vector<Bytes> photo() {
           tsugi_test::with_orientation(jpeg, 6, true),
           tsugi_test::encode_png(image),
           tsugi_test::encode_png(image, 4, 99),
-          tsugi_test::encode_png16(image)};
+          tsugi_test::encode_png16(image),
+          tsugi_test::sample_photo("progressive.jpg"),
+          tsugi_test::sample_photo("cmyk.jpg")};
+}
+
+std::vector<Bytes> heif() {
+  std::vector<Bytes> files;
+  for (const char* name : {"turned.heic", "transparent.heic", "deep.heic", "plain.avif"}) {
+    files.push_back(tsugi_test::sample_photo(name));
+    if (!why_unreadable(read_photo_header(files.back(), name).kind).empty()) files.pop_back();
+  }
+  return files;
+}
+
+std::vector<Bytes> webp() {
+  if (!why_unreadable(PhotoKind::webp).empty()) return {};
+  return {tsugi_test::sample_photo("lossy.webp"), tsugi_test::sample_photo("lossless.webp"),
+          tsugi_test::sample_photo("turned.webp"), tsugi_test::sample_photo("transparent.webp")};
 }
 
 std::vector<Bytes> exif() {

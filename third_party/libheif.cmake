@@ -1,0 +1,15 @@
+# libheif: reads HEIC, as iPhones take photos, and AVIF. Optional: without it such photos are errors that say so. No
+# download: behind it stand libde265 and dav1d or aom, each a project of its own.
+set(TSUGI_HAVE_LIBHEIF 0)
+if(TSUGI_USE_PHOTO_LIBRARIES)
+  if(PkgConfig_FOUND)
+    pkg_check_modules(TSUGI_LIBHEIF QUIET IMPORTED_TARGET libheif>=${TSUGI_OLDEST_LIBHEIF})
+  endif()
+  if(TSUGI_LIBHEIF_FOUND)
+    add_library(tsugi_dep_libheif ALIAS PkgConfig::TSUGI_LIBHEIF)
+    list(APPEND TSUGI_INSTALLED_LINKS ${TSUGI_LIBHEIF_LINK_LIBRARIES})
+    set(TSUGI_HAVE_LIBHEIF 1)
+  else()
+    message(STATUS "libheif ${TSUGI_OLDEST_LIBHEIF} or newer: not found, building without HEIC and AVIF (install libheif-dev)")
+  endif()
+endif()

@@ -1,0 +1,15 @@
+# libwebp: reads WebP. Optional: without it such photos are errors that say so. No download: it would bring a build of its
+# own for one format.
+set(TSUGI_HAVE_LIBWEBP 0)
+if(TSUGI_USE_PHOTO_LIBRARIES)
+  if(PkgConfig_FOUND)
+    pkg_check_modules(TSUGI_LIBWEBP QUIET IMPORTED_TARGET libwebp)
+  endif()
+  if(TSUGI_LIBWEBP_FOUND)
+    add_library(tsugi_dep_libwebp ALIAS PkgConfig::TSUGI_LIBWEBP)
+    list(APPEND TSUGI_INSTALLED_LINKS ${TSUGI_LIBWEBP_LINK_LIBRARIES})
+    set(TSUGI_HAVE_LIBWEBP 1)
+  else()
+    message(STATUS "libwebp: not found, building without WebP (install libwebp-dev)")
+  endif()
+endif()
