@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "engine/core/input_file.h"
-#include "engine/data/crop.h"
 #include "engine/data/codecs/heif.h"
 #include "engine/data/codecs/jpeg.h"
 #include "engine/data/codecs/stb.h"
 #include "engine/data/codecs/webp.h"
+#include "engine/data/crop.h"
 #include "engine/data/exif.h"
 #include "engine/data/jpeg_file.h"
 #include "engine/data/photo_formats.h"

@@ -30,7 +30,7 @@ double mean_difference(const Image& a, const Image& b) {
   return sum / static_cast<double>(a.rgb.size());
 }
 
-const Image& drawn() {  // as tests/data/make_photo_files.py draws it
+const Image& drawn_photo() {  // as tests/data/make_photo_files.py draws it
   static const Image image = make_image(48, 64, 1);
   return image;
 }
@@ -65,7 +65,7 @@ TEST_CASE("photos of every format show the picture that was drawn, upright, or s
       continue;
     }
     const Image image = decode_image(bytes, "f");
-    CHECK(mean_difference(image, drawn()) <= sample.most);
+    CHECK(mean_difference(image, drawn_photo()) <= sample.most);
   }
 }
 
@@ -74,7 +74,7 @@ TEST_CASE("transparent pixels of WebP and HEIC lie on white") {
        {Sample{"transparent.webp", PhotoKind::webp, 0.5}, Sample{"transparent.heic", PhotoKind::heic, 1.0}}) {
     if (!reads(sample.kind)) continue;
     CAPTURE(sample.file);
-    Image expected = drawn();  // alpha is 51 of 255
+    Image expected = drawn_photo();  // alpha is 51 of 255
     for (std::uint8_t& value : expected.rgb) value = static_cast<std::uint8_t>(0.2 * value + 0.8 * 255 + 0.5);
     CHECK(mean_difference(decode_image(sample_photo(sample.file), "f"), expected) <= sample.most);
   }
@@ -94,8 +94,8 @@ TEST_CASE("HEIC is turned by its own boxes, all eight ways, and not once more by
     return decode_image(bytes, "f");
   };
   const Image stored = with(0, false, 0);
-  CHECK(stored.h == drawn().w);
-  CHECK(mean_difference(turned(stored, 5), drawn()) <= 3.0);
+  CHECK(stored.h == drawn_photo().w);
+  CHECK(mean_difference(turned(stored, 5), drawn_photo()) <= 3.0);
   const int turns[] = {1, 8, 3, 6};  // by quarters against the clock, as EXIF's orientation
   for (int quarters = 0; quarters < 4; ++quarters) {
     CAPTURE(quarters);
@@ -109,10 +109,10 @@ TEST_CASE("HEIC is turned by its own boxes, all eight ways, and not once more by
 TEST_CASE("every EXIF orientation turns PNG and WebP upright, wherever the block stands") {
   for (int orientation = 1; orientation <= 8; ++orientation) {
     CAPTURE(orientation);
-    const Bytes plain = encode_png(drawn());
+    const Bytes plain = encode_png(drawn_photo());
     for (const bool behind : {false, true})
       CHECK(decode_image(with_png_orientation(plain, orientation, behind), "f").rgb ==
-            turned(drawn(), orientation).rgb);
+            turned(drawn_photo(), orientation).rgb);
     if (!reads(PhotoKind::webp)) continue;
     Bytes webp = sample_photo("turned.webp");
     const std::size_t value = find(webp, "EXIF") + 8;
@@ -120,7 +120,7 @@ TEST_CASE("every EXIF orientation turns PNG and WebP upright, wherever the block
     const std::size_t low = exif + (webp[exif] == 'I' ? 18 : 19);     // of the tag's value, in either byte order
     REQUIRE(webp[low] == 5);
     webp[low] = static_cast<std::uint8_t>(orientation);
-    CHECK(decode_image(webp, "f").rgb == turned(turned(drawn(), 5), orientation).rgb);
+    CHECK(decode_image(webp, "f").rgb == turned(turned(drawn_photo(), 5), orientation).rgb);
   }
 }
 
@@ -168,16 +168,16 @@ TEST_CASE("a photo that cannot be read is a broken photo with its reason, in a s
 }
 
 TEST_CASE("a CMYK JPEG shows its colours, and an arithmetic-coded one, or is named as such") {
-  CHECK(mean_difference(decode_image(sample_photo("cmyk.jpg"), "f"), drawn()) <= 3.0);
+  CHECK(mean_difference(decode_image(sample_photo("cmyk.jpg"), "f"), drawn_photo()) <= 3.0);
   const Bytes arithmetic = sample_photo("arithmetic.jpg");
   CHECK(std::string(tsugi::read_photo_header(arithmetic, "f").coding) == "arithmetic-coded");
   Image image;
   const std::string error = error_of([&] { image = decode_image(arithmetic, "f.jpg"); });
   if (error.empty())
-    CHECK(mean_difference(image, drawn()) <= 3.0);
+    CHECK(mean_difference(image, drawn_photo()) <= 3.0);
   else
     CHECK(holds_all(error, {"f.jpg: ", "arithmetic-coded", "JPEG", "libjpeg"}));
-  Bytes lossless = encode_jpeg(drawn());
+  Bytes lossless = encode_jpeg(drawn_photo());
   lossless[find(lossless, "\xFF\xC0") + 1] = 0xC3;
   CHECK(holds_all(error_of([&] { decode_image(lossless, "f.jpg"); }), {"f.jpg: ", "lossless", "JPEG"}));
 }
