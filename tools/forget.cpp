@@ -1,5 +1,6 @@
 // tsugi forget: a checkpoint without some of its personal people, as if it had never seen them. Where only the head
 // learnt, rows and statistics go; where layers learnt, the hand-over is made again without them.
+#include <filesystem>
 #include <memory>
 
 #include "engine/core/output_claim.h"
@@ -42,6 +43,11 @@ int hand_over_again(const ForgetOptions& options, const Checkpoint& trained, Fil
   if (options.personal.empty())
     throw Error(options.checkpoint + ": its layers learnt, and are trained again without those who are forgotten: " +
                 "--personal with the photos of " + std::to_string(request.people.size()) + " who stay expected");
+  std::error_code not_there;
+  if (std::filesystem::equivalent(options.output, options.checkpoint, not_there))
+    throw Error(options.output +
+                ": its hand-over is made again, and must be there until that is done; another file "
+                "expected, which may take its place at the end");
   request.bundle = options.bundle;
   request.personal = options.personal;
   request.train.device = options.train.device;

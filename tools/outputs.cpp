@@ -20,9 +20,9 @@ bool is_output(const CLI::Option& option) {
 }
 
 bool is_input(const CLI::Option& option) {
-  static constexpr std::array<const char*, 9> kInputs = {"--photos",          "--personal", "--strangers",
-                                                         "--train-strangers", "--model",    "--continue",
-                                                         "--compare",         "--tuning",   "--result"};
+  static constexpr std::array<const char*, 11> kInputs = {"--photos",  "--personal", "--strangers", "--train-strangers",
+                                                          "--model",   "--bundle",   "--previous",  "--continue",
+                                                          "--compare", "--tuning",   "--result"};
   return option.get_positional() || std::count(kInputs.begin(), kInputs.end(), option.get_name()) > 0;
 }
 

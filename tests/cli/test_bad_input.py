@@ -356,6 +356,10 @@ class Outputs(support.CommandLine):
             (["compact", "c.safetensors", "-o", "linked"], "same file"),
             (["predict", "c.safetensors", photo, "--audit", photo], "same file"),
             (
+                ["bundle", "c.safetensors", "--photos", "people", "--previous", "tiny.json", "-o", "tiny.json"],
+                "same file",
+            ),
+            (
                 ["pretrain", "people", "--continue", "c.safetensors", "-o", "out", "--metrics", "c.safetensors"],
                 "same file",
             ),

@@ -46,6 +46,9 @@ class ForgetTrained(support.CommandLine):
         )
         for words, said in cases:
             self.refuses(("forget", "device", *words, "--threads", "1", "-o", "new-one"), *said)
+        words = ("forget", "device", self.gone, "--bundle", "handover.tar", "--personal", "new", "-o")
+        self.refuses((*words, "device"), "device: its hand-over is made again", "another file expected")
+        self.refuses((*words, "handover.tar"), "handover.tar", "same file", status=2)
 
 
 if __name__ == "__main__":
