@@ -63,6 +63,13 @@ class PretrainStrangers(support.CommandLine):
         ]
         self.assertEqual(*tests)
 
+    def test_the_audit_lists_their_photos(self):
+        self.trained("strangers", "again", "--audit", "audit.json")
+        read = [entry["path"] for entry in json.loads(self.read("audit.json"))["read"]]
+        for name in os.listdir(self.path("strangers")):
+            for photo in os.listdir(self.path("strangers", name)):
+                self.assertTrue(any(path.endswith(f"strangers/{name}/{photo}") for path in read), (name, photo))
+
     def test_folders_and_loose_photos_of_a_person_each(self):
         self.trained("once", "server-once")
         self.assertEqual(self.result("inspect", "server-once")["provenance"]["strangers"], {"people": 3, "photos": 3})

@@ -120,6 +120,18 @@ TEST_CASE("scan follows links, and ends on loops of links, broken links and spec
         std::vector<std::string>{"Ann/self", "Bob/broken.jpg", "Bob/loop.jpg", "Bob/pipe.jpg", "Bob/parent", "circle"});
 }
 
+TEST_CASE("strangers have a folder each, or lie loose") {
+  const TemporaryFolder folder;
+  for (const char* file : {"eve/2.jpg", "eve/1.png", "b.jpg", "Zoe.JPG", "readme.md", "eve/notes.txt", ".hidden.jpg"})
+    folder.write(file, {1});
+  const PhotoFolder found = tsugi::scan_strangers(folder.path());
+  CHECK(found.class_names == std::vector<std::string>{"Zoe.JPG", "b.jpg", "eve"});
+  CHECK(files_of(found) == std::vector<std::string>{"Zoe.JPG/Zoe.JPG", "b.jpg/b.jpg", "eve/1.png", "eve/2.jpg"});
+  CHECK(found.labels == std::vector<int>{0, 1, 2, 2});
+  CHECK(found.photos[0].path == folder.path() + "/Zoe.JPG");
+  CHECK(found.ignored == std::vector<std::string>{"eve/notes.txt", "readme.md"});
+}
+
 TEST_CASE("a personal folder is one person's photos or a folder of such folders") {
   const TemporaryFolder folder;
   folder.write("me/Tony/1.jpg", {1});

@@ -76,11 +76,22 @@ TEST_CASE("a full checkpoint comes back bit for bit") {
     CHECK(same(in.statistics, out.statistics));
     CHECK(same(in.people, out.people));
     CHECK(in.people_photos == out.people_photos);
+    CHECK(same(in.strangers, out.strangers));
     REQUIRE(in.moments.size() == 2);
     CHECK(same(in.moments.at("adam_m"), out.moments.at("adam_m")));
     CHECK(same(in.moments.at("ema"), out.moments.at("ema")));
     CHECK(encode_checkpoint(in, CheckpointKind::full) == tsugi::read_file(folder / "c"));
   }
+}
+
+TEST_CASE("strangers' rows are a full checkpoint's alone") {
+  for (const auto kind : kKinds) {
+    const Bytes bytes = encode_checkpoint(any_checkpoint(), kind);
+    CHECK(decode(bytes).strangers.size() == (kind == CheckpointKind::full ? 1 : 0));
+    CHECK(contains(std::string(bytes.begin(), bytes.end()), "strangers") == (kind == CheckpointKind::full));
+  }
+  const Bytes more = forged("\\" strangers\\":1", "\\" strangers\\":9");
+  CHECK(contains(error_of([&] { decode(more); }), "its metadata counts more"));
 }
 
 TEST_CASE("an empty checkpoint comes back") {

@@ -81,6 +81,7 @@ inline Checkpoint small_checkpoint(std::mt19937_64& random) {
                        random_tensor("people.count", {3}, random)};
   checkpoint.moments["adam_m"] = like(checkpoint.parameters, random);
   checkpoint.moments["ema"] = like(checkpoint.parameters, random);
+  checkpoint.strangers = {random_tensor("strangers.head.weight", {2, 4}, random)};
   return checkpoint;
 }
 
