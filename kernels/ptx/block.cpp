@@ -275,7 +275,8 @@ bool Block::meet(WarpState& state, const Instruction& i, std::uint32_t lanes, st
     const int first = __builtin_ctz(left);
     const std::uint32_t mask = masks[first];
     std::uint32_t same = 0;
-    each_active(left, [&](int lane) { same |= static_cast<std::uint32_t>(masks[lane] == mask) << lane; });
+    for (int lane = 0; lane < kWarp; ++lane) same |= static_cast<std::uint32_t>(masks[lane] == mask) << lane;
+    same &= left;
     left &= ~same;
     if ((mask & same) != same) fail(warp, i, first, "runs it, and its mask leaves a lane out that does");
     if ((mask & threads_of(state) & ~warp.alive) != 0) fail(warp, i, first, "its mask names a lane that has left");

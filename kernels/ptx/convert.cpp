@@ -64,33 +64,37 @@ struct FromInteger {
   }
 };
 
-template <typename To, bool kSaturate>
+template <typename To>
 struct IntegerToInteger {
   template <typename From>
   static To of(From from) {
-    if constexpr (kSaturate) {
-      const Int128 v = from, low = std::numeric_limits<To>::min(), high = std::numeric_limits<To>::max();
-      return static_cast<To>(v < low ? low : v > high ? high : v);
-    } else {
-      return static_cast<To>(from);
-    }
+    return static_cast<To>(from);
   }
 };
 
-template <typename To, typename From, typename Round, bool kSaturate>
+template <typename To>
 struct FloatToFloat {
+  template <typename From>
   static To of(From from) {
-    if constexpr (std::is_same<To, From>::value && std::is_same<Round, Exact>::value) {
-      if constexpr (std::is_same<To, float>::value) return kSaturate ? in_unit_interval(from) : from;
-      if (!kSaturate) return from;
-    }
-    double v = Round::of(value_of(from));
-    if (kSaturate) v = in_unit_interval(v);
-    if constexpr (std::is_same<To, Half>::value)
-      return to_half(v);
+    if constexpr (std::is_same<To, From>::value)
+      return from;
+    else if constexpr (std::is_same<From, Half>::value)
+      return static_cast<To>(to_float(from));
+    else if constexpr (std::is_same<To, Half>::value)
+      return to_half(from);
     else
-      return static_cast<To>(v);
+      return static_cast<To>(from);
   }
+};
+template <typename Round>
+struct ToWhole {
+  template <typename T>
+  static T of(T from) {
+    return static_cast<T>(Round::of(static_cast<double>(from)));
+  }
+};
+struct Saturate {
+  static float of(float from) { return in_unit_interval(from); }
 };
 
 template <typename F>
@@ -124,32 +128,22 @@ Execute conversion() {
 }
 
 Execute float_to_float(const Form& form, const std::string& to, const std::string& from) {
+  if (form.has("sat")) return to == "f32" && from == "f32" ? conversion<float, float, Saturate>() : nullptr;
+  if (to == "f32" && from == "f32" && form.statement.opcode.size() == 4) {
+    return with_integer_rounding(
+        form, [](auto round) -> Execute { return conversion<float, float, ToWhole<decltype(round)>>(); });
+  }
+  if (form.has("rni") || form.has("rzi") || form.has("rmi") || form.has("rpi")) return nullptr;
   return with_float(to, [&](auto t) {
-    return with_float(from, [&](auto f) -> Execute {
-      using To = decltype(t);
-      using From = decltype(f);
-      const bool saturate = form.has("sat");
-      if (form.has("rn") || (!form.has("rni") && !form.has("rzi") && !form.has("rmi") && !form.has("rpi"))) {
-        return saturate ? conversion<To, From, FloatToFloat<To, From, Exact, true>>()
-                        : conversion<To, From, FloatToFloat<To, From, Exact, false>>();
-      }
-      return with_integer_rounding(form, [&](auto round) -> Execute {
-        return saturate ? conversion<To, From, FloatToFloat<To, From, decltype(round), true>>()
-                        : conversion<To, From, FloatToFloat<To, From, decltype(round), false>>();
-      });
-    });
+    return with_float(
+        from, [](auto f) -> Execute { return conversion<decltype(t), decltype(f), FloatToFloat<decltype(t)>>(); });
   });
 }
 
-Execute of_integers(const Form& form, const std::string& to, const std::string& from) {
-  const bool saturate = form.has("sat");
+Execute of_integers(const std::string& to, const std::string& from) {
   return with_any_integer(to, [&](auto t) {
-    return with_any_integer(from, [&](auto f) -> Execute {
-      using To = decltype(t);
-      using From = decltype(f);
-      return saturate ? conversion<To, From, IntegerToInteger<To, true>>()
-                      : conversion<To, From, IntegerToInteger<To, false>>();
-    });
+    return with_any_integer(
+        from, [](auto f) -> Execute { return conversion<decltype(t), decltype(f), IntegerToInteger<decltype(t)>>(); });
   });
 }
 
@@ -166,7 +160,7 @@ Operation convert(const Form& form) {
     return {from == "f32" && form.has("rn") ? pair : nullptr, "4", "44"};
   }
   if (to[0] == 'f' && from[0] == 'f') return {float_to_float(form, to, from), shape_to, shape_from};
-  if (to[0] != 'f' && from[0] != 'f') return {of_integers(form, to, from), shape_to, shape_from};
+  if (to[0] != 'f' && from[0] != 'f') return {form.has("sat") ? nullptr : of_integers(to, from), shape_to, shape_from};
   if (to[0] == 'f') {
     return {form.has("rn") && !form.has("sat")
                 ? with_float(to,
@@ -178,16 +172,16 @@ Operation convert(const Form& form) {
                 : nullptr,
             shape_to, shape_from};
   }
-  return {with_any_integer(to,
-                           [&](auto t) {
-                             return with_float(from, [&](auto f) {
-                               return with_integer_rounding(form, [](auto round) -> Execute {
-                                 using To = decltype(t);
-                                 using From = decltype(f);
-                                 return conversion<To, From, ToInteger<To, From, decltype(round)>>();
-                               });
-                             });
-                           }),
+  return {with_integer(to,
+                       [&](auto t) {
+                         return with_float(from, [&](auto f) {
+                           return with_integer_rounding(form, [](auto round) -> Execute {
+                             using To = decltype(t);
+                             using From = decltype(f);
+                             return conversion<To, From, ToInteger<To, From, decltype(round)>>();
+                           });
+                         });
+                       }),
           shape_to, shape_from};
 }
 

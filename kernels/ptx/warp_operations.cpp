@@ -94,37 +94,47 @@ void load_matrices(Warp& warp, const Instruction& i) {
   }
 }
 
+/// The 64 halves of a register of all lanes, in the order that they lie in.
+void widen(const uint32_t* words, double* values) {
+  float low[kWarp], high[kWarp];
+  floats_of(words, 0, low);
+  floats_of(words, 16, high);
+  for (int lane = 0; lane < kWarp; ++lane) {
+    values[2 * lane] = static_cast<double>(low[lane]);
+    values[2 * lane + 1] = static_cast<double>(high[lane]);
+  }
+}
+
 /// D = A B + C, A 16 x 8 and B 8 x 8 of halves, C and D 16 x 8 of floats; sums from double, rounded once. The hardware
-/// adds in an order and precision that NVIDIA does not document.
+/// adds in an order and precision that NVIDIA does not document. Lane 4 g + t holds the elements 2 t and 2 t + 1 of
+/// rows g and g + 8 of A, C and D, and of column g of B: registers of all lanes side by side are eight rows, or
+/// columns.
 void multiply_matrices(Warp& warp, const Instruction& i) {
   expect_all_lanes(warp, i);
-  float a[16][8], b[8][8], c[16][8], halves[2][kWarp];
-  const auto pairs = [&](int operand, const auto& put) {
-    for (int part = 0; part < 2; ++part) floats_of(warp.lanes<uint32_t>(i.from[operand]), 16 * part, halves[part]);
-    for (int lane = 0; lane < kWarp; ++lane)
-      for (int part = 0; part < 2; ++part) put(lane / 4, 2 * (lane % 4) + part, halves[part][lane]);
-  };
-  pairs(0, [&](int group, int at, float value) { a[group][at] = value; });
-  pairs(1, [&](int group, int at, float value) { a[group + 8][at] = value; });
-  pairs(2, [&](int group, int at, float value) { b[at][group] = value; });
-  const auto place = [](int lane, int n) { return std::pair<int, int>(lane / 4 + n / 2 * 8, 2 * (lane % 4) + n % 2); };
-  for (int n = 0; n < 4; ++n) {
-    const auto* from = warp.lanes<float>(i.from[3 + n]);
-    for (int lane = 0; lane < kWarp; ++lane) c[place(lane, n).first][place(lane, n).second] = from[lane];
+  double a[2][64], columns[64], b[8][8];
+  float results[4][kWarp];
+  widen(warp.lanes<uint32_t>(i.from[0]), a[0]);
+  widen(warp.lanes<uint32_t>(i.from[1]), a[1]);
+  widen(warp.lanes<uint32_t>(i.from[2]), columns);
+  for (int k = 0; k < 8; ++k)
+    for (int column = 0; column < 8; ++column) b[k][column] = columns[8 * column + k];
+  for (int half = 0; half < 2; ++half) {
+    const auto *left = warp.lanes<float>(i.from[3 + 2 * half]), *right = warp.lanes<float>(i.from[4 + 2 * half]);
+    double sums[64];
+    for (int lane = 0; lane < kWarp; ++lane) {
+      sums[2 * lane] = static_cast<double>(left[lane]);
+      sums[2 * lane + 1] = static_cast<double>(right[lane]);
+    }
+    for (int row = 0; row < 8; ++row)
+      for (int k = 0; k < 8; ++k)
+        for (int column = 0; column < 8; ++column) sums[8 * row + column] += a[half][8 * row + k] * b[k][column];
+    for (int lane = 0; lane < kWarp; ++lane) {
+      results[2 * half][lane] = static_cast<float>(sums[2 * lane]);
+      results[2 * half + 1][lane] = static_cast<float>(sums[2 * lane + 1]);
+    }
   }
-  float d[16][8];
-  for (int row = 0; row < 16; ++row) {
-    double sums[8];
-    for (int column = 0; column < 8; ++column) sums[column] = static_cast<double>(c[row][column]);
-    for (int k = 0; k < 8; ++k)
-      for (int column = 0; column < 8; ++column)
-        sums[column] += static_cast<double>(a[row][k]) * static_cast<double>(b[k][column]);
-    for (int column = 0; column < 8; ++column) d[row][column] = static_cast<float>(sums[column]);
-  }
-  for (int n = 0; n < 4; ++n) {
-    each_lane(warp, warp.lanes<uint32_t>(i.to[n]),
-              [&](int lane) { return same_bits<uint32_t>(d[place(lane, n).first][place(lane, n).second]); });
-  }
+  // Last, since a result may lie where an operand did.
+  for (int n = 0; n < 4; ++n) std::memcpy(warp.lanes<float>(i.to[n]), results[n], sizeof results[n]);
 }
 
 void nothing(Warp&, const Instruction&) {}

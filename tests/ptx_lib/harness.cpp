@@ -65,15 +65,5 @@ std::vector<Words> run(const std::string& body, const std::vector<Words>& given,
   return left;
 }
 
-std::vector<Words> rows(const std::vector<std::uint32_t>& a, const std::vector<std::uint32_t>& b,
-                        const std::vector<std::uint32_t>& c, const std::vector<std::uint32_t>& d) {
-  const auto at = [](const std::vector<std::uint32_t>& words, std::size_t i) {
-    return i < words.size() ? words[i] : 0;
-  };
-  std::vector<Words> made(a.size());
-  for (std::size_t i = 0; i < a.size(); ++i) made[i] = {a[i], at(b, i), at(c, i), at(d, i)};
-  return made;
-}
-
 }  // namespace test
 }  // namespace tsugi

@@ -36,10 +36,6 @@ inline std::string failure(const std::string& body, const Setup& setup = {}) {
   return error_of([&] { run(body, {}, setup); });
 }
 
-/// A row a thread from the words of one operand each.
-std::vector<Words> rows(const std::vector<std::uint32_t>& a, const std::vector<std::uint32_t>& b = {},
-                        const std::vector<std::uint32_t>& c = {}, const std::vector<std::uint32_t>& d = {});
-
 inline std::uint32_t bits_of(float value) {
   std::uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);

@@ -54,6 +54,10 @@ def jobs(root, arch, folder, checks):
     told["TSUGI_PTX_COVERAGE"] = str(covered)
     names = cases(root, "rows") + cases(root, "ops") + cases(root, "training")
     made = [runner.Job(f"sm_{arch} {name}", (program(root), f"--test-case={pattern(name)}"), told) for name in names]
+    if arch == "75":
+        made.append(
+            runner.Job("the CUDA runtime's refusals", (root / "build/ptx/tests/ptx_lib/runtime/test_ptx_runtime",))
+        )
     made.append(runner.Job(f"sm_{arch} hand-over", call=lambda: handover.run(root, told)))
     return sorted(made, key=lambda job: next(place for place, words in enumerate(ORDER) if words in job.name))
 

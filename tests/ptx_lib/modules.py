@@ -22,7 +22,7 @@ def nvcc():
 def build(root, jobs):
     """Configures and builds preset ptx: the device tests and the command line."""
     environment = dict(os.environ, CUDACXX=nvcc())
-    targets = ("--target", "test_gpu_device", "tsugi_cli")
+    targets = ("--target", "test_gpu_device", "test_ptx_runtime", "tsugi_cli")
     for command in (
         ("cmake", "--preset", "ptx"),
         ("cmake", "--build", "--preset", "ptx", "-j", str(jobs), *targets),
