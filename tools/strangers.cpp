@@ -27,7 +27,7 @@ void fit(const KnownPeople& known, Inference& inference, const SampleSource& sou
                   known.cosines(&predictions.features[i * inference.features_count()])});
 }
 
-PhotoFolder scan_strangers(const std::string& place, const std::vector<std::string>& people) {
+PhotoFolder strange_photos(const std::string& place, const std::vector<std::string>& people) {
   PhotoFolder folder = scan_person(place);
   for (const std::string& name : folder.class_names)
     if (contains(people, name))
@@ -68,7 +68,7 @@ StrangerResults evaluate_strangers(const CheckpointSession& session, const Known
                                    const std::string& strangers, int threads, const RunObserver& observer) {
   const std::vector<std::string>& names = session.checkpoint.class_names;
   const std::size_t first_personal = names.size() - session.checkpoint.personal_classes.size();
-  const PhotoFolder folder = scan_strangers(strangers, names);
+  const PhotoFolder folder = strange_photos(strangers, names);
   if (observer.files != nullptr) observer.files->personal(strangers);  // nobody says whose photos these are
   const PhotoStore store = load_photos(folder, session.preprocessing, threads, observer);
   std::vector<std::uint32_t> all(store.size());
