@@ -1,7 +1,7 @@
 // Photos of people in no class, trained on beside those of people: the head has a row more for each stranger, so that
 // features also tell people whom nobody names. The rows are the training's alone: nobody is taken for a stranger, and
 // no bundle has anything of them. Source: Hendrycks, Mazeika & Dietterich, "Deep anomaly detection with outlier
-// exposure", ICLR 2019 (that known outliers help); as classes of their own: measured here, see engine/DESIGN.md.
+// exposure", ICLR 2019 (that outliers at hand help; there the outputs are to be uniform on them).
 #pragma once
 
 #include <cstdint>
