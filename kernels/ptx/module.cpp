@@ -6,16 +6,6 @@ namespace tsugi {
 namespace ptx {
 namespace {
 
-/// From the opening brace to behind the closing one.
-void skip_block(Tokens& tokens) {
-  tokens.expect("{");
-  for (int depth = 1; depth > 0;) {
-    if (tokens.done()) tokens.fail("a block does not end");
-    const std::string word = tokens.take();
-    depth += (word == "{") - (word == "}");
-  }
-}
-
 void skip_statement(Tokens& tokens) {
   while (!tokens.done() && !tokens.is(";")) tokens.take();
   tokens.expect(";");
@@ -41,18 +31,18 @@ Module::Module(std::string name, std::string text) : name_(std::move(name)), tex
       while (tokens.skip(",")) tokens.take();
     } else if (tokens.skip(".section")) {
       tokens.take();
-      skip_block(tokens);
+      tokens.skip_block();
     } else if (tokens.skip(".entry")) {
       const std::string kernel = tokens.take();
       while (!tokens.is("{")) {
         if (tokens.done()) tokens.fail("kernel " + kernel + " has no body");
         tokens.take();
       }
-      skip_block(tokens);
+      tokens.skip_block();
       entries_[kernel] = {begin, tokens.done() ? text_.size() : tokens.position(), line};
     } else if (tokens.skip(".func")) {  // calls are no instruction that is known, so that none can be reached
       while (!tokens.is("{") && !tokens.is(";")) tokens.take();
-      if (!tokens.skip(";")) skip_block(tokens);
+      if (!tokens.skip(";")) tokens.skip_block();
     } else if (tokens.is(".global") || tokens.is(".const") || tokens.is(".shared")) {
       Variable variable = read_variable(tokens);
       (variable.space == Space::shared ? shared_ : globals_).push_back(std::move(variable));

@@ -47,6 +47,18 @@ class Tokens {
       fail("expected a number, found " + text);
     return value;
   }
+  /// From an opening brace to behind the one that closes it; what lies between is not taken apart.
+  void skip_block() {
+    if (!is("{")) fail("expected {, found " + (done() ? "the end" : word_));
+    for (int depth = 1; depth > 0; ++at_) {
+      if (at_ >= end_) fail("a block does not end");
+      if (starts("//")) skip_line();
+      const char c = at_ < end_ ? text_[at_] : ' ';
+      line_ += c == '\n';
+      depth += (c == '{') - (c == '}');
+    }
+    next();
+  }
   /// A number, or the bits of a literal 0f3F800000 or 0d3FF0000000000000.
   std::uint64_t literal() {
     const bool is_float = word_.size() == 10 && word_.compare(0, 2, "0f") == 0;

@@ -1,21 +1,33 @@
 """Which kernels no case launched, and which instructions of the launched ones no warp ever ran."""
 
-from collections import defaultdict
+
+class Kernel:
+    """Lines of a kernel's PTX: all of its instructions', those that some warp ran, and those in hot loops."""
+
+    def __init__(self):
+        self.launches, self.lines, self.ran, self.hot = 0, set(), set(), set()
+
+    def add(self, launches, ran, idle, loops):
+        self.launches += int(launches)
+        self.ran |= set(map(int, ran.split()))
+        self.lines |= self.ran | set(map(int, idle.split()))
+        for loop in loops.split():
+            first, last = map(int, loop.split("-"))
+            self.hot |= {line for line in self.lines if first <= line <= last}
 
 
 def read(folder):
-    """{kernel: (launches, [whether some warp ran instruction i])}, of all processes together."""
-    launches, ran = defaultdict(int), {}
+    """{name: Kernel}, of all processes together."""
+    kernels = {}
     for path in sorted(folder.glob("*.txt")):
         for line in path.read_text().splitlines():
-            name, count, marks = line.split("\t")
-            launches[name] += int(count)
-            before = ran.get(name) or [False] * len(marks)
-            if marks:
-                ran[name] = [old or mark == "1" for old, mark in zip(before, marks)]
-            else:
-                ran.setdefault(name, [])
-    return {name: (launches[name], ran[name]) for name in ran}
+            name, *columns = line.split("\t")
+            kernels.setdefault(name, Kernel()).add(*columns)
+    return kernels
+
+
+def share(part, whole):
+    return f"{part} of {whole} ({100.0 * part / max(whole, 1):.1f} %)"
 
 
 def report(root, folders):
@@ -23,13 +35,13 @@ def report(root, folders):
     missing = []
     for arch in folders:
         kernels = read(root / "build/ptx" / f"coverage_{arch}")
-        launched = {name: marks for name, (launches, marks) in kernels.items() if launches}
-        total, seen = sum(map(len, launched.values())), sum(map(sum, launched.values()))
+        launched = [kernel for kernel in kernels.values() if kernel.launches]
         print(
-            f"ptx: sm_{arch}: {len(launched)} of {len(kernels)} kernels launched, "
-            f"{seen} of their {total} instructions ran ({100.0 * seen / max(total, 1):.1f} %)"
+            f"ptx: sm_{arch}: {len(launched)} of {len(kernels)} kernels launched; of their instructions ran "
+            f"{share(sum(len(k.ran) for k in launched), sum(len(k.lines) for k in launched))}, of those in hot loops "
+            f"{share(sum(len(k.ran & k.hot) for k in launched), sum(len(k.hot) for k in launched))}"
         )
-        for name in sorted(set(kernels) - set(launched)):
+        for name in sorted(name for name, kernel in kernels.items() if not kernel.launches):
             if not (arch == "53" and "mma" in name):  # Maxwell has no matrix units: an empty kernel
                 print(f"ptx: sm_{arch}: no case launches {name}")
                 missing.append(name)

@@ -26,6 +26,21 @@ std::unique_ptr<Checks> checks_asked_for() {
   return races || unwritten ? std::make_unique<Checks>(races, unwritten) : nullptr;
 }
 
+/// Innermost loops that multiply and add: from where a branch leads back to, to the branch.
+std::vector<std::pair<int, int>> hot_loops(const Kernel& kernel) {
+  std::vector<std::pair<int, int>> loops;
+  for (int i = 0; i < static_cast<int>(kernel.source.statements.size()); ++i) {
+    const Instruction& instruction = kernel.code[static_cast<std::size_t>(i)];
+    if (instruction.control != Control::branch || instruction.target > i) continue;
+    const auto inside = [&](const std::pair<int, int>& loop) { return loop.first >= instruction.target; };
+    if (std::any_of(loops.begin(), loops.end(), inside)) continue;
+    const auto multiplies = [](const Statement& s) { return s.opcode[0] == "fma" || s.opcode[0] == "mma"; };
+    const auto begin = kernel.source.statements.begin();
+    if (std::any_of(begin + instruction.target, begin + i, multiplies)) loops.emplace_back(instruction.target, i);
+  }
+  return loops;
+}
+
 std::string contents(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::stringstream text;
@@ -165,18 +180,25 @@ cudaError_t Device::take_last() {
   return error;
 }
 
-/// TSUGI_PTX_COVERAGE=FOLDER: a line a registered kernel into a file of this process: name, launches, and of each
-/// instruction whether some warp ran it ("1") or none ("0").
+/// TSUGI_PTX_COVERAGE=FOLDER: a line a registered kernel into a file of this process, in columns: name, launches, the
+/// lines whose instructions some warp ran, those that none did, and the hot loops as "first-last" of their lines.
 void Device::write_coverage() const {
   const std::string folder = setting("TSUGI_PTX_COVERAGE", "");
   if (folder.empty()) return;
   std::ofstream file(folder + "/" + std::to_string(getpid()) + ".txt");
   for (const auto& pair : entries_) {
     const Entry& entry = pair.second;
-    file << entry.name << '\t' << entry.launches << '\t';
-    if (entry.kernel != nullptr)
-      for (const std::uint64_t visits : entry.kernel->visits) file << (visits != 0 ? '1' : '0');
-    file << '\n';
+    file << entry.name << '\t' << entry.launches;
+    std::string ran, idle, loops;
+    if (entry.kernel != nullptr) {
+      const std::vector<Statement>& statements = entry.kernel->source.statements;
+      const auto line = [&](int i) { return std::to_string(statements[static_cast<std::size_t>(i)].line); };
+      for (int i = 0; i < static_cast<int>(statements.size()); ++i) {
+        (entry.kernel->visits[static_cast<std::size_t>(i)] != 0 ? ran : idle) += line(i) + ' ';
+      }
+      for (const auto& loop : hot_loops(*entry.kernel)) loops += line(loop.first) + '-' + line(loop.second) + ' ';
+    }
+    file << '\t' << ran << '\t' << idle << '\t' << loops << '\n';
   }
 }
 
