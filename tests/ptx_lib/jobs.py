@@ -34,31 +34,30 @@ def pattern(name):
     return re.sub(r",", "?", name)
 
 
-def jobs(root, arch, folder, checks):
-    """The jobs of an architecture. checks: the small cases, with every access checked and in other orders."""
-    told = environment(root, arch, folder)
-    if checks:
-        modes = {
-            "every access checked": {"TSUGI_PTX_CHECK": "races,unwritten"},
-            "in another order": {"TSUGI_PTX_SHUFFLE": "1"},
-        }
-        return [
-            runner.Job(f"sm_{arch} {name}, {mode}", (program(root), f"--test-case={pattern(name)}"), {**told, **more})
-            for mode, more in modes.items()
-            for name in cases(root, "sanitizer")
-        ]
+MODES = {
+    "every access checked": {"TSUGI_PTX_CHECK": "races,unwritten"},
+    "in another order": {"TSUGI_PTX_SHUFFLE": "1"},
+}
+
+
+def jobs(root, arch, folder):
+    """The jobs of an architecture."""
     covered = root / "build/ptx" / f"coverage_{arch}"
     covered.mkdir(exist_ok=True)
     for old in covered.glob("*.txt"):
         old.unlink()
-    told["TSUGI_PTX_COVERAGE"] = str(covered)
-    names = cases(root, "rows") + cases(root, "ops") + cases(root, "training")
-    made = [runner.Job(f"sm_{arch} {name}", (program(root), f"--test-case={pattern(name)}"), told) for name in names]
-    if arch == "75":
-        made.append(
-            runner.Job("the CUDA runtime's refusals", (root / "build/ptx/tests/ptx_lib/runtime/test_ptx_runtime",))
-        )
+    told = {**environment(root, arch, folder), "TSUGI_PTX_COVERAGE": str(covered)}
+
+    def case(name, more="", variables=()):
+        command = (program(root), f"--test-case={pattern(name)}")
+        return runner.Job(f"sm_{arch} {name}{more}", command, {**told, **dict(variables)})
+
+    made = [case(name) for suite in ("rows", "ops", "training") for name in cases(root, suite)]
+    made += [case(name, f", {mode}", MODES[mode]) for mode in MODES for name in cases(root, "sanitizer")]
     made.append(runner.Job(f"sm_{arch} hand-over", call=lambda: handover.run(root, told)))
+    if arch == "75":
+        runtime = root / "build/ptx/tests/ptx_lib/runtime/test_ptx_runtime"
+        made.append(runner.Job("the CUDA runtime's refusals", (runtime,)))
     return sorted(made, key=lambda job: next(place for place, words in enumerate(ORDER) if words in job.name))
 
 
