@@ -90,7 +90,7 @@ TEST_CASE("strangers' rows are a full checkpoint's alone") {
     CHECK(decode(bytes).strangers.size() == (kind == CheckpointKind::full ? 1 : 0));
     CHECK(contains(std::string(bytes.begin(), bytes.end()), "strangers") == (kind == CheckpointKind::full));
   }
-  const Bytes more = forged("\" strangers\":1", "\" strangers\":9");
+  const Bytes more = forged(R"(\"strangers\":1)", R"(\"strangers\":9)");
   CHECK(contains(error_of([&] { decode(more); }), "its metadata counts more"));
 }
 
