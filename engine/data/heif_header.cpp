@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kMostBoxes = 4096;  // a grid of a large phone's tiles has some hundred
 
-struct Box {
+struct IsoBox {
   std::uint64_t kind = 0, begin = 0, end = 0;  ///< of its content
 };
 
@@ -21,7 +21,7 @@ class Boxes {
   Boxes(ByteWindow& bytes, std::uint64_t begin, std::uint64_t end, int& left)
       : bytes_(bytes), at_(begin), end_(end), left_(left) {}
 
-  std::optional<Box> next() {
+  std::optional<IsoBox> next() {
     if (at_ >= end_ || bytes_[at_ + 7] < 0 || left_-- <= 0) return std::nullopt;
     std::uint64_t size = bytes_.number(at_, 4);
     std::uint64_t head = 8;
@@ -31,7 +31,7 @@ class Boxes {
     }
     if (size == 0 || size > end_ - at_) size = end_ - at_;  // to the end
     if (size < head) return std::nullopt;
-    const Box box{bytes_.number(at_ + 4, 4), at_ + head, at_ + size};
+    const IsoBox box{bytes_.number(at_ + 4, 4), at_ + head, at_ + size};
     at_ += size;
     return box;
   }
@@ -62,16 +62,16 @@ PhotoKind heif_kind(ByteWindow& bytes) {
 void read_heif(ByteWindow& bytes, const std::string& file, PhotoHeader* header) {
   int left = kMostBoxes;
   constexpr std::uint64_t kPath[] = {tag("meta"), tag("iprp"), tag("ipco")};
-  Box inside{0, 0, ~std::uint64_t{0} >> 1};
+  IsoBox inside{0, 0, ~std::uint64_t{0} >> 1};
   for (const std::uint64_t kind : kPath) {
     Boxes boxes(bytes, inside.begin, inside.end, left);
-    std::optional<Box> box = boxes.next();
+    std::optional<IsoBox> box = boxes.next();
     while (box && box->kind != kind) box = boxes.next();
     if (!box) break;
     inside = {kind, box->begin + (kind == tag("meta") ? 4 : 0), box->end};  // `meta` has a version ahead of its boxes
     if (kind != tag("ipco")) continue;
     Boxes properties(bytes, inside.begin, inside.end, left);
-    while (const std::optional<Box> property = properties.next()) {
+    while (const std::optional<IsoBox> property = properties.next()) {
       if (property->kind != tag("ispe") || property->end - property->begin < 12) continue;
       const std::uint64_t w = bytes.number(property->begin + 4, 4), h = bytes.number(property->begin + 8, 4);
       if (w * h <= header->w * header->h) continue;

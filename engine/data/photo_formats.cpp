@@ -11,7 +11,7 @@
 namespace tsugi {
 namespace {
 
-std::string joined(const std::vector<std::string>& texts, const std::string& last) {
+std::string listed(const std::vector<std::string>& texts, const std::string& last) {
   std::string all;
   for (std::size_t i = 0; i < texts.size(); ++i) all += (i == 0 ? "" : i + 1 == texts.size() ? last : ", ") + texts[i];
   return all;
@@ -49,7 +49,7 @@ std::string readable_formats(const std::string& last) {
   std::vector<std::string> names;
   for (const PhotoFormat& format : photo_formats())
     if (format.readable()) names.push_back(format.name);
-  return joined(names, last);
+  return listed(names, last);
 }
 
 std::string readable_endings() {
@@ -57,7 +57,7 @@ std::string readable_endings() {
   for (const PhotoFormat& format : photo_formats())
     if (format.readable())
       for (const std::string& ending : format.endings) endings.push_back("*" + ending);
-  return joined(endings, ", ");
+  return listed(endings, ", ");
 }
 
 std::string why_unreadable(PhotoKind kind) {

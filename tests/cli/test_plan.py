@@ -125,7 +125,9 @@ class Predicting(support.CommandLine):
         rows = 2 * 200 * 257 * 4  # of the head, and their momentum
         self.assertGreater(planned["device_bytes"], without["device_bytes"] + rows)
         ratio = planned["peak_memory_bytes"] / run["peak_memory_bytes"]
-        self.assertLess(abs(ratio - 1), 0.08, (planned["peak_memory_bytes"], run["peak_memory_bytes"]))
+        self.assertLess(
+            abs(ratio - 1), 0.12, (planned["peak_memory_bytes"], run["peak_memory_bytes"])
+        )  # 75 MB: a few count
         self.refuses([*plan, "--strangers", "missing"], "missing: no such folder")
         self.refuses([*plan, "--strangers", "200", "--resume"], "--strangers", "--resume", status=2)
 
