@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "engine/data/heif_stream.h"
 #include "kernels/api/error.h"
 
 namespace tsugi {
@@ -72,6 +73,8 @@ void read_heif(ByteWindow& bytes, const std::string& file, PhotoHeader* header) 
     if (kind != tag("ipco")) continue;
     Boxes properties(bytes, inside.begin, inside.end, left);
     while (const std::optional<IsoBox> property = properties.next()) {
+      if (property->kind == tag("hvcC"))
+        header->coded = std::max(header->coded, hevc_pixels(bytes, property->begin, property->end));
       if (property->kind != tag("ispe") || property->end - property->begin < 12) continue;
       const std::uint64_t w = bytes.number(property->begin + 4, 4), h = bytes.number(property->begin + 8, 4);
       if (w * h <= header->w * header->h) continue;

@@ -123,6 +123,9 @@ PhotoHeader read_photo_header(const PeekBytes& peek, const std::string& file) {
   if (header.w * header.h > kMaxPhotoPixels)
     throw Error(file + ": has " + std::to_string(header.w) + " x " + std::to_string(header.h) + " = " +
                 std::to_string(header.w * header.h) + " pixels, the limit is " + std::to_string(kMaxPhotoPixels));
+  if (header.coded > kMaxPhotoPixels)
+    throw Error(file + ": holds a picture of " + std::to_string(header.coded) + " pixels, the limit is " +
+                std::to_string(kMaxPhotoPixels));
   return header;
 }
 

@@ -30,6 +30,7 @@ struct PhotoHeader {
   bool interlaced = false, palette = false;  ///< PNG
   std::uint64_t samples = 0;                 ///< JPEG: of all channels, in whole blocks
   bool whole_first = false;  ///< JPEG: coefficients of the whole picture come before the first row (progressive, …)
+  std::uint64_t coded = 0;   ///< HEIC: pixels of the largest picture by the codec's own headers (heif_stream.h)
   const char* coding = "";   ///< JPEG: "arithmetic-coded", "lossless", "hierarchical"; "" as nearly all are
 };
 

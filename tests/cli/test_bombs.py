@@ -32,6 +32,26 @@ def png(w, h, rows, depth=8, color=2):
     )
 
 
+def grey_jpeg(w, h):
+    """A grey JPEG of two bits a block: every table has one code, of one bit, for "as before" and "no more"."""
+
+    def segment(marker, data):
+        return bytes((0xFF, marker)) + struct.pack(">H", 2 + len(data)) + data
+
+    one_code = bytes([1]) + bytes(15) + bytes(1)
+    bits = 2 * ((w + 7) // 8) * ((h + 7) // 8)
+    data = bytes(bits // 8) + (bytes([0xFF >> bits % 8]) if bits % 8 else b"")
+    return (
+        b"\xff\xd8"
+        + segment(0xDB, bytes(1) + bytes([16]) * 64)
+        + segment(0xC0, struct.pack(">BHHBBBB", 8, h, w, 1, 1, 0x11, 0))
+        + segment(0xC4, b"\x00" + one_code + b"\x10" + one_code)
+        + segment(0xDA, b"\x01\x01\x00\x00\x3f\x00")
+        + data
+        + b"\xff\xd9"
+    )
+
+
 class Bombs(support.CommandLine):
     @classmethod
     def setUpClass(cls):
@@ -89,6 +109,23 @@ class Bombs(support.CommandLine):
     def test_a_png_that_inflates_to_far_more_than_its_header(self):
         self.write("bomb.png", png(8, 8, (bytes(MIB) for _ in range(256))))
         self.takes_little("predict", "good", "bomb.png", words=("bomb.png", "8 x 8"))
+
+    def test_a_phone_s_photo_of_108_million_pixels_is_read_and_a_larger_one_is_not(self):
+        turbo = "turbo" in next(row for row in self.result("doctor")["photos"] if row["format"] == "JPEG")["library"]
+        self.write("large.jpg", grey_jpeg(12000, 9000))
+        taken = self.peak("predict", "good", "large.jpg")
+        if MEASURED and turbo:
+            self.assertLess(taken, self.little)
+        for person in ("a", "b"):
+            for i in range(4):
+                self.write(f"phone/{person}/{i}.jpg", grey_jpeg(12000, 9000 - i))
+        if turbo:  # eight of 108 million pixels, in all threads
+            more = ("--memory", "120M", "--threads", 4)
+            taken = self.peak("pretrain", "phone", "-o", "phone.out", *support.TINY[:-2], *more)
+            if MEASURED:
+                self.assertLess(taken, 120 * MIB)
+        self.write("larger.jpg", grey_jpeg(25000, 20000))
+        self.takes_little("predict", "good", "larger.jpg", words=("larger.jpg", "25000 x 20000 = 500000000 pixels"))
 
     def test_photos_share_what_memory_leaves(self):
         row = b"\0" + bytes(3 * 8000)

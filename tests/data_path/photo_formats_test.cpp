@@ -196,6 +196,40 @@ TEST_CASE("damaged and cut HEIC, AVIF and WebP are refused by name") {
   }
 }
 
+TEST_CASE("the size of HEIC is read from its codec's own headers, too") {
+  for (const char* file : {"plain.heic", "deep.heic", "turned.heic"}) {
+    CAPTURE(file);
+    const tsugi::PhotoHeader header = tsugi::read_photo_header(sample_photo(file), "f");
+    CHECK(header.w == 64);
+    CHECK(header.h >= 48);  // 64 where the encoder fills up blocks, and a box cuts them off
+    CHECK(header.coded >= 64 * 48);
+    CHECK(header.coded <= 64 * 64);
+  }
+}
+
+TEST_CASE("HEIC, AVIF and WebP that are larger than their headers promise are refused, with both values") {
+  for (const char* file : {"plain.heic", "plain.avif"}) {
+    Bytes lying = sample_photo(file);
+    if (!reads(tsugi::read_photo_header(lying, file).kind)) continue;
+    CAPTURE(file);
+    for (std::size_t at = 0; at + 16 < lying.size(); ++at) {
+      if (std::memcmp(&lying[at], "ispe", 4) != 0) continue;
+      lying[at + 11] = 16;
+      lying[at + 15] = 8;
+    }
+    CHECK(holds_all(error_of([&] { decode_image(lying, "Ann/1"); }), {"Ann/1: ", "16 x 8"}));
+    Bytes huge = lying;
+    const std::size_t size = find(huge, "ispe");
+    huge[size + 8] = huge[size + 12] = 0x40;
+    CHECK(holds_all(error_of([&] { decode_image(huge, "Ann/1"); }), {"Ann/1: has 10737418", "250000000"}));
+  }
+  if (!reads(PhotoKind::webp)) return;
+  Bytes webp = sample_photo("turned.webp");
+  REQUIRE(find(webp, "VP8X") == 12);
+  webp[24] = 7;  // a canvas of 8 pixels
+  CHECK(holds_all(error_of([&] { decode_image(webp, "f.webp"); }), {"f.webp: WebP "}));
+}
+
 TEST_CASE("a large JPEG is decoded at a part of its size, and the stored square is nearly the same") {
   const Image large = make_image(2304, 3072, 1);
   const Bytes bytes = encode_jpeg(large);

@@ -7,7 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cmake --install "$TSUGI_BUILD_DIR" --prefix "$work/prefix" >"$work/log" || { cat "$work/log"; exit 1; }
 # Someone who uses the library needs none of the packages that it was built with.
-if grep -rnE '#include *[<"](nlohmann|archive|openssl|libexif|utf8proc|stb|oneapi|dnnl|dlib|CLI)' "$work/prefix/include"; then
+if grep -rnE '#include *[<"](nlohmann|archive|openssl|libexif|libheif|webp|jpeglib|utf8proc|stb|oneapi|dnnl|dlib|CLI)' "$work/prefix/include"; then
   echo "a public header includes a third-party one"
   exit 1
 fi

@@ -33,6 +33,14 @@ void check(const heif_error& error, const std::string& file, PhotoKind kind) {
               " cannot be decoded: " + (codec.library.empty() ? codec.missing : printable(error.message)));
 }
 
+void check_size(int w, int h, const std::string& file, const PhotoHeader& header) {
+  const std::uint64_t pixels = static_cast<std::uint64_t>(std::max(0, w)) * static_cast<std::uint64_t>(std::max(0, h));
+  if (pixels == 0 || pixels > header.w * header.h)
+    throw Error(file + ": " + name_of(header.kind) + " is damaged: is " + std::to_string(w) + " x " +
+                std::to_string(h) + " pixels, its properties say " + std::to_string(header.w) + " x " +
+                std::to_string(header.h));
+}
+
 /// Copies the pixels out, transparent ones on white.
 Image copied(const heif_image* from, bool transparent) {
   int stride = 0;
@@ -52,7 +60,7 @@ Image copied(const heif_image* from, bool transparent) {
 
 std::uint64_t heif_decode_bytes(const PhotoHeader& header) {
   constexpr std::uint64_t kTables = std::uint64_t{4} << 20;
-  return kTables + 16 * header.w * header.h;
+  return kTables + 16 * std::max(header.w * header.h, header.coded);
 }
 
 Image decode_heif(const std::vector<std::uint8_t>& bytes, const std::string& file, const PhotoHeader& header) {
@@ -68,12 +76,7 @@ Image decode_heif(const std::vector<std::uint8_t>& bytes, const std::string& fil
   heif_image_handle* primary = nullptr;
   check(heif_context_get_primary_image_handle(context.get(), &primary), file, header.kind);
   const Held<heif_image_handle> handle(primary, [](heif_image_handle* one) { heif_image_handle_release(one); });
-  const auto w = static_cast<std::uint64_t>(std::max(0, heif_image_handle_get_width(primary))),
-             h = static_cast<std::uint64_t>(std::max(0, heif_image_handle_get_height(primary)));
-  if (w == 0 || h == 0 || w * h > header.w * header.h)
-    throw Error(file + ": " + name_of(header.kind) + " is damaged: is " + std::to_string(w) + " x " +
-                std::to_string(h) + " pixels, more than the " + std::to_string(header.w) + " x " +
-                std::to_string(header.h) + " of its properties");
+  check_size(heif_image_handle_get_width(primary), heif_image_handle_get_height(primary), file, header);
   const Held<heif_decoding_options> options(heif_decoding_options_alloc(), heif_decoding_options_free);
   if (!options) throw std::bad_alloc();
   options->convert_hdr_to_8bit = 1;
@@ -86,6 +89,9 @@ Image decode_heif(const std::vector<std::uint8_t>& bytes, const std::string& fil
   const Held<heif_image> image(decoded, [](heif_image* one) { heif_image_release(one); });
   heif_error warning{};
   if (heif_image_get_decoding_warnings(decoded, 0, &warning, 1) > 0) check(warning, file, header.kind);
+  // The stream that is decoded says its size once more.
+  check_size(heif_image_get_width(decoded, heif_channel_interleaved),
+             heif_image_get_height(decoded, heif_channel_interleaved), file, header);
   return copied(decoded, transparent);
 }
 
