@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 LIMIT_S = 1800
 COUNTED = re.compile(r": (\d+) rows, (\d+) cases")
+STEPS = re.compile(r"MESSAGE: (.* steps; .*largest relative difference .*)")
 
 
 class Job:
@@ -58,6 +59,8 @@ def run(todo, jobs):
     """Runs them all; prints a line for each, and of a failed one all that it said."""
     for job in each(todo, jobs):
         print(f"{'ok    ' if job.passed else 'FAILED'} {job.seconds:6.1f} s  {job.name}", flush=True)
+        for line in STEPS.findall(job.output):
+            print(f"                 {line}", flush=True)
         if not job.passed:
             print(job.output[-6000:], flush=True)
     return todo
