@@ -15,6 +15,7 @@ std::string device_name() {
 }  // namespace
 
 bool emulated() { return device_name().compare(0, 4, "simt") == 0; }
+bool interpreted() { return std::getenv("TSUGI_PTX_SM") != nullptr; }
 
 std::unique_ptr<RegistryBackend> make_device() {
   const std::string name = device_name();

@@ -15,5 +15,8 @@ std::unique_ptr<RegistryBackend> make_device();
 /// Whether the device is the emulator, where the vendor's libraries do not exist and every kernel is slow.
 bool emulated();
 
+/// Whether the GPU is the PTX interpreter (kernels/ptx), which tests/ptx says by TSUGI_PTX_SM: complete, and slow.
+bool interpreted();
+
 }  // namespace test
 }  // namespace tsugi
