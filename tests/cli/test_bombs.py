@@ -118,7 +118,7 @@ class Bombs(support.CommandLine):
             self.assertLess(taken, self.little)
         for person in ("a", "b"):
             for i in range(4):
-                self.write(f"phone/{person}/{i}.jpg", grey_jpeg(12000, 9000 - i))
+                self.write(f"phone/{person}/{i}.jpg", grey_jpeg(12000, 9000 - 8 * i))
         if turbo:  # eight of 108 million pixels, in all threads
             more = ("--memory", "120M", "--threads", 4)
             taken = self.peak("pretrain", "phone", "-o", "phone.out", *support.TINY[:-2], *more)
