@@ -175,10 +175,19 @@ RunSummary pretrain(const PretrainRequest& request, const RunObserver& observer)
   if (continued)
     tell_jump(settings_before(request, model, &from), settings, from.progress, trainer, split.train.size(), observer);
 
-  Run run{network,        trainer, source, split.test, !request.personal.empty(), settings,
-          std::move(now), {},      clock,  nullptr,    request.continue_from};
-  if (continued)
-    run.history = continued_history(from, request.continue_from, request.train.run.metrics, observer.files);
+  MetricsHistory history;
+  if (continued) history = continued_history(from, request.continue_from, request.train.run.metrics, observer.files);
+  Run run{network,
+          trainer,
+          source,
+          split.test,
+          !request.personal.empty(),
+          settings,
+          std::move(now),
+          std::move(history),
+          clock,
+          nullptr,
+          request.continue_from};
   run.checkpoint.provenance =
       provenance_json(folder.class_names, from.personal_classes, taught, "pretrain", "", stranger_count);
   return run_training(run, request.train.run, observer);
