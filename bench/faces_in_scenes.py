@@ -29,7 +29,7 @@ SCRAP = 50  # of 250: the strip at a photo's side, which an aligned face does no
 
 
 def scene_of(photo, scraps, draw):
-    """The photo, pasted somewhere, and its side."""
+    """The photo, pasted somewhere."""
     ground = Image.new("RGB", (WIDTH // COARSE, HEIGHT // COARSE))
     cell = ground.width // 4
     for top in range(0, ground.height, cell):
@@ -44,19 +44,17 @@ def scene_of(photo, scraps, draw):
     left, top = draw.randrange(WIDTH - side + 1), draw.randrange(HEIGHT - side + 1)
     with Image.open(photo) as picture:
         scene.paste(picture.convert("RGB").resize((side, side), Image.BICUBIC), (left, top))
-    return scene, side
+    return scene
 
 
 def write_scenes(photos, scraps, folder, seed):
-    """photos: {person: [path]}. Returns the side of each pasted photo by "person/name"."""
-    sides = {}
+    """photos: {person: [path]}."""
     for person, paths in photos.items():
         os.makedirs(os.path.join(folder, person))
         for path in paths:
             name = os.path.basename(path)
-            scene, sides[person + "/" + name] = scene_of(path, scraps, random.Random("%d %s" % (seed, name)))
+            scene = scene_of(path, scraps, random.Random("%d %s" % (seed, name)))
             scene.save(os.path.join(folder, person, name), quality=92)
-    return sides
 
 
 def write_copies(photos, folder):
@@ -102,6 +100,14 @@ def train(arguments, photos, crop, seed, output):
     )
 
 
+def once(path, make):
+    """What lies at the path; it is made where there is nothing."""
+    if not os.path.exists(path):
+        make(path + ".new")
+        os.rename(path + ".new", path)
+    return path
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos")
@@ -111,6 +117,7 @@ def main():
     parser.add_argument("--servers", nargs="+", default=["aligned", "face", "pasted"])
     parser.add_argument("--tsugi", default=os.path.join(BUILD, "tsugi"))
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--work", help="keep scenes and servers in this folder; what it has already is not made again")
     parser.add_argument("-o", "--output")
     arguments = parser.parse_args()
     scraps = [
@@ -119,34 +126,39 @@ def main():
     teach, test = split(arguments.photos)
     total = sum(map(len, test.values()))
     rows = []
+    servers = {"aligned": ("teach", 0), "face": ("teach", "face"), "pasted": ("pasted", "face-or-center")}
     with tempfile.TemporaryDirectory() as scratch:
-        at = {name: os.path.join(scratch, name) for name in ("teach", "aligned", "scenes", "pasted", "server")}
-        write_copies(teach, at["teach"])
-        write_copies(test, at["aligned"])
+        work = arguments.work or scratch
+        at = {
+            "teach": once(os.path.join(work, "teach"), lambda path: write_copies(teach, path)),
+            "aligned": once(os.path.join(work, "aligned"), lambda path: write_copies(test, path)),
+        }
         for seed in arguments.seeds:
-            shutil.rmtree(at["scenes"], ignore_errors=True)
-            sides = write_scenes(test, scraps, at["scenes"], seed)
-            if "pasted" in arguments.servers:
-                shutil.rmtree(at["pasted"], ignore_errors=True)
-                write_scenes(teach, scraps, at["pasted"], seed + 1000)
-            servers = {"aligned": ("teach", 0), "face": ("teach", "face"), "pasted": ("pasted", "face-or-center")}
+
+            def pasted(photos, name, first):
+                return once(os.path.join(work, name), lambda path: write_scenes(photos, scraps, path, first + seed))
+
+            at["scenes"] = pasted(test, "scenes-%d" % seed, 0)
             for server in arguments.servers:
                 photos, crop = servers[server]
-                train(arguments, at[photos], crop, seed, at["server"])
+                if photos == "pasted":
+                    at[photos] = pasted(teach, "pasted-%d" % seed, 1000)
+                checkpoint = once(
+                    os.path.join(work, "%s-%d" % (server, seed)),
+                    lambda path: train(arguments, at[photos], crop, seed, path),
+                )
                 for folder in ("aligned", "scenes"):
                     for crop in ("center", "face-or-center"):
                         row = {"seed": seed, "server": server, "test": folder, "crop": crop}
-                        row.update(evaluated(arguments, at["server"], at[folder], crop))
+                        row.update(evaluated(arguments, checkpoint, at[folder], crop))
                         rows.append(row)
                         print(row, flush=True)
-        small = sum(side < 250 for side in sides.values())
     write_report(
         arguments.output,
         "accuracy of aligned test photos, and of the same pasted into scenes of %d x %d" % (WIDTH, HEIGHT),
         epochs=arguments.epochs,
         people=len(test),
         test_photos=total,
-        pasted_below_250_pixels=small,
         rows=rows,
         **provenance(os.path.dirname(os.path.abspath(arguments.tsugi))),
     )
