@@ -25,10 +25,6 @@ Image decode_image(const std::vector<std::uint8_t>& bytes, const std::string& fi
 /// antialiased resize still sees more than it needs, and never fewer than 256: smaller photos are decoded in full.
 std::uint64_t enough_pixels(const Preprocessing& preprocessing);
 
-/// The centre square of `crop` of the shorter side, resized to `size` x `size` with a cubic filter that widens with
-/// the reduction (antialiasing). Writes [size,size,3] to `to`.
-void crop_and_resize(const Image& image, float crop, int size, std::uint8_t* to);
-
 /// What a photo is known by, and whether a face was looked for in vain.
 struct PreparedPhoto {
   PhotoIdentity identity;

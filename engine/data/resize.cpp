@@ -67,12 +67,6 @@ void resize_row(const std::uint8_t* row, int w, const Filter& filter, float* to)
 
 }  // namespace
 
-void crop_and_resize(const Image& image, float crop, int size, std::uint8_t* to) {
-  if (!(crop > 0.0f && crop <= 1.0f))
-    throw Error("crop_and_resize: crop is " + std::to_string(crop) + ", expected a crop in (0, 1]");
-  resize_square(image, centre_square(image.h, image.w, static_cast<double>(crop)), size, to);
-}
-
 void resize_square(const Image& image, const Square& square, int size, std::uint8_t* to) {
   if (image.h < 1 || image.w < 1 || image.rgb.size() != static_cast<std::size_t>(image.h) * image.w * 3) {
     throw Error("resize_square: image is " + std::to_string(image.h) + " x " + std::to_string(image.w) + " with " +

@@ -34,7 +34,7 @@ const Image& drawn() {
 /// The picture enlarged or reduced to `side` pixels.
 Image at_size(const Image& image, int side) {
   Image out{side, side, Bytes(static_cast<std::size_t>(side) * static_cast<std::size_t>(side) * 3)};
-  crop_and_resize(image, 1.0f, side, out.rgb.data());
+  tsugi::resize_square(image, tsugi::centre_square(image.h, image.w, 1.0), side, out.rgb.data());
   return out;
 }
 
@@ -189,8 +189,9 @@ TEST_CASE("a photo is cropped around the box that somebody gives") {
     photo.face = Box{450 + 118.0, 250 + 130.0, 164, 164};                   // as on an aligned photo
     const PhotoStore store({photo}, {0}, options_around(around));
     Bytes expected(store.photo_bytes());
-    crop_and_resize(at_size(drawn(), 400), store.preprocessing().crop, store.preprocessing().stored_size,
-                    expected.data());
+    const auto share = static_cast<double>(store.preprocessing().crop);
+    tsugi::resize_square(at_size(drawn(), 400), tsugi::centre_square(400, 400, share),
+                         store.preprocessing().stored_size, expected.data());
     CHECK(difference(store.pixels(), expected.data(), expected.size()) < 6.0);
   }
   for (const Box& box : {Box{0, 0, 0, 10},

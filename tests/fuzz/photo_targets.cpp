@@ -1,6 +1,7 @@
 // Fuzz targets of photos, as they lie in folders and bundles.
 #include <algorithm>
 
+#include "engine/data/crop.h"
 #include "engine/data/decode.h"
 #include "engine/data/exif.h"
 #include "tests/fuzz/targets.h"
@@ -12,7 +13,7 @@ void check(const Image& image) {
   expect(image.h > 0 && image.w > 0 && image.rgb.size() == static_cast<std::size_t>(image.h) * image.w * 3,
          "photo: pixels that are not there");
   std::uint8_t small[8 * 8 * 3];
-  crop_and_resize(image, 0.58f, 8, small);
+  tsugi::resize_square(image, tsugi::centre_square(image.h, image.w, 0.58), 8, small);
 }
 
 }  // namespace
