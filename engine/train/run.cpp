@@ -233,9 +233,12 @@ class Runner {
     kept_ = run_.trainer.progress();
   }
 
-  /// While the loss is high again the output stays as it was. What a hand-over concluded was judged there.
+  /// While the loss is high again the output stays as it was, unless that had learnt next to nothing: a large rate
+  /// throws many a training back before it learns. What a hand-over concluded was judged there.
   bool must_keep() const {
-    return kept_ && kept_->step != run_.trainer.progress().step && run_.history.kept.empty() && trend().high;
+    constexpr double kLearnt = 0.9;  // of guessing's loss
+    return kept_ && kept_->step != run_.trainer.progress().step && run_.history.kept.empty() && trend().high &&
+           trend().best < kLearnt * guessing_;
   }
 
   void tell_keeping(bool keeping) {

@@ -61,6 +61,14 @@ class Divergence(support.CommandLine):
         result = self.result(*self.on_from("good", "out", "--lr", "0.01"))
         self.assertEqual((result["diverged"], result["steps"]), (False, 600))
 
+    def test_a_run_that_has_learnt_nothing_yet_has_nothing_worth_keeping(self):
+        """A large rate at first throws many a training back above guessing before it learns."""
+        rising = ("--model", "tiny.json", "--epochs", "3", "--lr", "5", "--schedule", "constant", *TRAIN)
+        done = self.tsugi("pretrain", "people", "-o", "young", *rising)
+        self.assertIn("warning: the loss rises", done.stderr)
+        self.assertNotIn("stays as of", done.stderr)
+        self.assertEqual(self.progress("young")["step"], 45)
+
     def test_a_run_that_is_killed_while_the_loss_is_high_goes_on_bit_for_bit(self):
         rising = ("--lr", "0.7", "--schedule", "cosine", "--checkpoint-every", "1")
         self.write("whole", self.good)
