@@ -11,6 +11,7 @@
 #include "tools/command.h"
 #include "tools/console.h"
 #include "tools/options.h"
+#include "tools/train_options.h"
 
 namespace tsugi::tools {
 namespace {
@@ -39,7 +40,8 @@ int hand_over_again(const ForgetOptions& options, const Checkpoint& trained, Fil
   HandoverRequest request = without_people(trained, options.names, options.checkpoint);
   if (request.people.empty())
     throw Error(options.checkpoint + ": nobody personal is left: what the device was sent, " + options.bundle +
-                ", holds the checkpoint that never saw them (tar -xf " + options.bundle + " checkpoint.safetensors)");
+                ", holds the checkpoint that never saw them (tar -xf " + shell_word(options.bundle) +
+                " checkpoint.safetensors)");
   if (options.personal.empty())
     throw Error(options.checkpoint + ": its layers learnt, and are trained again without those who are forgotten: " +
                 "--personal with the photos of " + std::to_string(request.people.size()) + " who stay expected");

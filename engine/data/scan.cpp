@@ -197,7 +197,7 @@ PhotoFolder scan_strangers(const std::string& dir) {
     result.class_names.push_back(name);
   }
   result.ignored.insert(result.ignored.end(), listing.others.begin(), listing.others.end());
-  if (people.empty()) throw Error(dir + ": holds no photo (*.jpg, *.jpeg, *.png) and no folder of photos");
+  if (people.empty()) throw Error(dir + ": holds no photo (" + readable_endings() + ") and no folder of photos");
   return result;
 }
 
