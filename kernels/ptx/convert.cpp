@@ -65,14 +65,6 @@ struct FromInteger {
 };
 
 template <typename To>
-struct IntegerToInteger {
-  template <typename From>
-  static To of(From from) {
-    return static_cast<To>(from);
-  }
-};
-
-template <typename To>
 struct FloatToFloat {
   template <typename From>
   static To of(From from) {
@@ -143,7 +135,7 @@ Execute float_to_float(const Form& form, const std::string& to, const std::strin
 Execute of_integers(const std::string& to, const std::string& from) {
   return with_any_integer(to, [&](auto t) {
     return with_any_integer(
-        from, [](auto f) -> Execute { return conversion<decltype(t), decltype(f), IntegerToInteger<decltype(t)>>(); });
+        from, [](auto f) -> Execute { return conversion<decltype(t), decltype(f), FromInteger<decltype(t)>>(); });
   });
 }
 
